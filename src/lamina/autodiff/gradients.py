@@ -1,0 +1,113 @@
+"""What ``backward`` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from lamina.autodiff.node import Leaf
+from lamina.autodiff.sweep import Cotangents, sweep
+from lamina.errors import DTypeError, GradientError, ShapeError, TracingError
+
+if TYPE_CHECKING:
+    from lamina.tensor import Tensor, Variable
+
+
+class Gradients(Mapping["Variable", "Tensor"]):
+    """The gradients of one result, by variable.
+
+    Nothing is stored on the variables themselves, so there is nothing to zero between steps.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> w = la.variable([1.0, 2.0], name="w")
+    >>> b = la.variable([0.0, 0.0], name="b")
+    >>> grads = (w * w).sum().backward()
+    >>> grads[w]
+    Tensor([2., 4.], shape=[2], dtype=float32)
+    >>> w in grads, b in grads
+    (True, False)
+    >>> grads.wrt(b)
+    Tensor([0., 0.], shape=[2], dtype=float32)
+    """
+
+    __slots__ = ("_by_leaf",)
+
+    def __init__(self, by_leaf: dict[Leaf, Tensor]) -> None:
+        self._by_leaf = by_leaf
+
+    @classmethod
+    def from_cotangents(cls, cotangents: Cotangents) -> Gradients:
+        """Keep, of what a sweep returned, what belongs to variables."""
+        return cls({leaf: g for leaf, g in cotangents.items() if isinstance(leaf, Leaf) and leaf.variable is not None})
+
+    def __getitem__(self, variable: Variable) -> Tensor:
+        found = self._by_leaf.get(_leaf_of(variable))
+        if found is None:
+            raise GradientError(
+                f"gradients: the result does not depend on {variable.label}; "
+                "wrt(variable) gives zeros in that case, and `variable in gradients` asks"
+            )
+        return found
+
+    def wrt(self, variable: Variable) -> Tensor:
+        """Return the gradient with respect to ``variable``: zeros where the result does not depend on it."""
+        found = self._by_leaf.get(_leaf_of(variable))
+        return variable._full(variable.shape, 0) if found is None else found
+
+    def __contains__(self, variable: object) -> bool:
+        return getattr(variable, "_leaf", None) in self._by_leaf
+
+    def __iter__(self) -> Iterator[Variable]:
+        for leaf in self._by_leaf:
+            variable = leaf.variable
+            if variable is not None:
+                yield variable
+
+    def __len__(self) -> int:
+        return len(self._by_leaf)
+
+    def map(self, function: object) -> Gradients:
+        """Return gradients with ``function`` applied to each; what clipping is made of."""
+        assert callable(function)
+        return Gradients({leaf: function(g) for leaf, g in self._by_leaf.items()})
+
+    def __repr__(self) -> str:
+        names = ", ".join(f"{variable.label}: {list(variable.shape)}" for variable in self)
+        return f"Gradients({names})"
+
+
+def _leaf_of(variable: Variable) -> Leaf:
+    leaf = getattr(variable, "_leaf", None)
+    if leaf is None:
+        raise GradientError(
+            f"gradients: expected a trainable variable made with la.variable, got {type(variable).__name__}"
+        )
+    return leaf  # type: ignore[no-any-return]
+
+
+def backward(output: Tensor, cotangent: Tensor | None = None) -> Gradients:
+    """Return the gradients of ``output`` with respect to every variable it was made from."""
+    if output._node is None:
+        raise TracingError(
+            "backward: this tensor depends on no trainable variable, or was computed under no_grad; "
+            "make the values to differentiate by with la.variable"
+        )
+    return Gradients.from_cotangents(sweep(output, seed(output, cotangent)))
+
+
+def seed(output: Tensor, cotangent: Tensor | None) -> Tensor:
+    """Return the cotangent a sweep starts from: the one given, once checked, or ones."""
+    if cotangent is None:
+        return output._full(output.shape, 1)
+    if cotangent.shape != output.shape:
+        raise ShapeError(
+            f"backward: the cotangent has shape {list(cotangent.shape)}, the result {list(output.shape)}; "
+            "they must be equal"
+        )
+    if cotangent.dtype is not output.dtype:
+        raise DTypeError(
+            f"backward: the cotangent is {cotangent.dtype.name}, the result {output.dtype.name}; cast it with astype"
+        )
+    return cotangent._snapshot

@@ -1,0 +1,84 @@
+"""The record of a computation: which primitive made a tensor, from what.
+
+A tensor that depends on a tracked leaf carries a `Node`. Nodes are numbered as they are made, so an
+operand's node always has a lower number than the result's: sorting by number is a topological order.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from lamina.backends.thread_state import STATE
+
+if TYPE_CHECKING:
+    from lamina.primitives.primitive import Primitive
+    from lamina.tensor import Tensor, Variable
+
+next_order = count().__next__
+
+
+class Node:
+    """One application of a primitive: its operands, its static parameters and the value it gave."""
+
+    __slots__ = ("inputs", "order", "params", "primitive", "value")
+
+    def __init__(self, primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any], value: Any) -> None:
+        self.primitive = primitive
+        self.inputs = inputs
+        self.params = params
+        self.value = value
+        self.order = next_order()
+
+
+class Leaf:
+    """Where a sweep ends: a variable, or an input of a function being differentiated."""
+
+    __slots__ = ("_variable", "order")
+
+    def __init__(self, variable: Variable | None = None) -> None:
+        # Weak, so that a variable and its leaf are not a cycle that keeps a large array alive.
+        self._variable = None if variable is None else weakref.ref(variable)
+        self.order = next_order()
+
+    @property
+    def variable(self) -> Variable | None:
+        """The variable this leaf stands for; none for a function's input."""
+        return None if self._variable is None else self._variable()
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Compute without recording, so that nothing inside can be differentiated.
+
+    Also usable as a decorator.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> w = la.variable([1.0, 2.0])
+    >>> with la.no_grad():
+    ...     y = w * 2
+    >>> y.tracked
+    False
+    """
+    before = STATE.recording
+    STATE.recording = False
+    try:
+        yield
+    finally:
+        STATE.recording = before
+
+
+@contextmanager
+def record(on: bool) -> Iterator[None]:
+    """Record, or not, inside; what the sweep uses to differentiate its own steps."""
+    before = STATE.recording
+    STATE.recording = on
+    try:
+        yield
+    finally:
+        STATE.recording = before

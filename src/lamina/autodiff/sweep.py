@@ -1,0 +1,112 @@
+"""The reverse sweep: from the cotangent of a result to the cotangents of what it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from lamina.autodiff.node import Leaf, Node, record
+from lamina.backends.thread_state import STATE
+
+if TYPE_CHECKING:
+    from lamina.tensor import Tensor
+
+Cotangents = dict[Node | Leaf, "Tensor"]
+
+
+def sweep(output: Tensor, cotangent: Tensor, targets: Collection[Node | Leaf] | None = None) -> Cotangents:
+    """Return the cotangent of every leaf that ``output`` was made from, or of every target.
+
+    Nodes are visited in the reverse of the order in which they were made, so each is reached after all its
+    uses, and its cotangent, complete by then, is dropped as soon as it is passed on. Nothing recurses: a
+    chain of any length works.
+
+    Parameters
+    ----------
+    output : Tensor
+        The end of the computation.
+    cotangent : Tensor
+        Of the shape of ``output``.
+    targets : collection of Node or Leaf, optional
+        The sweep ends at these, and computes only what lies on a path to them; it ends at the leaves, all of
+        them, where none are given.
+    """
+    if output._node is None:
+        return {}
+    nodes = ancestors(output._node)
+    ends = {node for node in nodes if node.__class__ is Leaf} if targets is None else set(targets)
+    wanted = None if targets is None else leading_to(targets, nodes)
+    again = cotangent.tracked or _may_be_differentiated_again(nodes, targets)
+    with record(STATE.recording and again):
+        return _pass_back(output, cotangent, nodes, ends, wanted)
+
+
+def _pass_back(
+    output: Tensor,
+    cotangent: Tensor,
+    nodes: list[Node | Leaf],
+    ends: set[Node | Leaf],
+    wanted: set[Node | Leaf] | None,
+) -> Cotangents:
+    assert output._node is not None
+    cotangents: Cotangents = {output._node: cotangent}
+    make, backend = output._make, output._backend
+    for node in reversed(nodes):
+        if node in ends or node not in cotangents:
+            continue
+        assert isinstance(node, Node)
+        g = cotangents.pop(node)
+        y = make(node.value, backend, node)
+        for position, operand in enumerate(node.inputs):
+            parent = operand._node
+            if parent is None or (wanted is not None and parent not in wanted):
+                continue
+            rule = node.primitive.derivatives[position]
+            if rule is None:
+                continue
+            part = rule(g, y, *node.inputs, **node.params)
+            before = cotangents.get(parent)
+            cotangents[parent] = part if before is None else before + part
+    return cotangents
+
+
+def ancestors(node: Node | Leaf) -> list[Node | Leaf]:
+    """Return ``node`` and all it was made from, operands before results."""
+    seen = {node}
+    waiting = [node]
+    while waiting:
+        current = waiting.pop()
+        if isinstance(current, Leaf):
+            continue
+        for operand in current.inputs:
+            parent = operand._node
+            if parent is not None and parent not in seen:
+                seen.add(parent)
+                waiting.append(parent)
+    return sorted(seen, key=_order)
+
+
+def _order(node: Node | Leaf) -> int:
+    return node.order
+
+
+def leading_to(targets: Collection[Node | Leaf], nodes: list[Node | Leaf]) -> set[Node | Leaf]:
+    """Return those of ``nodes`` (operands before results) that were made from a target."""
+    reached: set[Node | Leaf] = set(targets)
+    for node in nodes:
+        if isinstance(node, Node) and any(operand._node in reached for operand in node.inputs):
+            reached.add(node)
+    return reached
+
+
+def _may_be_differentiated_again(nodes: list[Node | Leaf], targets: Collection[Node | Leaf] | None) -> bool:
+    """Tell whether the sweep's own steps must be recorded, because something outside can ask for more.
+
+    A sweep towards the inputs of a function is recorded when the function also used tracked values from
+    outside (an enclosing derivative's input, or a variable): the gradient depends on those. A sweep to
+    variables is recorded when it happens inside a function that is being differentiated.
+    """
+    leaves = [node for node in nodes if isinstance(node, Leaf)]
+    if targets is not None:
+        return any(leaf not in targets for leaf in leaves)
+    return any(leaf.variable is None for leaf in leaves)

@@ -1,0 +1,235 @@
+"""Derivatives of functions: each takes a function of tensors and gives a function or a result.
+
+They compose to any order: the sweep inside records its own steps whenever something outside can ask for
+their derivative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from lamina.autodiff.gradients import seed
+from lamina.autodiff.node import Leaf, Node, record
+from lamina.autodiff.sweep import sweep
+from lamina.backends.thread_state import STATE
+from lamina.errors import DTypeError, ShapeError
+from lamina.functions.creation import asarray
+from lamina.functions.manipulation import stack
+from lamina.primitives.elementwise import alias
+from lamina.tensor import Tensor
+
+Function = Callable[..., Any]
+Pullback = Callable[[Tensor], tuple[Tensor, ...]]
+
+
+def _marked(name: str, x: Any) -> Tensor:
+    """Return ``x`` under a new node, at which the sweep of this derivative ends.
+
+    The node keeps its link to what ``x`` was made from, so that an enclosing derivative goes on behind it.
+    """
+    value = x if isinstance(x, Tensor) else asarray(x)
+    if not value.dtype.floating:
+        raise DTypeError(f"{name}: can differentiate by floating-point inputs only, got {value.dtype.name}; cast it")
+    if value.tracked and STATE.recording:
+        return alias(value)
+    return Tensor(value._data, value._backend, Leaf())
+
+
+def _node(x: Tensor) -> Node | Leaf:
+    assert x._node is not None
+    return x._node
+
+
+def _run(name: str, f: Function, inputs: Sequence[Any]) -> tuple[Tensor, list[Tensor]]:
+    """Return the result of ``f`` on marked inputs, and the inputs."""
+    marked = [_marked(name, x) for x in inputs]
+    with record(True):
+        y = f(*marked)
+    if not isinstance(y, Tensor):
+        raise DTypeError(f"{name}: the function must return a Tensor, got {type(y).__name__}")
+    return y._snapshot, marked
+
+
+def _cotangents(y: Tensor, cotangent: Tensor, marked: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Return the cotangent of each input; zeros for one that ``y`` does not depend on."""
+    found = sweep(y, cotangent, [_node(x) for x in marked])
+    return tuple(_or_zeros(found, x) for x in marked)
+
+
+def _or_zeros(found: dict[Node | Leaf, Tensor], x: Tensor) -> Tensor:
+    g = found.get(_node(x))
+    return x._full(x.shape, 0) if g is None else g
+
+
+def vjp(f: Function, *inputs: Any) -> tuple[Tensor, Pullback]:
+    """Return ``f(*inputs)`` and its pullback, which takes a cotangent of the result to those of the inputs.
+
+    Parameters
+    ----------
+    f : callable
+        From tensors to a tensor.
+    *inputs : Tensor or array-like
+        Floating-point.
+
+    Returns
+    -------
+    value : Tensor
+    pullback : callable
+        ``pullback(cotangent)`` is a tuple, one cotangent for each input: the product of the cotangent with
+        the Jacobian.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> y, pullback = la.vjp(lambda x: x ** 2, la.asarray([1.0, 3.0]))
+    >>> pullback(la.asarray([1.0, 10.0]))
+    (Tensor([ 2., 60.], shape=[2], dtype=float32),)
+    """
+    y, marked = _run("vjp", f, inputs)
+
+    def pullback(cotangent: Tensor) -> tuple[Tensor, ...]:
+        return _cotangents(y, seed(y, cotangent), marked)
+
+    return y, pullback
+
+
+def jvp(f: Function, inputs: Sequence[Any], tangents: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Return ``f(*inputs)`` and its derivative in the direction of ``tangents``.
+
+    The pullback is linear in its cotangent, so its own pullback is the derivative sought: two reverse sweeps
+    instead of a second table of rules.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.jvp(lambda x: x ** 3, [la.asarray(2.0)], [la.asarray(1.0)])
+    (Tensor(8., shape=[], dtype=float32), Tensor(12., shape=[], dtype=float32))
+    """
+    if len(inputs) != len(tangents):
+        raise ShapeError(f"jvp: {len(tangents)} tangents for {len(inputs)} inputs; give one each")
+    y, marked = _run("jvp", f, inputs)
+    for x, tangent in zip(marked, tangents, strict=True):
+        if x.shape != tangent.shape:
+            raise ShapeError(f"jvp: an input of shape {list(x.shape)} has a tangent of shape {list(tangent.shape)}")
+    dummy = Tensor(y._full(y.shape, 1)._data, y._backend, Leaf())
+    with record(True):
+        pulled = _cotangents(y, dummy, marked)
+    total = y._full(y.shape, 0)
+    for g, tangent in zip(pulled, tangents, strict=True):
+        total = total + _cotangents(g, tangent, [dummy])[0]
+    return y, total
+
+
+def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..., tuple[Tensor, Any]]:
+    """Return a function that gives the value of ``f``, a scalar, and its gradient.
+
+    Parameters
+    ----------
+    f : callable
+        Returns a tensor without axes.
+    argnums : int or sequence of int, default 0
+        Which positional arguments to differentiate by; several give a tuple of gradients.
+    """
+    several = not isinstance(argnums, int)
+    positions: Sequence[int] = argnums if isinstance(argnums, Sequence) else (argnums,)
+
+    @wraps(f)
+    def differentiated(*args: Any, **kwargs: Any) -> tuple[Tensor, Any]:
+        for position in positions:
+            if not -len(args) <= position < len(args):
+                raise ShapeError(f"grad: argument {position} was asked for, but {len(args)} were given by position")
+
+        def of_chosen(*chosen: Tensor) -> Any:
+            complete = list(args)
+            for position, x in zip(positions, chosen, strict=True):
+                complete[position] = x
+            return f(*complete, **kwargs)
+
+        y, marked = _run("grad", of_chosen, [args[position] for position in positions])
+        if y.shape != ():
+            raise ShapeError(
+                f"grad: the function must return a scalar, got shape {list(y.shape)}; reduce it, or use vjp or jacobian"
+            )
+        gradients = _cotangents(y, y._full((), 1), marked)
+        return y, gradients if several else gradients[0]
+
+    return differentiated
+
+
+def grad(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+    """Return a function that gives the gradient of ``f``, which returns a scalar.
+
+    Parameters
+    ----------
+    f : callable
+        Returns a tensor without axes.
+    argnums : int or sequence of int, default 0
+        Which positional arguments to differentiate by; several give a tuple of gradients.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.grad(lambda x: x ** 3)(la.asarray(2.0))
+    Tensor(12., shape=[], dtype=float32)
+    >>> la.grad(la.grad(lambda x: x ** 3))(la.asarray(2.0))
+    Tensor(12., shape=[], dtype=float32)
+    """
+    both = value_and_grad(f, argnums)
+
+    @wraps(f)
+    def differentiated(*args: Any, **kwargs: Any) -> Any:
+        return both(*args, **kwargs)[1]
+
+    return differentiated
+
+
+def jacobian(f: Function, argnums: int = 0) -> Callable[..., Tensor]:
+    """Return a function that gives the derivative of every element of the result by every element of the input.
+
+    Its result has the shape of the result of ``f`` followed by that of the input. It takes one sweep for each
+    element of the result.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.jacobian(lambda x: x ** 2)(la.asarray([1.0, 2.0]))
+    Tensor([[2., 0.],
+            [0., 4.]], shape=[2, 2], dtype=float32)
+    """
+
+    @wraps(f)
+    def differentiated(*args: Any, **kwargs: Any) -> Tensor:
+        def of_one(x: Tensor) -> Any:
+            complete = list(args)
+            complete[argnums] = x
+            return f(*complete, **kwargs)
+
+        y, (x,) = _run("jacobian", of_one, [args[argnums]])
+        if y.size == 0:
+            return x._full((*y.shape, *x.shape), 0)
+        rows = [_cotangents(y, direction, [x])[0] for direction in _basis(y)]
+        return stack(rows).reshape(*y.shape, *x.shape)
+
+    return differentiated
+
+
+def _basis(y: Tensor) -> list[Tensor]:
+    """Return the tensors of the shape of ``y`` that are one at one element and zero elsewhere."""
+    return [y._constant(row.reshape(y.shape), y.dtype) for row in np.eye(y.size)]
+
+
+def hessian(f: Function, argnums: int = 0) -> Callable[..., Tensor]:
+    """Return a function that gives the second derivatives of ``f``, which returns a scalar.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.hessian(lambda x: (x ** 3).sum())(la.asarray([1.0, 2.0]))
+    Tensor([[ 6.,  0.],
+            [ 0., 12.]], shape=[2, 2], dtype=float32)
+    """
+    return jacobian(grad(f, argnums), argnums)

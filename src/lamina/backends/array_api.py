@@ -1,0 +1,346 @@
+"""The stock backend, written over any array API namespace."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lamina.backends.philox import philox_words
+from lamina.backends.protocol import Array, Binary, NDArray, Shape, Unary, numpy_dtype
+from lamina.backends.special import erf
+from lamina.dtypes import DTYPES, DType
+from lamina.errors import BackendError, DTypeError
+
+# The operations that the standard has under the same name, with the same operands.
+STANDARD_NAMES = (
+    "negative", "abs", "sign", "floor", "ceil", "trunc", "round", "bitwise_invert", "exp", "expm1", "log", "log1p",
+    "log2", "log10", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh",
+    "atanh", "add", "subtract", "multiply", "divide", "pow", "floor_divide", "remainder", "atan2", "maximum",
+    "minimum", "copysign", "nextafter", "equal", "not_equal", "less", "less_equal", "bitwise_and", "bitwise_or",
+    "bitwise_xor", "bitwise_left_shift", "bitwise_right_shift", "where", "matmul",
+)  # fmt: skip
+
+
+class ArrayAPIBackend:
+    """A `Backend` over a namespace of the Python array API standard.
+
+    Parameters
+    ----------
+    xp : namespace
+        Such as ``numpy``, ``cupy`` or ``array_api_strict``.
+    name : str
+        The device string that chooses this backend.
+    device : object, optional
+        Passed as ``device=`` where arrays are made; the namespace's default when not given.
+    """
+
+    negative: Unary
+    abs: Unary
+    sign: Unary
+    floor: Unary
+    ceil: Unary
+    trunc: Unary
+    round: Unary
+    bitwise_invert: Unary
+    exp: Unary
+    expm1: Unary
+    log: Unary
+    log1p: Unary
+    log2: Unary
+    log10: Unary
+    sqrt: Unary
+    sin: Unary
+    cos: Unary
+    tan: Unary
+    asin: Unary
+    acos: Unary
+    atan: Unary
+    sinh: Unary
+    cosh: Unary
+    tanh: Unary
+    asinh: Unary
+    acosh: Unary
+    atanh: Unary
+    add: Binary
+    subtract: Binary
+    multiply: Binary
+    divide: Binary
+    pow: Binary
+    floor_divide: Binary
+    remainder: Binary
+    atan2: Binary
+    maximum: Binary
+    minimum: Binary
+    copysign: Binary
+    nextafter: Binary
+    equal: Binary
+    not_equal: Binary
+    less: Binary
+    less_equal: Binary
+    bitwise_and: Binary
+    bitwise_or: Binary
+    bitwise_xor: Binary
+    bitwise_left_shift: Binary
+    bitwise_right_shift: Binary
+    where: Any
+    matmul: Binary
+
+    def __init__(self, xp: Any, name: str, device: Any = None) -> None:
+        self.xp = xp
+        self.name = name
+        self.device = device
+        for operation in STANDARD_NAMES:
+            setattr(self, operation, getattr(xp, operation))
+        self._native = self._native_dtypes()
+        self._by_native = {native: dtype for dtype, native in self._native.items()}
+        self.dtypes = frozenset(self._native)
+
+    def __repr__(self) -> str:
+        return f"<{self.name} backend over {self.xp.__name__}>"
+
+    def _native_dtypes(self) -> dict[DType, Any]:
+        names = ((dtype, "bool_" if dtype.name == "bool" and not hasattr(self.xp, "bool") else dtype.name)
+                 for dtype in DTYPES.values())  # fmt: skip
+        return {dtype: getattr(self.xp, name) for dtype, name in names if hasattr(self.xp, name)}
+
+    def native(self, dtype: DType) -> Any:
+        """Return the namespace's own form of a type."""
+        found = self._native.get(dtype)
+        if found is None:
+            raise DTypeError(
+                f"{dtype.name}: the {self.name} backend has no such type; it has "
+                f"{', '.join(sorted(known.name for known in self.dtypes))}"
+            )
+        return found
+
+    # --- in, out and types ---
+
+    def from_numpy(self, array: NDArray, dtype: DType) -> Array:
+        return self.xp.asarray(array, dtype=self.native(dtype), device=self.device, copy=True)
+
+    def to_numpy(self, array: Array) -> NDArray:
+        import numpy as np
+
+        return np.from_dlpack(array) if array.size else np.empty(array.shape, numpy_dtype(self.dtype_of(array)))
+
+    def dtype_of(self, array: Array) -> DType:
+        found = self._by_native.get(array.dtype)
+        if found is None:
+            raise DTypeError(f"dtype: an array of type {array.dtype} came from the {self.name} backend")
+        return found
+
+    def full(self, shape: Shape, value: bool | int | float, dtype: DType) -> Array:
+        return self.xp.full(shape, value, dtype=self.native(dtype), device=self.device)
+
+    def astype(self, x: Array, *, dtype: DType) -> Array:
+        return self.xp.astype(x, self.native(dtype))
+
+    def alias(self, x: Array) -> Array:
+        return x
+
+    def item(self, x: tuple[Array, ...], *, index: int) -> Array:
+        return x[index]
+
+    # --- elementwise ---
+
+    def erf(self, x: Array) -> Array:
+        return erf(self.xp, x)
+
+    def sigmoid(self, x: Array) -> Array:
+        # Right at both ends: exp overflows to infinity, whose inverse is the limit.
+        one = self.xp.ones((), dtype=x.dtype, device=self.device)
+        return one / (one + self.xp.exp(-x))
+
+    def relu(self, x: Array) -> Array:
+        return self.xp.maximum(x, self.xp.zeros((), dtype=x.dtype, device=self.device))
+
+    def multiply_no_nan(self, x: Array, y: Array) -> Array:
+        product = x * y
+        masked = (x == 0) & ~self.xp.isfinite(y)
+        return self.xp.where(masked, self.xp.zeros((), dtype=x.dtype, device=self.device), product)
+
+    # --- reductions and scans ---
+
+    def sum(self, x: Array, *, axes: Shape, keepdims: bool) -> Array:
+        return self.xp.sum(x, axis=axes, dtype=x.dtype, keepdims=keepdims)
+
+    def prod(self, x: Array, *, axes: Shape, keepdims: bool) -> Array:
+        return self.xp.prod(x, axis=axes, dtype=x.dtype, keepdims=keepdims)
+
+    def max(self, x: Array, *, axes: Shape, keepdims: bool) -> Array:
+        return self.xp.max(x, axis=axes, keepdims=keepdims)
+
+    def min(self, x: Array, *, axes: Shape, keepdims: bool) -> Array:
+        return self.xp.min(x, axis=axes, keepdims=keepdims)
+
+    def any(self, x: Array, *, axes: Shape, keepdims: bool) -> Array:
+        return self.xp.any(x, axis=axes, keepdims=keepdims)
+
+    def all(self, x: Array, *, axes: Shape, keepdims: bool) -> Array:
+        return self.xp.all(x, axis=axes, keepdims=keepdims)
+
+    def argmax(self, x: Array, *, axis: int, keepdims: bool) -> Array:
+        return self._positions(self.xp.argmax(x, axis=axis, keepdims=keepdims))
+
+    def argmin(self, x: Array, *, axis: int, keepdims: bool) -> Array:
+        return self._positions(self.xp.argmin(x, axis=axis, keepdims=keepdims))
+
+    def _positions(self, x: Array) -> Array:
+        return self.xp.astype(x, self.xp.int64, copy=False)
+
+    def cumulative_sum(self, x: Array, *, axis: int) -> Array:
+        return self.xp.cumulative_sum(x, axis=axis, dtype=x.dtype)
+
+    def cumulative_prod(self, x: Array, *, axis: int) -> Array:
+        return self.xp.cumulative_prod(x, axis=axis, dtype=x.dtype)
+
+    # --- shape ---
+
+    def reshape(self, x: Array, *, shape: Shape) -> Array:
+        return self.xp.reshape(x, shape)
+
+    def broadcast_to(self, x: Array, *, shape: Shape) -> Array:
+        return self.xp.broadcast_to(x, shape)
+
+    def permute_dims(self, x: Array, *, axes: Shape) -> Array:
+        return self.xp.permute_dims(x, axes)
+
+    def flip(self, x: Array, *, axes: Shape) -> Array:
+        return self.xp.flip(x, axis=axes)
+
+    def slice(self, x: Array, *, start: Shape, stop: Shape, step: Shape) -> Array:
+        return x[tuple(map(slice, start, stop, step))]
+
+    def pad(self, x: Array, *, low: Shape, high: Shape, interior: Shape, value: float) -> Array:
+        sizes = [
+            before + size + max(size - 1, 0) * between + after
+            for size, before, between, after in zip(x.shape, low, interior, high, strict=True)
+        ]
+        result = self.xp.full(tuple(sizes), value, dtype=x.dtype, device=self.device)
+        places = zip(x.shape, low, interior, strict=True)
+        where = tuple(
+            slice(before, before + (size - 1) * (between + 1) + 1 if size else before, between + 1)
+            for size, before, between in places
+        )
+        result[where] = x
+        return result
+
+    def concat(self, *arrays: Array, axis: int) -> Array:
+        return self.xp.concat(arrays, axis=axis)
+
+    # --- indexing, searching, sorting ---
+
+    def take(self, x: Array, indices: Array, *, axis: int) -> Array:
+        size = x.shape[axis]
+        flat = self._checked(self.xp.reshape(indices, (-1,)), size, "take")
+        taken = self.xp.take(x, flat, axis=axis)
+        return self.xp.reshape(taken, (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
+
+    def _checked(self, indices: Array, size: int, operation: str) -> Array:
+        """Return indices counted from the start; the standard leaves others to the library."""
+        indices = self.xp.astype(indices, self.xp.int64, copy=False)
+        if indices.size and not bool(self.xp.all((indices >= -size) & (indices < size))):
+            raise IndexError(f"{operation}: an index lies outside an axis of size {size}")
+        return self.xp.where(indices < 0, indices + size, indices)
+
+    def scatter_add(self, values: Array, indices: Array, *, axis: int, size: int) -> Array:
+        xp = self.xp
+        before, after = values.shape[:axis], values.shape[axis + len(indices.shape) :]
+        count = indices.size
+        flat = xp.reshape(values, (*before, count, *after))
+        rows = xp.reshape(xp.moveaxis(flat, axis, 0), (count, -1 if count else _size((*before, *after))))
+        summed = self._segment_sums(rows, self._checked(xp.reshape(indices, (-1,)), size, "scatter_add"), size)
+        return xp.moveaxis(xp.reshape(summed, (size, *before, *after)), 0, axis)
+
+    def _segment_sums(self, rows: Array, places: Array, size: int) -> Array:
+        """Return zeros with each row added at its place, by sorting and a scan that stops at place borders.
+
+        The standard has no scattered addition; this has the accuracy of a pairwise sum.
+        """
+        xp = self.xp
+        count, columns = rows.shape
+        if count == 0:
+            return xp.zeros((size, columns), dtype=rows.dtype, device=self.device)
+        order = xp.argsort(places, stable=True)
+        places, total = xp.take(places, order, axis=0), xp.take(rows, order, axis=0)
+        step = 1
+        while step < count:
+            same = (places[step:] == places[:-step])[:, None]
+            moved = xp.where(same, total[:-step, :], xp.zeros((), dtype=rows.dtype, device=self.device))
+            total = xp.concat([total[:step, :], total[step:, :] + moved], axis=0)
+            step *= 2
+        wanted = xp.arange(size, dtype=places.dtype, device=self.device)
+        last = xp.searchsorted(places, wanted, side="right") - 1
+        inside = xp.where(last < 0, xp.zeros_like(last), last)
+        found = (last >= 0) & (xp.take(places, inside, axis=0) == wanted)
+        nothing = xp.zeros((), dtype=rows.dtype, device=self.device)
+        return xp.where(found[:, None], xp.take(total, inside, axis=0), nothing)
+
+    def take_along_axis(self, x: Array, indices: Array, *, axis: int) -> Array:
+        checked = self._checked(indices, x.shape[axis], "take_along_axis")
+        return self.xp.take_along_axis(x, checked, axis=axis)
+
+    def scatter_add_along_axis(self, values: Array, indices: Array, *, axis: int, size: int) -> Array:
+        xp = self.xp
+        indices = self._checked(indices, size, "scatter_add_along_axis")
+        other = _size(values.shape[:axis] + values.shape[axis + 1 :])
+        shape = (*values.shape[:axis], *values.shape[axis + 1 :], size)
+        last = xp.moveaxis(indices, axis, -1)
+        line = xp.arange(other, dtype=xp.int64, device=self.device)[:, None] * size
+        places = xp.reshape(xp.reshape(last, (other, values.shape[axis])) + line, (-1,))
+        rows = xp.reshape(xp.moveaxis(values, axis, -1), (places.size, 1))
+        summed = self._segment_sums(rows, places, other * size)
+        return xp.moveaxis(xp.reshape(summed, shape), -1, axis)
+
+    def sort(self, x: Array, *, axis: int, descending: bool, stable: bool) -> Array:
+        return self.xp.sort(x, axis=axis, descending=descending, stable=stable)
+
+    def argsort(self, x: Array, *, axis: int, descending: bool, stable: bool) -> Array:
+        return self._positions(self.xp.argsort(x, axis=axis, descending=descending, stable=stable))
+
+    def searchsorted(self, sorted_values: Array, values: Array, *, side: Any) -> Array:
+        return self._positions(self.xp.searchsorted(sorted_values, values, side=side))
+
+    # --- linear algebra ---
+
+    def cholesky(self, x: Array) -> Array:
+        return self._decomposed("cholesky", x)
+
+    def inv(self, x: Array) -> Array:
+        return self._decomposed("inv", x)
+
+    def solve(self, a: Array, b: Array) -> Array:
+        return self._decomposed("solve", a, b)
+
+    def slogdet(self, x: Array) -> tuple[Array, Array]:
+        sign, logarithm = self._decomposed("slogdet", x)
+        return sign, logarithm
+
+    def eigh(self, x: Array) -> tuple[Array, Array]:
+        values, vectors = self._decomposed("eigh", x)
+        return values, vectors
+
+    def qr(self, x: Array, *, mode: Any) -> tuple[Array, Array]:
+        q, r = self._decomposed("qr", x, mode=mode)
+        return q, r
+
+    def svd(self, x: Array, *, full_matrices: bool) -> tuple[Array, Array, Array]:
+        u, s, vh = self._decomposed("svd", x, full_matrices=full_matrices)
+        return u, s, vh
+
+    def _decomposed(self, operation: str, *arrays: Array, **options: Any) -> Any:
+        linalg = getattr(self.xp, "linalg", None)
+        if linalg is None:
+            raise BackendError(f"linalg.{operation}: the {self.name} backend has no linear algebra extension")
+        return getattr(linalg, operation)(*arrays, **options)
+
+    # --- random numbers ---
+
+    def random_bits(self, key: Array, counter: Array, *, size: int) -> Array:
+        return philox_words(self.xp, key, counter, size)
+
+
+def _size(shape: Shape) -> int:
+    size = 1
+    for length in shape:
+        size *= length
+    return size

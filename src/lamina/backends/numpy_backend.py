@@ -1,0 +1,142 @@
+"""The default backend: NumPy, by its shortest calls, with bfloat16 from ml_dtypes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lamina.backends.array_api import ArrayAPIBackend
+from lamina.backends.protocol import Array, NDArray, Shape, numpy_dtype
+from lamina.dtypes import DTYPES, DType, bfloat16
+
+
+class NumPyBackend(ArrayAPIBackend):
+    """`ArrayAPIBackend` over NumPy.
+
+    It overrides only where NumPy offers a shorter way to the same result: on the small arrays of small
+    networks the call costs more than the arithmetic.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(np, "cpu")
+        self._zeros = {native: np.zeros((), native) for native in self._native.values()}
+        self.dtypes = frozenset(DTYPES.values())
+
+    def _native_dtypes(self) -> dict[DType, Any]:
+        return {dtype: np.dtype(dtype.name) for dtype in DTYPES.values() if dtype is not bfloat16}
+
+    def native(self, dtype: DType) -> Any:
+        if dtype is bfloat16 and dtype not in self._native:
+            native = numpy_dtype(bfloat16)
+            self._native[bfloat16] = native
+            self._by_native[native] = bfloat16
+            self._zeros[native] = np.zeros((), native)
+        return super().native(dtype)
+
+    # --- in, out and types ---
+
+    def from_numpy(self, array: NDArray, dtype: DType) -> Array:
+        return np.array(array, dtype=self.native(dtype), order="C")
+
+    def to_numpy(self, array: Array) -> NDArray:
+        return np.asarray(array)
+
+    def full(self, shape: Shape, value: bool | int | float, dtype: DType) -> Array:
+        native = self._native.get(dtype) or self.native(dtype)
+        if not shape:
+            return np.asarray(value, native)
+        filled = np.empty(shape, native)
+        filled.fill(value)
+        return filled
+
+    def astype(self, x: Array, *, dtype: DType) -> Array:
+        return np.asarray(x).astype(self.native(dtype))
+
+    def relu(self, x: Array) -> Array:
+        return np.maximum(x, self._zeros[x.dtype])
+
+    def erf(self, x: Array) -> Array:
+        if x.dtype.itemsize == 2:
+            return super().erf(_wide(x)).astype(x.dtype)
+        return super().erf(x)
+
+    # --- reductions and scans: narrow floats accumulate in float32 ---
+
+    def sum(self, x: Array, *, axes: Shape, keepdims: bool) -> Array:
+        return _reduced(np.add, x, axes, keepdims)
+
+    def prod(self, x: Array, *, axes: Shape, keepdims: bool) -> Array:
+        return _reduced(np.multiply, x, axes, keepdims)
+
+    def max(self, x: Array, *, axes: Shape, keepdims: bool) -> Array:
+        return np.maximum.reduce(x, axis=axes, keepdims=keepdims)
+
+    def min(self, x: Array, *, axes: Shape, keepdims: bool) -> Array:
+        return np.minimum.reduce(x, axis=axes, keepdims=keepdims)
+
+    def cumulative_sum(self, x: Array, *, axis: int) -> Array:
+        return np.add.accumulate(_wide(x), axis=axis, dtype=_wide(x).dtype).astype(x.dtype, copy=False)
+
+    def cumulative_prod(self, x: Array, *, axis: int) -> Array:
+        return np.multiply.accumulate(_wide(x), axis=axis, dtype=_wide(x).dtype).astype(x.dtype, copy=False)
+
+    def matmul(self, a: Array, b: Array) -> Array:
+        if a.dtype.itemsize == 2 and a.dtype.kind not in "iu":
+            return np.matmul(_wide(a), _wide(b)).astype(a.dtype)
+        return a.dot(b) if a.ndim == 2 == b.ndim else np.matmul(a, b)
+
+    # --- shape: methods, which skip NumPy's dispatch ---
+
+    def reshape(self, x: Array, *, shape: Shape) -> Array:
+        return x.reshape(shape)
+
+    def permute_dims(self, x: Array, *, axes: Shape) -> Array:
+        return x.transpose(axes)
+
+    def broadcast_to(self, x: Array, *, shape: Shape) -> Array:
+        wide = np.empty(shape, x.dtype)
+        wide[...] = x
+        return wide
+
+    # --- indexing ---
+
+    def take(self, x: Array, indices: Array, *, axis: int) -> Array:
+        return x.take(indices, axis=axis)
+
+    def scatter_add(self, values: Array, indices: Array, *, axis: int, size: int) -> Array:
+        before, after = values.shape[:axis], values.shape[axis + indices.ndim :]
+        result = np.zeros((*before, size, *after), values.dtype)
+        np.add.at(result, (*[slice(None)] * axis, indices), values)
+        return result
+
+    def take_along_axis(self, x: Array, indices: Array, *, axis: int) -> Array:
+        return np.take_along_axis(x, indices, axis=axis)
+
+    def scatter_add_along_axis(self, values: Array, indices: Array, *, axis: int, size: int) -> Array:
+        result = np.zeros((*values.shape[:axis], size, *values.shape[axis + 1 :]), values.dtype)
+        grid = np.ogrid[tuple(map(slice, indices.shape))]
+        grid[axis] = indices
+        np.add.at(result, tuple(grid), values)
+        return result
+
+    def sort(self, x: Array, *, axis: int, descending: bool, stable: bool) -> Array:
+        ordered = np.sort(x, axis=axis, stable=True)
+        return np.flip(ordered, axis=axis) if descending else ordered
+
+    def argsort(self, x: Array, *, axis: int, descending: bool, stable: bool) -> Array:
+        if not descending:
+            return np.argsort(x, axis=axis, stable=True)
+        # Reversed before and after, so that equal elements keep their order.
+        order = np.flip(np.argsort(np.flip(x, axis=axis), axis=axis, stable=True), axis=axis)
+        return x.shape[axis] - 1 - order
+
+
+def _wide(x: Array) -> Array:
+    return x.astype(np.float32) if x.dtype.itemsize == 2 and x.dtype.kind not in "iu" else x
+
+
+def _reduced(operation: np.ufunc, x: Array, axes: Shape, keepdims: bool) -> Array:
+    if x.dtype.itemsize == 2 and x.dtype.kind not in "iu":
+        return operation.reduce(x, axis=axes, keepdims=keepdims, dtype=np.float32).astype(x.dtype)
+    return operation.reduce(x, axis=axes, keepdims=keepdims, dtype=x.dtype)

@@ -1,0 +1,224 @@
+"""The closed set of array operations that Lamina needs, and nothing else knows of a machine.
+
+A backend's arrays are its own; the engine only reads their ``shape`` and ``dtype`` and hands them back. Every
+parameter arrives canonical: axes are non-negative and complete, operands of one type. Results follow IEEE
+754: infinities and NaN are values, never warnings. `lamina.testing.check_backend` runs all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from lamina.dtypes import DType
+
+Array = Any
+Shape = tuple[int, ...]
+NDArray = npt.NDArray[Any]
+
+Unary = Callable[[Array], Array]
+Binary = Callable[[Array, Array], Array]
+
+
+class Backend(Protocol):
+    """What a machine must be able to do."""
+
+    name: str
+    """The device string that chooses this backend, such as ``"cpu"``."""
+    dtypes: frozenset[DType]
+    """The types it can hold."""
+
+    # --- in, out and types ---
+    def from_numpy(self, array: NDArray, dtype: DType) -> Array:
+        """Return a new array with these values and this type."""
+
+    def to_numpy(self, array: Array) -> NDArray:
+        """Return the values as a NumPy array; this is where they cross from the device."""
+
+    def dtype_of(self, array: Array) -> DType:
+        """Return the type of an array."""
+
+    def full(self, shape: Shape, value: bool | int | float, dtype: DType) -> Array:
+        """Return an array filled with one value."""
+
+    def astype(self, x: Array, *, dtype: DType) -> Array:
+        """Return the values in another type: towards zero when integers come from floats."""
+
+    def alias(self, x: Array) -> Array:
+        """Return the same array."""
+
+    def item(self, x: tuple[Array, ...], *, index: int) -> Array:
+        """Return one of the results of an operation that has several."""
+
+    # --- elementwise, one operand ---
+    negative: Unary
+    abs: Unary
+    sign: Unary
+    floor: Unary
+    ceil: Unary
+    trunc: Unary
+    round: Unary
+    bitwise_invert: Unary
+    exp: Unary
+    expm1: Unary
+    log: Unary
+    log1p: Unary
+    log2: Unary
+    log10: Unary
+    sqrt: Unary
+    sin: Unary
+    cos: Unary
+    tan: Unary
+    asin: Unary
+    acos: Unary
+    atan: Unary
+    sinh: Unary
+    cosh: Unary
+    tanh: Unary
+    asinh: Unary
+    acosh: Unary
+    atanh: Unary
+    erf: Unary
+    sigmoid: Unary
+    relu: Unary
+
+    # --- elementwise, two and three operands ---
+    add: Binary
+    subtract: Binary
+    multiply: Binary
+    divide: Binary
+    pow: Binary
+    floor_divide: Binary
+    remainder: Binary
+    atan2: Binary
+    maximum: Binary
+    minimum: Binary
+    copysign: Binary
+    nextafter: Binary
+    equal: Binary
+    not_equal: Binary
+    less: Binary
+    less_equal: Binary
+    bitwise_and: Binary
+    bitwise_or: Binary
+    bitwise_xor: Binary
+    bitwise_left_shift: Binary
+    bitwise_right_shift: Binary
+    multiply_no_nan: Binary
+    """``x * y``, but zero where ``x`` is zero and ``y`` is infinite or NaN."""
+    where: Callable[[Array, Array, Array], Array]
+
+    # --- reductions and scans ---
+    def sum(self, x: Array, *, axes: Shape, keepdims: bool) -> Array:
+        """Return the sum over axes, in the type of ``x``."""
+
+    def prod(self, x: Array, *, axes: Shape, keepdims: bool) -> Array:
+        """Return the product over axes, in the type of ``x``."""
+
+    def max(self, x: Array, *, axes: Shape, keepdims: bool) -> Array:
+        """Return the largest element over axes; NaN where there is one."""
+
+    def min(self, x: Array, *, axes: Shape, keepdims: bool) -> Array:
+        """Return the smallest element over axes; NaN where there is one."""
+
+    def any(self, x: Array, *, axes: Shape, keepdims: bool) -> Array:
+        """Return whether some element is true (not zero)."""
+
+    def all(self, x: Array, *, axes: Shape, keepdims: bool) -> Array:
+        """Return whether every element is true (not zero)."""
+
+    def argmax(self, x: Array, *, axis: int, keepdims: bool) -> Array:
+        """Return the first position of the largest element, as int64."""
+
+    def argmin(self, x: Array, *, axis: int, keepdims: bool) -> Array:
+        """Return the first position of the smallest element, as int64."""
+
+    def cumulative_sum(self, x: Array, *, axis: int) -> Array:
+        """Return running sums, in the type of ``x``."""
+
+    def cumulative_prod(self, x: Array, *, axis: int) -> Array:
+        """Return running products, in the type of ``x``."""
+
+    # --- shape ---
+    def reshape(self, x: Array, *, shape: Shape) -> Array:
+        """Return the elements, in row-major order, in another shape."""
+
+    def broadcast_to(self, x: Array, *, shape: Shape) -> Array:
+        """Return the elements repeated to a wider shape."""
+
+    def permute_dims(self, x: Array, *, axes: Shape) -> Array:
+        """Return the axes in another order."""
+
+    def flip(self, x: Array, *, axes: Shape) -> Array:
+        """Return the axes given in reverse."""
+
+    def slice(self, x: Array, *, start: Shape, stop: Shape, step: Shape) -> Array:
+        """Return a regular part, all steps positive."""
+
+    def pad(self, x: Array, *, low: Shape, high: Shape, interior: Shape, value: float) -> Array:
+        """Return the elements with others of ``value`` before, after and between them."""
+
+    def concat(self, *arrays: Array, axis: int) -> Array:
+        """Return arrays joined along an axis."""
+
+    # --- indexing, searching, sorting ---
+    def take(self, x: Array, indices: Array, *, axis: int) -> Array:
+        """Return slices by index; negative indices count from the end, others out of range are an error."""
+
+    def scatter_add(self, values: Array, indices: Array, *, axis: int, size: int) -> Array:
+        """Return zeros of ``size`` along an axis, with slices added at the indices."""
+
+    def take_along_axis(self, x: Array, indices: Array, *, axis: int) -> Array:
+        """Return one element for each index along an axis."""
+
+    def scatter_add_along_axis(self, values: Array, indices: Array, *, axis: int, size: int) -> Array:
+        """Return zeros of ``size`` along an axis, with elements added at the indices."""
+
+    def sort(self, x: Array, *, axis: int, descending: bool, stable: bool) -> Array:
+        """Return the elements in order along an axis."""
+
+    def argsort(self, x: Array, *, axis: int, descending: bool, stable: bool) -> Array:
+        """Return the positions of the elements in order along an axis, as int64."""
+
+    def searchsorted(self, sorted_values: Array, values: Array, *, side: Literal["left", "right"]) -> Array:
+        """Return where each value would go among sorted ones, as int64."""
+
+    # --- linear algebra: matrices in the last two axes, batches before ---
+    matmul: Binary
+
+    def cholesky(self, x: Array) -> Array:
+        """Return the lower Cholesky factor."""
+
+    def inv(self, x: Array) -> Array:
+        """Return the inverse."""
+
+    def solve(self, a: Array, b: Array) -> Array:
+        """Return the solutions of linear systems; ``b`` holds right-hand sides as columns."""
+
+    def slogdet(self, x: Array) -> tuple[Array, Array]:
+        """Return the sign of the determinant and the logarithm of its magnitude."""
+
+    def eigh(self, x: Array) -> tuple[Array, Array]:
+        """Return ascending eigenvalues and eigenvectors of a symmetric matrix (its lower triangle)."""
+
+    def qr(self, x: Array, *, mode: Literal["reduced", "complete"]) -> tuple[Array, Array]:
+        """Return an orthonormal and an upper triangular factor."""
+
+    def svd(self, x: Array, *, full_matrices: bool) -> tuple[Array, Array, Array]:
+        """Return left vectors, descending singular values, and right vectors as rows."""
+
+    # --- random numbers ---
+    def random_bits(self, key: Array, counter: Array, *, size: int) -> Array:
+        """Return ``size`` words of the Philox-4x32-10 stream of a 64-bit key, from a 64-bit block counter."""
+
+
+def numpy_dtype(dtype: DType) -> np.dtype[Any]:
+    """Return NumPy's form of a type; bfloat16 comes from ml_dtypes, loaded when first needed."""
+    if dtype.name == "bfloat16":
+        import ml_dtypes
+
+        return np.dtype(ml_dtypes.bfloat16)
+    return np.dtype(dtype.name)

@@ -1,0 +1,146 @@
+"""Which backends there are, and which is the default.
+
+A backend is registered under the device string that chooses it, by a function that makes it: nothing is
+loaded until it is asked for. Installed packages register more through entry points in the group
+``lamina.backends``.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
+
+from lamina.backends.numpy_backend import NumPyBackend
+from lamina.errors import BackendError
+
+if TYPE_CHECKING:
+    from lamina.backends.protocol import Backend
+
+ENTRY_POINT_GROUP = "lamina.backends"
+Factory = Callable[[], "Backend"]
+
+
+def _cuda() -> Backend:
+    from lamina.backends.cupy_backend import CuPyBackend
+
+    return CuPyBackend()
+
+
+def _strict() -> Backend:
+    try:
+        import array_api_strict
+    except ImportError as error:
+        raise BackendError("strict: this backend needs the package array-api-strict; pip install it") from error
+    from lamina.backends.array_api import ArrayAPIBackend
+
+    return ArrayAPIBackend(array_api_strict, "strict")
+
+
+CPU = NumPyBackend()
+_factories: dict[str, Factory] = {"cpu": lambda: CPU, "cuda": _cuda, "strict": _strict}
+_made: dict[str, Backend] = {"cpu": CPU}
+_lock = threading.RLock()
+_default: Backend = CPU
+_plugins_found = False
+
+
+def register(name: str, factory: Factory) -> None:
+    """Make ``device=name`` choose the backend that ``factory`` returns.
+
+    Parameters
+    ----------
+    name : str
+        A device string that is not taken.
+    factory : callable
+        Called once, when the device is first asked for.
+
+    Raises
+    ------
+    BackendError
+        When the name is taken.
+    """
+    with _lock:
+        if name in _factories:
+            raise BackendError(f"register: the device {name!r} is taken; the devices are {', '.join(_factories)}")
+        _factories[name] = factory
+
+
+def get_backend(device: str | None = None) -> Backend:
+    """Return the backend of a device, the default one when none is named.
+
+    Raises
+    ------
+    BackendError
+        When there is no such device, or it cannot be used here; the message says why.
+    """
+    if device is None:
+        return _default
+    found = _made.get(device)
+    return found if found is not None else _make(device)
+
+
+def _make(device: str) -> Backend:
+    with _lock:
+        _find_plugins()
+        if not isinstance(device, str) or device not in _factories:
+            raise BackendError(f"device: {device!r} is not known; the devices are {', '.join(_factories)}")
+        if device not in _made:
+            _made[device] = _factories[device]()
+        return _made[device]
+
+
+def devices() -> list[str]:
+    """Return the names of all registered devices, usable here or not."""
+    with _lock:
+        _find_plugins()
+        return list(_factories)
+
+
+def usable_devices() -> list[str]:
+    """Return the names of the devices that can be used here."""
+    usable = []
+    for name in devices():
+        try:
+            get_backend(name)
+        except BackendError:
+            continue
+        usable.append(name)
+    return usable
+
+
+def _find_plugins() -> None:
+    global _plugins_found
+    if _plugins_found:
+        return
+    _plugins_found = True
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        # A plugin is loaded when its device is asked for, and cannot take over one of ours.
+        _factories.setdefault(point.name, lambda point=point: point.load()())
+
+
+def set_default_device(device: str) -> None:
+    """Make new tensors on ``device`` where no device is named."""
+    global _default
+    _default = get_backend(device)
+
+
+@contextmanager
+def default_device(device: str) -> Iterator[None]:
+    """Make new tensors on ``device`` inside a ``with`` block.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> with la.default_device("cpu"):
+    ...     la.zeros(2).device
+    'cpu'
+    """
+    before = _default.name
+    set_default_device(device)
+    try:
+        yield
+    finally:
+        set_default_device(before)

@@ -1,0 +1,34 @@
+"""What each thread keeps for itself: whether operations are recorded, and NumPy's silence.
+
+Overflow, division by zero and invalid operations give infinities and NaN, as IEEE 754 says; they are values
+here, not warnings. NumPy's own way to say so, ``errstate``, costs more than a small addition, so each thread
+holds a context in which it has been said once and runs the array operations inside it.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+
+import numpy as np
+
+
+class ThreadState(threading.local):
+    """One instance, `STATE`; every thread sees its own attributes.
+
+    Attributes
+    ----------
+    recording : bool
+        Whether operations on tracked tensors are recorded.
+    run : callable
+        ``run(function, *args, **kwargs)`` calls the function with floating-point warnings off.
+    """
+
+    def __init__(self) -> None:
+        self.recording = True
+        context = contextvars.copy_context()
+        context.run(np.seterr, all="ignore")
+        self.run = context.run
+
+
+STATE = ThreadState()

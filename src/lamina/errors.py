@@ -1,0 +1,45 @@
+"""What can go wrong, by kind.
+
+Every message names the operation, what it got, and what would have worked. A call that raises changes
+nothing.
+"""
+
+
+class LaminaError(Exception):
+    """The base of every error that Lamina raises on purpose."""
+
+
+class ShapeError(LaminaError, ValueError):
+    """The shapes, axes or indices given do not fit the operation."""
+
+
+class DTypeError(LaminaError, TypeError):
+    """The types given do not fit the operation."""
+
+
+class AssignmentError(LaminaError, TypeError):
+    """Something tried to change a tensor; only variables change, and only by ``assign``."""
+
+
+class TracingError(LaminaError):
+    """The operation needs a value that is not known here: while tracing, or through an untracked tensor."""
+
+
+class BackendError(LaminaError):
+    """A device or backend is missing, unknown, or unable to do what was asked."""
+
+
+class DataError(LaminaError, ValueError):
+    """The data given cannot be used: a table, labels, or values out of range."""
+
+
+class CheckpointError(LaminaError):
+    """A file of weights or a run folder is damaged, foreign, or does not fit the model."""
+
+
+class GradientError(LaminaError, KeyError):
+    """A gradient was asked for that the computation does not define."""
+
+    def __str__(self) -> str:
+        # KeyError shows the repr of its argument; a message is meant to be read.
+        return str(self.args[0]) if self.args else ""

@@ -1,0 +1,124 @@
+"""The nonlinearities of neural networks, each stable for large inputs of either sign."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Literal
+
+from lamina.functions.elementwise import abs, clip, exp, expm1, log1p, minimum, where
+from lamina.functions.operands import floating, one_axis, tensor
+from lamina.primitives import elementwise as rows
+from lamina.primitives import reductions
+from lamina.primitives.broadcasting import sum_
+
+if TYPE_CHECKING:
+    from lamina.tensor import Tensor
+
+
+def relu(x: Tensor, /) -> Tensor:
+    """Return ``max(x, 0)``; its derivative at zero is zero (V. Nair, G. E. Hinton, ICML 2010)."""
+    return rows.relu(tensor("relu", x))
+
+
+def leaky_relu(x: Tensor, /, negative_slope: float = 0.01) -> Tensor:
+    """Return ``x`` where positive and ``negative_slope * x`` elsewhere (A. L. Maas et al., 2013)."""
+    x = floating("leaky_relu", x)
+    return where(x > 0, x, x * negative_slope)
+
+
+def elu(x: Tensor, /, alpha: float = 1.0) -> Tensor:
+    """Return ``x`` where positive and ``alpha * (exp(x) - 1)`` elsewhere (D.-A. Clevert et al., ICLR 2016)."""
+    x = floating("elu", x)
+    return where(x > 0, x, alpha * expm1(minimum(x, 0.0)))
+
+
+SELU_ALPHA = 1.6732632423543772848170429916717
+SELU_SCALE = 1.0507009873554804934193349852946
+
+
+def selu(x: Tensor, /) -> Tensor:
+    """Return the scaled ELU that keeps mean 0 and variance 1 (G. Klambauer et al., NeurIPS 2017, eq. 2)."""
+    return SELU_SCALE * elu(x, SELU_ALPHA)
+
+
+def gelu(x: Tensor, /, approximate: Literal["none", "tanh"] = "none") -> Tensor:
+    """Return ``x`` times the normal distribution function of ``x`` (D. Hendrycks, K. Gimpel, 2016).
+
+    Parameters
+    ----------
+    x : Tensor
+    approximate : {"none", "tanh"}
+        ``"none"`` is ``x/2 * (1 + erf(x/sqrt(2)))``; ``"tanh"`` is
+        ``x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x**3)))``.
+    """
+    x = floating("gelu", x)
+    if approximate == "none":
+        return 0.5 * x * (1.0 + rows.erf(x * math.sqrt(0.5)))
+    if approximate == "tanh":
+        return 0.5 * x * (1.0 + rows.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * (x * x * x))))
+    raise ValueError(f'gelu: approximate must be "none" or "tanh", got {approximate!r}')
+
+
+def sigmoid(x: Tensor, /) -> Tensor:
+    """Return ``1 / (1 + exp(-x))``."""
+    return rows.sigmoid(floating("sigmoid", x))
+
+
+def silu(x: Tensor, /) -> Tensor:
+    """Return ``x * sigmoid(x)``, also called swish (S. Elfwing et al., 2018)."""
+    x = floating("silu", x)
+    return x * rows.sigmoid(x)
+
+
+def softplus(x: Tensor, /, beta: float = 1.0) -> Tensor:
+    """Return ``log(1 + exp(beta * x)) / beta``."""
+    x = floating("softplus", x)
+    scaled = x * beta if beta != 1.0 else x
+    # The larger of 0 and x comes out of the logarithm, so that exp cannot overflow.
+    ordered = scaled > 0
+    high = where(ordered, scaled, 0.0)
+    result = high + log1p(exp(where(ordered, -scaled, scaled)))
+    return result / beta if beta != 1.0 else result
+
+
+def mish(x: Tensor, /) -> Tensor:
+    """Return ``x * tanh(softplus(x))`` (D. Misra, BMVC 2020)."""
+    x = floating("mish", x)
+    return x * rows.tanh(softplus(x))
+
+
+def softsign(x: Tensor, /) -> Tensor:
+    """Return ``x / (1 + |x|)``."""
+    x = floating("softsign", x)
+    return x / (1.0 + abs(x))
+
+
+def hard_sigmoid(x: Tensor, /) -> Tensor:
+    """Return ``x/6 + 1/2`` limited to [0, 1]."""
+    x = floating("hard_sigmoid", x)
+    return clip(x / 6.0 + 0.5, 0.0, 1.0)
+
+
+def _shifted(x: Tensor, axis: int) -> Tensor:
+    """Return ``x`` less its largest element along ``axis``, so that no exponential overflows."""
+    return x - reductions.max_(x._untracked, axes=(axis,), keepdims=True)
+
+
+def softmax(x: Tensor, /, axis: int = -1) -> Tensor:
+    """Return ``exp(x) / sum(exp(x))`` along ``axis``: positive numbers that add up to one."""
+    x = floating("softmax", x)
+    at = one_axis("softmax", axis, x.ndim)
+    if x.size == 0:
+        return x._snapshot
+    powers = rows.exp(_shifted(x, at))
+    return powers / sum_(powers, axes=(at,), keepdims=True)
+
+
+def log_softmax(x: Tensor, /, axis: int = -1) -> Tensor:
+    """Return ``x - log(sum(exp(x)))`` along ``axis``: the logarithm of softmax, finite where that underflows."""
+    x = floating("log_softmax", x)
+    at = one_axis("log_softmax", axis, x.ndim)
+    if x.size == 0:
+        return x._snapshot
+    shifted = _shifted(x, at)
+    return shifted - rows.log(sum_(rows.exp(shifted), axes=(at,), keepdims=True))

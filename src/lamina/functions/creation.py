@@ -1,0 +1,252 @@
+"""Functions that make tensors from nothing, from data, or like another tensor."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from lamina.backends.registry import get_backend
+from lamina.dtypes import DEFAULT_FLOAT, DType, Scalar, as_dtype, scalar_default
+from lamina.errors import DTypeError, ShapeError
+from lamina.functions.elementwise import where
+from lamina.functions.manipulation import as_shape, broadcast_to
+from lamina.functions.operands import tensor
+from lamina.tensor import Tensor, Variable, from_data
+
+DTypeLike = DType | str
+
+
+def asarray(
+    obj: Any, /, *, dtype: DTypeLike | None = None, device: str | None = None, copy: bool | None = None
+) -> Tensor:
+    """Return a tensor with the values of ``obj``.
+
+    Parameters
+    ----------
+    obj : Tensor, array, nested sequence or number
+        NumPy arrays and anything with DLPack keep their type; Python floats become float32, ints int64.
+    dtype : DType, optional
+        The type wanted.
+    device : str, optional
+        Where to put it; a tensor stays where it is, other data goes to the default device.
+    copy : bool, optional
+        Memory is never shared with what is not a tensor, so ``False`` is an error there.
+
+    Raises
+    ------
+    ShapeError
+        When nested sequences are ragged.
+    DTypeError
+        When there are things that are not real numbers.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.asarray([[1, 2], [3, 4]])
+    Tensor([[1, 2],
+            [3, 4]], shape=[2, 2], dtype=int64)
+    """
+    if copy is False and not isinstance(obj, Tensor):
+        raise ValueError("asarray: copy=False, but tensors never share memory with other objects; use copy=None")
+    return from_data(obj, None if dtype is None else as_dtype(dtype), device)
+
+
+constant = asarray
+
+
+def variable(
+    value: Any,
+    *,
+    name: str | None = None,
+    trainable: bool = True,
+    dtype: DTypeLike | None = None,
+    device: str | None = None,
+) -> Variable:
+    """Return a new `Variable`: a named cell that gradients are taken by and that can be assigned.
+
+    Parameters
+    ----------
+    value : Tensor, array, nested sequence or number
+        The first value. Integers given as Python numbers become floats when the variable is trainable.
+    name : str, optional
+    trainable : bool, default True
+    dtype : DType, optional
+    device : str, optional
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.variable([1.0, 2.0], name="w")
+    Variable('w', [1., 2.], shape=[2], dtype=float32)
+    """
+    made = from_data(value, None if dtype is None else as_dtype(dtype), device)
+    return Variable(made._untracked, name, trainable)
+
+
+def from_dlpack(x: Any, /, *, device: str | None = None, copy: bool | None = None) -> Tensor:
+    """Return a tensor with the values of any object that has ``__dlpack__``; always a copy."""
+    if copy is False:
+        raise ValueError("from_dlpack: copy=False, but tensors never share memory with other objects; use copy=None")
+    if isinstance(x, Tensor):
+        return x._snapshot if device is None else x.to(device)
+    return from_data(np.from_dlpack(x), None, device)
+
+
+def full(
+    shape: int | Sequence[int], fill_value: Scalar, *, dtype: DTypeLike | None = None, device: str | None = None
+) -> Tensor:
+    """Return a tensor filled with ``fill_value``."""
+    lengths = as_shape("full", shape)
+    if any(length < 0 for length in lengths):
+        raise ShapeError(f"full: shape {list(lengths)} has a negative length")
+    if not isinstance(fill_value, bool | int | float):
+        raise DTypeError(f"full: expected a Python number, got {type(fill_value).__name__}")
+    wanted = scalar_default(fill_value) if dtype is None else as_dtype(dtype)
+    backend = get_backend(device)
+    return Tensor(backend.full(lengths, fill_value, wanted), backend)
+
+
+def zeros(shape: int | Sequence[int], *, dtype: DTypeLike | None = None, device: str | None = None) -> Tensor:
+    """Return a tensor of zeros, float32 unless another type is named."""
+    return full(shape, 0, dtype=dtype or DEFAULT_FLOAT, device=device)
+
+
+def ones(shape: int | Sequence[int], *, dtype: DTypeLike | None = None, device: str | None = None) -> Tensor:
+    """Return a tensor of ones, float32 unless another type is named."""
+    return full(shape, 1, dtype=dtype or DEFAULT_FLOAT, device=device)
+
+
+def empty(shape: int | Sequence[int], *, dtype: DTypeLike | None = None, device: str | None = None) -> Tensor:
+    """Return a tensor whose values are not to be relied on; here they are zero."""
+    return zeros(shape, dtype=dtype, device=device)
+
+
+def full_like(x: Tensor, /, fill_value: Scalar, *, dtype: DTypeLike | None = None, device: str | None = None) -> Tensor:
+    """Return a tensor of the shape, type and device of ``x``, filled with ``fill_value``."""
+    x = tensor("full_like", x)
+    return full(x.shape, fill_value, dtype=dtype or x.dtype, device=device or x.device)
+
+
+def zeros_like(x: Tensor, /, *, dtype: DTypeLike | None = None, device: str | None = None) -> Tensor:
+    """Return zeros of the shape, type and device of ``x``."""
+    return full_like(x, 0, dtype=dtype, device=device)
+
+
+def ones_like(x: Tensor, /, *, dtype: DTypeLike | None = None, device: str | None = None) -> Tensor:
+    """Return ones of the shape, type and device of ``x``."""
+    return full_like(x, 1, dtype=dtype, device=device)
+
+
+def empty_like(x: Tensor, /, *, dtype: DTypeLike | None = None, device: str | None = None) -> Tensor:
+    """Return a tensor like ``x`` whose values are not to be relied on; here they are zero."""
+    return zeros_like(x, dtype=dtype, device=device)
+
+
+def _from_numpy(array: Any, dtype: DType, device: str | None) -> Tensor:
+    backend = get_backend(device)
+    return Tensor(backend.from_numpy(array, dtype), backend)
+
+
+def arange(
+    start: int | float,
+    /,
+    stop: int | float | None = None,
+    step: int | float = 1,
+    *,
+    dtype: DTypeLike | None = None,
+    device: str | None = None,
+) -> Tensor:
+    """Return numbers from ``start`` (0 when only one is given) up to but not including ``stop``, ``step`` apart."""
+    first, last = (0, start) if stop is None else (start, stop)
+    if step == 0:
+        raise ShapeError("arange: step is 0, which never arrives; use a step towards stop")
+    integers = all(isinstance(value, int) for value in (first, last, step))
+    wanted = scalar_default(0 if integers else 0.0) if dtype is None else as_dtype(dtype)
+    if integers:
+        values = np.arange(first, last, step)
+    else:
+        count = max(0, math.ceil((last - first) / step))
+        values = first + step * np.arange(count, dtype=np.float64)
+    return _from_numpy(values, wanted, device)
+
+
+def linspace(
+    start: int | float,
+    stop: int | float,
+    /,
+    num: int,
+    *,
+    dtype: DTypeLike | None = None,
+    device: str | None = None,
+    endpoint: bool = True,
+) -> Tensor:
+    """Return ``num`` evenly spaced numbers from ``start`` to ``stop``, that included unless ``endpoint`` is false."""
+    wanted = DEFAULT_FLOAT if dtype is None else as_dtype(dtype)
+    return _from_numpy(np.linspace(start, stop, num, endpoint=endpoint, dtype=np.float64), wanted, device)
+
+
+def eye(
+    n_rows: int,
+    n_cols: int | None = None,
+    /,
+    *,
+    k: int = 0,
+    dtype: DTypeLike | None = None,
+    device: str | None = None,
+) -> Tensor:
+    """Return a matrix with ones on the ``k``-th diagonal and zeros elsewhere."""
+    wanted = DEFAULT_FLOAT if dtype is None else as_dtype(dtype)
+    return _from_numpy(np.eye(n_rows, n_cols, k), wanted, device)
+
+
+def _triangle(name: str, x: Tensor, keep: Any) -> Tensor:
+    x = tensor(name, x)
+    if x.ndim < 2:
+        raise ShapeError(f"{name}: expected at least two axes, got shape {list(x.shape)}")
+    mask = x._constant(keep, as_dtype("bool"))
+    return where(broadcast_to(mask, x.shape), x, x._full((), 0))
+
+
+def tril(x: Tensor, /, *, k: int = 0) -> Tensor:
+    """Return matrices with zeros above the ``k``-th diagonal."""
+    rows, columns = _matrix_shape("tril", x)
+    return _triangle("tril", x, np.tri(rows, columns, operator.index(k), dtype=bool))
+
+
+def triu(x: Tensor, /, *, k: int = 0) -> Tensor:
+    """Return matrices with zeros below the ``k``-th diagonal."""
+    rows, columns = _matrix_shape("triu", x)
+    return _triangle("triu", x, ~np.tri(rows, columns, operator.index(k) - 1, dtype=bool))
+
+
+def _matrix_shape(name: str, x: Tensor) -> tuple[int, int]:
+    shape = tensor(name, x).shape
+    if len(shape) < 2:
+        raise ShapeError(f"{name}: expected at least two axes, got shape {list(shape)}")
+    return shape[-2], shape[-1]
+
+
+def meshgrid(*arrays: Tensor, indexing: Literal["xy", "ij"] = "xy") -> list[Tensor]:
+    """Return coordinate tensors of the grid that vectors of coordinates span.
+
+    ``"ij"`` gives axes in the order of the vectors; ``"xy"`` exchanges the first two.
+    """
+    if indexing not in ("xy", "ij"):
+        raise ValueError(f'meshgrid: indexing must be "xy" or "ij", got {indexing!r}')
+    vectors = [tensor("meshgrid", x) for x in arrays]
+    if len({x.dtype for x in vectors}) > 1 or any(x.ndim != 1 for x in vectors):
+        given = ", ".join(f"{x.dtype.name}{list(x.shape)}" for x in vectors)
+        raise ShapeError(f"meshgrid: expected vectors of one type, got {given}")
+    order = list(range(len(vectors)))
+    if indexing == "xy" and len(order) > 1:
+        order[:2] = [1, 0]
+    sizes = tuple(vectors[at].size for at in order)
+    lines = [
+        x.reshape(tuple(x.size if order[at] == position else 1 for at in range(len(order))))
+        for position, x in enumerate(vectors)
+    ]
+    return [broadcast_to(line, sizes) for line in lines]

@@ -1,0 +1,475 @@
+"""Elementwise functions of the array API, and those of neural networks' arithmetic.
+
+Each takes tensors (of two, one may be a Python number), promotes them, and broadcasts.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from lamina.dtypes import bool_
+from lamina.errors import DTypeError
+from lamina.functions.operands import binary, cast, floating, floating_binary, paired, tensor
+from lamina.primitives import elementwise as rows
+from lamina.primitives.operand import Operand
+from lamina.primitives.primitive import Primitive
+
+if TYPE_CHECKING:
+    from lamina.tensor import Tensor
+
+Number = bool | int | float
+
+# --- arithmetic -------------------------------------------------------------------------------------------
+
+
+def add(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+    """Return ``x1 + x2``."""
+    return binary(rows.add, x1, x2)
+
+
+def subtract(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+    """Return ``x1 - x2``."""
+    return binary(rows.subtract, x1, x2)
+
+
+def multiply(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+    """Return ``x1 * x2``."""
+    return binary(rows.multiply, x1, x2)
+
+
+def divide(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+    """Return ``x1 / x2``, a floating-point number also for integers."""
+    return floating_binary(rows.divide, x1, x2)
+
+
+def pow(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+    """Return ``x1 ** x2``.
+
+    The derivative by the base is ``x2 * x1**(x2 - 1)`` and that by the exponent ``x1**x2 * log(x1)``; both are
+    zero where the power is constant, so that there is no NaN at a base of zero.
+    """
+    if x2.__class__ is int and x2 == 2:
+        return square(x1)  # type: ignore[arg-type]
+    return binary(rows.pow_, x1, x2)
+
+
+def floor_divide(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+    """Return ``x1 / x2`` rounded down."""
+    return binary(rows.floor_divide, x1, x2)
+
+
+def remainder(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+    """Return what is left of ``x1`` after division by ``x2``, with the sign of ``x2``."""
+    return binary(rows.remainder, x1, x2)
+
+
+def atan2(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+    """Return the angle in radians, from -pi to pi, of the point with ordinate ``x1`` and abscissa ``x2``."""
+    return floating_binary(rows.atan2, x1, x2)
+
+
+def maximum(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+    """Return the larger of two; where they tie, each receives half the gradient."""
+    return binary(rows.maximum, x1, x2)
+
+
+def minimum(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+    """Return the smaller of two; where they tie, each receives half the gradient."""
+    return binary(rows.minimum, x1, x2)
+
+
+def copysign(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+    """Return the magnitude of ``x1`` with the sign of ``x2``."""
+    return floating_binary(rows.copysign, x1, x2)
+
+
+def nextafter(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+    """Return the representable number after ``x1`` towards ``x2``."""
+    return floating_binary(rows.nextafter, x1, x2)
+
+
+def hypot(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+    """Return ``sqrt(x1**2 + x2**2)``, scaled so that no square overflows; its gradient at the origin is zero."""
+    x1, x2 = paired("hypot", x1, x2)
+    a, b = abs(floating("hypot", x1)), abs(floating("hypot", x2))
+    large = rows.maximum(a, b)
+    one, zero = large._scalar(1.0), large._scalar(0.0)
+    regular = rows.bitwise_and(rows.less(zero, large), rows.less(large, large._scalar(math.inf)))
+    scale = rows.where(regular, large, one)._untracked
+    total = square(a / scale) + square(b / scale)
+    flat = rows.equal(total, zero)
+    length = rows.where(flat, zero, rows.sqrt(rows.where(flat, one, total)) * scale)
+    # An infinite side makes the hypotenuse infinite, whatever the other, NaN included.
+    return rows.where(rows.bitwise_or(isinf(a), isinf(b)), large._scalar(math.inf), length)
+
+
+def logaddexp(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+    """Return ``log(exp(x1) + exp(x2))``, computed from the larger one down so that nothing overflows."""
+    x1, x2 = paired("logaddexp", x1, x2)
+    a, b = floating("logaddexp", x1), floating("logaddexp", x2)
+    ordered = rows.less_equal(b, a)
+    high, low = rows.where(ordered, a, b), rows.where(ordered, b, a)
+    base = rows.where(isinf(high), high._scalar(0.0), high)._untracked
+    # expm1 of the larger is zero, so that log1p sees the smaller to full precision.
+    return base + rows.log1p(rows.expm1(high - base) + rows.exp(low - base))
+
+
+def negative(x: Tensor, /) -> Tensor:
+    """Return ``-x``."""
+    return rows.negative(tensor("negative", x))
+
+
+def positive(x: Tensor, /) -> Tensor:
+    """Return ``x`` unchanged."""
+    x = tensor("positive", x)
+    _numeric("positive", x)
+    return x._snapshot
+
+
+def _numeric(name: str, x: Tensor) -> None:
+    if x.dtype is bool_:
+        raise DTypeError(f"{name}: expected numbers, got bool; cast with astype")
+
+
+def abs(x: Tensor, /) -> Tensor:
+    """Return the magnitude; its derivative at zero is zero."""
+    return rows.abs_(tensor("abs", x))
+
+
+def sign(x: Tensor, /) -> Tensor:
+    """Return -1, 0 or 1 by the sign of ``x``, NaN for NaN."""
+    return rows.sign(tensor("sign", x))
+
+
+def square(x: Tensor, /) -> Tensor:
+    """Return ``x * x``."""
+    x = tensor("square", x)
+    return rows.multiply(x, x)
+
+
+def reciprocal(x: Tensor, /) -> Tensor:
+    """Return ``1 / x``."""
+    return divide(1.0, floating("reciprocal", x))
+
+
+def conj(x: Tensor, /) -> Tensor:
+    """Return ``x``: real numbers are their own conjugates."""
+    return positive(x)
+
+
+def real(x: Tensor, /) -> Tensor:
+    """Return ``x``: real numbers have no other part."""
+    return positive(x)
+
+
+def imag(x: Tensor, /) -> Tensor:
+    """Return zeros: real numbers have no imaginary part."""
+    x = tensor("imag", x)
+    _numeric("imag", x)
+    return x._full(x.shape, 0)
+
+
+# --- rounding: integers are already round -----------------------------------------------------------------
+
+
+def _rounding(primitive: Primitive, x: Any) -> Tensor:
+    x = tensor(primitive.name, x)
+    _numeric(primitive.name, x)
+    return primitive(x) if x.dtype.floating else x._snapshot
+
+
+def floor(x: Tensor, /) -> Tensor:
+    """Return the greatest integer not above ``x``."""
+    return _rounding(rows.floor, x)
+
+
+def ceil(x: Tensor, /) -> Tensor:
+    """Return the least integer not below ``x``."""
+    return _rounding(rows.ceil, x)
+
+
+def trunc(x: Tensor, /) -> Tensor:
+    """Return the integer nearest ``x`` that is not farther from zero."""
+    return _rounding(rows.trunc, x)
+
+
+def round(x: Tensor, /) -> Tensor:
+    """Return the nearest integer, the even one of two."""
+    return _rounding(rows.round_, x)
+
+
+# --- exponentials -----------------------------------------------------------------------------------------
+
+
+def exp(x: Tensor, /) -> Tensor:
+    """Return e to the power of ``x``."""
+    return rows.exp(floating("exp", x))
+
+
+def expm1(x: Tensor, /) -> Tensor:
+    """Return ``exp(x) - 1``, accurate near zero."""
+    return rows.expm1(floating("expm1", x))
+
+
+def log(x: Tensor, /) -> Tensor:
+    """Return the natural logarithm."""
+    return rows.log(floating("log", x))
+
+
+def log1p(x: Tensor, /) -> Tensor:
+    """Return ``log(1 + x)``, accurate near zero."""
+    return rows.log1p(floating("log1p", x))
+
+
+def log2(x: Tensor, /) -> Tensor:
+    """Return the logarithm to base 2."""
+    return rows.log2(floating("log2", x))
+
+
+def log10(x: Tensor, /) -> Tensor:
+    """Return the logarithm to base 10."""
+    return rows.log10(floating("log10", x))
+
+
+def sqrt(x: Tensor, /) -> Tensor:
+    """Return the square root; NaN for negative numbers."""
+    return rows.sqrt(floating("sqrt", x))
+
+
+# --- trigonometry, in radians -----------------------------------------------------------------------------
+
+
+def sin(x: Tensor, /) -> Tensor:
+    """Return the sine."""
+    return rows.sin(floating("sin", x))
+
+
+def cos(x: Tensor, /) -> Tensor:
+    """Return the cosine."""
+    return rows.cos(floating("cos", x))
+
+
+def tan(x: Tensor, /) -> Tensor:
+    """Return the tangent."""
+    return rows.tan(floating("tan", x))
+
+
+def asin(x: Tensor, /) -> Tensor:
+    """Return the angle from -pi/2 to pi/2 whose sine is ``x``."""
+    return rows.asin(floating("asin", x))
+
+
+def acos(x: Tensor, /) -> Tensor:
+    """Return the angle from 0 to pi whose cosine is ``x``."""
+    return rows.acos(floating("acos", x))
+
+
+def atan(x: Tensor, /) -> Tensor:
+    """Return the angle from -pi/2 to pi/2 whose tangent is ``x``."""
+    return rows.atan(floating("atan", x))
+
+
+def sinh(x: Tensor, /) -> Tensor:
+    """Return the hyperbolic sine."""
+    return rows.sinh(floating("sinh", x))
+
+
+def cosh(x: Tensor, /) -> Tensor:
+    """Return the hyperbolic cosine."""
+    return rows.cosh(floating("cosh", x))
+
+
+def tanh(x: Tensor, /) -> Tensor:
+    """Return the hyperbolic tangent."""
+    return rows.tanh(floating("tanh", x))
+
+
+def asinh(x: Tensor, /) -> Tensor:
+    """Return the inverse of sinh."""
+    return rows.asinh(floating("asinh", x))
+
+
+def acosh(x: Tensor, /) -> Tensor:
+    """Return the inverse of cosh."""
+    return rows.acosh(floating("acosh", x))
+
+
+def atanh(x: Tensor, /) -> Tensor:
+    """Return the inverse of tanh."""
+    return rows.atanh(floating("atanh", x))
+
+
+def erf(x: Tensor, /) -> Tensor:
+    """Return the error function, ``2/sqrt(pi)`` times the integral of ``exp(-t**2)`` from 0 to ``x``."""
+    return rows.erf(floating("erf", x))
+
+
+# --- comparisons ------------------------------------------------------------------------------------------
+
+
+def equal(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+    """Return whether ``x1 == x2``."""
+    return binary(rows.equal, x1, x2)
+
+
+def not_equal(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+    """Return whether ``x1 != x2``."""
+    return binary(rows.not_equal, x1, x2)
+
+
+def less(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+    """Return whether ``x1 < x2``."""
+    return binary(rows.less, x1, x2)
+
+
+def less_equal(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+    """Return whether ``x1 <= x2``."""
+    return binary(rows.less_equal, x1, x2)
+
+
+def greater(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+    """Return whether ``x1 > x2``."""
+    return binary(rows.less, x2, x1)
+
+
+def greater_equal(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+    """Return whether ``x1 >= x2``."""
+    return binary(rows.less_equal, x2, x1)
+
+
+def isnan(x: Tensor, /) -> Tensor:
+    """Return whether an element is NaN, the one value that differs from itself."""
+    x = tensor("isnan", x)
+    return rows.not_equal(x, x)
+
+
+def isinf(x: Tensor, /) -> Tensor:
+    """Return whether an element is infinite."""
+    x = tensor("isinf", x)
+    if not x.dtype.floating:
+        return x._full(x.shape, False, bool_)
+    return rows.equal(rows.abs_(x._untracked), x._scalar(math.inf))
+
+
+def isfinite(x: Tensor, /) -> Tensor:
+    """Return whether an element is neither infinite nor NaN."""
+    x = tensor("isfinite", x)
+    if not x.dtype.floating:
+        return x._full(x.shape, True, bool_)
+    return rows.less(rows.abs_(x._untracked), x._scalar(math.inf))
+
+
+def signbit(x: Tensor, /) -> Tensor:
+    """Return whether the sign bit is set, as it is for -0.0."""
+    x = floating("signbit", x)
+    return rows.less(rows.copysign(x._scalar(1.0), x), x._scalar(0.0))
+
+
+# --- logic and bits ---------------------------------------------------------------------------------------
+
+
+def _logical(primitive: Primitive, name: str, x1: Any, x2: Any) -> Tensor:
+    x1, x2 = paired(name, x1, x2)
+    if x1.dtype is not bool_:
+        raise DTypeError(f"{name}: expected bool operands, got {x1.dtype.name}; compare first, as in x != 0")
+    return primitive(x1, x2)
+
+
+def logical_and(x1: Tensor | bool, x2: Tensor | bool, /) -> Tensor:
+    """Return whether both are true."""
+    return _logical(rows.bitwise_and, "logical_and", x1, x2)
+
+
+def logical_or(x1: Tensor | bool, x2: Tensor | bool, /) -> Tensor:
+    """Return whether at least one is true."""
+    return _logical(rows.bitwise_or, "logical_or", x1, x2)
+
+
+def logical_xor(x1: Tensor | bool, x2: Tensor | bool, /) -> Tensor:
+    """Return whether exactly one is true."""
+    return _logical(rows.bitwise_xor, "logical_xor", x1, x2)
+
+
+def logical_not(x: Tensor, /) -> Tensor:
+    """Return whether an element is false."""
+    x = tensor("logical_not", x)
+    if x.dtype is not bool_:
+        raise DTypeError(f"logical_not: expected bool, got {x.dtype.name}; compare first, as in x == 0")
+    return rows.bitwise_invert(x)
+
+
+def bitwise_and(x1: Tensor | int, x2: Tensor | int, /) -> Tensor:
+    """Return the bits set in both."""
+    return binary(rows.bitwise_and, x1, x2)
+
+
+def bitwise_or(x1: Tensor | int, x2: Tensor | int, /) -> Tensor:
+    """Return the bits set in either."""
+    return binary(rows.bitwise_or, x1, x2)
+
+
+def bitwise_xor(x1: Tensor | int, x2: Tensor | int, /) -> Tensor:
+    """Return the bits set in one but not both."""
+    return binary(rows.bitwise_xor, x1, x2)
+
+
+def bitwise_invert(x: Tensor, /) -> Tensor:
+    """Return the bits that are not set."""
+    return rows.bitwise_invert(tensor("bitwise_invert", x))
+
+
+def bitwise_left_shift(x1: Tensor | int, x2: Tensor | int, /) -> Tensor:
+    """Return the bits of ``x1`` moved up by ``x2``."""
+    return binary(rows.bitwise_left_shift, x1, x2)
+
+
+def bitwise_right_shift(x1: Tensor | int, x2: Tensor | int, /) -> Tensor:
+    """Return the bits of ``x1`` moved down by ``x2``, keeping the sign."""
+    return binary(rows.bitwise_right_shift, x1, x2)
+
+
+# --- choice -----------------------------------------------------------------------------------------------
+
+
+def where(condition: Tensor, x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+    """Return ``x1`` where the condition holds and ``x2`` elsewhere.
+
+    An element not chosen has a gradient of exactly zero, also where its own derivative is infinite.
+    """
+    condition = tensor("where", condition)
+    if not isinstance(x1, Operand) and not isinstance(x2, Operand):
+        x1, x2 = condition._number("where", x1), condition._number("where", x2)
+    x1, x2 = paired("where", x1, x2)
+    return rows.where(condition, x1, x2)
+
+
+def clip(x: Tensor, /, min: Tensor | Number | None = None, max: Tensor | Number | None = None) -> Tensor:
+    """Return ``x`` limited to the range from ``min`` to ``max``, in the type of ``x``.
+
+    The gradient is that of ``x`` inside the range (ends included) and zero outside.
+    """
+    x = tensor("clip", x)
+    if min is not None:
+        low = _bound("clip", min, x)
+        x = rows.where(rows.less(x, low), low, x)
+    if max is not None:
+        high = _bound("clip", max, x)
+        x = rows.where(rows.less(high, x), high, x)
+    return x._snapshot
+
+
+def _bound(name: str, bound: Any, x: Tensor) -> Tensor:
+    return cast(bound, x.dtype) if isinstance(bound, Operand) else cast(x._scalar(bound), x.dtype)
+
+
+def stop_gradient(x: Tensor, /) -> Tensor:
+    """Return the same values as a constant: no gradient flows through.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.grad(lambda x: x * la.stop_gradient(x))(la.asarray(3.0))
+    Tensor(3., shape=[], dtype=float32)
+    """
+    return tensor("stop_gradient", x)._untracked

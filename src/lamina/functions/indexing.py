@@ -1,0 +1,299 @@
+"""Reading parts of a tensor: subscripts, and gathering by integer indices."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from lamina.dtypes import DType, as_dtype, bool_, int64
+from lamina.errors import DTypeError, ShapeError
+from lamina.functions.manipulation import broadcast_to, flatten
+from lamina.functions.operands import cast, one_axis, tensor
+from lamina.primitives import indexing as rows
+from lamina.primitives import shaping, specs
+from lamina.primitives.broadcasting import reshape
+from lamina.primitives.elementwise import equal
+from lamina.primitives.operand import Operand
+
+if TYPE_CHECKING:
+    from lamina.tensor import Tensor
+
+Key = Any
+
+
+def getitem(x: Tensor, key: Key) -> Tensor:
+    """Return ``x[key]``: integers, slices, ``None``, an ellipsis, a bool mask, or integer tensors.
+
+    A mask must be the only subscript, and integer tensors must not stand among slices other than whole
+    axes behind them, as the standard has it; `take` and `take_along_axis` do the rest.
+    """
+    parts = list(key) if isinstance(key, tuple) else [key]
+    if any(isinstance(part, Operand) for part in parts):
+        parts = [_read_scalar(part) for part in parts]
+    if any(isinstance(part, Operand) for part in parts):
+        return _by_tensors(x, parts)
+    return _basic(x, _without_ellipsis(x, parts))
+
+
+def _read_scalar(part: Any) -> Any:
+    """A subscript that is an integer tensor without axes stands for its value."""
+    if isinstance(part, Operand) and part.ndim == 0 and part.dtype.integral:
+        return int(part)  # type: ignore[call-overload]
+    return part
+
+
+def _without_ellipsis(x: Tensor, parts: list[Any]) -> list[Any]:
+    """Return one subscript for each axis, and None for each new one."""
+    used = sum(1 for part in parts if part is not None and part is not Ellipsis)
+    dots = [at for at, part in enumerate(parts) if part is Ellipsis]
+    if len(dots) > 1:
+        raise IndexErrorShape("getitem: a subscript can hold one ellipsis only")
+    if used > x.ndim:
+        raise IndexErrorShape(f"getitem: {used} subscripts for the {x.ndim} axes of shape {list(x.shape)}")
+    at = dots[0] if dots else len(parts)
+    whole = [slice(None)] * (x.ndim - used)
+    return parts[:at] + whole + parts[at + 1 :]
+
+
+class IndexErrorShape(ShapeError, IndexError):
+    """A subscript that does not fit; also an IndexError, which ends iteration over a sequence."""
+
+
+def _basic(x: Tensor, parts: list[Any]) -> Tensor:
+    """Apply integers, slices and new axes: one regular slice, flips for negative steps, one reshape."""
+    start, stop, step, flipped, shape = [], [], [], [], []
+    axis = 0
+    for part in parts:
+        if part is None:
+            shape.append(1)
+            continue
+        size = x.shape[axis]
+        if isinstance(part, slice):
+            first, last, by, length = _regular(part, size)
+            if _index(part.step, 1) < 0:
+                flipped.append(axis)
+            shape.append(length)
+        else:
+            first = _position(part, axis, x.shape)
+            last, by = first + 1, 1
+        start.append(first)
+        stop.append(last)
+        step.append(by)
+        axis += 1
+    if any(start) or tuple(stop) != x.shape or any(by != 1 for by in step):
+        x = shaping.slice_(x, start=tuple(start), stop=tuple(stop), step=tuple(step))
+    if flipped:
+        x = shaping.flip(x, axes=tuple(flipped))
+    return x._snapshot if tuple(shape) == x.shape else reshape(x, shape=tuple(shape))
+
+
+def _index(value: Any, missing: int) -> int:
+    return missing if value is None else operator.index(value)
+
+
+def _regular(part: slice, size: int) -> tuple[int, int, int, int]:
+    """Return start, stop and positive step of the elements of a slice in ascending order, and their number."""
+    try:
+        chosen = range(*part.indices(size))
+    except (TypeError, ValueError) as error:
+        raise IndexErrorShape(f"getitem: the slice {part} is not usable: {error}") from error
+    if len(chosen) == 0:
+        return 0, 0, 1, 0
+    low, high = min(chosen[0], chosen[-1]), max(chosen[0], chosen[-1])
+    return low, high + 1, abs(chosen.step), len(chosen)
+
+
+def _position(part: Any, axis: int, shape: tuple[int, ...]) -> int:
+    size = shape[axis]
+    try:
+        index = operator.index(part)
+    except TypeError as error:
+        raise DTypeError(
+            f"getitem: cannot subscript with {type(part).__name__}; use integers, slices, None, ..., a bool mask "
+            "or integer tensors (lamina.asarray makes one of a list)"
+        ) from error
+    if not -size <= index < size:
+        raise IndexErrorShape(f"getitem: index {index} is out of range for axis {axis} of shape {list(shape)}")
+    return index % size
+
+
+def _by_tensors(x: Tensor, parts: list[Any]) -> Tensor:
+    first = parts[0]
+    if isinstance(first, Operand) and first.dtype is bool_:
+        if len(parts) > 1:
+            raise ShapeError("getitem: a bool mask must be the only subscript; use where or take for more")
+        return _masked(x, first)  # type: ignore[arg-type]
+    parts = _without_ellipsis(x, parts)
+    count = sum(1 for part in parts if part is not None and not isinstance(part, slice))
+    chosen, rest = parts[:count], parts[count:]
+    if any(part is None or isinstance(part, slice) for part in chosen) or any(part != slice(None) for part in rest):
+        raise ShapeError(
+            "getitem: integer tensors must come first, whole axes (:) after them; reorder the axes with permute_dims"
+        )
+    return _by_integers(x, [_wrapped(x, part, axis) for axis, part in enumerate(chosen)])
+
+
+def _wrapped(x: Tensor, part: Any, axis: int) -> Tensor:
+    """Return the indices of one axis as a tensor of positions counted from the start."""
+    if not isinstance(part, Operand):
+        return x._full((), _position(part, axis, x.shape), int64)
+    if not part.dtype.integral:
+        raise DTypeError(f"getitem: expected integer or bool tensors as subscripts, got {part.dtype.name}")
+    indices = cast(part, int64)  # type: ignore[arg-type]
+    return indices if axis == 0 else _from_start(indices, x.shape[axis])
+
+
+def _from_start(indices: Tensor, size: int) -> Tensor:
+    from lamina.primitives.elementwise import add, less, where
+
+    low = less(indices, indices._scalar(0))
+    return where(low, add(indices, indices._scalar(size)), indices)
+
+
+def _by_integers(x: Tensor, indices: list[Tensor]) -> Tensor:
+    """Return ``x[i, j, ...]`` by one gather: the indexed axes made one, positions in it worked out."""
+    shape = specs.broadcast_shapes("getitem", *(each.shape for each in indices))
+    if len(indices) == 1:
+        return rows.take(x, indices[0], axis=0)
+    place = _from_start(indices[0], x.shape[0])
+    for axis, each in enumerate(indices[1:], 1):
+        place = place * x.shape[axis] + each
+    lead = 1
+    for size in x.shape[: len(indices)]:
+        lead *= size
+    flat = reshape(x, shape=(lead, *x.shape[len(indices) :]))
+    return rows.take(flat, broadcast_to(place, shape), axis=0)
+
+
+def _masked(x: Tensor, mask: Tensor) -> Tensor:
+    if mask.shape != x.shape[: mask.ndim]:
+        raise IndexErrorShape(
+            f"getitem: a mask of shape {list(mask.shape)} does not fit the leading axes of shape {list(x.shape)}"
+        )
+    (places,) = nonzero(flatten(mask))
+    flat = reshape(x, shape=(mask.size, *x.shape[mask.ndim :]))
+    if mask.size == 0:
+        return flat
+    return rows.take(flat, places, axis=0)
+
+
+def nonzero(x: Tensor, /) -> tuple[Tensor, ...]:
+    """Return the positions of elements that are not zero, one tensor of indices for each axis.
+
+    How many there are depends on the values, so this works eagerly only.
+    """
+    x = tensor("nonzero", x)
+    if x.ndim == 0:
+        raise ShapeError("nonzero: expected at least one axis, got shape []")
+    return tuple(x._constant(places, int64) for places in x.numpy().nonzero())
+
+
+def take(x: Tensor, indices: Tensor, /, *, axis: int | None = None) -> Tensor:
+    """Return the slices of ``x`` at ``indices`` along ``axis``, which may be left out where there is one axis.
+
+    Negative indices count from the end. The gradient adds up the cotangents of slices taken repeatedly.
+    """
+    x, indices = tensor("take", x), tensor("take", indices)
+    if axis is None:
+        if x.ndim != 1:
+            raise ShapeError(f"take: shape {list(x.shape)} has {x.ndim} axes; say which with axis=")
+        axis = 0
+    return rows.take(x, indices, axis=one_axis("take", axis, x.ndim))
+
+
+def take_along_axis(x: Tensor, indices: Tensor, /, *, axis: int = -1) -> Tensor:
+    """Return, for each index, the element of ``x`` at that position along ``axis``; other axes broadcast."""
+    x, indices = tensor("take_along_axis", x), tensor("take_along_axis", indices)
+    at = one_axis("take_along_axis", axis, x.ndim)
+    if x.ndim == indices.ndim:
+        others = specs.broadcast_shapes("take_along_axis", _without(x.shape, at), _without(indices.shape, at))
+        x = broadcast_to(x, (*others[:at], x.shape[at], *others[at:]))
+        indices = broadcast_to(indices, (*others[:at], indices.shape[at], *others[at:]))
+    return rows.take_along_axis(x, indices, axis=at)
+
+
+def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    return shape[:axis] + shape[axis + 1 :]
+
+
+def scatter_add_along_axis(values: Tensor, indices: Tensor, /, *, size: int, axis: int = -1) -> Tensor:
+    """Return zeros, ``size`` long along ``axis``, with each value added at its index: take_along_axis's adjoint.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.scatter_add_along_axis(la.asarray([1.0, 2.0, 3.0]), la.asarray([0, 2, 0]), size=4)
+    Tensor([4., 0., 2., 0.], shape=[4], dtype=float32)
+    """
+    values, indices = tensor("scatter_add_along_axis", values), tensor("scatter_add_along_axis", indices)
+    at = one_axis("scatter_add_along_axis", axis, values.ndim)
+    return rows.scatter_add_along_axis(values, indices, axis=at, size=size)
+
+
+def scatter_add(values: Tensor, indices: Tensor, /, *, size: int, axis: int = 0) -> Tensor:
+    """Return zeros, ``size`` long along ``axis``, with slices of ``values`` added at ``indices``: take's adjoint."""
+    values, indices = tensor("scatter_add", values), tensor("scatter_add", indices)
+    return rows.scatter_add(values, indices, axis=one_axis("scatter_add", axis, values.ndim), size=size)
+
+
+def one_hot(indices: Tensor, /, num_classes: int, *, dtype: DType | None = None, axis: int = -1) -> Tensor:
+    """Return, for each class index, a row with one at that class and zero elsewhere.
+
+    Parameters
+    ----------
+    indices : Tensor of integers, shape [...]
+    num_classes : int
+        Length of the new axis. Indices outside give a row of zeros.
+    dtype : DType, default float32
+    axis : int, default -1
+        Where the new axis stands in the result.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.one_hot(la.asarray([0, 2]), 3)
+    Tensor([[1., 0., 0.],
+            [0., 0., 1.]], shape=[2, 3], dtype=float32)
+    """
+    import numpy as np
+
+    indices = tensor("one_hot", indices)
+    if not indices.dtype.integral:
+        raise DTypeError(f"one_hot: expected integer indices, got {indices.dtype.name}")
+    at = one_axis("one_hot", axis, indices.ndim + 1)
+    line = [1] * (indices.ndim + 1)
+    line[at] = num_classes
+    classes = indices._constant(np.arange(num_classes).reshape(line), indices.dtype)
+    wide = reshape(indices, shape=(*indices.shape[:at], 1, *indices.shape[at:]))
+    return cast(equal(wide, classes), as_dtype(dtype or "float32"))
+
+
+def replaced(x: Tensor, key: Key, value: Any) -> Tensor:
+    """Return ``x`` with ``value`` at ``key``: the functional form of ``x[key] = value``.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.asarray([1.0, 2.0, 3.0]).replaced(0, 9.0)
+    Tensor([9., 2., 3.], shape=[3], dtype=float32)
+    """
+    from lamina.functions.elementwise import where
+
+    places = x._constant(_counting(x.shape), int64)
+    chosen = getitem(places, key)
+    inserted = broadcast_to(cast(value, x.dtype) if isinstance(value, Operand) else x._scalar(value), chosen.shape)
+    count, size = chosen.size, x.size
+    flat_places = reshape(chosen, shape=(count,))
+    marks = rows.scatter_add(x._full((count,), 1, int64), flat_places, axis=0, size=size)
+    if int(marks.max()) > 1:
+        raise ShapeError("replaced: the key names an element twice")
+    spread = rows.scatter_add(reshape(inserted, shape=(count,)), flat_places, axis=0, size=size)
+    flat = where(marks > 0, spread, reshape(x, shape=(size,)))
+    return reshape(flat, shape=x.shape)
+
+
+def _counting(shape: tuple[int, ...]) -> Any:
+    import numpy as np
+
+    return np.arange(int(np.prod(shape, dtype=np.int64))).reshape(shape)

@@ -1,0 +1,111 @@
+"""From what a user passes to what a primitive takes: tensors of one type, axes in canonical form."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from lamina.dtypes import DEFAULT_FLOAT, DType, promote, promote_scalar
+from lamina.errors import DTypeError, ShapeError
+from lamina.primitives.elementwise import astype
+from lamina.primitives.operand import Operand
+from lamina.primitives.primitive import Primitive
+
+if TYPE_CHECKING:
+    from lamina.tensor import Tensor
+
+Axis = int | Sequence[int] | None
+
+
+def tensor(name: str, x: Any) -> Tensor:
+    """Return ``x`` if it is a tensor, or say how to make one of it."""
+    if isinstance(x, Operand):
+        return x  # type: ignore[return-value]
+    raise DTypeError(f"{name}: expected a Tensor, got {type(x).__name__}; make one with lamina.asarray(x)")
+
+
+def cast(x: Tensor, dtype: DType) -> Tensor:
+    """Return ``x`` in ``dtype``; ``x`` itself where it has that type."""
+    return x if x.dtype is dtype else astype(x, dtype=dtype)
+
+
+def floating(name: str, x: Any) -> Tensor:
+    """Return ``x`` as a tensor of floating-point numbers; integers become the default float type."""
+    x = tensor(name, x)
+    return x if x.dtype.floating else astype(x, dtype=DEFAULT_FLOAT)
+
+
+def paired(name: str, x1: Any, x2: Any) -> tuple[Tensor, Tensor]:
+    """Return two operands, one of which may be a Python scalar, as tensors of their common type."""
+    if not isinstance(x2, Operand):
+        first = tensor(name, x1)
+        dtype = _scalar_type(name, x2, first.dtype)
+        first = cast(first, dtype)
+        return first, first._scalar(x2)
+    if not isinstance(x1, Operand):
+        second = cast(tensor(name, x2), _scalar_type(name, x1, x2.dtype))
+        return second._scalar(x1), second
+    if x1._data.dtype is not x2._data.dtype:
+        dtype = promote(x1.dtype, x2.dtype)
+        return cast(tensor(name, x1), dtype), cast(tensor(name, x2), dtype)
+    return x1, x2  # type: ignore[return-value]
+
+
+def _scalar_type(name: str, value: Any, dtype: DType) -> DType:
+    if isinstance(value, bool | int | float | complex):
+        return promote_scalar(value, dtype)  # type: ignore[arg-type]
+    raise DTypeError(
+        f"{name}: expected a Tensor or a Python number, got {type(value).__name__}; "
+        "make a tensor of it with lamina.asarray(x)"
+    )
+
+
+def binary(primitive: Primitive, x1: Any, x2: Any) -> Tensor:
+    """Apply a primitive of two operands after promotion."""
+    if isinstance(x1, Operand) and isinstance(x2, Operand) and x1._data.dtype is x2._data.dtype:
+        return primitive(x1, x2)  # type: ignore[arg-type]
+    return primitive(*paired(primitive.name, x1, x2))
+
+
+def floating_binary(primitive: Primitive, x1: Any, x2: Any) -> Tensor:
+    """Apply a primitive of two floating-point operands; integers become the default float type."""
+    x1, x2 = paired(primitive.name, x1, x2)
+    if not x1.dtype.floating:
+        x1, x2 = astype(x1, dtype=DEFAULT_FLOAT), astype(x2, dtype=DEFAULT_FLOAT)
+    return primitive(x1, x2)
+
+
+def common(name: str, *arrays: Any) -> tuple[Tensor, ...]:
+    """Return any number of tensors in their common type."""
+    if not arrays:
+        raise ShapeError(f"{name}: expected at least one tensor, got none")
+    tensors = [tensor(name, x) for x in arrays]
+    dtype = tensors[0].dtype
+    for x in tensors[1:]:
+        dtype = promote(dtype, x.dtype)
+    return tuple(cast(x, dtype) for x in tensors)
+
+
+def one_axis(name: str, axis: Any, ndim: int) -> int:
+    """Return an axis counted from the start."""
+    try:
+        position = operator.index(axis)
+    except TypeError as error:
+        raise ShapeError(f"{name}: expected an integer axis, got {axis!r}") from error
+    if not -ndim <= position < ndim:
+        valid = f"-{ndim} to {ndim - 1}" if ndim else "none, for there are no axes"
+        raise ShapeError(f"{name}: axis {position} is out of range; the axes are {valid}")
+    return position % ndim
+
+
+def all_axes(name: str, axis: Axis, ndim: int) -> tuple[int, ...]:
+    """Return axes counted from the start, without repeats; every axis for None."""
+    if axis is None:
+        return tuple(range(ndim))
+    if isinstance(axis, int):
+        return (one_axis(name, axis, ndim),)
+    axes = tuple(one_axis(name, each, ndim) for each in axis)
+    if len(set(axes)) != len(axes):
+        raise ShapeError(f"{name}: axis {tuple(axis)} names an axis twice")
+    return axes

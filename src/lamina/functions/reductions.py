@@ -1,0 +1,195 @@
+"""Reductions and scans: functions that combine elements along axes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lamina.dtypes import DType, as_dtype, bool_, int64, uint64
+from lamina.errors import ShapeError
+from lamina.functions.elementwise import isinf
+from lamina.functions.operands import Axis, all_axes, cast, common, floating, one_axis, tensor
+from lamina.primitives import elementwise as rows
+from lamina.primitives import indexing, reductions, shaping
+from lamina.primitives.broadcasting import reshape, sum_
+
+if TYPE_CHECKING:
+    from lamina.tensor import Tensor
+
+
+def _accumulator(x: Tensor, dtype: Any) -> Tensor:
+    """Return ``x`` in the type its sum is taken in: integers at least 64 bits wide, floats as they are."""
+    if dtype is not None:
+        return cast(x, as_dtype(dtype))
+    if x.dtype.floating:
+        return x
+    return cast(x, uint64 if x.dtype.kind == "unsigned" else int64)
+
+
+def sum(x: Tensor, /, *, axis: Axis = None, dtype: DType | None = None, keepdims: bool = False) -> Tensor:
+    """Return the sum over ``axis``; integers add up in 64 bits unless ``dtype`` says otherwise."""
+    x = _accumulator(tensor("sum", x), dtype)
+    return sum_(x, axes=all_axes("sum", axis, x.ndim), keepdims=keepdims)
+
+
+def prod(x: Tensor, /, *, axis: Axis = None, dtype: DType | None = None, keepdims: bool = False) -> Tensor:
+    """Return the product over ``axis``; its gradient is right where elements are zero."""
+    x = _accumulator(tensor("prod", x), dtype)
+    return reductions.prod(x, axes=all_axes("prod", axis, x.ndim), keepdims=keepdims)
+
+
+def max(x: Tensor, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return the largest element over ``axis``; ties share the gradient equally."""
+    x = tensor("max", x)
+    return reductions.max_(x, axes=all_axes("max", axis, x.ndim), keepdims=keepdims)
+
+
+def min(x: Tensor, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return the smallest element over ``axis``; ties share the gradient equally."""
+    x = tensor("min", x)
+    return reductions.min_(x, axes=all_axes("min", axis, x.ndim), keepdims=keepdims)
+
+
+def _count(x: Tensor, axes: tuple[int, ...]) -> int:
+    count = 1
+    for axis in axes:
+        count *= x.shape[axis]
+    return count
+
+
+def mean(x: Tensor, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return the arithmetic mean over ``axis``; NaN over an empty one."""
+    x = floating("mean", x)
+    axes = all_axes("mean", axis, x.ndim)
+    return sum_(x, axes=axes, keepdims=keepdims) / float(_count(x, axes))
+
+
+def var(x: Tensor, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
+    """Return the variance over ``axis``: the sum of squared deviations over ``n - correction``."""
+    x = floating("var", x)
+    axes = all_axes("var", axis, x.ndim)
+    deviation = x - mean(x, axis=axes, keepdims=True)
+    degrees = _count(x, axes) - float(correction)
+    return sum_(deviation * deviation, axes=axes, keepdims=keepdims) / (degrees if degrees > 0 else 0.0)
+
+
+def std(x: Tensor, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
+    """Return the standard deviation, the root of `var`; its gradient where it is zero is zero."""
+    return root(var(x, axis=axis, correction=correction, keepdims=keepdims))
+
+
+def root(x: Tensor) -> Tensor:
+    """Return the square root with a gradient of zero, not infinity, at zero: that of a norm."""
+    flat = rows.equal(x, x._scalar(0.0))
+    safe = rows.where(flat, x._scalar(1.0), x)
+    return rows.where(flat, x._scalar(0.0), rows.sqrt(safe))
+
+
+def all(x: Tensor, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return whether every element over ``axis`` is true (not zero)."""
+    x = tensor("all", x)
+    return reductions.all_(x, axes=all_axes("all", axis, x.ndim), keepdims=keepdims)
+
+
+def any(x: Tensor, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return whether some element over ``axis`` is true (not zero)."""
+    x = tensor("any", x)
+    return reductions.any_(x, axes=all_axes("any", axis, x.ndim), keepdims=keepdims)
+
+
+def count_nonzero(x: Tensor, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return how many elements over ``axis`` are not zero, as int64."""
+    x = tensor("count_nonzero", x)
+    hits = x if x.dtype is bool_ else rows.not_equal(x, x._scalar(0))
+    return sum_(cast(hits, int64), axes=all_axes("count_nonzero", axis, x.ndim), keepdims=keepdims)
+
+
+def logsumexp(x: Tensor, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return ``log(sum(exp(x)))`` over ``axis``, computed from the largest element down."""
+    x = floating("logsumexp", x)
+    axes = all_axes("logsumexp", axis, x.ndim)
+    if _count(x, axes) == 0:
+        return rows.log(sum_(x, axes=axes, keepdims=keepdims))
+    top = reductions.max_(x._untracked, axes=axes, keepdims=True)
+    base = rows.where(isinf(top), top._scalar(0.0), top)
+    total = sum_(rows.exp(x - base), axes=axes, keepdims=True)
+    result = rows.log(total) + base
+    return result if keepdims else sum_(result, axes=axes, keepdims=False)
+
+
+# --- along one axis ---------------------------------------------------------------------------------------
+
+
+def _only_axis(name: str, x: Tensor, axis: int | None) -> int:
+    if axis is None:
+        if x.ndim != 1:
+            raise ShapeError(f"{name}: shape {list(x.shape)} has {x.ndim} axes; say which with axis=")
+        return 0
+    return one_axis(name, axis, x.ndim)
+
+
+def cumulative_sum(
+    x: Tensor, /, *, axis: int | None = None, dtype: DType | None = None, include_initial: bool = False
+) -> Tensor:
+    """Return running sums along ``axis``, beginning with zero if ``include_initial``."""
+    x = _accumulator(tensor("cumulative_sum", x), dtype)
+    along = _only_axis("cumulative_sum", x, axis)
+    return _with_initial(reductions.cumulative_sum(x, axis=along), along, 0 if include_initial else None)
+
+
+def cumulative_prod(
+    x: Tensor, /, *, axis: int | None = None, dtype: DType | None = None, include_initial: bool = False
+) -> Tensor:
+    """Return running products along ``axis``, beginning with one if ``include_initial``."""
+    x = _accumulator(tensor("cumulative_prod", x), dtype)
+    along = _only_axis("cumulative_prod", x, axis)
+    return _with_initial(reductions.cumulative_prod(x, axis=along), along, 1 if include_initial else None)
+
+
+def _with_initial(x: Tensor, axis: int, value: int | None) -> Tensor:
+    if value is None:
+        return x
+    none = (0,) * x.ndim
+    low = tuple(int(at == axis) for at in range(x.ndim))
+    return shaping.pad(x, low=low, high=none, interior=none, value=value)
+
+
+def argmax(x: Tensor, /, *, axis: int | None = None, keepdims: bool = False) -> Tensor:
+    """Return the first position of the largest element along ``axis``, in the flattened tensor for None."""
+    return _position(indexing.argmax, tensor("argmax", x), axis, keepdims)
+
+
+def argmin(x: Tensor, /, *, axis: int | None = None, keepdims: bool = False) -> Tensor:
+    """Return the first position of the smallest element along ``axis``, in the flattened tensor for None."""
+    return _position(indexing.argmin, tensor("argmin", x), axis, keepdims)
+
+
+def _position(primitive: Any, x: Tensor, axis: int | None, keepdims: bool) -> Tensor:
+    if axis is not None:
+        return primitive(x, axis=one_axis(primitive.name, axis, x.ndim), keepdims=keepdims)  # type: ignore[no-any-return]
+    found = primitive(reshape(x, shape=(x.size,)), axis=0, keepdims=False)
+    return reshape(found, shape=(1,) * x.ndim) if keepdims else found
+
+
+def diff(
+    x: Tensor, /, *, axis: int = -1, n: int = 1, prepend: Tensor | None = None, append: Tensor | None = None
+) -> Tensor:
+    """Return the differences of neighbours along ``axis``, taken ``n`` times."""
+    x = tensor("diff", x)
+    at = one_axis("diff", axis, x.ndim)
+    parts = [part for part in (prepend, x, append) if part is not None]
+    if len(parts) > 1:
+        x = shaping.concat(*common("diff", *parts), axis=at)
+    for _ in range(n):
+        length = x.shape[at]
+        later, earlier = _range(x, at, 1 if length else 0, length), _range(x, at, 0, length - 1 if length else 0)
+        x = later - earlier if x.dtype is not bool_ else rows.not_equal(later, earlier)
+    return x
+
+
+def _range(x: Tensor, axis: int, start: int, stop: int) -> Tensor:
+    return shaping.slice_(
+        x,
+        start=tuple(start if at == axis else 0 for at in range(x.ndim)),
+        stop=tuple(stop if at == axis else size for at, size in enumerate(x.shape)),
+        step=(1,) * x.ndim,
+    )

@@ -1,0 +1,109 @@
+"""Sorting, searching, and sets of distinct values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from lamina.dtypes import bool_, int64
+from lamina.errors import ShapeError
+from lamina.functions.indexing import nonzero
+from lamina.functions.manipulation import concat, flatten
+from lamina.functions.operands import cast, common, one_axis, tensor
+from lamina.functions.reductions import cumulative_sum
+from lamina.primitives import indexing as rows
+from lamina.primitives.broadcasting import reshape
+
+if TYPE_CHECKING:
+    from lamina.tensor import Tensor
+
+
+def sort(x: Tensor, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
+    """Return the elements in ascending or descending order along ``axis``."""
+    x = tensor("sort", x)
+    return rows.sort(x, axis=one_axis("sort", axis, x.ndim), descending=descending, stable=stable)
+
+
+def argsort(x: Tensor, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
+    """Return the positions of the elements in ascending or descending order along ``axis``."""
+    x = tensor("argsort", x)
+    return rows.argsort(x, axis=one_axis("argsort", axis, x.ndim), descending=descending, stable=stable)
+
+
+def searchsorted(
+    x1: Tensor, x2: Tensor, /, *, side: Literal["left", "right"] = "left", sorter: Tensor | None = None
+) -> Tensor:
+    """Return where each element of ``x2`` would go among the sorted elements of ``x1``.
+
+    ``"left"`` is before equal elements, ``"right"`` behind them; ``sorter`` puts ``x1`` in order if it is not.
+    """
+    if side not in ("left", "right"):
+        raise ShapeError(f'searchsorted: side must be "left" or "right", got {side!r}')
+    x1, x2 = common("searchsorted", x1, x2)
+    if sorter is not None:
+        x1 = rows.take(x1, tensor("searchsorted", sorter), axis=0)
+    return rows.searchsorted(x1, x2, side=side)
+
+
+class UniqueAll(NamedTuple):
+    """What `unique_all` returns."""
+
+    values: Tensor
+    indices: Tensor
+    inverse_indices: Tensor
+    counts: Tensor
+
+
+class UniqueCounts(NamedTuple):
+    """What `unique_counts` returns."""
+
+    values: Tensor
+    counts: Tensor
+
+
+class UniqueInverse(NamedTuple):
+    """What `unique_inverse` returns."""
+
+    values: Tensor
+    inverse_indices: Tensor
+
+
+def unique_all(x: Tensor, /) -> UniqueAll:
+    """Return the distinct values in order, where each stands first, which one each element is, and how many.
+
+    NaN differs from itself, so every NaN counts as distinct.
+    """
+    x = tensor("unique_all", x)
+    flat = flatten(x)
+    if flat.size == 0:
+        none = x._full((0,), 0, int64)
+        return UniqueAll(flat, none, x._full(x.shape, 0, int64), none)
+    order = argsort(cast(flat, int64) if flat.dtype.kind == "bool" else flat)
+    ordered = rows.take(flat, order, axis=0)
+    fresh = concat([x._full((1,), True, bool_), ordered[1:] != ordered[:-1]])
+    (starts,) = nonzero(fresh)
+    group = cumulative_sum(cast(fresh, int64)) - 1
+    inverse = rows.take(group, argsort(order), axis=0)
+    ends = concat([starts[1:], x._full((1,), flat.size, int64)])
+    return UniqueAll(
+        rows.take(ordered, starts, axis=0),
+        rows.take(order, starts, axis=0),
+        reshape(inverse, shape=x.shape),
+        ends - starts,
+    )
+
+
+def unique_counts(x: Tensor, /) -> UniqueCounts:
+    """Return the distinct values in order and how often each occurs."""
+    found = unique_all(x)
+    return UniqueCounts(found.values, found.counts)
+
+
+def unique_inverse(x: Tensor, /) -> UniqueInverse:
+    """Return the distinct values in order and, for each element, which of them it is."""
+    found = unique_all(x)
+    return UniqueInverse(found.values, found.inverse_indices)
+
+
+def unique_values(x: Tensor, /) -> Tensor:
+    """Return the distinct values in order."""
+    return unique_all(x).values

@@ -1,0 +1,211 @@
+"""The elementwise rows: arithmetic, exponentials, trigonometry, comparisons, bits, casts."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from lamina.primitives import specs
+from lamina.primitives.broadcasting import ANYTHING, unbroadcast
+from lamina.primitives.primitive import Domain, Primitive
+
+if TYPE_CHECKING:
+    from lamina.tensor import Tensor
+
+NUMBERS = ("integer", "floating")
+
+BITS = ("bool", "integer")
+
+# In each rule g is the cotangent of the result, y the result, x (or a, b) the operands.
+
+
+def _unary(name: str, derivative: Any = None, *, low: float = -3.0, high: float = 3.0) -> Primitive:
+    """A function of one floating-point operand; the derivative is compared with differences on [low, high]."""
+    derivatives = None if derivative is None else (derivative,)
+    return Primitive(name, specs.floating_elementwise, derivatives, Domain(low=low, high=high))
+
+
+def _scaled(local: Any) -> Any:
+    """The rule ``g * local(y, x)`` where the local derivative may be infinite or NaN.
+
+    A cotangent of exactly zero says that the element does not matter, as behind ``where``; infinity times
+    that zero is zero, not NaN.
+    """
+
+    def rule(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
+        return multiply_no_nan(g, local(y, x))
+
+    return rule
+
+
+def _multiply_no_nan_first(ct: Tensor, y: Tensor, g: Tensor, d: Tensor) -> Tensor:
+    # Where the product was masked the result did not depend on d, so neither does the derivative.
+    finite = less(abs_(d), d._scalar(math.inf))
+    return ct * where(bitwise_or(finite, not_equal(g, g._scalar(0.0))), d, d._scalar(0.0))
+
+
+multiply_no_nan = Primitive(
+    "multiply_no_nan",
+    specs.floating_elementwise,
+    (_multiply_no_nan_first, lambda ct, y, g, d: multiply_no_nan(g, ct)),
+)
+
+# --- arithmetic -------------------------------------------------------------------------------------------
+
+add = Primitive(
+    "add",
+    specs.numeric_elementwise,
+    (lambda g, y, a, b: unbroadcast(g, a), lambda g, y, a, b: unbroadcast(g, b)),
+    Domain(NUMBERS),
+)
+subtract = Primitive(
+    "subtract",
+    specs.numeric_elementwise,
+    (lambda g, y, a, b: unbroadcast(g, a), lambda g, y, a, b: unbroadcast(negative(g), b)),
+    Domain(NUMBERS),
+)
+multiply = Primitive(
+    "multiply",
+    specs.numeric_elementwise,
+    (lambda g, y, a, b: unbroadcast(g * b, a), lambda g, y, a, b: unbroadcast(g * a, b)),
+    Domain(NUMBERS),
+)
+divide = Primitive(
+    "divide",
+    specs.floating_elementwise,
+    (
+        lambda g, y, a, b: unbroadcast(multiply_no_nan(g, divide(b._scalar(1.0), b)), a),
+        lambda g, y, a, b: unbroadcast(negative(multiply_no_nan(g, divide(y, b))), b),
+    ),
+    Domain(low=0.5),
+)
+
+
+def _pow_base(g: Tensor, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    zero, one = b._scalar(0.0), b._scalar(1.0)
+    # a**0 is constant: without the mask 0 * 0**-1 would be NaN at a = 0.
+    local = where(equal(b, zero), zero, b * pow_(a, b - one))
+    return unbroadcast(multiply_no_nan(g, local), a)
+
+
+def _pow_exponent(g: Tensor, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    zero = a._scalar(0.0)
+    # 0**b is constant for b >= 0: without the mask 0 * log(0) would be NaN.
+    flat = bitwise_and(equal(a, zero), less_equal(zero, b))
+    local = where(flat, zero, y * log(where(flat, a._scalar(1.0), a)))
+    return unbroadcast(multiply_no_nan(g, local), b)
+
+
+pow_ = Primitive("pow", specs.numeric_elementwise, (_pow_base, _pow_exponent), Domain(NUMBERS, low=0.3))
+floor_divide = Primitive("floor_divide", specs.numeric_elementwise, None, Domain(NUMBERS))
+remainder = Primitive(
+    "remainder",
+    specs.numeric_elementwise,
+    (
+        lambda g, y, a, b: unbroadcast(g, a),
+        lambda g, y, a, b: unbroadcast(negative(multiply_no_nan(g, floor_divide(a, b))), b),
+    ),
+    Domain(NUMBERS, low=0.5),
+)
+atan2 = Primitive(
+    "atan2",
+    specs.floating_elementwise,
+    (
+        lambda g, y, a, b: unbroadcast(multiply_no_nan(g, b / (a * a + b * b)), a),
+        lambda g, y, a, b: unbroadcast(negative(multiply_no_nan(g, a / (a * a + b * b))), b),
+    ),
+    Domain(low=0.3),
+)
+
+
+def _chosen(g: Tensor, y: Tensor, this: Tensor, other: Tensor) -> Tensor:
+    """The share of maximum or minimum: all where this operand was chosen, half in a tie."""
+    half = where(equal(this, other), g._scalar(0.5), g._scalar(1.0))
+    return unbroadcast(where(equal(this, y), g * half, g._scalar(0.0)), this)
+
+
+_extremum = (lambda g, y, a, b: _chosen(g, y, a, b), lambda g, y, a, b: _chosen(g, y, b, a))
+maximum = Primitive("maximum", specs.numeric_elementwise, _extremum, Domain(NUMBERS))
+minimum = Primitive("minimum", specs.numeric_elementwise, _extremum, Domain(NUMBERS))
+copysign = Primitive(
+    "copysign",
+    specs.floating_elementwise,
+    (lambda g, y, a, b: unbroadcast(g * where(equal(a, y), y._scalar(1.0), y._scalar(-1.0)), a), None),
+)
+nextafter = Primitive("nextafter", specs.floating_elementwise)
+
+negative = Primitive("negative", specs.numeric_elementwise, (lambda g, y, x: negative(g),), Domain(NUMBERS))
+abs_ = Primitive("abs", specs.numeric_elementwise, (lambda g, y, x: g * sign(x),), Domain(NUMBERS))
+sign = Primitive("sign", specs.numeric_elementwise, None, Domain(NUMBERS))
+floor = Primitive("floor", specs.floating_elementwise)
+ceil = Primitive("ceil", specs.floating_elementwise)
+trunc = Primitive("trunc", specs.floating_elementwise)
+round_ = Primitive("round", specs.floating_elementwise)
+
+# --- exponentials -----------------------------------------------------------------------------------------
+
+exp = _unary("exp", _scaled(lambda y, x: y))
+expm1 = _unary("expm1", _scaled(lambda y, x: exp(x)))
+log = _unary("log", _scaled(lambda y, x: 1.0 / x), low=0.3)
+log1p = _unary("log1p", _scaled(lambda y, x: 1.0 / (x + 1.0)), low=-0.7)
+log2 = _unary("log2", _scaled(lambda y, x: (1.0 / math.log(2.0)) / x), low=0.3)
+log10 = _unary("log10", _scaled(lambda y, x: (1.0 / math.log(10.0)) / x), low=0.3)
+sqrt = _unary("sqrt", _scaled(lambda y, x: 0.5 / y), low=0.3)
+
+# --- trigonometry -----------------------------------------------------------------------------------------
+
+sin = _unary("sin", lambda g, y, x: g * cos(x))
+cos = _unary("cos", lambda g, y, x: negative(g * sin(x)))
+tan = _unary("tan", lambda g, y, x: g * (y * y + 1.0), low=-1.2, high=1.2)
+asin = _unary("asin", _scaled(lambda y, x: 1.0 / sqrt((1.0 - x) * (x + 1.0))), low=-0.9, high=0.9)
+acos = _unary("acos", _scaled(lambda y, x: -1.0 / sqrt((1.0 - x) * (x + 1.0))), low=-0.9, high=0.9)
+atan = _unary("atan", lambda g, y, x: g / (x * x + 1.0))
+sinh = _unary("sinh", _scaled(lambda y, x: cosh(x)))
+cosh = _unary("cosh", _scaled(lambda y, x: sinh(x)))
+tanh = _unary("tanh", lambda g, y, x: g * (1.0 - y * y))
+asinh = _unary("asinh", lambda g, y, x: g / sqrt(x * x + 1.0))
+acosh = _unary("acosh", _scaled(lambda y, x: 1.0 / sqrt((x - 1.0) * (x + 1.0))), low=1.3, high=4.0)
+atanh = _unary("atanh", _scaled(lambda y, x: 1.0 / ((1.0 - x) * (x + 1.0))), low=-0.9, high=0.9)
+
+# --- of neural networks -----------------------------------------------------------------------------------
+
+erf = _unary("erf", lambda g, y, x: g * (exp(negative(x * x)) * (2.0 / math.sqrt(math.pi))))
+sigmoid = _unary("sigmoid", lambda g, y, x: g * (y * (1.0 - y)))
+relu = Primitive(
+    "relu",
+    specs.numeric_elementwise,
+    (lambda g, y, x: where(less(y._scalar(0.0), y), g, g._scalar(0.0)),),
+    Domain(NUMBERS),
+)
+
+# --- comparisons and choice -------------------------------------------------------------------------------
+
+equal = Primitive("equal", specs.comparison, None, Domain(ANYTHING))
+not_equal = Primitive("not_equal", specs.comparison, None, Domain(ANYTHING))
+less = Primitive("less", specs.comparison, None, Domain(NUMBERS))
+less_equal = Primitive("less_equal", specs.comparison, None, Domain(NUMBERS))
+where = Primitive(
+    "where",
+    specs.where,
+    (
+        None,
+        lambda g, y, condition, a, b: unbroadcast(where(condition, g, g._scalar(0.0)), a),
+        lambda g, y, condition, a, b: unbroadcast(where(condition, g._scalar(0.0), g), b),
+    ),
+    Domain(ANYTHING),
+)
+
+# --- bits -------------------------------------------------------------------------------------------------
+
+bitwise_and = Primitive("bitwise_and", specs.bitwise, None, Domain(BITS))
+bitwise_or = Primitive("bitwise_or", specs.bitwise, None, Domain(BITS))
+bitwise_xor = Primitive("bitwise_xor", specs.bitwise, None, Domain(BITS))
+bitwise_invert = Primitive("bitwise_invert", specs.bitwise, None, Domain(BITS))
+bitwise_left_shift = Primitive("bitwise_left_shift", specs.shift, None, Domain(("integer",)))
+bitwise_right_shift = Primitive("bitwise_right_shift", specs.shift, None, Domain(("integer",)))
+
+# --- casts and marks --------------------------------------------------------------------------------------
+
+astype = Primitive("astype", specs.astype, (lambda g, y, x, *, dtype: astype(g, dtype=x.dtype),), Domain(ANYTHING))
+# The same value under a new node: where a function being differentiated begins.
+alias = Primitive("alias", specs.identity, (lambda g, y, x: g,), Domain(ANYTHING))

@@ -1,0 +1,142 @@
+"""What a primitive is, and how one is applied."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from lamina.autodiff.node import Node
+from lamina.backends.thread_state import STATE
+from lamina.dtypes import DType
+from lamina.errors import BackendError, LaminaError
+
+if TYPE_CHECKING:
+    from lamina.tensor import Tensor
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """The shape and type of an array, without its values."""
+
+    shape: Shape
+    dtype: DType
+
+    def __str__(self) -> str:
+        return f"{self.dtype.name}{list(self.shape)}"
+
+
+# (name, operands' specs, parameters) -> the result's spec, or a ShapeError or DTypeError that says what
+# would have worked. A primitive with several results gives a tuple.
+SpecRule = Callable[..., Any]
+
+# (cotangent of the result, result, *operands, **parameters) -> cotangent of one operand
+DerivativeRule = Callable[..., Any]
+
+
+class DerivativeRules(Protocol):
+    """One derivative rule for each operand, ``None`` where the result does not depend on it smoothly."""
+
+    def __getitem__(self, position: int, /) -> DerivativeRule | None: ...
+
+
+class Same:
+    """Derivative rules for any number of operands, by one function that is told the position."""
+
+    def __init__(self, rule: Callable[..., Any]) -> None:
+        self._rule = rule
+
+    def __getitem__(self, position: int, /) -> DerivativeRule:
+        rule = self._rule
+
+        def at_position(*args: Any, **params: Any) -> Any:
+            return rule(position, *args, **params)
+
+        return at_position
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Which operands a primitive takes; the conformance suite draws from it.
+
+    Attributes
+    ----------
+    kinds : tuple of str
+        The kinds of type: ``"bool"``, ``"integer"``, ``"floating"``.
+    low, high : float
+        Where values lie for the derivative to be compared with central differences.
+    """
+
+    kinds: tuple[str, ...] = ("floating",)
+    low: float = -3.0
+    high: float = 3.0
+
+
+class Primitive:
+    """One row of the table: an operation that every backend has, with its shape and derivative rules.
+
+    Calling it applies it: the backend of the operands computes, and the result is recorded when an operand
+    is tracked. Operands are tensors of one backend, already promoted; parameters are canonical (axes are
+    non-negative tuples). The functions of `lamina.functions` see to both.
+
+    Parameters
+    ----------
+    name : str
+        Name of the operation and of the backend's method.
+    spec : SpecRule
+        Shape-and-dtype rule. Eager code calls it only to explain a failure; tracing always does.
+    derivatives : DerivativeRules or None
+        One rule for each operand, written with tensor operations; ``None`` where there is no derivative.
+    domain : Domain
+        What the conformance suite may feed it.
+    """
+
+    __slots__ = ("derivatives", "domain", "name", "spec")
+
+    def __init__(
+        self, name: str, spec: SpecRule, derivatives: DerivativeRules | None = None, domain: Domain | None = None
+    ) -> None:
+        self.name = name
+        self.spec = spec
+        self.derivatives = derivatives
+        self.domain = domain or Domain()
+
+    def __call__(self, *operands: Tensor, **params: Any) -> Tensor:
+        first = operands[0]
+        backend = first._backend
+        for operand in operands:
+            if operand._backend is not backend:
+                operands = first._unify(self.name, operands)
+                first = operands[0]
+                backend = first._backend
+                break
+        state = STATE
+        try:
+            value = state.run(getattr(backend, self.name), *[x._data for x in operands], **params)
+        except Exception as error:
+            raise self._explain(error, operands, params) from error
+        node = None
+        if state.recording and self.derivatives is not None:
+            for position, operand in enumerate(operands):
+                if operand._node is not None and self.derivatives[position] is not None:
+                    inputs = tuple([x._snapshot for x in operands])
+                    node = Node(self, inputs, params, value)
+                    break
+        return first._make(value, backend, node)
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+    def _explain(self, error: Exception, operands: tuple[Tensor, ...], params: dict[str, Any]) -> Exception:
+        """Return the error to raise for a backend's failure: the shape rule knows what was wrong."""
+        if isinstance(error, LaminaError | MemoryError):
+            return error
+        specs = [Spec(x.shape, x.dtype) for x in operands]
+        try:
+            self.spec(self.name, *specs, **params)
+        except LaminaError as explained:
+            return explained
+        got = ", ".join(str(spec) for spec in specs)
+        return BackendError(f"{self.name}: the {operands[0]._backend.name} backend failed on {got}: {error}")

@@ -1,0 +1,428 @@
+"""What a user holds: `Tensor`, a value, and `Variable`, a named cell that can be assigned."""
+
+from __future__ import annotations
+
+from itertools import count
+from types import ModuleType
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from lamina.autodiff.gradients import Gradients, backward
+from lamina.autodiff.node import Leaf
+from lamina.backends.registry import get_backend
+from lamina.dtypes import DEFAULT_FLOAT, DEFAULT_INT, DType, as_dtype
+from lamina.errors import AssignmentError, DTypeError, ShapeError
+from lamina.functions.methods import Methods
+from lamina.functions.operands import cast
+from lamina.functions.operators import Operators
+from lamina.functions.products import matrix_transpose
+from lamina.primitives.operand import Operand
+from lamina.primitives.shaping import permute_dims
+
+
+class Tensor(Operators, Methods, Operand):
+    """An array of numbers of one type that knows how it was computed.
+
+    A tensor never changes. Make one with `lamina.asarray`, `lamina.zeros` and the like; make a `Variable` to
+    differentiate by. Operators, methods and functions are those of the Python array API standard 2024.12.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    dtype : DType
+    ndim, size : int
+    device : str
+    T : Tensor
+        The transpose of a matrix.
+    mT : Tensor
+        Matrices in the last two axes, transposed.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> x = la.asarray([[1.0, 2.0], [3.0, 4.0]])
+    >>> (x @ x.T).sum(axis=0)
+    Tensor([16., 36.], shape=[2], dtype=float32)
+    """
+
+    __slots__ = ()
+
+    # --- attributes ---
+
+    @property
+    def device(self) -> str:
+        """The device that holds the values, such as ``"cpu"``."""
+        return self._backend.name
+
+    @property
+    def T(self) -> Tensor:
+        """The transpose of a matrix; ``mT`` transposes batches of them."""
+        if self.ndim != 2:
+            raise ShapeError(f"T: expected a matrix, got shape {list(self.shape)}; use mT or permute_dims")
+        return permute_dims(self, axes=(1, 0))
+
+    @property
+    def mT(self) -> Tensor:
+        """Matrices in the last two axes, transposed."""
+        return matrix_transpose(self)
+
+    # --- differentiation ---
+
+    def backward(self, cotangent: Tensor | None = None) -> Gradients:
+        """Return the gradients of this tensor with respect to every trainable variable it depends on.
+
+        Parameters
+        ----------
+        cotangent : Tensor, optional
+            Of this tensor's shape: the gradient of something later with respect to this. Ones when not given,
+            which for a scalar is the gradient itself.
+
+        Raises
+        ------
+        TracingError
+            When this depends on no trainable variable.
+        ShapeError, DTypeError
+            When the cotangent does not fit.
+
+        Examples
+        --------
+        >>> import lamina as la
+        >>> w = la.variable([1.0, 2.0], name="w")
+        >>> grads = (w ** 3).sum().backward()
+        >>> grads[w]
+        Tensor([ 3., 12.], shape=[2], dtype=float32)
+        """
+        return backward(self._snapshot, cotangent)
+
+    # --- types and devices ---
+
+    def astype(self, dtype: DType | str) -> Tensor:
+        """Return the values in another type; gradients flow between floating-point types only."""
+        wanted = as_dtype(dtype)
+        source = self._snapshot if wanted.floating else self._untracked
+        return cast(source, wanted)
+
+    def to(self, device: str) -> Tensor:
+        """Return a copy of the values on another device, as a constant; this tensor itself if it is there.
+
+        Data moves between devices only by this method, by `numpy` and by `item`.
+        """
+        backend = get_backend(device)
+        if backend is self._backend:
+            return self._snapshot
+        return Tensor(backend.from_numpy(self.numpy(), self.dtype), backend)
+
+    def to_device(self, device: str, /, *, stream: None = None) -> Tensor:
+        """Return a copy of the values on another device (the array API's name for `to`)."""
+        if stream is not None:
+            raise DTypeError("to_device: streams are not supported; leave stream out")
+        return self.to(device)
+
+    def numpy(self) -> npt.NDArray[Any]:
+        """Return the values as a NumPy array of its own memory."""
+        return np.array(self._backend.to_numpy(self._data))
+
+    def item(self) -> bool | int | float:
+        """Return the only element as a Python number."""
+        if self.size != 1:
+            raise ShapeError(f"item: expected one element, got shape {list(self.shape)}; tolist() gives them all")
+        values = self._backend.to_numpy(self._data)
+        if self.dtype.name == "bfloat16":
+            values = values.astype(np.float32)
+        return values.item()  # type: ignore[no-any-return]
+
+    def tolist(self) -> Any:
+        """Return the values as nested lists of Python numbers."""
+        return self._backend.to_numpy(self._data).tolist()
+
+    # --- protocols ---
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> ModuleType:
+        """Return the namespace of functions for tensors: `lamina` itself."""
+        if api_version not in (None, "2021.12", "2022.12", "2023.12", "2024.12"):
+            raise ValueError(
+                f"__array_namespace__: version {api_version!r} of the array API is not provided; use 2024.12"
+            )
+        import lamina
+
+        return lamina
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        if copy is False:
+            raise ValueError("__array__: tensors do not share their memory, so that they never change; use copy=None")
+        values = self.numpy()
+        return values if dtype is None else values.astype(dtype)
+
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[Any, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        """Return a DLPack capsule of a copy: what another library does to it does not change the tensor."""
+        if copy is False:
+            raise BufferError("__dlpack__: tensors do not share their memory, so that they never change")
+        source = self._data.copy() if hasattr(self._data, "copy") else self.numpy()
+        return np.asarray(source).__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device)
+
+    def __dlpack_device__(self) -> tuple[Any, int]:
+        return self._data.__dlpack_device__() if hasattr(self._data, "__dlpack_device__") else (1, 0)  # type: ignore[no-any-return]
+
+    def _only(self, conversion: str) -> Any:
+        if self.size != 1 or self.ndim > 0:
+            raise ShapeError(
+                f"{conversion}: a tensor of shape {list(self.shape)} is not one number; "
+                "reduce it first, as with .any(), .all() or .sum()"
+            )
+        return self.item()
+
+    def __bool__(self) -> bool:
+        return bool(self._only("bool"))
+
+    def __int__(self) -> int:
+        return int(self._only("int"))
+
+    def __float__(self) -> float:
+        return float(self._only("float"))
+
+    def __complex__(self) -> complex:
+        return complex(self._only("complex"))
+
+    def __index__(self) -> int:
+        if not self.dtype.integral:
+            raise DTypeError(f"index: expected an integer tensor, got {self.dtype.name}")
+        return int(self._only("index"))
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise DTypeError("len: a tensor without axes has no length")
+        return self.shape[0]
+
+    def __iter__(self) -> Any:
+        return (self[index] for index in range(len(self)))
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self == value).any())
+
+    def __repr__(self) -> str:
+        return f"Tensor({self._values_text('Tensor(')}, {self._description()})"
+
+    def _description(self) -> str:
+        device = "" if self.device == "cpu" else f", device={self.device!r}"
+        return f"shape={list(self.shape)}, dtype={self.dtype.name}{device}"
+
+    def _values_text(self, prefix: str) -> str:
+        values = self._backend.to_numpy(self._data)
+        if self.dtype.floating and self.dtype.bits < 32:
+            values = values.astype(np.float32)
+        return np.array2string(values, separator=", ", prefix=prefix, threshold=100, edgeitems=3, precision=4)
+
+    def __format__(self, specification: str) -> str:
+        # A scalar prints as the number it is: f"{loss:.3f}".
+        return format(self.item() if self.ndim == 0 and specification else repr(self), specification)
+
+    def __copy__(self) -> Tensor:
+        return self._snapshot
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        return self._untracked
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (self.numpy(), self.dtype.name, self.device)
+
+
+Tensor._make = Tensor
+
+
+def _rebuilt(values: npt.NDArray[Any], dtype: str, device: str) -> Tensor:
+    backend = get_backend(device)
+    return Tensor(backend.from_numpy(values, as_dtype(dtype)), backend)
+
+
+_names = count()
+
+
+class Variable(Tensor):
+    """A named cell that holds a tensor and can be assigned: the only thing that ever changes.
+
+    In an expression a variable stands for its value at that moment. Parameters, optimiser state, running
+    statistics and learning rates are variables.
+
+    Parameters
+    ----------
+    value : Tensor
+        The first value; its shape, type and device stay.
+    name : str, optional
+        Shown in ``repr`` and in errors.
+    trainable : bool, default True
+        Whether `backward` gives a gradient for it. Only floating-point variables are trainable.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> w = la.variable([1.0, 2.0], name="w")
+    >>> w.assign(w * 10)
+    >>> w
+    Variable('w', [10., 20.], shape=[2], dtype=float32)
+    """
+
+    __slots__ = ("_leaf", "_value", "name")
+
+    def __init__(self, value: Tensor, name: str | None = None, trainable: bool = True) -> None:
+        self.name = name
+        self._leaf = Leaf(self) if trainable and value.dtype.floating else None
+        self._hold(value)
+
+    def _hold(self, value: Tensor) -> None:
+        self._data, self._backend, self._node = value._data, value._backend, self._leaf
+        self._value = Tensor(value._data, value._backend, self._leaf)
+
+    @property
+    def trainable(self) -> bool:
+        """Whether `backward` gives a gradient for this variable."""
+        return self._leaf is not None
+
+    @property
+    def label(self) -> str:
+        """The name, or a description of a variable without one."""
+        return f"variable {self.name!r}" if self.name else f"a variable of shape {list(self.shape)}"
+
+    @property
+    def value(self) -> Tensor:
+        """The tensor held at this moment, still tracked."""
+        return self._value
+
+    @property
+    def _snapshot(self) -> Tensor:
+        return self._value
+
+    def assign(self, value: Tensor | npt.NDArray[Any] | bool | int | float) -> None:
+        """Replace the value.
+
+        Parameters
+        ----------
+        value : Tensor, array or number
+            Of the variable's shape and type. No gradient flows through an assignment.
+
+        Raises
+        ------
+        ShapeError, DTypeError, BackendError
+            When the shape, type or device differs; the variable is unchanged then.
+        """
+        if value.__class__ is not Tensor:
+            value = self._converted(value)
+        if value._data.shape != self._data.shape:
+            raise ShapeError(f"assign: {self.label} has shape {list(self.shape)}, the value {list(value.shape)}")
+        if value._backend is not self._backend:
+            self._unify("assign", (self, value))
+        if value._data.dtype is not self._data.dtype and value.dtype is not self.dtype:
+            raise DTypeError(
+                f"assign: {self.label} is {self.dtype.name}, the value {value.dtype.name}; cast it with astype"
+            )
+        data = value._data
+        self._data = data
+        self._value = Tensor(data, self._backend, self._leaf)
+
+    def _converted(self, value: Any) -> Tensor:
+        if isinstance(value, Operand):
+            return value._snapshot
+        if isinstance(value, bool | int | float):
+            return self._scalar(value)
+        return from_data(value, None, self.device, self.dtype)
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return id(self)
+
+    def __repr__(self) -> str:
+        name = repr(self.name) if self.name else "unnamed"
+        frozen = "" if self.trainable or not self.dtype.floating else ", trainable=False"
+        return f"Variable({name}, {self._values_text(f'Variable({name}, ')}, {self._description()}{frozen})"
+
+    def _refuse(self, other: Any) -> NoReturn:
+        raise AssignmentError("in-place operators do not change a variable; write w.assign(w + x)")
+
+    __iadd__ = __isub__ = __imul__ = __itruediv__ = __ifloordiv__ = __ipow__ = __imod__ = __imatmul__ = _refuse
+    __iand__ = __ior__ = __ixor__ = __ilshift__ = __irshift__ = _refuse
+
+    def __copy__(self) -> Variable:
+        return Variable(self._untracked, self.name, self.trainable)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
+        return Variable(self._untracked, self.name, self.trainable)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Variable, (self._untracked, self.name, self.trainable)
+
+
+def from_data(value: Any, dtype: DType | None, device: str | None, default: DType | None = None) -> Tensor:
+    """Return a new tensor from anything that holds numbers; what `lamina.asarray` and `variable` stand on.
+
+    Parameters
+    ----------
+    value : Tensor, array, nested sequence or number
+    dtype : DType or None
+        The type wanted; when None, arrays keep theirs and Python floats become the default float type.
+    device : str or None
+        Where to put it; the default device when None.
+    default : DType, optional
+        The type of Python numbers, instead of the default ones.
+    """
+    if isinstance(value, Operand):
+        source = value._snapshot
+        moved = source if device is None else source.to(device)
+        return moved if dtype is None else moved.astype(dtype)
+    backend = get_backend(device)
+    array = _as_numpy(value)
+    if dtype is None:
+        dtype = _natural_dtype(value, array, default)
+    return Tensor(backend.from_numpy(_checked_range(array, dtype), dtype), backend)
+
+
+def _as_numpy(value: Any) -> npt.NDArray[Any]:
+    if hasattr(value, "__dlpack__") and not isinstance(value, np.ndarray):
+        return np.from_dlpack(value)
+    try:
+        array = np.asarray(_unwrapped(value))
+    except (ValueError, TypeError) as error:
+        raise ShapeError(f"asarray: cannot make a tensor of {type(value).__name__}: {error}") from error
+    if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
+        if array.dtype.kind == "c":
+            as_dtype(array.dtype)
+        if array.dtype.kind == "O" and all(isinstance(each, int) for each in array.flat):
+            return array
+        raise DTypeError(f"asarray: expected numbers, got {type(value).__name__} of {array.dtype}")
+    return array
+
+
+def _unwrapped(value: Any) -> Any:
+    """Replace tensors inside nested sequences by their values."""
+    if isinstance(value, list | tuple):
+        return [_unwrapped(each) for each in value]
+    return value.numpy() if isinstance(value, Operand) else value  # type: ignore[attr-defined]
+
+
+def _natural_dtype(value: Any, array: npt.NDArray[Any], default: DType | None) -> DType:
+    if isinstance(value, np.ndarray | np.generic) and not (isinstance(value, float) and default is not None):
+        return as_dtype(array.dtype)
+    if hasattr(value, "dtype"):
+        return as_dtype(array.dtype)
+    if default is not None:
+        return default
+    if array.dtype.kind == "f":
+        return DEFAULT_FLOAT
+    if array.dtype.kind == "u" or array.dtype.kind == "O":
+        return as_dtype("uint64")
+    return DEFAULT_INT if array.dtype.kind == "i" else as_dtype(array.dtype)
+
+
+def _checked_range(array: npt.NDArray[Any], dtype: DType) -> npt.NDArray[Any]:
+    if array.dtype.kind == "O":
+        try:
+            return array.astype(dtype.name)
+        except OverflowError as error:
+            raise DTypeError(f"asarray: an integer is out of the range of {dtype.name}") from error
+    return array
