@@ -88,6 +88,7 @@ class ArrayAPIBackend:
         self.xp = xp
         self.name = name
         self.device = device
+        self.scalars: dict[Any, Any] = {}
         for operation in STANDARD_NAMES:
             setattr(self, operation, getattr(xp, operation))
         self._native = self._native_dtypes()

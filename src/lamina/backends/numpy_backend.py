@@ -56,6 +56,12 @@ class NumPyBackend(ArrayAPIBackend):
     def relu(self, x: Array) -> Array:
         return np.maximum(x, self._zeros[x.dtype])
 
+    def multiply_no_nan(self, x: Array, y: Array) -> Array:
+        product = np.multiply(x, y)
+        nan = np.isnan(product)
+        # Looking is cheaper than choosing, and there is hardly ever anything to choose.
+        return np.where(nan, super().multiply_no_nan(x, y), product) if nan.any() else product
+
     def erf(self, x: Array) -> Array:
         if x.dtype.itemsize == 2:
             return super().erf(_wide(x)).astype(x.dtype)

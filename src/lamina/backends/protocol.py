@@ -30,6 +30,8 @@ class Backend(Protocol):
     """The device string that chooses this backend, such as ``"cpu"``."""
     dtypes: frozenset[DType]
     """The types it can hold."""
+    scalars: dict[Any, Any]
+    """Constants made of Python numbers, kept by the engine for reuse; empty at first."""
 
     # --- in, out and types ---
     def from_numpy(self, array: NDArray, dtype: DType) -> Array:

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from lamina.dtypes import DEFAULT_FLOAT, DType, promote, promote_scalar
+from lamina.dtypes import DEFAULT_FLOAT, DType, promote
 from lamina.errors import DTypeError, ShapeError
 from lamina.primitives.elementwise import astype
 from lamina.primitives.operand import Operand
@@ -14,6 +14,8 @@ from lamina.primitives.primitive import Primitive
 
 if TYPE_CHECKING:
     from lamina.tensor import Tensor
+
+NUMBERS = (bool, int, float, complex)
 
 Axis = int | Sequence[int] | None
 
@@ -39,26 +41,26 @@ def floating(name: str, x: Any) -> Tensor:
 def paired(name: str, x1: Any, x2: Any) -> tuple[Tensor, Tensor]:
     """Return two operands, one of which may be a Python scalar, as tensors of their common type."""
     if not isinstance(x2, Operand):
-        first = tensor(name, x1)
-        dtype = _scalar_type(name, x2, first.dtype)
-        first = cast(first, dtype)
-        return first, first._scalar(x2)
+        return _beside_scalar(name, x1, x2)
     if not isinstance(x1, Operand):
-        second = cast(tensor(name, x2), _scalar_type(name, x1, x2.dtype))
-        return second._scalar(x1), second
+        second, scalar = _beside_scalar(name, x2, x1)
+        return scalar, second
     if x1._data.dtype is not x2._data.dtype:
         dtype = promote(x1.dtype, x2.dtype)
         return cast(tensor(name, x1), dtype), cast(tensor(name, x2), dtype)
     return x1, x2  # type: ignore[return-value]
 
 
-def _scalar_type(name: str, value: Any, dtype: DType) -> DType:
-    if isinstance(value, bool | int | float | complex):
-        return promote_scalar(value, dtype)  # type: ignore[arg-type]
-    raise DTypeError(
-        f"{name}: expected a Tensor or a Python number, got {type(value).__name__}; "
-        "make a tensor of it with lamina.asarray(x)"
-    )
+def _beside_scalar(name: str, x: Any, value: Any) -> tuple[Tensor, Tensor]:
+    """Return a tensor and a Python scalar as tensors of one type."""
+    if not isinstance(value, NUMBERS):
+        raise DTypeError(
+            f"{name}: expected a Tensor or a Python number, got {type(value).__name__}; "
+            "make a tensor of it with lamina.asarray(x)"
+        )
+    x = tensor(name, x)
+    scalar = x._scalar(value)
+    return x if scalar._data.dtype is x._data.dtype else cast(x, scalar.dtype), scalar
 
 
 def binary(primitive: Primitive, x1: Any, x2: Any) -> Tensor:
@@ -70,7 +72,8 @@ def binary(primitive: Primitive, x1: Any, x2: Any) -> Tensor:
 
 def floating_binary(primitive: Primitive, x1: Any, x2: Any) -> Tensor:
     """Apply a primitive of two floating-point operands; integers become the default float type."""
-    x1, x2 = paired(primitive.name, x1, x2)
+    if not (isinstance(x1, Operand) and isinstance(x2, Operand) and x1._data.dtype is x2._data.dtype):
+        x1, x2 = paired(primitive.name, x1, x2)
     if not x1.dtype.floating:
         x1, x2 = astype(x1, dtype=DEFAULT_FLOAT), astype(x2, dtype=DEFAULT_FLOAT)
     return primitive(x1, x2)

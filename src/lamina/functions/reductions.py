@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from lamina.dtypes import DType, as_dtype, bool_, int64, uint64
 from lamina.errors import ShapeError
 from lamina.functions.elementwise import isinf
 from lamina.functions.operands import Axis, all_axes, cast, common, floating, one_axis, tensor
-from lamina.primitives import elementwise as rows
-from lamina.primitives import indexing, reductions, shaping
+from lamina.primitives import elementwise as rows, indexing, reductions, shaping
 from lamina.primitives.broadcasting import reshape, sum_
 
 if TYPE_CHECKING:
@@ -60,7 +60,9 @@ def mean(x: Tensor, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the arithmetic mean over ``axis``; NaN over an empty one."""
     x = floating("mean", x)
     axes = all_axes("mean", axis, x.ndim)
-    return sum_(x, axes=axes, keepdims=keepdims) / float(_count(x, axes))
+    count = _count(x, axes)
+    # A product with the reciprocal, whose derivative is one product too.
+    return sum_(x, axes=axes, keepdims=keepdims) * (1.0 / count if count else math.nan)
 
 
 def var(x: Tensor, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:

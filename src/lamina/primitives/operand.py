@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from lamina.tensor import Tensor
 
 
+# Making a constant costs more than a small addition, and the same few recur in every step.
+KEPT_SCALARS = 4096
+
+
 class Operand:
     """The core of `lamina.Tensor`, which adds the operators and methods a user calls."""
 
@@ -68,6 +72,18 @@ class Operand:
 
     def _scalar(self, value: Scalar) -> Tensor:
         """Return a constant for use beside this tensor: same backend, and its type if that can hold the value."""
+        kept = self._backend.scalars
+        # Zero is written out because 0.0 == -0.0; the class because 1 == 1.0 == True.
+        key = (value if value else repr(value), value.__class__, self._data.dtype)
+        found = kept.get(key)
+        if found is None:
+            found = self._new_scalar(value)
+            if len(kept) >= KEPT_SCALARS:
+                kept.clear()
+            kept[key] = found
+        return found  # type: ignore[no-any-return]
+
+    def _new_scalar(self, value: Scalar) -> Tensor:
         dtype = promote_scalar(value, self.dtype)
         try:
             return self._make(self._backend.full((), value, dtype), self._backend)

@@ -106,25 +106,31 @@ class Primitive:
     def __call__(self, *operands: Tensor, **params: Any) -> Tensor:
         first = operands[0]
         backend = first._backend
+        arrays = []
+        tracked = False
         for operand in operands:
             if operand._backend is not backend:
-                operands = first._unify(self.name, operands)
-                first = operands[0]
-                backend = first._backend
-                break
+                return self(*first._unify(self.name, operands), **params)
+            if operand._node is not None:
+                tracked = True
+            arrays.append(operand._data)
         state = STATE
         try:
-            value = state.run(getattr(backend, self.name), *[x._data for x in operands], **params)
+            value = state.run(getattr(backend, self.name), *arrays, **params)
         except Exception as error:
             raise self._explain(error, operands, params) from error
-        node = None
-        if state.recording and self.derivatives is not None:
-            for position, operand in enumerate(operands):
-                if operand._node is not None and self.derivatives[position] is not None:
-                    inputs = tuple([x._snapshot for x in operands])
-                    node = Node(self, inputs, params, value)
-                    break
-        return first._make(value, backend, node)
+        if tracked and state.recording and self.derivatives is not None:
+            return first._make(value, backend, self._record(operands, params, value))
+        return first._make(value, backend)
+
+    def _record(self, operands: tuple[Tensor, ...], params: dict[str, Any], value: Any) -> Node | None:
+        """Return the node of a result, if there is a tracked operand it has a derivative by."""
+        rules = self.derivatives
+        assert rules is not None
+        for position, operand in enumerate(operands):
+            if operand._node is not None and rules[position] is not None:
+                return Node(self, tuple([x._snapshot for x in operands]), params, value)
+        return None
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
