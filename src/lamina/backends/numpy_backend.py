@@ -121,7 +121,7 @@ class NumPyBackend(ArrayAPIBackend):
 
     def scatter_add_along_axis(self, values: Array, indices: Array, *, axis: int, size: int) -> Array:
         result = np.zeros((*values.shape[:axis], size, *values.shape[axis + 1 :]), values.dtype)
-        grid = np.ogrid[tuple(map(slice, indices.shape))]
+        grid: list[Any] = list(np.ogrid[tuple(map(slice, indices.shape))])
         grid[axis] = indices
         np.add.at(result, tuple(grid), values)
         return result
