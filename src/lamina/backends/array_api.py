@@ -90,7 +90,9 @@ class ArrayAPIBackend:
         self.device = device
         self.scalars: dict[Any, Any] = {}
         for operation in STANDARD_NAMES:
-            setattr(self, operation, getattr(xp, operation))
+            # A subclass may have a shorter way; one on the instance would hide it.
+            if not hasattr(type(self), operation):
+                setattr(self, operation, getattr(xp, operation))
         self._native = self._native_dtypes()
         self._by_native = {native: dtype for dtype, native in self._native.items()}
         self.dtypes = frozenset(self._native)
