@@ -83,6 +83,7 @@ from lamina.functions.data_types import (
     isdtype,
     result_type,
 )
+from lamina.functions.einsum import einsum
 from lamina.functions.elementwise import (
     abs,
     acos,
@@ -173,6 +174,7 @@ from lamina.functions.manipulation import (
     moveaxis,
     pad,
     permute_dims,
+    repeat,
     reshape,
     roll,
     split,
@@ -222,8 +224,6 @@ _LAZY_NAMES = {
     "History": "lamina.training",
     "save": "lamina.training",
     "load": "lamina.training",
-    "einsum": "lamina.functions.einsum",
-    "repeat": "lamina.functions.repeat",
 }
 
 

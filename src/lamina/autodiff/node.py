@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from lamina.backends.thread_state import STATE
 
 if TYPE_CHECKING:
+    from lamina.primitives.composite import Composite
     from lamina.primitives.primitive import Primitive
     from lamina.tensor import Tensor, Variable
 
@@ -26,7 +27,9 @@ class Node:
 
     __slots__ = ("inputs", "order", "params", "primitive", "value")
 
-    def __init__(self, primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any], value: Any) -> None:
+    def __init__(
+        self, primitive: Primitive | Composite, inputs: tuple[Tensor, ...], params: dict[str, Any], value: Any
+    ) -> None:
         self.primitive = primitive
         self.inputs = inputs
         self.params = params

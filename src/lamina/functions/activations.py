@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from lamina.functions.elementwise import abs, clip, exp, expm1, log1p, minimum, where
 from lamina.functions.operands import floating, one_axis, tensor
-from lamina.primitives import elementwise as rows
-from lamina.primitives import reductions
+from lamina.primitives import elementwise as rows, reductions
 from lamina.primitives.broadcasting import sum_
 
 if TYPE_CHECKING:

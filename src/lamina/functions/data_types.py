@@ -131,6 +131,6 @@ class NamespaceInfo:
         return usable_devices()
 
 
-def __array_namespace_info__() -> NamespaceInfo:
+def __array_namespace_info__() -> NamespaceInfo:  # noqa: N807
     """Return an object that tells what this namespace provides."""
     return NamespaceInfo()

@@ -460,7 +460,7 @@ def clip(x: Tensor, /, min: Tensor | Number | None = None, max: Tensor | Number 
 
 
 def _bound(name: str, bound: Any, x: Tensor) -> Tensor:
-    return cast(bound, x.dtype) if isinstance(bound, Operand) else cast(x._scalar(bound), x.dtype)
+    return cast(tensor(name, bound), x.dtype) if isinstance(bound, Operand) else cast(x._scalar(bound), x.dtype)
 
 
 def stop_gradient(x: Tensor, /) -> Tensor:

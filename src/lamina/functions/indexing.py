@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
 
 from lamina.dtypes import DType, as_dtype, bool_, int64
 from lamina.errors import DTypeError, ShapeError
 from lamina.functions.manipulation import broadcast_to, flatten
 from lamina.functions.operands import cast, one_axis, tensor
-from lamina.primitives import indexing as rows
-from lamina.primitives import shaping, specs
+from lamina.primitives import indexing as rows, shaping, specs
 from lamina.primitives.broadcasting import reshape
-from lamina.primitives.elementwise import equal
+from lamina.primitives.elementwise import equal, less, where
 from lamina.primitives.operand import Operand
 
 if TYPE_CHECKING:
@@ -48,15 +49,15 @@ def _without_ellipsis(x: Tensor, parts: list[Any]) -> list[Any]:
     used = sum(1 for part in parts if part is not None and part is not Ellipsis)
     dots = [at for at, part in enumerate(parts) if part is Ellipsis]
     if len(dots) > 1:
-        raise IndexErrorShape("getitem: a subscript can hold one ellipsis only")
+        raise SubscriptError("getitem: a subscript can hold one ellipsis only")
     if used > x.ndim:
-        raise IndexErrorShape(f"getitem: {used} subscripts for the {x.ndim} axes of shape {list(x.shape)}")
+        raise SubscriptError(f"getitem: {used} subscripts for the {x.ndim} axes of shape {list(x.shape)}")
     at = dots[0] if dots else len(parts)
     whole = [slice(None)] * (x.ndim - used)
     return parts[:at] + whole + parts[at + 1 :]
 
 
-class IndexErrorShape(ShapeError, IndexError):
+class SubscriptError(ShapeError, IndexError):
     """A subscript that does not fit; also an IndexError, which ends iteration over a sequence."""
 
 
@@ -97,7 +98,7 @@ def _regular(part: slice, size: int) -> tuple[int, int, int, int]:
     try:
         chosen = range(*part.indices(size))
     except (TypeError, ValueError) as error:
-        raise IndexErrorShape(f"getitem: the slice {part} is not usable: {error}") from error
+        raise SubscriptError(f"getitem: the slice {part} is not usable: {error}") from error
     if len(chosen) == 0:
         return 0, 0, 1, 0
     low, high = min(chosen[0], chosen[-1]), max(chosen[0], chosen[-1])
@@ -114,7 +115,7 @@ def _position(part: Any, axis: int, shape: tuple[int, ...]) -> int:
             "or integer tensors (lamina.asarray makes one of a list)"
         ) from error
     if not -size <= index < size:
-        raise IndexErrorShape(f"getitem: index {index} is out of range for axis {axis} of shape {list(shape)}")
+        raise SubscriptError(f"getitem: index {index} is out of range for axis {axis} of shape {list(shape)}")
     return index % size
 
 
@@ -145,10 +146,7 @@ def _wrapped(x: Tensor, part: Any, axis: int) -> Tensor:
 
 
 def _from_start(indices: Tensor, size: int) -> Tensor:
-    from lamina.primitives.elementwise import add, less, where
-
-    low = less(indices, indices._scalar(0))
-    return where(low, add(indices, indices._scalar(size)), indices)
+    return where(less(indices, indices._scalar(0)), indices + size, indices)
 
 
 def _by_integers(x: Tensor, indices: list[Tensor]) -> Tensor:
@@ -168,7 +166,7 @@ def _by_integers(x: Tensor, indices: list[Tensor]) -> Tensor:
 
 def _masked(x: Tensor, mask: Tensor) -> Tensor:
     if mask.shape != x.shape[: mask.ndim]:
-        raise IndexErrorShape(
+        raise SubscriptError(
             f"getitem: a mask of shape {list(mask.shape)} does not fit the leading axes of shape {list(x.shape)}"
         )
     (places,) = nonzero(flatten(mask))
@@ -256,8 +254,6 @@ def one_hot(indices: Tensor, /, num_classes: int, *, dtype: DType | None = None,
     Tensor([[1., 0., 0.],
             [0., 0., 1.]], shape=[2, 3], dtype=float32)
     """
-    import numpy as np
-
     indices = tensor("one_hot", indices)
     if not indices.dtype.integral:
         raise DTypeError(f"one_hot: expected integer indices, got {indices.dtype.name}")
@@ -278,11 +274,11 @@ def replaced(x: Tensor, key: Key, value: Any) -> Tensor:
     >>> la.asarray([1.0, 2.0, 3.0]).replaced(0, 9.0)
     Tensor([9., 2., 3.], shape=[3], dtype=float32)
     """
-    from lamina.functions.elementwise import where
-
     places = x._constant(_counting(x.shape), int64)
     chosen = getitem(places, key)
-    inserted = broadcast_to(cast(value, x.dtype) if isinstance(value, Operand) else x._scalar(value), chosen.shape)
+    inserted = broadcast_to(
+        cast(tensor("replaced", value), x.dtype) if isinstance(value, Operand) else x._scalar(value), chosen.shape
+    )
     count, size = chosen.size, x.size
     flat_places = reshape(chosen, shape=(count,))
     marks = rows.scatter_add(x._full((count,), 1, int64), flat_places, axis=0, size=size)
@@ -293,7 +289,5 @@ def replaced(x: Tensor, key: Key, value: Any) -> Tensor:
     return reshape(flat, shape=x.shape)
 
 
-def _counting(shape: tuple[int, ...]) -> Any:
-    import numpy as np
-
+def _counting(shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
     return np.arange(int(np.prod(shape, dtype=np.int64))).reshape(shape)

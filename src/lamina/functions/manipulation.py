@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from lamina.dtypes import Scalar
-from lamina.errors import ShapeError
+import numpy as np
+
+from lamina.dtypes import Scalar, int64
+from lamina.errors import DTypeError, ShapeError
 from lamina.functions.operands import Axis, all_axes, common, one_axis, tensor
-from lamina.primitives import broadcasting, shaping, specs
+from lamina.primitives import broadcasting, indexing, shaping, specs
+from lamina.primitives.operand import Operand
 from lamina.primitives.primitive import Spec
 
 if TYPE_CHECKING:
@@ -165,7 +169,7 @@ def split(x: Tensor, sections: int | Sequence[int], /, *, axis: int = 0) -> list
         borders = list(range(0, length + 1, length // sections)) if length else [0] * (sections + 1)
     else:
         borders = [0, *sections, length]
-    return [_part(x, at, start, max(start, stop)) for start, stop in zip(borders, borders[1:], strict=False)]
+    return [_part(x, at, start, max(start, stop)) for start, stop in pairwise(borders)]
 
 
 def roll(x: Tensor, /, shift: int | tuple[int, ...], *, axis: Axis = None) -> Tensor:
@@ -203,6 +207,55 @@ def tile(x: Tensor, repetitions: Sequence[int], /) -> Tensor:
     )
 
 
+def repeat(x: Tensor, repeats: int | Tensor, /, *, axis: int | None = None) -> Tensor:
+    """Return ``x`` with each element repeated in place along ``axis``; flattened first for None.
+
+    Parameters
+    ----------
+    x : Tensor
+    repeats : int or Tensor of integers
+        How often; a tensor holds a number for each element of the axis, or one for all. The shape of the
+        result depends on its values then, which works eagerly only.
+    axis : int, optional
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.repeat(la.asarray([1, 2]), la.asarray([3, 1]))
+    Tensor([1, 1, 1, 2], shape=[4], dtype=int64)
+    """
+    x = tensor("repeat", x)
+    if axis is None:
+        x, at = flatten(x), 0
+    else:
+        at = one_axis("repeat", axis, x.ndim)
+    if isinstance(repeats, Operand):
+        return indexing.take(x, _repeated_positions(x.shape[at], repeats), axis=at)
+    (count,) = as_shape("repeat", repeats)
+    if count < 0:
+        raise ShapeError(f"repeat: repeats must not be negative, got {count}")
+    split = (*x.shape[: at + 1], 1, *x.shape[at + 1 :])
+    wide = broadcasting.broadcast_to(
+        broadcasting.reshape(x, shape=split), shape=(*split[: at + 1], count, *split[at + 2 :])
+    )
+    return broadcasting.reshape(wide, shape=(*x.shape[:at], x.shape[at] * count, *x.shape[at + 1 :]))
+
+
+def _repeated_positions(length: int, repeats: Any) -> Tensor:
+    if not repeats.dtype.integral:
+        raise DTypeError(f"repeat: expected integer repeats, got {repeats.dtype.name}")
+    if repeats.shape not in ((), (1,), (length,)):
+        raise ShapeError(
+            f"repeat: repeats of shape {list(repeats.shape)} must hold one number for each of the {length} "
+            "elements of the axis, or one for all"
+        )
+    counts = repeats.numpy()
+    if counts.size and counts.min() < 0:
+        raise ShapeError(f"repeat: repeats must not be negative, got {counts.min()}")
+    positions = np.arange(length).repeat(counts)
+    return repeats._constant(positions, int64)  # type: ignore[no-any-return]
+
+
 def pad(
     x: Tensor, /, pad_width: int | Sequence[int] | Sequence[Sequence[int]], *, constant_values: Scalar = 0
 ) -> Tensor:
@@ -215,6 +268,12 @@ def pad(
         How many elements to add; one number or pair serves every axis.
     constant_values : scalar, default 0
         What to add.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.pad(la.asarray([1, 2]), (1, 2))
+    Tensor([0, 1, 2, 0, 0], shape=[5], dtype=int64)
     """
     x = tensor("pad", x)
     pairs = _pairs(pad_width, x.ndim)

@@ -6,11 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from lamina.dtypes import DType
-from lamina.functions import activations as a
-from lamina.functions import elementwise as e
-from lamina.functions import indexing as i
-from lamina.functions import manipulation as m
-from lamina.functions import reductions as r
+from lamina.functions import activations as a, elementwise as e, indexing as i, manipulation as m, reductions as r
 from lamina.functions.operands import Axis
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from lamina.errors import ShapeError
 from lamina.functions.operands import common, one_axis, tensor
 from lamina.primitives import shaping
 from lamina.primitives.broadcasting import reshape, sum_
-from lamina.primitives.contraction import matmul as matmul_row
-from lamina.primitives.contraction import transposed
+from lamina.primitives.contraction import matmul as matmul_row, transposed
 from lamina.primitives.operand import Operand
 
 if TYPE_CHECKING:
@@ -66,7 +65,10 @@ def vecdot(x1: Tensor, x2: Tensor, /, *, axis: int = -1) -> Tensor:
 
 
 def tensordot(x1: Tensor, x2: Tensor, /, *, axes: int | tuple[Sequence[int], Sequence[int]] = 2) -> Tensor:
-    """Return the sum of products over pairs of axes: the last ``axes`` of ``x1`` with the first of ``x2``, or as named."""
+    """Return the sum of products over pairs of axes.
+
+    The last ``axes`` axes of ``x1`` meet the first of ``x2``; two sequences name the axes of each.
+    """
     x1, x2 = common("tensordot", x1, x2)
     if isinstance(axes, int):
         if not 0 <= axes <= min(x1.ndim, x2.ndim):

@@ -38,13 +38,15 @@ def unreduce(reduced: Tensor, operand: Tensor, axes: Shape, keepdims: bool) -> T
     return reduced if reduced.shape == shape else broadcast_to(reduced, shape=shape)
 
 
-sum_ = Primitive(
+sum_: Primitive = Primitive(
     "sum",
     specs.reduction,
     (lambda g, y, x, *, axes, keepdims: unreduce(g, x, axes, keepdims),),
     Domain(("integer", "floating")),
 )
-broadcast_to = Primitive(
+broadcast_to: Primitive = Primitive(
     "broadcast_to", specs.broadcast_to, (lambda g, y, x, *, shape: unbroadcast(g, x),), Domain(ANYTHING)
 )
-reshape = Primitive("reshape", specs.reshape, (lambda g, y, x, *, shape: reshape(g, shape=x.shape),), Domain(ANYTHING))
+reshape: Primitive = Primitive(
+    "reshape", specs.reshape, (lambda g, y, x, *, shape: reshape(g, shape=x.shape),), Domain(ANYTHING)
+)

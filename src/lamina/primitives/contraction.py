@@ -19,7 +19,7 @@ def transposed(x: Tensor) -> Tensor:
     return permute_dims(x, axes=(*range(ndim - 2), ndim - 1, ndim - 2))
 
 
-matmul = Primitive(
+matmul: Primitive = Primitive(
     "matmul",
     specs.matmul,
     (

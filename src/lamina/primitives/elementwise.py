@@ -41,36 +41,36 @@ def _scaled(local: Any) -> Any:
 def _multiply_no_nan_first(ct: Tensor, y: Tensor, g: Tensor, d: Tensor) -> Tensor:
     # Where the product was masked the result did not depend on d, so neither does the derivative.
     finite = less(abs_(d), d._scalar(math.inf))
-    return ct * where(bitwise_or(finite, not_equal(g, g._scalar(0.0))), d, d._scalar(0.0))
+    return unbroadcast(ct * where(bitwise_or(finite, not_equal(g, g._scalar(0.0))), d, d._scalar(0.0)), g)
 
 
-multiply_no_nan = Primitive(
+multiply_no_nan: Primitive = Primitive(
     "multiply_no_nan",
     specs.floating_elementwise,
-    (_multiply_no_nan_first, lambda ct, y, g, d: multiply_no_nan(g, ct)),
+    (_multiply_no_nan_first, lambda ct, y, g, d: unbroadcast(multiply_no_nan(g, ct), d)),
 )
 
 # --- arithmetic -------------------------------------------------------------------------------------------
 
-add = Primitive(
+add: Primitive = Primitive(
     "add",
     specs.numeric_elementwise,
     (lambda g, y, a, b: unbroadcast(g, a), lambda g, y, a, b: unbroadcast(g, b)),
     Domain(NUMBERS),
 )
-subtract = Primitive(
+subtract: Primitive = Primitive(
     "subtract",
     specs.numeric_elementwise,
     (lambda g, y, a, b: unbroadcast(g, a), lambda g, y, a, b: unbroadcast(negative(g), b)),
     Domain(NUMBERS),
 )
-multiply = Primitive(
+multiply: Primitive = Primitive(
     "multiply",
     specs.numeric_elementwise,
     (lambda g, y, a, b: unbroadcast(g * b, a), lambda g, y, a, b: unbroadcast(g * a, b)),
     Domain(NUMBERS),
 )
-divide = Primitive(
+divide: Primitive = Primitive(
     "divide",
     specs.floating_elementwise,
     (
@@ -96,9 +96,9 @@ def _pow_exponent(g: Tensor, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
     return unbroadcast(multiply_no_nan(g, local), b)
 
 
-pow_ = Primitive("pow", specs.numeric_elementwise, (_pow_base, _pow_exponent), Domain(NUMBERS, low=0.3))
-floor_divide = Primitive("floor_divide", specs.numeric_elementwise, None, Domain(NUMBERS))
-remainder = Primitive(
+pow_: Primitive = Primitive("pow", specs.numeric_elementwise, (_pow_base, _pow_exponent), Domain(NUMBERS, low=0.3))
+floor_divide: Primitive = Primitive("floor_divide", specs.numeric_elementwise, None, Domain(NUMBERS))
+remainder: Primitive = Primitive(
     "remainder",
     specs.numeric_elementwise,
     (
@@ -107,7 +107,7 @@ remainder = Primitive(
     ),
     Domain(NUMBERS, low=0.5),
 )
-atan2 = Primitive(
+atan2: Primitive = Primitive(
     "atan2",
     specs.floating_elementwise,
     (
@@ -125,53 +125,53 @@ def _chosen(g: Tensor, y: Tensor, this: Tensor, other: Tensor) -> Tensor:
 
 
 _extremum = (lambda g, y, a, b: _chosen(g, y, a, b), lambda g, y, a, b: _chosen(g, y, b, a))
-maximum = Primitive("maximum", specs.numeric_elementwise, _extremum, Domain(NUMBERS))
-minimum = Primitive("minimum", specs.numeric_elementwise, _extremum, Domain(NUMBERS))
-copysign = Primitive(
+maximum: Primitive = Primitive("maximum", specs.numeric_elementwise, _extremum, Domain(NUMBERS))
+minimum: Primitive = Primitive("minimum", specs.numeric_elementwise, _extremum, Domain(NUMBERS))
+copysign: Primitive = Primitive(
     "copysign",
     specs.floating_elementwise,
     (lambda g, y, a, b: unbroadcast(g * where(equal(a, y), y._scalar(1.0), y._scalar(-1.0)), a), None),
 )
-nextafter = Primitive("nextafter", specs.floating_elementwise)
+nextafter: Primitive = Primitive("nextafter", specs.floating_elementwise)
 
-negative = Primitive("negative", specs.numeric_elementwise, (lambda g, y, x: negative(g),), Domain(NUMBERS))
-abs_ = Primitive("abs", specs.numeric_elementwise, (lambda g, y, x: g * sign(x),), Domain(NUMBERS))
-sign = Primitive("sign", specs.numeric_elementwise, None, Domain(NUMBERS))
-floor = Primitive("floor", specs.floating_elementwise)
-ceil = Primitive("ceil", specs.floating_elementwise)
-trunc = Primitive("trunc", specs.floating_elementwise)
-round_ = Primitive("round", specs.floating_elementwise)
+negative: Primitive = Primitive("negative", specs.numeric_elementwise, (lambda g, y, x: negative(g),), Domain(NUMBERS))
+abs_: Primitive = Primitive("abs", specs.numeric_elementwise, (lambda g, y, x: g * sign(x),), Domain(NUMBERS))
+sign: Primitive = Primitive("sign", specs.numeric_elementwise, None, Domain(NUMBERS))
+floor: Primitive = Primitive("floor", specs.floating_elementwise)
+ceil: Primitive = Primitive("ceil", specs.floating_elementwise)
+trunc: Primitive = Primitive("trunc", specs.floating_elementwise)
+round_: Primitive = Primitive("round", specs.floating_elementwise)
 
 # --- exponentials -----------------------------------------------------------------------------------------
 
-exp = _unary("exp", _scaled(lambda y, x: y))
-expm1 = _unary("expm1", _scaled(lambda y, x: exp(x)))
-log = _unary("log", _scaled(lambda y, x: 1.0 / x), low=0.3)
-log1p = _unary("log1p", _scaled(lambda y, x: 1.0 / (x + 1.0)), low=-0.7)
-log2 = _unary("log2", _scaled(lambda y, x: (1.0 / math.log(2.0)) / x), low=0.3)
-log10 = _unary("log10", _scaled(lambda y, x: (1.0 / math.log(10.0)) / x), low=0.3)
-sqrt = _unary("sqrt", _scaled(lambda y, x: 0.5 / y), low=0.3)
+exp: Primitive = _unary("exp", _scaled(lambda y, x: y))
+expm1: Primitive = _unary("expm1", _scaled(lambda y, x: exp(x)))
+log: Primitive = _unary("log", _scaled(lambda y, x: 1.0 / x), low=0.3)
+log1p: Primitive = _unary("log1p", _scaled(lambda y, x: 1.0 / (x + 1.0)), low=-0.7)
+log2: Primitive = _unary("log2", _scaled(lambda y, x: (1.0 / math.log(2.0)) / x), low=0.3)
+log10: Primitive = _unary("log10", _scaled(lambda y, x: (1.0 / math.log(10.0)) / x), low=0.3)
+sqrt: Primitive = _unary("sqrt", _scaled(lambda y, x: 0.5 / y), low=0.3)
 
 # --- trigonometry -----------------------------------------------------------------------------------------
 
-sin = _unary("sin", lambda g, y, x: g * cos(x))
-cos = _unary("cos", lambda g, y, x: negative(g * sin(x)))
-tan = _unary("tan", lambda g, y, x: g * (y * y + 1.0), low=-1.2, high=1.2)
-asin = _unary("asin", _scaled(lambda y, x: 1.0 / sqrt((1.0 - x) * (x + 1.0))), low=-0.9, high=0.9)
-acos = _unary("acos", _scaled(lambda y, x: -1.0 / sqrt((1.0 - x) * (x + 1.0))), low=-0.9, high=0.9)
-atan = _unary("atan", lambda g, y, x: g / (x * x + 1.0))
-sinh = _unary("sinh", _scaled(lambda y, x: cosh(x)))
-cosh = _unary("cosh", _scaled(lambda y, x: sinh(x)))
-tanh = _unary("tanh", lambda g, y, x: g * (1.0 - y * y))
-asinh = _unary("asinh", lambda g, y, x: g / sqrt(x * x + 1.0))
-acosh = _unary("acosh", _scaled(lambda y, x: 1.0 / sqrt((x - 1.0) * (x + 1.0))), low=1.3, high=4.0)
-atanh = _unary("atanh", _scaled(lambda y, x: 1.0 / ((1.0 - x) * (x + 1.0))), low=-0.9, high=0.9)
+sin: Primitive = _unary("sin", lambda g, y, x: g * cos(x))
+cos: Primitive = _unary("cos", lambda g, y, x: negative(g * sin(x)))
+tan: Primitive = _unary("tan", lambda g, y, x: g * (y * y + 1.0), low=-1.2, high=1.2)
+asin: Primitive = _unary("asin", _scaled(lambda y, x: 1.0 / sqrt((1.0 - x) * (x + 1.0))), low=-0.9, high=0.9)
+acos: Primitive = _unary("acos", _scaled(lambda y, x: -1.0 / sqrt((1.0 - x) * (x + 1.0))), low=-0.9, high=0.9)
+atan: Primitive = _unary("atan", lambda g, y, x: g / (x * x + 1.0))
+sinh: Primitive = _unary("sinh", _scaled(lambda y, x: cosh(x)))
+cosh: Primitive = _unary("cosh", _scaled(lambda y, x: sinh(x)))
+tanh: Primitive = _unary("tanh", lambda g, y, x: g * (1.0 - y * y))
+asinh: Primitive = _unary("asinh", lambda g, y, x: g / sqrt(x * x + 1.0))
+acosh: Primitive = _unary("acosh", _scaled(lambda y, x: 1.0 / sqrt((x - 1.0) * (x + 1.0))), low=1.3, high=4.0)
+atanh: Primitive = _unary("atanh", _scaled(lambda y, x: 1.0 / ((1.0 - x) * (x + 1.0))), low=-0.9, high=0.9)
 
 # --- of neural networks -----------------------------------------------------------------------------------
 
-erf = _unary("erf", lambda g, y, x: g * (exp(negative(x * x)) * (2.0 / math.sqrt(math.pi))))
-sigmoid = _unary("sigmoid", lambda g, y, x: g * (y * (1.0 - y)))
-relu = Primitive(
+erf: Primitive = _unary("erf", lambda g, y, x: g * (exp(negative(x * x)) * (2.0 / math.sqrt(math.pi))))
+sigmoid: Primitive = _unary("sigmoid", lambda g, y, x: g * (y * (1.0 - y)))
+relu: Primitive = Primitive(
     "relu",
     specs.numeric_elementwise,
     (lambda g, y, x: where(less(y._scalar(0.0), y), g, g._scalar(0.0)),),
@@ -180,11 +180,11 @@ relu = Primitive(
 
 # --- comparisons and choice -------------------------------------------------------------------------------
 
-equal = Primitive("equal", specs.comparison, None, Domain(ANYTHING))
-not_equal = Primitive("not_equal", specs.comparison, None, Domain(ANYTHING))
-less = Primitive("less", specs.comparison, None, Domain(NUMBERS))
-less_equal = Primitive("less_equal", specs.comparison, None, Domain(NUMBERS))
-where = Primitive(
+equal: Primitive = Primitive("equal", specs.comparison, None, Domain(ANYTHING))
+not_equal: Primitive = Primitive("not_equal", specs.comparison, None, Domain(ANYTHING))
+less: Primitive = Primitive("less", specs.comparison, None, Domain(NUMBERS))
+less_equal: Primitive = Primitive("less_equal", specs.comparison, None, Domain(NUMBERS))
+where: Primitive = Primitive(
     "where",
     specs.where,
     (
@@ -197,15 +197,17 @@ where = Primitive(
 
 # --- bits -------------------------------------------------------------------------------------------------
 
-bitwise_and = Primitive("bitwise_and", specs.bitwise, None, Domain(BITS))
-bitwise_or = Primitive("bitwise_or", specs.bitwise, None, Domain(BITS))
-bitwise_xor = Primitive("bitwise_xor", specs.bitwise, None, Domain(BITS))
-bitwise_invert = Primitive("bitwise_invert", specs.bitwise, None, Domain(BITS))
-bitwise_left_shift = Primitive("bitwise_left_shift", specs.shift, None, Domain(("integer",)))
-bitwise_right_shift = Primitive("bitwise_right_shift", specs.shift, None, Domain(("integer",)))
+bitwise_and: Primitive = Primitive("bitwise_and", specs.bitwise, None, Domain(BITS))
+bitwise_or: Primitive = Primitive("bitwise_or", specs.bitwise, None, Domain(BITS))
+bitwise_xor: Primitive = Primitive("bitwise_xor", specs.bitwise, None, Domain(BITS))
+bitwise_invert: Primitive = Primitive("bitwise_invert", specs.bitwise, None, Domain(BITS))
+bitwise_left_shift: Primitive = Primitive("bitwise_left_shift", specs.shift, None, Domain(("integer",)))
+bitwise_right_shift: Primitive = Primitive("bitwise_right_shift", specs.shift, None, Domain(("integer",)))
 
 # --- casts and marks --------------------------------------------------------------------------------------
 
-astype = Primitive("astype", specs.astype, (lambda g, y, x, *, dtype: astype(g, dtype=x.dtype),), Domain(ANYTHING))
+astype: Primitive = Primitive(
+    "astype", specs.astype, (lambda g, y, x, *, dtype: astype(g, dtype=x.dtype),), Domain(ANYTHING)
+)
 # The same value under a new node: where a function being differentiated begins.
-alias = Primitive("alias", specs.identity, (lambda g, y, x: g,), Domain(ANYTHING))
+alias: Primitive = Primitive("alias", specs.identity, (lambda g, y, x: g,), Domain(ANYTHING))

@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 NUMBERS = ("integer", "floating")
 
-take = Primitive(
+take: Primitive = Primitive(
     "take",
     specs.take,
     (lambda g, y, x, indices, *, axis: scatter_add(g, indices, axis=axis, size=x.shape[axis]), None),
     Domain(ANYTHING),
 )
-scatter_add = Primitive(
+scatter_add: Primitive = Primitive(
     "scatter_add",
     specs.scatter_add,
     (lambda g, y, values, indices, *, axis, size: take(g, indices, axis=axis), None),
     Domain(NUMBERS),
 )
-take_along_axis = Primitive(
+take_along_axis: Primitive = Primitive(
     "take_along_axis",
     specs.take_along_axis,
     (
@@ -34,7 +34,7 @@ take_along_axis = Primitive(
     ),
     Domain(ANYTHING),
 )
-scatter_add_along_axis = Primitive(
+scatter_add_along_axis: Primitive = Primitive(
     "scatter_add_along_axis",
     specs.scatter_add_along_axis,
     (lambda g, y, values, indices, *, axis, size: take_along_axis(g, indices, axis=axis), None),
@@ -47,8 +47,8 @@ def _sort_rule(g: Tensor, y: Tensor, x: Tensor, *, axis: int, descending: bool, 
     return scatter_add_along_axis(g, order, axis=axis, size=x.shape[axis])
 
 
-sort = Primitive("sort", specs.sort, (_sort_rule,), Domain(NUMBERS))
-argsort = Primitive("argsort", specs.argsort, None, Domain(NUMBERS))
-argmax = Primitive("argmax", specs.arg_reduction, None, Domain(NUMBERS))
-argmin = Primitive("argmin", specs.arg_reduction, None, Domain(NUMBERS))
-searchsorted = Primitive("searchsorted", specs.searchsorted, None, Domain(NUMBERS))
+sort: Primitive = Primitive("sort", specs.sort, (_sort_rule,), Domain(NUMBERS))
+argsort: Primitive = Primitive("argsort", specs.argsort, None, Domain(NUMBERS))
+argmax: Primitive = Primitive("argmax", specs.arg_reduction, None, Domain(NUMBERS))
+argmin: Primitive = Primitive("argmin", specs.arg_reduction, None, Domain(NUMBERS))
+searchsorted: Primitive = Primitive("searchsorted", specs.searchsorted, None, Domain(NUMBERS))

@@ -81,7 +81,7 @@ class Operand:
             if len(kept) >= KEPT_SCALARS:
                 kept.clear()
             kept[key] = found
-        return found  # type: ignore[no-any-return]
+        return found
 
     def _new_scalar(self, value: Scalar) -> Tensor:
         dtype = promote_scalar(value, self.dtype)

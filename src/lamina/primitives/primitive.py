@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 from lamina.autodiff.node import Node
 from lamina.backends.thread_state import STATE
 from lamina.dtypes import DType
-from lamina.errors import BackendError, LaminaError
+from lamina.errors import BackendError, DataError, LaminaError
 
 if TYPE_CHECKING:
     from lamina.tensor import Tensor
@@ -91,17 +93,25 @@ class Primitive:
         One rule for each operand, written with tensor operations; ``None`` where there is no derivative.
     domain : Domain
         What the conformance suite may feed it.
+    failure : str, optional
+        For an algorithm that can fail on its values: what that means and what would have worked.
     """
 
-    __slots__ = ("derivatives", "domain", "name", "spec")
+    __slots__ = ("derivatives", "domain", "failure", "name", "spec")
 
     def __init__(
-        self, name: str, spec: SpecRule, derivatives: DerivativeRules | None = None, domain: Domain | None = None
+        self,
+        name: str,
+        spec: SpecRule,
+        derivatives: DerivativeRules | None = None,
+        domain: Domain | None = None,
+        failure: str | None = None,
     ) -> None:
         self.name = name
         self.spec = spec
         self.derivatives = derivatives
         self.domain = domain or Domain()
+        self.failure = failure
 
     def __call__(self, *operands: Tensor, **params: Any) -> Tensor:
         first = operands[0]
@@ -145,4 +155,6 @@ class Primitive:
         except LaminaError as explained:
             return explained
         got = ", ".join(str(spec) for spec in specs)
+        if self.failure is not None and isinstance(error, np.linalg.LinAlgError):
+            return DataError(f"{self.name}: {self.failure} (given {got})")
         return BackendError(f"{self.name}: the {operands[0]._backend.name} backend failed on {got}: {error}")

@@ -3,4 +3,4 @@
 from lamina.primitives import specs
 from lamina.primitives.primitive import Domain, Primitive
 
-random_bits = Primitive("random_bits", specs.random_bits, None, Domain(("unsigned",)))
+random_bits: Primitive = Primitive("random_bits", specs.random_bits, None, Domain(("unsigned",)))

@@ -21,10 +21,10 @@ def _extremum_rule(g: Tensor, y: Tensor, x: Tensor, *, axes: Shape, keepdims: bo
     return unreduce(g, x, axes, keepdims) * share
 
 
-max_ = Primitive("max", specs.nonempty_reduction, (_extremum_rule,), Domain(NUMBERS))
-min_ = Primitive("min", specs.nonempty_reduction, (_extremum_rule,), Domain(NUMBERS))
-any_ = Primitive("any", specs.bool_reduction, None, Domain(ANYTHING))
-all_ = Primitive("all", specs.bool_reduction, None, Domain(ANYTHING))
+max_: Primitive = Primitive("max", specs.nonempty_reduction, (_extremum_rule,), Domain(NUMBERS))
+min_: Primitive = Primitive("min", specs.nonempty_reduction, (_extremum_rule,), Domain(NUMBERS))
+any_: Primitive = Primitive("any", specs.bool_reduction, None, Domain(ANYTHING))
+all_: Primitive = Primitive("all", specs.bool_reduction, None, Domain(ANYTHING))
 
 
 def _shifted(x: Tensor, by: int, axis: int, fill: float) -> Tensor:
@@ -73,7 +73,7 @@ def _size(x: Tensor, axes: Shape) -> int:
     return size
 
 
-prod = Primitive("prod", specs.reduction, (_prod_rule,), Domain(NUMBERS))
+prod: Primitive = Primitive("prod", specs.reduction, (_prod_rule,), Domain(NUMBERS))
 
 
 def _cumulative_sum_rule(g: Tensor, y: Tensor, x: Tensor, *, axis: int) -> Tensor:
@@ -94,5 +94,5 @@ def _cumulative_prod_rule(g: Tensor, y: Tensor, x: Tensor, *, axis: int) -> Tens
     return _product_before(x, axis) * flip(total, axes=(axis,))
 
 
-cumulative_sum = Primitive("cumulative_sum", specs.along_axis, (_cumulative_sum_rule,), Domain(NUMBERS))
-cumulative_prod = Primitive("cumulative_prod", specs.along_axis, (_cumulative_prod_rule,), Domain(NUMBERS))
+cumulative_sum: Primitive = Primitive("cumulative_sum", specs.along_axis, (_cumulative_sum_rule,), Domain(NUMBERS))
+cumulative_prod: Primitive = Primitive("cumulative_prod", specs.along_axis, (_cumulative_prod_rule,), Domain(NUMBERS))

@@ -32,7 +32,7 @@ def _item_rule(g: Tensor, y: Tensor, x: Tensor, *, index: int) -> Bundle:
     return Bundle(tuple(g if position == index else None for position in range(len(x._data))))
 
 
-item = Primitive("item", specs.item, (_item_rule,))
+item: Primitive = Primitive("item", specs.item, (_item_rule,))
 
 
 def unpack(results: Tensor, count: int) -> tuple[Tensor, ...]:

@@ -50,13 +50,13 @@ def _concat_rule(position: int, g: Tensor, y: Tensor, *operands: Tensor, axis: i
     return slice_(g, start=start, stop=stop, step=(1,) * g.ndim)
 
 
-permute_dims = Primitive(
+permute_dims: Primitive = Primitive(
     "permute_dims",
     specs.permute_dims,
     (lambda g, y, x, *, axes: permute_dims(g, axes=_inverse(axes)),),
     Domain(ANYTHING),
 )
-flip = Primitive("flip", specs.flip, (lambda g, y, x, *, axes: flip(g, axes=axes),), Domain(ANYTHING))
-slice_ = Primitive("slice", specs.slice_, (_slice_rule,), Domain(ANYTHING))
-pad = Primitive("pad", specs.pad, (_pad_rule,), Domain(ANYTHING))
-concat = Primitive("concat", specs.concat, Same(_concat_rule), Domain(ANYTHING))
+flip: Primitive = Primitive("flip", specs.flip, (lambda g, y, x, *, axes: flip(g, axes=axes),), Domain(ANYTHING))
+slice_: Primitive = Primitive("slice", specs.slice_, (_slice_rule,), Domain(ANYTHING))
+pad: Primitive = Primitive("pad", specs.pad, (_pad_rule,), Domain(ANYTHING))
+concat: Primitive = Primitive("concat", specs.concat, Same(_concat_rule), Domain(ANYTHING))

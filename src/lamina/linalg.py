@@ -1,0 +1,48 @@
+"""Linear algebra: the ``linalg`` extension of the Python array API standard 2024.12.
+
+Matrices stand in the last two axes and the axes before are batches. Every function is differentiable to any
+order where its derivative exists.
+"""
+
+from lamina.functions.linalg_norms import matrix_norm, matrix_rank, pinv, vector_norm
+from lamina.functions.linalg_products import cross, diagonal, trace
+from lamina.functions.linalg_systems import (
+    cholesky,
+    det,
+    eigh,
+    eigvalsh,
+    inv,
+    matrix_power,
+    qr,
+    slogdet,
+    solve,
+    svd,
+    svdvals,
+)
+from lamina.functions.products import matmul, matrix_transpose, outer, tensordot, vecdot
+
+__all__ = [
+    "cholesky",
+    "cross",
+    "det",
+    "diagonal",
+    "eigh",
+    "eigvalsh",
+    "inv",
+    "matmul",
+    "matrix_norm",
+    "matrix_power",
+    "matrix_rank",
+    "matrix_transpose",
+    "outer",
+    "pinv",
+    "qr",
+    "slogdet",
+    "solve",
+    "svd",
+    "svdvals",
+    "tensordot",
+    "trace",
+    "vecdot",
+    "vector_norm",
+]
