@@ -163,11 +163,24 @@ class Tensor(Operators, Methods, Operand):
         dl_device: tuple[Any, int] | None = None,
         copy: bool | None = None,
     ) -> Any:
-        """Return a DLPack capsule of a copy: what another library does to it does not change the tensor."""
+        """Return a DLPack capsule of a copy: what another library does to it does not change the tensor.
+
+        With ``copy=False`` the memory is shared, marked read-only as DLPack 1.0 can.
+        """
         if copy is False:
-            raise BufferError("__dlpack__: tensors do not share their memory, so that they never change")
+            return self._shared_capsule(max_version, dl_device)
         source = self._data.copy() if hasattr(self._data, "copy") else self.numpy()
         return np.asarray(source).__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device)
+
+    def _shared_capsule(self, max_version: tuple[int, int] | None, dl_device: tuple[Any, int] | None) -> Any:
+        if not isinstance(self._data, np.ndarray) or max_version is None or max_version < (1, 0):
+            raise BufferError(
+                "__dlpack__: tensors share memory only read-only, which needs the cpu device and max_version=(1, 0) "
+                "or later; use copy=None"
+            )
+        view = self._data.view()
+        view.flags.writeable = False
+        return view.__dlpack__(max_version=max_version, dl_device=dl_device, copy=False)
 
     def __dlpack_device__(self) -> tuple[Any, int]:
         return self._data.__dlpack_device__() if hasattr(self._data, "__dlpack_device__") else (1, 0)  # type: ignore[no-any-return]

@@ -50,9 +50,18 @@ def asarray(
     Tensor([[1, 2],
             [3, 4]], shape=[2, 2], dtype=int64)
     """
-    if copy is False and not isinstance(obj, Tensor):
-        raise ValueError("asarray: copy=False, but tensors never share memory with other objects; use copy=None")
-    return from_data(obj, None if dtype is None else as_dtype(dtype), device)
+    wanted = None if dtype is None else as_dtype(dtype)
+    if copy is False:
+        _check_no_copy("asarray", obj, wanted, device)
+    return from_data(obj, wanted, device)
+
+
+def _check_no_copy(name: str, obj: Any, dtype: DType | None, device: str | None) -> None:
+    """Refuse what cannot be done without a copy; tensors never change, so a tensor can stand for itself."""
+    if not isinstance(obj, Tensor):
+        raise ValueError(f"{name}: copy=False, but tensors never share memory with other objects; use copy=None")
+    if dtype not in (None, obj.dtype) or device not in (None, obj.device):
+        raise ValueError(f"{name}: copy=False, but another type or device needs a copy; use copy=None")
 
 
 constant = asarray
@@ -88,9 +97,9 @@ def variable(
 
 
 def from_dlpack(x: Any, /, *, device: str | None = None, copy: bool | None = None) -> Tensor:
-    """Return a tensor with the values of any object that has ``__dlpack__``; always a copy."""
+    """Return a tensor with the values of any object that has ``__dlpack__``: a copy, or the tensor itself."""
     if copy is False:
-        raise ValueError("from_dlpack: copy=False, but tensors never share memory with other objects; use copy=None")
+        _check_no_copy("from_dlpack", x, None, device)
     if isinstance(x, Tensor):
         return x._snapshot if device is None else x.to(device)
     return from_data(np.from_dlpack(x), None, device)

@@ -165,14 +165,15 @@ def _by_integers(x: Tensor, indices: list[Tensor]) -> Tensor:
 
 
 def _masked(x: Tensor, mask: Tensor) -> Tensor:
-    if mask.shape != x.shape[: mask.ndim]:
+    # The standard lets an axis of a mask be empty; such a mask chooses nothing.
+    if mask.ndim > x.ndim or any(size not in (0, of_x) for size, of_x in zip(mask.shape, x.shape, strict=False)):
         raise SubscriptError(
             f"getitem: a mask of shape {list(mask.shape)} does not fit the leading axes of shape {list(x.shape)}"
         )
+    if mask.size == 0:
+        return x._full((0, *x.shape[mask.ndim :]), 0)
     (places,) = nonzero(flatten(mask))
     flat = reshape(x, shape=(mask.size, *x.shape[mask.ndim :]))
-    if mask.size == 0:
-        return flat
     return rows.take(flat, places, axis=0)
 
 
