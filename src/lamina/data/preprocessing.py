@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lamina.data.record import Record
+from lamina.data.scaling import mean_and_std
 from lamina.data.table import Table, listed
 from lamina.errors import DataError
 
@@ -37,17 +38,11 @@ class NumericColumn:
     @classmethod
     def fit(cls, table: Table, name: str) -> NumericColumn:
         """Find mean and standard deviation of the values that are present."""
-        from sklearn.preprocessing import StandardScaler
-
         values = table.numbers(name)
         present = values[~np.isnan(values)]
-        if not present.size or np.all(present == present[0]):
-            return cls(name, float(present[0]) if present.size else 0.0, 0.0)
-        scaler = StandardScaler().fit(present[:, None])
-        mean, std = float(scaler.mean_[0]), float(scaler.scale_[0])
-        if not (np.isfinite(mean) and np.isfinite(std)):
-            raise DataError(f"{table.name}: the numbers of column {name!r} are too large to standardise; rescale them")
-        return cls(name, mean, std)
+        if not present.size:
+            return cls(name, 0.0, 0.0)
+        return cls(name, *mean_and_std(f"{table.name}: column {name!r}", present))
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -58,6 +53,12 @@ class NumericColumn:
         """Return the inputs, float64 of shape [rows, 1]."""
         values = table.numbers(self.name)
         scaled = (values - self.mean) / self.std if self.std else np.zeros_like(values)
+        large = np.flatnonzero(np.abs(scaled) > np.finfo(np.float32).max)
+        if large.size:
+            raise DataError(
+                f"{table.name}: column {self.name!r} holds {values[large[0]]:g} on line {table.lines[large[0]]}, too far "
+                f"from the {self.mean:g} ± {self.std:g} of the training rows to compute with; correct the number"
+            )
         return np.nan_to_num(scaled, nan=0.0)[:, None]
 
     def to_json(self) -> dict[str, Any]:

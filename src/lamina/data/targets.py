@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lamina.data.record import Record
+from lamina.data.scaling import mean_and_std
 from lamina.data.table import Table, listed
 from lamina.errors import DataError
 
@@ -129,15 +130,13 @@ class NumericTarget:
     def fit(cls, table: Table, name: str) -> NumericTarget:
         """Find mean and standard deviation of a column that has a value in every row."""
         values = table.numbers(name)
-        if np.all(values == values[0]):
+        mean, std = mean_and_std(f"{table.name}: target {name!r}", values)
+        if std == 0.0:
             raise DataError(
                 f"{table.name}: the target {name!r} is {values[0]:g} in every row; "
                 "there is nothing to learn, so give a table in which it varies"
             )
-        from sklearn.preprocessing import StandardScaler
-
-        scaler = StandardScaler().fit(values[:, None])
-        return cls(name, float(scaler.mean_[0]), float(scaler.scale_[0]))
+        return cls(name, mean, std)
 
     def encode(self, table: Table) -> Array:
         """Return the standardised values, float32 of shape [rows, 1]."""

@@ -1,0 +1,75 @@
+"""Embedded data sets and the division of rows into parts."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+from sklearn.datasets import load_digits as scikit_digits
+
+import lamina as la
+from lamina.data import Dataset, split_rows
+from lamina.errors import DataError
+
+
+def test_digits_are_scikit_learns_scaled_to_one() -> None:
+    digits, reference = la.data.load_digits(), scikit_digits()
+    np.testing.assert_array_equal(digits.inputs * 16.0, reference.data)
+    np.testing.assert_array_equal(digits.targets, reference.target)
+    assert digits.inputs.dtype == np.float32
+    assert digits.classes == tuple("0123456789")
+    assert len(digits.feature_names) == 64
+
+
+def test_embedded_sets_are_found_by_name() -> None:
+    assert la.data.embedded_names() == ["digits"]
+    with pytest.raises(DataError, match="no data set 'cats'; there are digits"):
+        la.data.load_embedded("cats")
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(2, 200), st.floats(0.05, 0.95), st.integers(0, 5))
+def test_every_row_is_in_exactly_one_part(count: int, share: float, seed: int) -> None:
+    size = int(np.ceil(share * count))
+    if size == count:
+        return
+    rest, part = split_rows(count, share, seed=seed)
+    assert len(part) == size
+    assert sorted([*rest, *part]) == list(range(count))
+
+
+def test_split_is_the_same_for_the_same_seed_only() -> None:
+    assert split_rows(50, 0.2, seed=1)[1].tolist() == split_rows(50, 0.2, seed=1)[1].tolist()
+    assert split_rows(50, 0.2, seed=1)[1].tolist() != split_rows(50, 0.2, seed=2)[1].tolist()
+
+
+def test_classes_keep_their_proportions() -> None:
+    labels = np.repeat([0, 1], [80, 20])
+    _, part = split_rows(100, 0.2, labels=labels)
+    assert np.bincount(labels[part]).tolist() == [16, 4]
+
+
+def test_a_class_of_one_row_does_not_stop_the_split() -> None:
+    rest, part = split_rows(10, 0.2, labels=np.array([0] * 9 + [1]))
+    assert len(rest) == 8
+    assert len(part) == 2
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.1, float("nan")])
+def test_share_outside_zero_and_one_is_refused(share: float) -> None:
+    with pytest.raises(DataError, match="the share must lie between 0 and 1"):
+        split_rows(10, share)
+
+
+def test_share_that_leaves_no_rows_is_refused() -> None:
+    with pytest.raises(DataError, match="leaves no rows on one side; there are 1 rows"):
+        split_rows(1, 0.5)
+
+
+def test_inputs_and_targets_of_different_lengths_are_refused() -> None:
+    with pytest.raises(DataError, match="3 rows of inputs but 2 targets"):
+        Dataset(np.zeros((3, 1)), np.zeros(2))
+
+
+def test_dataset_unpacks_as_a_pair() -> None:
+    inputs, targets = la.data.load_digits().take(np.array([5, 3]))
+    assert inputs.shape == (2, 64)
+    assert targets.tolist() == [5, 3]
