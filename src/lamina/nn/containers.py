@@ -1,0 +1,155 @@
+"""Modules made of other modules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any, Self, overload
+
+from lamina.dtypes import DType
+from lamina.errors import DTypeError, ShapeError
+from lamina.nn.activations import activation_layer
+from lamina.nn.dropout import Dropout
+from lamina.nn.linear import Linear
+from lamina.nn.module import Module
+from lamina.tensor import Tensor
+
+Layer = Callable[[Any], Any]
+
+
+class Sequential(Module):
+    """Layers applied one after another.
+
+    ``Sequential(f, g)(x)`` is ``g(f(x))``. The layers are named by their positions: ``"0.weight"``.
+
+    Parameters
+    ----------
+    *layers : Module or callable
+        Of one argument each; a function such as ``la.tanh`` will do.
+
+    Raises
+    ------
+    DTypeError
+        When a layer cannot be called.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> from lamina import nn
+    >>> model = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1))
+    >>> model(la.zeros((4, 2))).shape
+    (4, 1)
+    >>> model[0]
+    Linear(in_features=2, out_features=8, bias=True)
+    """
+
+    def __init__(self, *layers: Layer) -> None:
+        self.layers = [_callable(layer) for layer in layers]
+
+    def __call__(self, x: Any) -> Any:
+        """Return the output of the last layer."""
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def append(self, layer: Layer) -> Self:
+        """Add a layer at the end and return this module."""
+        self.layers.append(_callable(layer))
+        return self
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self.layers)
+
+    @overload
+    def __getitem__(self, position: int) -> Any: ...
+    @overload
+    def __getitem__(self, position: slice) -> Sequential: ...
+    def __getitem__(self, position: int | slice) -> Any:
+        """Return a layer, or for a slice a `Sequential` of the same layers."""
+        return Sequential(*self.layers[position]) if isinstance(position, slice) else self.layers[position]
+
+    def _members(self) -> Iterable[tuple[str, Any]]:
+        # The list itself has no part in the names, as in PyTorch.
+        own = [(name, value) for name, value in vars(self).items() if name != "layers"]
+        return [*((str(at), layer) for at, layer in enumerate(self.layers)), *own]
+
+    def _drawn_members(self) -> list[tuple[str, Any]]:
+        return [(str(at), layer) for at, layer in enumerate(self.layers)]
+
+
+def _callable(layer: Any) -> Layer:
+    if not callable(layer):
+        hint = "; write Sequential(*layers)" if isinstance(layer, list | tuple) else ""
+        raise DTypeError(f"Sequential: expected modules or functions, got {type(layer).__name__}{hint}")
+    return layer  # type: ignore[no-any-return]
+
+
+class MLP(Sequential):
+    """A multilayer perceptron: linear layers with an activation, and dropout, between them.
+
+    Its layers are named as those of `Sequential`: ``"0.weight"``, ``"0.bias"``, ``"2.weight"`` and so on.
+
+    Parameters
+    ----------
+    inputs : int
+        Number of input features.
+    hidden : int or sequence of int
+        Width of each hidden layer; an empty sequence gives a linear model.
+    outputs : int
+        Number of output features.
+    activation : str, class or callable, default "relu"
+        A name such as ``"gelu"``, a class of layers such as ``nn.GELU``, or a function or layer to use everywhere,
+        such as ``la.tanh`` or ``nn.LeakyReLU(0.2)``.
+    dropout : float, default 0.0
+        Probability with which an activation is set to zero in training, behind every hidden layer.
+    dtype : DType, default float32
+        Of the parameters.
+
+    Raises
+    ------
+    ShapeError
+        When a width is not a positive integer.
+    ValueError
+        When the activation is unknown or the probability is not in [0, 1].
+
+    Examples
+    --------
+    >>> from lamina import nn
+    >>> nn.MLP(2, [8, 4], 1, activation="tanh")
+    MLP(
+      (0): Linear(in_features=2, out_features=8, bias=True)
+      (1): Tanh()
+      (2): Linear(in_features=8, out_features=4, bias=True)
+      (3): Tanh()
+      (4): Linear(in_features=4, out_features=1, bias=True)
+    )
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        hidden: int | Sequence[int],
+        outputs: int,
+        activation: str | type[Module] | Layer = "relu",
+        dropout: float = 0.0,
+        *,
+        dtype: DType | str | None = None,
+    ) -> None:
+        if isinstance(hidden, str) or not isinstance(hidden, int | Sequence):
+            raise ShapeError(f"MLP: hidden must be a width or a sequence of widths, got {hidden!r}")
+        widths = [inputs, *([hidden] if isinstance(hidden, int) else hidden)]
+        layers: list[Layer] = []
+        for before, after in pairwise(widths):
+            layers += [Linear(before, after, dtype=dtype), activation_layer(activation)]
+            if dropout != 0.0:
+                layers.append(Dropout(dropout))
+        super().__init__(*layers, Linear(widths[-1], outputs, dtype=dtype))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return the outputs, of shape [..., outputs], for ``x`` of shape [..., inputs]."""
+        for layer in self.layers:
+            x = layer(x)
+        return x

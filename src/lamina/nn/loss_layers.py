@@ -1,0 +1,180 @@
+"""Losses as layers: each holds the settings of the function of its name and applies it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from lamina.nn.classification_losses import binary_cross_entropy_with_logits, cross_entropy, kl_div, nll_loss
+from lamina.nn.margin_losses import cosine_embedding_loss, cosine_similarity, hinge_embedding_loss, hinge_loss
+from lamina.nn.module import Module
+from lamina.nn.reduction import Reduction
+from lamina.nn.regression_losses import huber_loss, l1_loss, mse_loss, smooth_l1_loss
+from lamina.tensor import Tensor, Variable
+
+
+class Loss(Module):
+    """The base of loss layers, whose settings are their dataclass fields.
+
+    Weights become buffers, so that `Module.to` moves them and `Module.state_dict` has them, as in PyTorch.
+    """
+
+    def __post_init__(self) -> None:
+        for name in ("weight", "pos_weight"):
+            value = getattr(self, name, None)
+            if isinstance(value, Tensor):
+                setattr(self, name, Variable(value._untracked, name, trainable=False))
+
+    def extra_repr(self) -> str:
+        values = ((each.name, getattr(self, each.name)) for each in fields(self))  # type: ignore[arg-type]
+        return ", ".join(
+            f"{name}={list(value.shape)}" if isinstance(value, Tensor) else f"{name}={value!r}"
+            for name, value in values
+            if value is not None
+        )
+
+
+settings = dataclass(eq=False, repr=False, kw_only=True)
+
+
+@settings
+class MSELoss(Loss):
+    """The squared error; see `mse_loss`."""
+
+    reduction: Reduction = "mean"
+
+    def __call__(self, input: Tensor, target: Tensor) -> Tensor:
+        return mse_loss(input, target, self.reduction)
+
+
+@settings
+class L1Loss(Loss):
+    """The absolute error; see `l1_loss`."""
+
+    reduction: Reduction = "mean"
+
+    def __call__(self, input: Tensor, target: Tensor) -> Tensor:
+        return l1_loss(input, target, self.reduction)
+
+
+@settings
+class HuberLoss(Loss):
+    """A square near zero and a line beyond ``delta``; see `huber_loss`."""
+
+    reduction: Reduction = "mean"
+    delta: float = 1.0
+
+    def __call__(self, input: Tensor, target: Tensor) -> Tensor:
+        return huber_loss(input, target, self.reduction, self.delta)
+
+
+@settings
+class SmoothL1Loss(Loss):
+    """The Huber loss over ``beta``; see `smooth_l1_loss`."""
+
+    reduction: Reduction = "mean"
+    beta: float = 1.0
+
+    def __call__(self, input: Tensor, target: Tensor) -> Tensor:
+        return smooth_l1_loss(input, target, self.reduction, self.beta)
+
+
+@settings
+class BCEWithLogitsLoss(Loss):
+    """The cross-entropy of yes or no, from logits; see `binary_cross_entropy_with_logits`."""
+
+    weight: Tensor | None = None
+    pos_weight: Tensor | None = None
+    reduction: Reduction = "mean"
+
+    def __call__(self, input: Tensor, target: Tensor) -> Tensor:
+        return binary_cross_entropy_with_logits(
+            input, target, weight=self.weight, pos_weight=self.pos_weight, reduction=self.reduction
+        )
+
+
+@settings
+class CrossEntropyLoss(Loss):
+    """The cross-entropy of classes or probabilities, from logits; see `cross_entropy`."""
+
+    weight: Tensor | None = None
+    ignore_index: int = -100
+    reduction: Reduction = "mean"
+    label_smoothing: float = 0.0
+
+    def __call__(self, input: Tensor, target: Tensor) -> Tensor:
+        return cross_entropy(
+            input,
+            target,
+            weight=self.weight,
+            ignore_index=self.ignore_index,
+            reduction=self.reduction,
+            label_smoothing=self.label_smoothing,
+        )
+
+
+@settings
+class NLLLoss(Loss):
+    """The negative log-likelihood of classes, from log-probabilities; see `nll_loss`."""
+
+    weight: Tensor | None = None
+    ignore_index: int = -100
+    reduction: Reduction = "mean"
+
+    def __call__(self, input: Tensor, target: Tensor) -> Tensor:
+        return nll_loss(input, target, weight=self.weight, ignore_index=self.ignore_index, reduction=self.reduction)
+
+
+@settings
+class KLDivLoss(Loss):
+    """The Kullback-Leibler divergence, from log-probabilities; see `kl_div`."""
+
+    reduction: Literal["mean", "batchmean", "sum", "none"] = "mean"
+    log_target: bool = False
+
+    def __call__(self, input: Tensor, target: Tensor) -> Tensor:
+        return kl_div(input, target, self.reduction, log_target=self.log_target)
+
+
+@settings
+class HingeLoss(Loss):
+    """The hinge loss of scores; see `hinge_loss`."""
+
+    reduction: Reduction = "mean"
+    margin: float = 1.0
+
+    def __call__(self, input: Tensor, target: Tensor) -> Tensor:
+        return hinge_loss(input, target, self.reduction, self.margin)
+
+
+@settings
+class HingeEmbeddingLoss(Loss):
+    """The hinge loss of distances between pairs; see `hinge_embedding_loss`."""
+
+    reduction: Reduction = "mean"
+    margin: float = 1.0
+
+    def __call__(self, input: Tensor, target: Tensor) -> Tensor:
+        return hinge_embedding_loss(input, target, self.reduction, self.margin)
+
+
+@settings
+class CosineEmbeddingLoss(Loss):
+    """The loss of the angles between pairs; see `cosine_embedding_loss`."""
+
+    reduction: Reduction = "mean"
+    margin: float = 0.0
+
+    def __call__(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
+        return cosine_embedding_loss(input1, input2, target, self.reduction, self.margin)
+
+
+@settings
+class CosineSimilarity(Loss):
+    """The cosine of the angle between vectors; see `cosine_similarity`."""
+
+    axis: int = 1
+    eps: float = 1e-8
+
+    def __call__(self, x1: Tensor, x2: Tensor) -> Tensor:
+        return cosine_similarity(x1, x2, self.axis, self.eps)
