@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Literal
 
-from lamina.functions.elementwise import abs, clip, exp, expm1, log1p, minimum, where
-from lamina.functions.operands import floating, one_axis, tensor
+from lamina.functions.elementwise import abs, clip, exp, expm1, log1p, where
+from lamina.functions.operands import floating, numeric, one_axis
 from lamina.primitives import elementwise as rows, reductions
 from lamina.primitives.broadcasting import sum_
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def relu(x: Tensor, /) -> Tensor:
     """Return ``max(x, 0)``; its derivative at zero is zero (V. Nair, G. E. Hinton, ICML 2010)."""
-    return rows.relu(tensor("relu", x))
+    return rows.relu(numeric("relu", x))
 
 
 def leaky_relu(x: Tensor, /, negative_slope: float = 0.01) -> Tensor:
@@ -28,7 +28,8 @@ def leaky_relu(x: Tensor, /, negative_slope: float = 0.01) -> Tensor:
 def elu(x: Tensor, /, alpha: float = 1.0) -> Tensor:
     """Return ``x`` where positive and ``alpha * (exp(x) - 1)`` elsewhere (D.-A. Clevert et al., ICLR 2016)."""
     x = floating("elu", x)
-    return where(x > 0, x, alpha * expm1(minimum(x, 0.0)))
+    positive = x > 0
+    return where(positive, x, alpha * expm1(where(positive, 0.0, x)))
 
 
 SELU_ALPHA = 1.6732632423543772848170429916717
@@ -54,7 +55,9 @@ def gelu(x: Tensor, /, approximate: Literal["none", "tanh"] = "none") -> Tensor:
     if approximate == "none":
         return 0.5 * x * (1.0 + rows.erf(x * math.sqrt(0.5)))
     if approximate == "tanh":
-        return 0.5 * x * (1.0 + rows.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * (x * x * x))))
+        # Beyond 10 the tanh is 1 to the last bit, and a cube could overflow.
+        near = clip(x, -10.0, 10.0)
+        return 0.5 * x * (1.0 + rows.tanh(math.sqrt(2.0 / math.pi) * (near + 0.044715 * (near * near * near))))
     raise ValueError(f'gelu: approximate must be "none" or "tanh", got {approximate!r}')
 
 
