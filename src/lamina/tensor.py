@@ -291,6 +291,10 @@ class Variable(Tensor):
         self._hold(value)
 
     def _hold(self, value: Tensor) -> None:
+        """Put a value into the cell, whatever its shape, type and device.
+
+        `assign` is this with checks; a module that moves to another device needs it without.
+        """
         self._data, self._backend, self._node = value._data, value._backend, self._leaf
         self._value = Tensor(value._data, value._backend, self._leaf)
 
