@@ -34,7 +34,7 @@ def sweep(output: Tensor, cotangent: Tensor, targets: Collection[Node | Leaf] | 
     if output._node is None:
         return {}
     nodes = ancestors(output._node)
-    ends = {node for node in nodes if node.__class__ is Leaf} if targets is None else set(targets)
+    ends = set(targets if targets is not None else [node for node in nodes if node.__class__ is Leaf])
     wanted = None if targets is None else leading_to(targets, nodes)
     again = cotangent.tracked or _may_be_differentiated_again(nodes, targets)
     with record(STATE.recording and again):
@@ -55,13 +55,15 @@ def _pass_back(
         if node in ends or node not in cotangents:
             continue
         assert isinstance(node, Node)
+        rules = node.primitive.derivatives
+        assert rules is not None
         g = cotangents.pop(node)
         y = make(node.value, backend, node)
         for position, operand in enumerate(node.inputs):
             parent = operand._node
             if parent is None or (wanted is not None and parent not in wanted):
                 continue
-            rule = node.primitive.derivatives[position]
+            rule = rules[position]
             if rule is None:
                 continue
             part = rule(g, y, *node.inputs, **node.params)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from lamina.backends.philox import philox_words
-from lamina.backends.protocol import Array, Binary, NDArray, Shape, Unary, numpy_dtype
+from lamina.backends.protocol import Array, NDArray, Shape, numpy_dtype
 from lamina.backends.special import erf
 from lamina.dtypes import DTYPES, DType
 from lamina.errors import BackendError, DTypeError
+
+Unary = Callable[[Array], Array]
+Binary = Callable[[Array, Array], Array]
 
 # The operations that the standard has under the same name, with the same operands.
 STANDARD_NAMES = (

@@ -10,6 +10,9 @@ from lamina.backends.array_api import ArrayAPIBackend
 from lamina.backends.protocol import Array, NDArray, Shape, numpy_dtype
 from lamina.dtypes import DTYPES, DType, bfloat16
 
+_largest: Any = np.maximum.reduce
+_smallest: Any = np.minimum.reduce
+
 
 class NumPyBackend(ArrayAPIBackend):
     """`ArrayAPIBackend` over NumPy.
@@ -76,10 +79,10 @@ class NumPyBackend(ArrayAPIBackend):
         return _reduced(np.multiply, x, axes, keepdims)
 
     def max(self, x: Array, *, axes: Shape, keepdims: bool) -> Array:
-        return np.maximum.reduce(x, axis=axes, keepdims=keepdims)
+        return _largest(x, axis=axes, keepdims=keepdims)
 
     def min(self, x: Array, *, axes: Shape, keepdims: bool) -> Array:
-        return np.minimum.reduce(x, axis=axes, keepdims=keepdims)
+        return _smallest(x, axis=axes, keepdims=keepdims)
 
     def cumulative_sum(self, x: Array, *, axis: int) -> Array:
         return np.add.accumulate(_wide(x), axis=axis, dtype=_wide(x).dtype).astype(x.dtype, copy=False)
@@ -90,7 +93,8 @@ class NumPyBackend(ArrayAPIBackend):
     def matmul(self, a: Array, b: Array) -> Array:
         if a.dtype.itemsize == 2 and a.dtype.kind not in "iu":
             return np.matmul(_wide(a), _wide(b)).astype(a.dtype)
-        return a.dot(b) if a.ndim == 2 == b.ndim else np.matmul(a, b)
+        # For a single element dot scales rows by it, and leaves out zero times infinity, which is NaN.
+        return a.dot(b) if a.ndim == 2 == b.ndim and a.size > 1 < b.size else np.matmul(a, b)
 
     # --- shape: methods, which skip NumPy's dispatch ---
 
@@ -127,15 +131,20 @@ class NumPyBackend(ArrayAPIBackend):
         return result
 
     def sort(self, x: Array, *, axis: int, descending: bool, stable: bool) -> Array:
-        ordered = np.sort(x, axis=axis, stable=True)
+        # In float32, where NaN has a place: last, for it counts as the largest.
+        ordered = np.sort(_wide(x), axis=axis, stable=True).astype(x.dtype, copy=False)
         return np.flip(ordered, axis=axis) if descending else ordered
 
     def argsort(self, x: Array, *, axis: int, descending: bool, stable: bool) -> Array:
+        x = _wide(x)
         if not descending:
             return np.argsort(x, axis=axis, stable=True)
         # Reversed before and after, so that equal elements keep their order.
         order = np.flip(np.argsort(np.flip(x, axis=axis), axis=axis, stable=True), axis=axis)
         return x.shape[axis] - 1 - order
+
+    def searchsorted(self, sorted_values: Array, values: Array, *, side: Any) -> Array:
+        return np.searchsorted(_wide(sorted_values), _wide(values), side=side)
 
 
 def _wide(x: Array) -> Array:

@@ -7,23 +7,20 @@ parameter arrives canonical: axes are non-negative and complete, operands of one
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from lamina.backends.elementwise import Elementwise
 from lamina.dtypes import DType
 
 Array = Any
 Shape = tuple[int, ...]
 NDArray = npt.NDArray[Any]
 
-Unary = Callable[[Array], Array]
-Binary = Callable[[Array, Array], Array]
 
-
-class Backend(Protocol):
+class Backend(Elementwise, Protocol):
     """What a machine must be able to do."""
 
     name: str
@@ -55,64 +52,6 @@ class Backend(Protocol):
     def item(self, x: tuple[Array, ...], *, index: int) -> Array:
         """Return one of the results of an operation that has several."""
 
-    # --- elementwise, one operand ---
-    negative: Unary
-    abs: Unary
-    sign: Unary
-    floor: Unary
-    ceil: Unary
-    trunc: Unary
-    round: Unary
-    bitwise_invert: Unary
-    exp: Unary
-    expm1: Unary
-    log: Unary
-    log1p: Unary
-    log2: Unary
-    log10: Unary
-    sqrt: Unary
-    sin: Unary
-    cos: Unary
-    tan: Unary
-    asin: Unary
-    acos: Unary
-    atan: Unary
-    sinh: Unary
-    cosh: Unary
-    tanh: Unary
-    asinh: Unary
-    acosh: Unary
-    atanh: Unary
-    erf: Unary
-    sigmoid: Unary
-    relu: Unary
-
-    # --- elementwise, two and three operands ---
-    add: Binary
-    subtract: Binary
-    multiply: Binary
-    divide: Binary
-    pow: Binary
-    floor_divide: Binary
-    remainder: Binary
-    atan2: Binary
-    maximum: Binary
-    minimum: Binary
-    copysign: Binary
-    nextafter: Binary
-    equal: Binary
-    not_equal: Binary
-    less: Binary
-    less_equal: Binary
-    bitwise_and: Binary
-    bitwise_or: Binary
-    bitwise_xor: Binary
-    bitwise_left_shift: Binary
-    bitwise_right_shift: Binary
-    multiply_no_nan: Binary
-    """``x * y``, but zero where ``x`` is zero and ``y`` is infinite or NaN."""
-    where: Callable[[Array, Array, Array], Array]
-
     # --- reductions and scans ---
     def sum(self, x: Array, *, axes: Shape, keepdims: bool) -> Array:
         """Return the sum over axes, in the type of ``x``."""
@@ -133,10 +72,10 @@ class Backend(Protocol):
         """Return whether every element is true (not zero)."""
 
     def argmax(self, x: Array, *, axis: int, keepdims: bool) -> Array:
-        """Return the first position of the largest element, as int64."""
+        """Return the first position of the largest element, of a NaN where there is one, as int64."""
 
     def argmin(self, x: Array, *, axis: int, keepdims: bool) -> Array:
-        """Return the first position of the smallest element, as int64."""
+        """Return the first position of the smallest element, of a NaN where there is one, as int64."""
 
     def cumulative_sum(self, x: Array, *, axis: int) -> Array:
         """Return running sums, in the type of ``x``."""
@@ -180,16 +119,17 @@ class Backend(Protocol):
         """Return zeros of ``size`` along an axis, with elements added at the indices."""
 
     def sort(self, x: Array, *, axis: int, descending: bool, stable: bool) -> Array:
-        """Return the elements in order along an axis."""
+        """Return the elements in order along an axis; NaN counts as the largest."""
 
     def argsort(self, x: Array, *, axis: int, descending: bool, stable: bool) -> Array:
-        """Return the positions of the elements in order along an axis, as int64."""
+        """Return the positions of the elements in order along an axis, equal ones in theirs, as int64."""
 
     def searchsorted(self, sorted_values: Array, values: Array, *, side: Literal["left", "right"]) -> Array:
         """Return where each value would go among sorted ones, as int64."""
 
     # --- linear algebra: matrices in the last two axes, batches before ---
-    matmul: Binary
+    def matmul(self, a: Array, b: Array, /) -> Array:
+        """Return the products of matrices; batches broadcast."""
 
     def cholesky(self, x: Array) -> Array:
         """Return the lower Cholesky factor."""
@@ -222,5 +162,6 @@ def numpy_dtype(dtype: DType) -> np.dtype[Any]:
     if dtype.name == "bfloat16":
         import ml_dtypes
 
-        return np.dtype(ml_dtypes.bfloat16)
+        native: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+        return native
     return np.dtype(dtype.name)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import entry_points
+from functools import partial
+from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
 from lamina.backends.numpy_backend import NumPyBackend
@@ -118,7 +119,19 @@ def _find_plugins() -> None:
     _plugins_found = True
     for point in entry_points(group=ENTRY_POINT_GROUP):
         # A plugin is loaded when its device is asked for, and cannot take over one of ours.
-        _factories.setdefault(point.name, lambda point=point: point.load()())
+        _factories.setdefault(point.name, partial(_from_plugin, point))
+
+
+def _from_plugin(point: EntryPoint) -> Backend:
+    try:
+        made: Backend = point.load()()
+    except BackendError:
+        raise
+    except Exception as error:
+        raise BackendError(
+            f"{point.name}: the backend that the entry point {point.value!r} names cannot be loaded: {error}"
+        ) from error
+    return made
 
 
 def set_default_device(device: str) -> None:

@@ -56,9 +56,7 @@ def check_backend(backend: Backend | str, *, examples: int = 25) -> None:
     _conformance().check_backend(backend, examples=examples)
 
 
-def check_primitive(
-    backend: Backend | str, primitive: Primitive | str, *, examples: int = 25, order: int = 1
-) -> None:
+def check_primitive(backend: Backend | str, primitive: Primitive | str, *, examples: int = 25, order: int = 1) -> None:
     """Raise an error unless one primitive is right on a backend; what `check_backend` does for each.
 
     Parameters

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import get_args, get_type_hints
+from inspect import signature
 
-from lamina.backends.protocol import Backend
+from lamina.backends.elementwise import Elementwise
 from lamina.errors import BackendError
 from lamina.primitives.primitive import Primitive
 
@@ -14,11 +14,10 @@ def operand_count(primitive: Primitive) -> int:
     rules = primitive.derivatives
     if isinstance(rules, tuple):
         return len(rules)
-    # Such as Callable[[Array, Array], Array], which the protocol calls Binary.
-    declared = get_args(get_type_hints(Backend).get(primitive.name))
-    if not declared:
+    declared = getattr(Elementwise, primitive.name, None)
+    if declared is None:
         raise BackendError(
             f"check_primitive: the number of operands of {primitive.name!r} is not known; declare it in "
-            "lamina.backends.protocol.Backend as Unary or Binary, or give the row a tuple of derivative rules"
+            "lamina.backends.elementwise.Elementwise, or give the row a tuple of derivative rules"
         )
-    return len(declared[0])
+    return len(signature(declared).parameters) - 1

@@ -76,9 +76,7 @@ def _allowed(primitive: Primitive, case: Case, wanted: NDArray, dtype: DType) ->
         allowed = allowed + relative * np.abs(wanted).max(initial=0.0)
     if primitive.name in ACCUMULATING:
         # Sums cancel: what counts is the sum of magnitudes, and how many there were.
-        magnitudes = Case(
-            tuple(np.abs(_widened(x)) if x.dtype.kind in "fV" else x for x in case.operands), case.params
-        )
+        magnitudes = Case(tuple(np.abs(_widened(x)) if x.dtype.kind in "fV" else x for x in case.operands), case.params)
         count = max((x.size for x in case.operands), default=1)
         allowed = allowed + relative * count * np.abs(expected(primitive, magnitudes))
     return np.asarray(allowed)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from lamina.backends.protocol import Backend, numpy_dtype
 from lamina.backends.registry import get_backend
-from lamina.dtypes import DType, float32, float64
+from lamina.dtypes import DType, as_dtype, float32, float64
 from lamina.errors import BackendError
 from lamina.primitives import specs
 from lamina.primitives.primitive import Primitive, Spec
@@ -35,9 +36,9 @@ def check_backend(backend: Backend | str, *, examples: int = 25) -> None:
     """Check a whole backend; see `lamina.testing.check_backend`."""
     resolved = resolve(backend)
     failures = []
-    checks: list[tuple[str, Callable[[], None]]] = [("conversions", lambda: check_conversions(resolved))]
+    checks: list[tuple[str, Callable[[], None]]] = [("conversions", partial(check_conversions, resolved))]
     for name, primitive in TABLE.items():
-        checks.append((name, lambda row=primitive: check_primitive(resolved, row, examples=examples)))
+        checks.append((name, partial(check_primitive, resolved, primitive, examples=examples)))
     for name, check in checks:
         try:
             check()
@@ -51,9 +52,7 @@ def check_backend(backend: Backend | str, *, examples: int = 25) -> None:
         )
 
 
-def check_primitive(
-    backend: Backend | str, primitive: Primitive | str, *, examples: int = 25, order: int = 1
-) -> None:
+def check_primitive(backend: Backend | str, primitive: Primitive | str, *, examples: int = 25, order: int = 1) -> None:
     """Check one row on a backend; see `lamina.testing.check_primitive`."""
     resolved = resolve(backend)
     row = _row(primitive)
@@ -62,7 +61,7 @@ def check_primitive(
     if not callable(getattr(resolved, row.name, None)):
         raise AssertionError(f"{resolved.name}: {row.name}: the backend has no such operation")
     for dtype in operand_dtypes(resolved, row):
-        _over_cases(resolved, row, dtype, examples, False, lambda case, dtype=dtype: _check_values(resolved, row, case))
+        _over_cases(resolved, row, dtype, examples, False, lambda case: _check_values(resolved, row, case))
     widest = float64 if float64 in resolved.dtypes else float32
     if row.derivatives is not None and widest in resolved.dtypes:
         _over_cases(resolved, row, widest, examples, True, lambda case: _check_derivatives(resolved, row, case, order))
@@ -129,13 +128,7 @@ def _over_cases(
 
 def tensors(backend: Backend, case: Case) -> list[Tensor]:
     """Return the operands of a case on a backend."""
-    from lamina.dtypes import as_dtype
-
-    made = []
-    for x in case.operands:
-        dtype = as_dtype(x.dtype)
-        made.append(Tensor(backend.from_numpy(x, dtype), backend))
-    return made
+    return [Tensor(backend.from_numpy(x, as_dtype(x.dtype)), backend) for x in case.operands]
 
 
 def _spec_of(backend: Backend, value: Any) -> Spec:
@@ -143,7 +136,7 @@ def _spec_of(backend: Backend, value: Any) -> Spec:
 
 
 def _check_values(backend: Backend, primitive: Primitive, case: Case) -> None:
-    if any(dtype not in backend.dtypes for dtype in _dtypes(case)):
+    if any(as_dtype(x.dtype) not in backend.dtypes for x in case.operands):
         return
     operands = tensors(backend, case)
     result = primitive(*operands, **case.params)
@@ -162,12 +155,6 @@ def _check_values(backend: Backend, primitive: Primitive, case: Case) -> None:
         problem = difference(primitive, case, backend.to_numpy(result._data), promised.dtype)
     if problem is not None:
         raise AssertionError(f"the result {problem}")
-
-
-def _dtypes(case: Case) -> list[DType]:
-    from lamina.dtypes import as_dtype
-
-    return [as_dtype(x.dtype) for x in case.operands]
 
 
 def _listed(found: tuple[Spec, ...]) -> str:

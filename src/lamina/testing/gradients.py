@@ -77,7 +77,7 @@ def check_gradients(
     >>> check_gradients(lambda x, y: (x * y).tanh(), [0.3, -1.2], [2.0, 0.5], order=2)
     >>> check_gradients(lambda x: x * la.stop_gradient(x), [1.0, 2.0])
     Traceback (most recent call last):
-    AssertionError: check_gradients: order 1, pullback: input 0 at [1]: the gradient is 2.77..., central differences give 5.54...
+    AssertionError: check_gradients: order 1, pullback: input 0 at [1]: the gradient is ...
     """
     points = [_prepared(x) for x in inputs]
     chosen = [k for k, x in enumerate(points) if x.dtype.floating]
@@ -168,7 +168,7 @@ def _difference(
     ulp = np.finfo(np.float64 if x.dtype is float64 else np.float32).eps
     for index in np.ndindex(values.shape):
         ends = []
-        step = eps * max(1.0, abs(values[index]))
+        step = eps * max(1.0, float(abs(values[index])))
         for signed in (step, -step):
             moved = values.copy()
             moved[index] += signed
@@ -191,9 +191,7 @@ def _check_pushforward(f: Function, points: list[Tensor], order: int, tolerance:
     _compare(f"order {order}, pushforward: result", "the tangent", _values(tangent), quotient, noise, tolerance)
 
 
-def _compare(
-    where: str, what: str, found: NDArray, expected: NDArray, noise: NDArray, tolerance: Tolerance
-) -> None:
+def _compare(where: str, what: str, found: NDArray, expected: NDArray, noise: NDArray, tolerance: Tolerance) -> None:
     if found.size == 0:
         return
     allowed = tolerance.atol + tolerance.rtol * np.abs(expected) + noise

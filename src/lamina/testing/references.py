@@ -45,7 +45,8 @@ def scatter_add(values: NDArray, indices: NDArray, *, axis: int, size: int) -> N
     result = np.zeros((*values.shape[:axis], size, *values.shape[axis + indices.ndim :]), values.dtype)
     before = (slice(None),) * axis
     for place in np.ndindex(indices.shape):
-        result[(*before, int(indices[place]))] += values[(*before, *place)]
+        target: tuple[Any, ...] = (*before, int(indices[place]))
+        result[target] += values[(*before, *place)]
     return result
 
 
@@ -158,4 +159,4 @@ def reference_of(primitive: Primitive) -> Reference:
             "add one to lamina.testing.references.WRITTEN"
         )
     adapter = _ADAPTERS.get(primitive.spec)
-    return operation if adapter is None else adapter(operation)  # type: ignore[no-any-return]
+    return operation if adapter is None else adapter(operation)
