@@ -218,7 +218,7 @@ __array_api_version__ = "2024.12"
 newaxis = None
 
 # What is not needed to compute is loaded when first used, so that importing stays quick.
-_LAZY_MODULES = ("data", "linalg", "nn", "optim", "random", "testing")
+_LAZY_MODULES = ("data", "linalg", "nn", "optim", "random", "testing", "training")
 _LAZY_NAMES = {
     "fit": "lamina.training",
     "History": "lamina.training",

@@ -4,6 +4,10 @@ Every message names the operation, what it got, and what would have worked. A ca
 nothing.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 
 class LaminaError(Exception):
     """The base of every error that Lamina raises on purpose."""
@@ -11,6 +15,10 @@ class LaminaError(Exception):
 
 class ShapeError(LaminaError, ValueError):
     """The shapes, axes or indices given do not fit the operation."""
+
+
+class SubscriptError(ShapeError, IndexError):
+    """An index outside its axis, or a subscript that does not fit; an IndexError too, which ends iteration."""
 
 
 class DTypeError(LaminaError, TypeError):
@@ -35,6 +43,20 @@ class DataError(LaminaError, ValueError):
 
 class CheckpointError(LaminaError):
     """A file of weights or a run folder is damaged, foreign, or does not fit the model."""
+
+
+class TrainingDiverged(LaminaError):  # noqa: N818 - an event of training, not a mistake in a call
+    """The loss or the weights became NaN or infinite; the best weights so far have been put back.
+
+    Attributes
+    ----------
+    history : History
+        The whole epochs before.
+    """
+
+    def __init__(self, message: str, history: Any = None) -> None:
+        super().__init__(message)
+        self.history = history
 
 
 class GradientError(LaminaError, KeyError):

@@ -1,0 +1,17 @@
+"""Training: the loop, what it records, what it can be told, and weights in files."""
+
+from lamina.errors import TrainingDiverged
+from lamina.training.callbacks import Callback, EarlyStopping, Snapshot, TrainingState
+from lamina.training.checkpoints import load, read_metadata, read_state_dict, save
+from lamina.training.evaluation import evaluate, predict
+from lamina.training.fit import fit
+from lamina.training.history import EpochRecord, History
+
+__all__ = [
+    # the loop
+    "fit", "evaluate", "predict",
+    # what it records and can be told
+    "History", "EpochRecord", "Callback", "TrainingState", "Snapshot", "EarlyStopping", "TrainingDiverged",
+    # weights in files
+    "save", "load", "read_state_dict", "read_metadata",
+]  # fmt: skip

@@ -1,0 +1,205 @@
+"""What can be done while a model trains.
+
+A callback is an object of a class derived from `Callback` with some of its methods. They are called in the order
+in which the callbacks are given, with the `TrainingState`; they may read everything in it and ask for a stop.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from lamina.errors import DataError
+from lamina.training.history import EpochRecord, History, larger_is_better
+
+if TYPE_CHECKING:
+    from lamina.nn.module import Module
+    from lamina.tensor import Tensor
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The state of the model and the optimiser at one moment."""
+
+    model: dict[str, Tensor]
+    optimizer: dict[str, Any]
+
+
+@dataclass
+class TrainingState:
+    """Where a training stands: what callbacks are given.
+
+    Attributes
+    ----------
+    model : Module
+    optimizer : Optimizer
+    history : History
+        The whole epochs so far.
+    epochs, steps_per_epoch, batch_size : int
+        What was asked for; the last batch of an epoch may be smaller.
+    epoch : int
+        The epoch that runs, from 1.
+    step : int
+        Whole steps in all epochs.
+    batch_loss : float
+        The loss of the last step.
+    samples : int
+        Samples seen in all epochs.
+    stop_reason : str
+        Why training is to stop; empty while it goes on.
+    """
+
+    model: Module
+    optimizer: Any
+    history: History
+    epochs: int
+    steps_per_epoch: int
+    batch_size: int
+    epoch: int = 0
+    step: int = 0
+    batch_loss: float = math.nan
+    samples: int = 0
+    stop_reason: str = field(default="")
+
+    def request_stop(self, reason: str) -> None:
+        """End training after the step or epoch that runs, saying why in `History.stopped`."""
+        self.stop_reason = reason or "a callback asked for it"
+
+    def snapshot(self) -> Snapshot:
+        """Return the state of model and optimiser; tensors never change, so it costs no copy."""
+        return Snapshot(self.model.state_dict(), self.optimizer.state_dict())
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Put model and optimiser back to where they were."""
+        self.model.load_state_dict(snapshot.model)
+        self.optimizer.load_state_dict(snapshot.optimizer)
+
+
+class Callback:
+    """The base of callbacks; its methods do nothing.
+
+    Examples
+    --------
+    >>> from lamina.training import Callback
+    >>> class StopWhenGood(Callback):
+    ...     def on_epoch_end(self, state, record):
+    ...         if record.loss < 0.1:
+    ...             state.request_stop("the loss is below 0.1")
+    """
+
+    def on_train_begin(self, state: TrainingState) -> None:
+        """Before the first step."""
+
+    def on_epoch_begin(self, state: TrainingState) -> None:
+        """Before the first step of an epoch."""
+
+    def on_batch_end(self, state: TrainingState) -> None:
+        """After a step. It runs often: keep it short."""
+
+    def on_epoch_end(self, state: TrainingState, record: EpochRecord) -> None:
+        """After an epoch and its validation."""
+
+    def on_train_end(self, state: TrainingState) -> None:
+        """After the last epoch, an early stop or Ctrl-C; not after an error."""
+
+
+class EarlyStopping(Callback):
+    """Stop when the monitored quantity has not improved for ``patience`` epochs.
+
+    Parameters
+    ----------
+    patience : int
+        How many epochs without improvement to bear, from 1.
+    min_delta : float, default 0
+        By how much a value must be better than the best to count as an improvement.
+    monitor : str, optional
+        A name in the history, such as ``"val_accuracy"``; ``"val_loss"`` when None, ``"loss"`` without validation.
+    mode : {"min", "max"}, optional
+        Which way the quantity improves; when None, accuracies and r2 upwards and everything else downwards.
+    restore_best : bool, default True
+        Whether model and optimiser end as they were after the best epoch, however training ends; after Ctrl-C
+        they stay as they are.
+
+    Raises
+    ------
+    DataError
+        When an argument is out of range; in `fit`, when the monitored quantity is not recorded.
+
+    Examples
+    --------
+    >>> from lamina.training import EarlyStopping
+    >>> EarlyStopping(patience=5, monitor="val_accuracy")
+    EarlyStopping(patience=5, min_delta=0.0, monitor='val_accuracy', mode='max', restore_best=True)
+    """
+
+    def __init__(
+        self,
+        patience: int,
+        min_delta: float = 0.0,
+        monitor: str | None = None,
+        mode: Literal["min", "max"] | None = None,
+        restore_best: bool = True,
+    ) -> None:
+        if patience < 1:
+            raise DataError(f"EarlyStopping: patience is {patience}; it is a number of epochs from 1")
+        if not 0 <= min_delta < math.inf:
+            raise DataError(f"EarlyStopping: min_delta is {min_delta}; it is a difference from 0")
+        if mode not in (None, "min", "max"):
+            raise DataError(f'EarlyStopping: mode is {mode!r}; use "min" or "max"')
+        self.patience = patience
+        self.min_delta = float(min_delta)
+        self.monitor = monitor
+        self.mode = mode
+        self.restore_best = restore_best
+        self._reset()
+
+    def _reset(self) -> None:
+        self._best: float | None = None
+        self._best_epoch = 0
+        self._waited = 0
+        self._snapshot: Snapshot | None = None
+
+    def direction(self, monitor: str) -> Literal["min", "max"]:
+        """Return which way ``monitor`` improves."""
+        return self.mode or ("max" if larger_is_better(monitor) else "min")
+
+    def on_train_begin(self, state: TrainingState) -> None:
+        """Forget an earlier training."""
+        self._reset()
+
+    def on_epoch_end(self, state: TrainingState, record: EpochRecord) -> None:
+        """Count the epochs since the best one."""
+        monitor = self.monitor or state.history.monitor
+        value = record.as_dict()[monitor]
+        if self._improves(value, self.direction(monitor)):
+            self._best, self._best_epoch, self._waited = value, record.epoch, 0
+            self._snapshot = state.snapshot() if self.restore_best else None
+            return
+        self._waited += 1
+        if self._waited >= self.patience:
+            state.request_stop(
+                f"{monitor} has not improved for {self.patience} epochs; the best was "
+                f"{math.nan if self._best is None else self._best:.4g} in epoch {self._best_epoch}"
+            )
+
+    def _improves(self, value: float, direction: str) -> bool:
+        if math.isnan(value):
+            return False
+        if self._best is None:
+            return True
+        gain = value - self._best if direction == "max" else self._best - value
+        return gain > self.min_delta
+
+    def on_train_end(self, state: TrainingState) -> None:
+        """Put the best weights back."""
+        if self._snapshot is not None and not state.history.interrupted:
+            state.restore(self._snapshot)
+        self._snapshot = None
+
+    def __repr__(self) -> str:
+        mode = self.direction(self.monitor) if self.monitor else self.mode
+        return (
+            f"EarlyStopping(patience={self.patience}, min_delta={self.min_delta}, monitor={self.monitor!r}, "
+            f"mode={mode!r}, restore_best={self.restore_best})"
+        )

@@ -1,0 +1,153 @@
+"""What a model answers, and how good that is, without changing it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from lamina.autodiff.node import no_grad
+from lamina.errors import DataError, ShapeError
+from lamina.functions.manipulation import concat
+from lamina.tensor import Tensor
+from lamina.training.metrics import Metric, MetricFunction, named_metrics
+from lamina.training.pairs import Pairs, Place, as_input, as_pairs, check_count
+
+if TYPE_CHECKING:
+    from lamina.nn.module import Module
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+# Without gradients to keep, larger batches are quicker and still small.
+EVALUATION_BATCH = 1024
+
+
+@contextmanager
+def mode(model: Module, training: bool) -> Iterator[None]:
+    """Put a model in training or evaluation mode, and every module back to its own afterwards."""
+    before = [(module, module.training) for module in model.modules()]
+    model.train(training)
+    try:
+        yield
+    finally:
+        for module, was in before:
+            module.training = was
+
+
+def scalar_loss(operation: str, value: Any) -> Tensor:
+    """Return the loss of a batch, if it is one number that can be differentiated."""
+    if not isinstance(value, Tensor):
+        raise DataError(f"{operation}: the loss function gave {type(value).__name__}; it must give a Tensor")
+    if value.shape != ():
+        raise ShapeError(
+            f"{operation}: the loss function gave shape {list(value.shape)}; it must give one number, "
+            'as with reduction="mean"'
+        )
+    return value
+
+
+def measure(
+    operation: str, model: Module, pairs: Pairs, loss: Loss | None, metrics: Mapping[str, MetricFunction], batch: int
+) -> dict[str, float]:
+    """Return the mean loss and the metrics over all samples, the model in evaluation mode."""
+    total, outputs = 0.0, []
+    with mode(model, training=False), no_grad():
+        for each in pairs.batches(batch):
+            output = model(each.inputs)
+            if loss is not None:
+                total += scalar_loss(operation, loss(output, each.targets)).item() * len(each)
+            if metrics:
+                outputs.append(output)
+    measured = {} if loss is None else {"loss": total / len(pairs)}
+    if metrics:
+        whole = concat(outputs)
+        measured.update({name: metric(whole, pairs.targets) for name, metric in metrics.items()})
+    return measured
+
+
+def evaluate(
+    model: Module,
+    data: Any,
+    *,
+    loss: Loss | None = None,
+    metrics: Iterable[Metric] = (),
+    batch_size: int = EVALUATION_BATCH,
+) -> dict[str, float]:
+    """Return the loss and the metrics of a model on data, in evaluation mode and without gradients.
+
+    Parameters
+    ----------
+    model : Module
+        Its mode is as before afterwards.
+    data : pair of Tensor or array
+        Inputs and targets, as `fit` takes them.
+    loss : callable, optional
+        ``loss(outputs, targets)``; its mean over the samples is recorded as ``"loss"``.
+    metrics : iterable of str or callable
+        ``"accuracy"``, ``"mse"``, ``"mae"``, ``"rmse"``, ``"r2"``, or ``metric(outputs, targets)``.
+    batch_size : int, default 1024
+        How many samples at a time.
+
+    Raises
+    ------
+    DataError, DTypeError, BackendError
+        When the data cannot be used; see `fit`.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> from lamina import nn
+    >>> from lamina.training import evaluate
+    >>> X = la.asarray([[-1.0], [2.0]])
+    >>> evaluate(nn.Identity(), (X, la.asarray([0, 1])), metrics=["accuracy"])
+    {'accuracy': 1.0}
+    """
+    functions = named_metrics(metrics)
+    batch = check_count("evaluate", "batch_size", batch_size)
+    if loss is None and not functions:
+        raise DataError("evaluate: nothing to measure; give a loss or metrics")
+    return measure("evaluate", model, as_pairs("evaluate", data, _place(model), ""), loss, functions, batch)
+
+
+def predict(model: Module, inputs: Any, *, batch_size: int = EVALUATION_BATCH) -> Tensor:
+    """Return the outputs of a model for all inputs, in evaluation mode and without gradients.
+
+    Parameters
+    ----------
+    model : Module
+        Its mode is as before afterwards.
+    inputs : Tensor or array of shape [n, ...]
+    batch_size : int, default 1024
+        How many samples at a time.
+
+    Returns
+    -------
+    Tensor
+        Of shape [n, ...].
+
+    Raises
+    ------
+    DataError, DTypeError, BackendError
+        When the inputs cannot be used; see `fit`.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> from lamina import nn
+    >>> from lamina.training import predict
+    >>> predict(nn.Linear(3, 2), la.zeros((5, 3))).shape
+    (5, 2)
+    """
+    batch = check_count("predict", "batch_size", batch_size)
+    values = as_input("predict", inputs, _place(model), "inputs")
+    with mode(model, training=False), no_grad():
+        return concat([model(values[start : start + batch]) for start in range(0, len(values), batch)])
+
+
+def _place(model: Module) -> Place:
+    """Return where a model is; one without parameters works on the default device in the default type."""
+    from lamina.backends.registry import get_backend
+    from lamina.dtypes import DEFAULT_FLOAT
+
+    parameters = model.parameters()
+    return Place(parameters[0].device, parameters[0].dtype) if parameters else Place(get_backend().name, DEFAULT_FLOAT)

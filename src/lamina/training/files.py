@@ -1,0 +1,62 @@
+"""Writing a file so that it is either the new one, whole, or what it was before."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+from lamina.errors import CheckpointError
+
+
+def replace_file(operation: str, path: str | os.PathLike[str], content: bytes) -> None:
+    """Write ``content`` to a new file beside ``path``, bring it to the disk, and rename it to ``path``.
+
+    Parameters
+    ----------
+    operation : str
+        Named in errors.
+    path : str or path
+        A symbolic link stays one; the file it leads to is replaced.
+    content : bytes
+
+    Raises
+    ------
+    CheckpointError
+        When that cannot be done, as on a full disk; the new file is gone and the old one as it was.
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise CheckpointError(f"{operation}: {target} is a folder; name a file in it")
+    aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        # Made by open, not by tempfile, so that the file has the permissions of any other new file.
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    except OSError as error:
+        raise CheckpointError(f"{operation}: cannot write in the folder {target.parent}: {error.strerror}") from error
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, target)
+    except BaseException as error:
+        with suppress(OSError):
+            aside.unlink()
+        if not isinstance(error, OSError):
+            raise
+        raise CheckpointError(
+            f"{operation}: {target} could not be written and is as it was: {error.strerror}"
+        ) from error
+    _sync_folder(target.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring the renaming itself to the disk, where the system can; the content is safe without."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,393 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from lamina import random
+from lamina.errors import BackendError, DataError, TrainingDiverged
+from lamina.functions.elementwise import isfinite
+from lamina.tensor import Tensor
+from lamina.training.callbacks import Callback, EarlyStopping, Snapshot, TrainingState
+from lamina.training.evaluation import EVALUATION_BATCH, Loss, measure, mode, scalar_loss
+from lamina.training.history import EpochRecord, History
+from lamina.training.interruption import Interruption, deferred_interrupts
+from lamina.training.metrics import Metric, MetricFunction, named_metrics
+from lamina.training.pairs import Pairs, Place, as_pairs, check_count, split
+from lamina.training.progress import ProgressBar, Shown, progress_callback
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lamina.nn.module import Module
+    from lamina.random import Generator
+
+
+def fit(
+    model: Module,
+    data: Any,
+    *,
+    loss: Loss,
+    optimizer: Any = None,
+    epochs: int = 10,
+    batch_size: int = 32,
+    validation: float | Any | None = None,
+    metrics: Iterable[Metric] = (),
+    seed: int | None = None,
+    shuffle: bool = True,
+    early_stopping: int | EarlyStopping | None = None,
+    callbacks: Iterable[Callback] = (),
+    progress: Shown = True,
+    scheduler: Any = None,
+    clip_norm: float | None = None,
+    device: str | None = None,
+) -> History:
+    """Train a model on samples and return what happened.
+
+    Each epoch deals the samples out in batches; for each batch the loss is differentiated and the optimiser takes
+    a step. Everything is checked before the first step.
+
+    Parameters
+    ----------
+    model : Module
+        Trained in place; it ends in the mode, training or evaluation, in which it was.
+    data : pair of Tensor or array
+        Inputs of shape [n, ...] and targets of shape [n, ...]; a `lamina.data.Dataset` is such a pair. NumPy
+        arrays and lists of floats take the type of the model's parameters; tensors must have it.
+    loss : callable
+        ``loss(outputs, targets)`` gives the mean loss of a batch, such as `lamina.nn.cross_entropy`.
+    optimizer : Optimizer, optional
+        ``Adam(model.parameters())`` when None.
+    epochs, batch_size : int, default 10 and 32
+        From 1. The last batch of an epoch holds what is left.
+    validation : float or pair, optional
+        A share of the samples, between 0 and 1, drawn at random (not by class) and kept out of training; or a
+        set of its own. It is measured after each epoch, in evaluation mode.
+    metrics : iterable of str or callable
+        ``"accuracy"``, ``"mse"``, ``"mae"``, ``"rmse"``, ``"r2"``, or ``metric(outputs, targets)``; measured on
+        the validation set and recorded with ``val_`` before the name, on the training set where there is none.
+    seed : int, optional
+        Chooses the validation share, the order of the samples, and what layers such as `Dropout` draw; nothing is
+        drawn from the default generator then. When None, a generator spawned from the default one chooses.
+    shuffle : bool, default True
+        Whether each epoch takes the samples in a new order.
+    early_stopping : int or EarlyStopping, optional
+        Stop after so many epochs without a better validation loss (training loss without validation), and put
+        the best weights back.
+    callbacks : iterable of Callback
+        What else to do, in this order.
+    progress : bool or "auto", default True
+        True shows a bar in a terminal and a line an epoch elsewhere, "auto" only the bar, False nothing.
+    scheduler : learning rate schedule, optional
+        Advanced after each epoch.
+    clip_norm : float, optional
+        Gradients are scaled down so that their norm together is at most this.
+    device : str, optional
+        Where to train: model and data are moved there. When None, where the model is.
+
+    Returns
+    -------
+    History
+        A mapping from ``"loss"``, ``"val_loss"``, ``"val_accuracy"`` and so on to one value an epoch. After
+        Ctrl-C, ``interrupted`` is true and the weights are those after the last whole step.
+
+    Raises
+    ------
+    DataError, DTypeError, ShapeError, BackendError
+        When arguments or data cannot be used; model and optimiser are unchanged. An error after the first epoch
+        leaves them as after the last whole step.
+    TrainingDiverged
+        When the loss or a weight becomes NaN or infinite. The best weights so far are put back, by validation
+        loss (training loss without validation), those before training if no epoch was whole.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> from lamina import nn, optim
+    >>> X = la.random.Generator(0).normal((64, 2))
+    >>> Y = X.sum(axis=1, keepdims=True)
+    >>> la.random.seed(0)
+    >>> model = nn.Linear(2, 1)
+    >>> optimizer = optim.Adam(model.parameters(), lr=0.1)
+    >>> history = la.fit(model, (X, Y), loss=nn.mse_loss, optimizer=optimizer, epochs=20, seed=0, progress=False)
+    >>> history["loss"][-1] < 0.01
+    True
+    """
+    epochs, batch_size = check_count("fit", "epochs", epochs), check_count("fit", "batch_size", batch_size)
+    _check_clip_norm(clip_norm)
+    functions = named_metrics(metrics)
+    streams = (random.default_generator() if seed is None else random.Generator(seed)).spawn(3)
+    place = _place(model, optimizer, device)
+    training, held_out = _divided(data, validation, place, streams[0])
+    every = [*_early(early_stopping), *_checked(callbacks)]
+    history = _new_history(every, functions, held_out is not None)
+    shown = progress_callback(progress)
+    if device is not None:
+        model.to(device)
+    order = streams[1] if shuffle else None
+    plan = _Plan(loss, training, held_out, functions, order, scheduler, clip_norm, batch_size)
+    steps = -(-len(training) // batch_size)
+    with random.use_generator(streams[2]):
+        _try(model, plan)
+        state = TrainingState(
+            model, _adam(model) if optimizer is None else optimizer, history, epochs, steps, batch_size
+        )
+        return _Loop(plan, state, every if shown is None else [*every, shown]).run()
+
+
+# --- what is asked for, checked -------------------------------------------------------------------------------
+
+
+def _check_clip_norm(clip_norm: float | None) -> None:
+    if clip_norm is not None and not clip_norm > 0:
+        raise DataError(f"fit: clip_norm is {clip_norm}; a norm to clip to is above 0, and None clips nothing")
+
+
+def _place(model: Module, optimizer: Any, device: str | None) -> Place:
+    place = Place.of("fit", model)
+    if device is None or device == place.device:
+        return replace(place, move=device is not None)
+    if optimizer is not None:
+        raise BackendError(
+            f"fit: the model is on {place.device} and its optimiser was made there; to train on {device}, "
+            f'call model.to("{device}") before the optimiser is made'
+        )
+    return replace(place, device=device, move=True)
+
+
+def _divided(data: Any, validation: Any, place: Place, generator: Generator) -> tuple[Pairs, Pairs | None]:
+    samples = as_pairs("fit", data, place)
+    if validation is None:
+        return samples, None
+    if isinstance(validation, bool | int | float):
+        return split("fit", samples, float(validation), generator)
+    return samples, as_pairs("fit", validation, place, "validation ")
+
+
+def _early(early_stopping: int | EarlyStopping | None) -> list[Callback]:
+    if early_stopping is None:
+        return []
+    return [early_stopping if isinstance(early_stopping, EarlyStopping) else EarlyStopping(early_stopping)]
+
+
+def _checked(callbacks: Iterable[Callback]) -> list[Callback]:
+    checked = list(callbacks)
+    for callback in checked:
+        if not isinstance(callback, Callback):
+            raise DataError(f"fit: {callback!r} is no callback; derive its class from lamina.training.Callback")
+    return checked
+
+
+def _new_history(callbacks: Sequence[Callback], metrics: Mapping[str, MetricFunction], validated: bool) -> History:
+    """Return an empty history that judges epochs as the early stopping does, if there is one."""
+    monitor = "val_loss" if validated else "loss"
+    recorded = ["loss", *(["val_loss"] if validated else []), *_prefixed(metrics, validated)]
+    for callback in callbacks:
+        if isinstance(callback, EarlyStopping):
+            monitor = callback.monitor or monitor
+            if monitor not in recorded:
+                raise DataError(
+                    f"fit: early stopping monitors {monitor!r}, which is not recorded; what is: {', '.join(recorded)}"
+                )
+            return History(monitor, callback.direction(monitor) == "max")
+    return History(monitor)
+
+
+def _prefixed(names: Iterable[str], validated: bool) -> list[str]:
+    return [f"val_{name}" if validated else name for name in names]
+
+
+def _try(model: Module, plan: _Plan) -> None:
+    """Measure a first batch, so that what does not fit together is noticed before anything has changed."""
+    samples = plan.training if plan.held_out is None else plan.held_out
+    first = next(samples.batches(plan.batch_size))
+    measure("fit", model, first, plan.loss, plan.metrics, plan.batch_size)
+
+
+def _adam(model: Module) -> Any:
+    from lamina.optim import Adam
+
+    return Adam(model.parameters())
+
+
+# --- the loop -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What to train on and how, fixed for the whole training."""
+
+    loss: Loss
+    training: Pairs
+    held_out: Pairs | None
+    metrics: Mapping[str, MetricFunction]
+    order: Generator | None
+    scheduler: Any
+    clip_norm: float | None
+    batch_size: int
+
+
+class _Stop(Exception):  # noqa: N818 - not an error
+    """Leaves the loops when training is to end."""
+
+
+@dataclass
+class _Loop:
+    """One training as it runs."""
+
+    plan: _Plan
+    state: TrainingState
+    callbacks: Sequence[Callback]
+    best: Snapshot = field(init=False)
+    best_record: EpochRecord | None = None
+    """None until an epoch is whole; ``best`` is the state before training then."""
+
+    def run(self) -> History:
+        """Train, and leave the model as `fit` promises, however it ends."""
+        state = self.state
+        self.best = state.snapshot()
+        with self._terminal(), mode(state.model, training=True), deferred_interrupts() as interruption:
+            try:
+                self._tell("on_train_begin")
+                for epoch in range(1, state.epochs + 1):
+                    state.epoch = epoch
+                    self._epoch(interruption)
+            except _Stop:
+                state.history.stopped = state.stop_reason
+            except KeyboardInterrupt:
+                self._interrupt()
+            except Exception as error:
+                # In the first epoch a sample may be met that the loss refuses; then nothing has been trained.
+                if self.best_record is None and not isinstance(error, TrainingDiverged):
+                    state.restore(self.best)
+                raise
+            self._tell("on_train_end")
+        return state.history
+
+    @contextmanager
+    def _terminal(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            for callback in self.callbacks:
+                if isinstance(callback, ProgressBar):
+                    callback.close()
+
+    def _tell(self, event: str, *arguments: Any) -> None:
+        for callback in self.callbacks:
+            getattr(callback, event)(self.state, *arguments)
+
+    def _interrupt(self) -> None:
+        state = self.state
+        state.history.interrupted = True
+        state.history.stopped = (
+            f"Ctrl-C in epoch {state.epoch}; the weights are those after step {state.step}, the last whole one"
+        )
+
+    def _continue(self, interruption: Interruption) -> None:
+        """Leave the loops if Ctrl-C was pressed or a callback asked for it."""
+        if interruption.asked:
+            self._interrupt()
+            self.state.stop_reason = self.state.history.stopped
+        if self.state.stop_reason:
+            raise _Stop
+
+    def _epoch(self, interruption: Interruption) -> None:
+        plan, state = self.plan, self.state
+        started, total = time.perf_counter(), 0.0
+        self._tell("on_epoch_begin")
+        order = None
+        if plan.order is not None:
+            order = plan.order.permutation(len(plan.training), device=plan.training.inputs.device)
+        listeners = [each for each in self.callbacks if type(each).on_batch_end is not Callback.on_batch_end]
+        for batch in plan.training.batches(plan.batch_size, order):
+            loss = self._step(batch).item()
+            if not math.isfinite(loss):
+                raise self._diverged(f"the loss is {loss}", state.step + 1)
+            state.batch_loss = loss
+            state.step += 1
+            state.samples += len(batch)
+            total += state.batch_loss * len(batch)
+            for callback in listeners:
+                callback.on_batch_end(state)
+            self._continue(interruption)
+        self._close_epoch(total / len(plan.training), started)
+        self._continue(interruption)
+
+    def _step(self, batch: Pairs) -> Tensor:
+        """Take one step and return the loss before it; everything in it can be recorded and compiled."""
+        plan, state = self.plan, self.state
+        loss = scalar_loss("fit", plan.loss(state.model(batch.inputs), batch.targets))
+        gradients = loss.backward()
+        if plan.clip_norm is not None:
+            from lamina.optim import clip_grad_norm
+
+            gradients, _ = clip_grad_norm(gradients, plan.clip_norm)
+        state.optimizer.step(gradients)
+        return loss
+
+    # --- the end of an epoch ---
+
+    def _close_epoch(self, loss: float, started: float) -> None:
+        plan, state = self.plan, self.state
+        for name, parameter in state.model.named_parameters():
+            if not bool(isfinite(parameter).all()):
+                raise self._diverged(f"the weights {name} hold NaN or infinity", state.step)
+        val_loss, metrics = self._measured()
+        if val_loss is not None and not math.isfinite(val_loss):
+            raise self._diverged(f"the validation loss is {val_loss}", state.step)
+        lr = float(state.optimizer.lr.item())
+        record = EpochRecord(state.epoch, loss, lr, time.perf_counter() - started, val_loss, metrics)
+        state.history.append(record)
+        judged = loss if val_loss is None else val_loss
+        if self.best_record is None or judged < _judged(self.best_record):
+            self.best, self.best_record = state.snapshot(), record
+        if plan.scheduler is not None:
+            _advance(plan.scheduler, judged)
+        self._tell("on_epoch_end", record)
+
+    def _measured(self) -> tuple[float | None, dict[str, float]]:
+        """Return the validation loss and the metrics, on the training set where there is no validation set."""
+        plan, model = self.plan, self.state.model
+        batch = max(EVALUATION_BATCH, plan.batch_size)
+        if plan.held_out is None:
+            metrics = measure("fit", model, plan.training, None, plan.metrics, batch) if plan.metrics else {}
+            return None, metrics
+        measured = measure("fit", model, plan.held_out, plan.loss, plan.metrics, batch)
+        return measured.pop("loss"), {f"val_{name}": value for name, value in measured.items()}
+
+    def _diverged(self, what: str, step: int) -> TrainingDiverged:
+        """Put the best weights back and return the error that says so."""
+        state, rate = self.state, float(self.state.optimizer.lr.item())
+        state.restore(self.best)
+        if self.best_record is None:
+            kept = "no epoch was whole, so the weights are those before training"
+        else:
+            kept = f"the weights are those of epoch {self.best_record.epoch} (loss {_judged(self.best_record):.4g})"
+        remedies = ["a lower learning rate", "standardised inputs and targets"]
+        if self.plan.clip_norm is None:
+            remedies.insert(1, "clip_norm=1.0")
+        return TrainingDiverged(
+            f"fit: {what} in epoch {state.epoch}, step {step} (the loss before was {state.batch_loss:.4g}, the "
+            f"learning rate {rate:.3g}); {kept}. Try {', or '.join(remedies)}",
+            state.history,
+        )
+
+
+def _judged(record: EpochRecord) -> float:
+    return record.loss if record.val_loss is None else record.val_loss
+
+
+def _advance(scheduler: Any, loss: float) -> None:
+    """Advance a schedule by an epoch; one that waits for a plateau is told the loss."""
+    from lamina.optim.lr_scheduler import ReduceLROnPlateau
+
+    if isinstance(scheduler, ReduceLROnPlateau):
+        scheduler.step(loss)
+    else:
+        scheduler.step()

@@ -1,0 +1,261 @@
+"""What happened in training, epoch by epoch."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lamina.errors import CheckpointError, DataError
+from lamina.training.files import replace_file
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from rich.table import Table
+
+SHOWN_ROWS = 20
+
+
+def larger_is_better(name: str) -> bool:
+    """Tell by its name whether a recorded quantity improves upwards: accuracies and r2 do, losses and errors do not."""
+    return name.removeprefix("val_") in ("accuracy", "r2")
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What is recorded of one epoch.
+
+    Attributes
+    ----------
+    epoch : int
+        Counted from 1.
+    loss : float
+        The mean over the epoch's samples, each measured before the step it led to.
+    lr : float
+        The learning rate at the last step.
+    seconds : float
+        How long the epoch took, validation included.
+    val_loss : float, optional
+        The loss on the validation set at the end of the epoch.
+    metrics : dict of str to float
+        At the end of the epoch: ``val_accuracy`` and the like, without the prefix where there is no validation
+        set and the training set is measured.
+    """
+
+    epoch: int
+    loss: float
+    lr: float
+    seconds: float
+    val_loss: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, float]:
+        """Return everything by name, flat: what a line of a log holds."""
+        validation = {} if self.val_loss is None else {"val_loss": self.val_loss}
+        return {
+            "epoch": self.epoch,
+            "loss": self.loss,
+            **validation,
+            **self.metrics,
+            "lr": self.lr,
+            "seconds": self.seconds,
+        }
+
+
+class History(Mapping[str, list[float]]):
+    """The record of a training: a mapping from names to lists with one value for each epoch.
+
+    Attributes
+    ----------
+    records : list of EpochRecord
+        One for each whole epoch.
+    monitor : str
+        What tells the best epoch: ``"val_loss"``, or ``"loss"`` without validation, unless early stopping
+        watches something else.
+    larger_is_better : bool
+        Which way the monitored quantity improves.
+    stopped : str
+        Why training ended before the last epoch; empty when it did not.
+    interrupted : bool
+        Whether Ctrl-C ended it.
+
+    Examples
+    --------
+    >>> from lamina.training import EpochRecord, History
+    >>> history = History(monitor="val_loss")
+    >>> history.append(EpochRecord(epoch=1, loss=0.9, lr=0.1, seconds=1.0, val_loss=0.8))
+    >>> history.append(EpochRecord(epoch=2, loss=0.5, lr=0.1, seconds=1.0, val_loss=0.6))
+    >>> history["val_loss"], history.best_epoch
+    ([0.8, 0.6], 2)
+    >>> history
+    History(2 epochs, best 2 by val_loss: loss=0.5, val_loss=0.6)
+    """
+
+    def __init__(self, monitor: str = "loss", larger_is_better: bool = False) -> None:
+        self.records: list[EpochRecord] = []
+        self.monitor = monitor
+        self.larger_is_better = larger_is_better
+        self.stopped = ""
+        self.interrupted = False
+
+    # --- as a mapping ---
+
+    def __getitem__(self, name: str) -> list[float]:
+        if name not in self._names():
+            raise KeyError(f"history: {name!r} was not recorded; the names are {', '.join(self._names())}")
+        return [record.as_dict().get(name, math.nan) for record in self.records]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names())
+
+    def __len__(self) -> int:
+        return len(self._names())
+
+    def _names(self) -> dict[str, None]:
+        return dict.fromkeys(name for record in self.records for name in record.as_dict())
+
+    def append(self, record: EpochRecord) -> None:
+        """Add the record of the next epoch."""
+        self.records.append(record)
+
+    # --- the best epoch ---
+
+    @property
+    def best(self) -> EpochRecord | None:
+        """The record of the best epoch, the first of equals; None when no epoch is whole."""
+        ranked = [record for record in self.records if not math.isnan(record.as_dict().get(self.monitor, math.nan))]
+        if not ranked:
+            return None
+        choose = max if self.larger_is_better else min
+        return choose(ranked, key=lambda record: record.as_dict()[self.monitor])
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The number of the best epoch."""
+        return None if self.best is None else self.best.epoch
+
+    # --- for people ---
+
+    def __repr__(self) -> str:
+        best = self.best
+        if best is None:
+            return f"History({len(self.records)} epochs)"
+        shown = ("loss", "val_loss", *best.metrics)
+        values = ", ".join(f"{name}={value:.4g}" for name, value in best.as_dict().items() if name in shown)
+        count = f"{len(self.records)} epoch{'s' if len(self.records) > 1 else ''}"
+        ended = ", interrupted" if self.interrupted else ""
+        return f"History({count}, best {best.epoch} by {self.monitor}: {values}{ended})"
+
+    def table(self) -> Table:
+        """Return a rich table of the epochs, the best one marked; the middle of a long training is left out."""
+        from rich.table import Table
+
+        names = list(self)
+        table = Table(title=f"{len(self.records)} epochs, ● the best by {self.monitor}")
+        for name in names:
+            table.add_column(name, justify="right")
+        rows = self.records
+        if len(rows) > SHOWN_ROWS:
+            middle = (
+                [None]
+                if self.best in (*rows[: SHOWN_ROWS // 2], *rows[-SHOWN_ROWS // 2 :])
+                else [None, self.best, None]
+            )
+            rows = [*rows[: SHOWN_ROWS // 2], *middle, *rows[-SHOWN_ROWS // 2 :]]  # type: ignore[list-item]
+        for record in rows:
+            if record is None:
+                table.add_row(*["…"] * len(names))
+                continue
+            values = record.as_dict()
+            cells = [f"{values[name]:.4g}" if name in values else "" for name in names]
+            cells[0] = f"● {record.epoch}" if record is self.best else f"{record.epoch}"
+            table.add_row(*cells, style="bold" if record is self.best else None)
+        return table
+
+    def __rich__(self) -> Table:
+        return self.table()
+
+    def __str__(self) -> str:
+        from rich.console import Console
+
+        console = Console(width=120, color_system=None, force_terminal=False, legacy_windows=False)
+        with console.capture() as capture:
+            console.print(self.table())
+        return capture.get().rstrip()
+
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
+        """Draw the curves: the losses in one panel, each metric in another.
+
+        Parameters
+        ----------
+        path : str or path, optional
+            Where to save the picture; its ending chooses the format, such as ``.png``, ``.svg`` or ``.pdf``.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Drawn without a window, so it works on a machine without a screen.
+
+        Raises
+        ------
+        DataError
+            When there is no whole epoch to draw, or the ending is no format.
+        CheckpointError
+            When the picture cannot be written.
+        """
+        from lamina.training.plot import draw, picture
+
+        if not self.records:
+            raise DataError("History.plot: no epoch was completed, so there is nothing to draw")
+        figure = draw(self)
+        if path is not None:
+            replace_file("History.plot", path, picture(figure, Path(path)))
+        return figure
+
+    # --- in files ---
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write one line of JSON for each epoch; what is not finite becomes null.
+
+        Raises
+        ------
+        CheckpointError
+            When the file cannot be written; it is as it was then.
+        """
+        lines = [json.dumps({name: _or_null(value) for name, value in each.as_dict().items()}) for each in self.records]
+        replace_file("History.write", path, "".join(f"{line}\n" for line in lines).encode())
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> History:
+        """Return the history that `write` left in a file; its best epoch is by the validation loss where it has one.
+
+        Raises
+        ------
+        CheckpointError
+            When the file cannot be read or is no such file.
+        """
+        try:
+            lines = Path(path).read_text(encoding="utf-8").splitlines()
+            records = [_record(json.loads(line)) for line in lines if line.strip()]
+        except OSError as error:
+            raise CheckpointError(f"History.read: {path} cannot be read: {error.strerror}") from error
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise CheckpointError(f"History.read: {path} is not a history, one JSON object a line: {error}") from error
+        history = cls("val_loss" if any(record.val_loss is not None for record in records) else "loss")
+        history.records.extend(records)
+        return history
+
+
+def _or_null(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _record(values: dict[str, Any]) -> EpochRecord:
+    numbers = {name: math.nan if value is None else float(value) for name, value in values.items()}
+    known = {name: numbers.pop(name) for name in ("loss", "lr", "seconds")}
+    epoch = int(numbers.pop("epoch"))
+    return EpochRecord(epoch, **known, val_loss=numbers.pop("val_loss", None), metrics=numbers)

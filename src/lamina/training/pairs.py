@@ -1,0 +1,193 @@
+"""Inputs and targets that belong together: checked, split, and dealt out in batches."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lamina.dtypes import DType
+from lamina.errors import BackendError, DataError, DTypeError
+from lamina.functions.creation import asarray
+from lamina.functions.indexing import take
+from lamina.functions.searching import sort
+from lamina.primitives.operand import Operand
+from lamina.random import Generator
+from lamina.tensor import Tensor
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Samples: the first axis of both tensors counts them."""
+
+    inputs: Tensor
+    targets: Tensor
+
+    def __len__(self) -> int:
+        return self.inputs.shape[0]
+
+    def rows(self, order: Tensor) -> Pairs:
+        """Return the samples with these numbers."""
+        return Pairs(take(self.inputs, order, axis=0), take(self.targets, order, axis=0))
+
+    def batches(self, batch_size: int, order: Tensor | None = None) -> Iterator[Pairs]:
+        """Yield the samples, ``batch_size`` at a time and what is left, in the order given or their own."""
+        for start in range(0, len(self), batch_size):
+            part = slice(start, start + batch_size)
+            if order is None:
+                yield Pairs(self.inputs[part], self.targets[part])
+            else:
+                yield self.rows(order[part])
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a model's parameters are, and their type: what data are made to fit.
+
+    NumPy arrays and lists have no device and are often float64 by accident, so they are converted; tensors are
+    as their owner made them, so they must fit.
+    """
+
+    device: str
+    dtype: DType
+    move: bool = False
+    """Whether tensors on other devices are moved too."""
+
+    @classmethod
+    def of(cls, operation: str, model: Any) -> Place:
+        """Return the place of a model."""
+        parameters = model.parameters()
+        if not parameters:
+            raise DataError(f"{operation}: the model has no parameters to train; hold variables or layers in it")
+        return cls(parameters[0].device, parameters[0].dtype)
+
+
+def check_count(operation: str, name: str, value: Any) -> int:
+    """Return an integer from 1."""
+    try:
+        number = operator.index(value)
+    except TypeError as error:
+        raise DataError(f"{operation}: {name} is {value!r}; it is a whole number from 1") from error
+    if number < 1:
+        raise DataError(f"{operation}: {name} is {number}; it is a whole number from 1")
+    return number
+
+
+def as_pairs(operation: str, data: Any, place: Place, kind: str = "") -> Pairs:
+    """Return data as tensors that can be trained on.
+
+    Parameters
+    ----------
+    operation : str
+        Named in errors.
+    data : pair of Tensor or array
+        Inputs and targets; a `lamina.data.Dataset` is one.
+    place : Place
+    kind : str
+        Which data, such as ``"validation "``, for errors.
+
+    Raises
+    ------
+    DataError
+        When it is no pair, the lengths differ, there is no sample, or a value is NaN or infinite.
+    DTypeError
+        When there are things that are not numbers, or a float tensor of another type than the model's.
+    BackendError
+        When a tensor is on another device than the model.
+    """
+    try:
+        inputs, targets = data
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{operation}: expected {kind}data as a pair (X, Y), got {_described(data)}") from error
+    pairs = Pairs(
+        as_input(operation, inputs, place, f"{kind}inputs"), as_input(operation, targets, place, f"{kind}targets")
+    )
+    if pairs.inputs.shape[0] != pairs.targets.shape[0]:
+        raise DataError(
+            f"{operation}: {len(pairs)} {kind}inputs (shape {list(pairs.inputs.shape)}) for "
+            f"{pairs.targets.shape[0]} targets (shape {list(pairs.targets.shape)}); the first axes must be equal"
+        )
+    return pairs
+
+
+def as_input(operation: str, values: Any, place: Place, role: str) -> Tensor:
+    """Return one array of samples as a tensor: on the model's device, not empty, finite."""
+    if isinstance(values, Operand):
+        made = _fitting(operation, values._untracked, place, role)
+    else:
+        made = _converted(operation, values, place, role)
+    if made.ndim == 0 or made.shape[0] == 0:
+        raise DataError(f"{operation}: the {role} are empty: shape {list(made.shape)}; at least one sample is needed")
+    _check_finite(operation, made, role)
+    return made
+
+
+def _fitting(operation: str, values: Tensor, place: Place, role: str) -> Tensor:
+    if values.device != place.device:
+        if not place.move:
+            raise BackendError(
+                f"{operation}: the {role} are on {values.device}, the model on {place.device}; move one with .to(device)"
+            )
+        values = values.to(place.device)
+    if values.dtype.floating and values.dtype is not place.dtype:
+        raise DTypeError(
+            f"{operation}: the {role} are {values.dtype.name}, the model {place.dtype.name}; "
+            f'cast them with .astype("{place.dtype.name}")'
+        )
+    return values
+
+
+def _converted(operation: str, values: Any, place: Place, role: str) -> Tensor:
+    array = np.asarray(values) if not hasattr(values, "__dlpack__") or isinstance(values, np.ndarray) else values
+    if isinstance(array, np.ndarray) and array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
+        raise DTypeError(
+            f"{operation}: the {role} are of type {array.dtype}, not numbers; encode text and categories as numbers"
+        )
+    made = asarray(array, device=place.device)
+    return made.astype(place.dtype) if made.dtype.floating else made
+
+
+def _check_finite(operation: str, values: Tensor, role: str) -> None:
+    if not values.dtype.floating:
+        return
+    array = values.numpy()
+    finite = np.isfinite(array)
+    if finite.all():
+        return
+    wrong = ~finite.reshape(len(array), -1)
+    rows, columns = np.flatnonzero(wrong.any(axis=1)), np.flatnonzero(wrong.any(axis=0))
+    where = f"; columns {_listed(columns)}" if array.ndim == 2 else ""
+    raise DataError(
+        f"{operation}: NaN or infinity in {len(rows)} of {len(array)} rows of the {role} "
+        f"({len(columns)} of {wrong.shape[1]} columns; first row {rows[0]}{where}); fill or drop them"
+    )
+
+
+def _listed(numbers: Any) -> str:
+    shown = ", ".join(str(number) for number in numbers[:5])
+    return f"{shown}, ..." if len(numbers) > 5 else shown
+
+
+def _described(data: Any) -> str:
+    shape = getattr(data, "shape", None)
+    return type(data).__name__ + ("" if shape is None else f" of shape {list(shape)}")
+
+
+def split(operation: str, pairs: Pairs, share: float, generator: Generator) -> tuple[Pairs, Pairs]:
+    """Return the samples without a random ``share`` of them, in their order, and that share.
+
+    Raises
+    ------
+    DataError
+        When the share is not between 0 and 1, or leaves no sample on one side.
+    """
+    if not 0.0 < share < 1.0:
+        raise DataError(f"{operation}: validation is {share}; a share lies between 0 and 1, and a set is a pair (X, Y)")
+    held_out = max(1, round(share * len(pairs)))
+    if held_out >= len(pairs):
+        raise DataError(f"{operation}: validation={share} of {len(pairs)} samples leaves none to train on")
+    order = generator.permutation(len(pairs), device=pairs.inputs.device)
+    return pairs.rows(sort(order[held_out:])), pairs.rows(sort(order[:held_out]))

@@ -1,0 +1,72 @@
+"""The picture of a training."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lamina.errors import DataError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from lamina.training.history import History
+
+# Blue and orange of a palette that people with colour-blindness can tell apart (Okabe and Ito 2008).
+TRAINING, VALIDATION, QUIET = "#0072B2", "#D55E00", "#6B7280"
+NOT_METRICS = ("epoch", "loss", "val_loss", "lr", "seconds")
+PANEL_WIDTH, PANEL_HEIGHT = 5.2, 3.6
+
+
+def draw(history: History) -> Figure:
+    """Return a figure with the losses and each metric in a panel of its own."""
+    from matplotlib.figure import Figure
+
+    panels = {"loss": [name for name in ("loss", "val_loss") if name in history]}
+    for name in history:
+        if name not in NOT_METRICS:
+            panels.setdefault(name.removeprefix("val_"), []).append(name)
+    # A Figure of its own, not pyplot's: no window, no global state.
+    figure = Figure(figsize=(PANEL_WIDTH * len(panels), PANEL_HEIGHT), layout="constrained")
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axis, (title, names) in zip(axes, panels.items(), strict=True):
+        _panel(axis, history, title, names)
+    return figure
+
+
+def _panel(axis: Axes, history: History, title: str, names: list[str]) -> None:
+    epochs = history["epoch"]
+    for name in names:
+        validation = name.startswith("val_")
+        axis.plot(
+            epochs,
+            history[name],
+            color=VALIDATION if validation else TRAINING,
+            label="validation" if validation else "training",
+            linewidth=1.8,
+            marker="o" if len(epochs) <= 2 else None,
+        )
+    if title == "loss" and all(value > 0 for name in names for value in history[name]):
+        axis.set_yscale("log")
+    best = history.best
+    if best is not None and history.monitor in names:
+        axis.axvline(best.epoch, color=QUIET, linewidth=1.0, linestyle=":", label=f"best, epoch {best.epoch}")
+    axis.set_title(title, loc="left", fontweight="bold")
+    axis.set_xlabel("epoch")
+    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.grid(alpha=0.25, linewidth=0.6)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(frameon=False)
+
+
+def picture(figure: Figure, path: Path) -> bytes:
+    """Return a figure as the bytes of a file of the format that the ending of ``path`` names."""
+    ending = path.suffix.lower().lstrip(".") or "png"
+    formats = figure.canvas.get_supported_filetypes()
+    if ending not in formats:
+        raise DataError(f"History.plot: {path.name} ends in .{ending}, which is no format; use {', '.join(formats)}")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=ending, dpi=150)
+    return buffer.getvalue()
