@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import count
+import sys
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -145,9 +145,8 @@ class Tensor(Operators, Methods, Operand):
             raise ValueError(
                 f"__array_namespace__: version {api_version!r} of the array API is not provided; use 2024.12"
             )
-        import lamina
-
-        return lamina
+        # Not an import: the package stands above this module.
+        return sys.modules["lamina"]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
         if copy is False:
@@ -254,9 +253,6 @@ Tensor._make = Tensor
 def _rebuilt(values: npt.NDArray[Any], dtype: str, device: str) -> Tensor:
     backend = get_backend(device)
     return Tensor(backend.from_numpy(values, as_dtype(dtype)), backend)
-
-
-_names = count()
 
 
 class Variable(Tensor):
