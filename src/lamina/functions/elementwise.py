@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from lamina.dtypes import bool_
 from lamina.errors import DTypeError
-from lamina.functions.operands import binary, cast, floating, floating_binary, paired, tensor
+from lamina.functions.operands import (
+    arithmetic,
+    binary,
+    cast,
+    fill_value,
+    floating,
+    floating_binary,
+    numeric,
+    paired,
+    tensor,
+)
 from lamina.primitives import elementwise as rows
 from lamina.primitives.operand import Operand
 from lamina.primitives.primitive import Primitive
@@ -25,17 +35,17 @@ Number = bool | int | float
 
 def add(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
     """Return ``x1 + x2``."""
-    return binary(rows.add, x1, x2)
+    return arithmetic(rows.add, x1, x2)
 
 
 def subtract(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
     """Return ``x1 - x2``."""
-    return binary(rows.subtract, x1, x2)
+    return arithmetic(rows.subtract, x1, x2)
 
 
 def multiply(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
     """Return ``x1 * x2``."""
-    return binary(rows.multiply, x1, x2)
+    return arithmetic(rows.multiply, x1, x2)
 
 
 def divide(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
@@ -51,17 +61,17 @@ def pow(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
     """
     if x2.__class__ is int and x2 == 2:
         return square(x1)  # type: ignore[arg-type]
-    return binary(rows.pow_, x1, x2)
+    return arithmetic(rows.pow_, x1, x2)
 
 
 def floor_divide(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
     """Return ``x1 / x2`` rounded down."""
-    return binary(rows.floor_divide, x1, x2)
+    return arithmetic(rows.floor_divide, x1, x2)
 
 
 def remainder(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
     """Return what is left of ``x1`` after division by ``x2``, with the sign of ``x2``."""
-    return binary(rows.remainder, x1, x2)
+    return arithmetic(rows.remainder, x1, x2)
 
 
 def atan2(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
@@ -71,12 +81,12 @@ def atan2(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
 
 def maximum(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
     """Return the larger of two; where they tie, each receives half the gradient."""
-    return binary(rows.maximum, x1, x2)
+    return arithmetic(rows.maximum, x1, x2)
 
 
 def minimum(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
     """Return the smaller of two; where they tie, each receives half the gradient."""
-    return binary(rows.minimum, x1, x2)
+    return arithmetic(rows.minimum, x1, x2)
 
 
 def copysign(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
@@ -117,34 +127,27 @@ def logaddexp(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
 
 def negative(x: Tensor, /) -> Tensor:
     """Return ``-x``."""
-    return rows.negative(tensor("negative", x))
+    return rows.negative(numeric("negative", x))
 
 
 def positive(x: Tensor, /) -> Tensor:
     """Return ``x`` unchanged."""
-    x = tensor("positive", x)
-    _numeric("positive", x)
-    return x._snapshot
-
-
-def _numeric(name: str, x: Tensor) -> None:
-    if x.dtype is bool_:
-        raise DTypeError(f"{name}: expected numbers, got bool; cast with astype")
+    return numeric("positive", x)._snapshot
 
 
 def abs(x: Tensor, /) -> Tensor:
     """Return the magnitude; its derivative at zero is zero."""
-    return rows.abs_(tensor("abs", x))
+    return rows.abs_(numeric("abs", x))
 
 
 def sign(x: Tensor, /) -> Tensor:
     """Return -1, 0 or 1 by the sign of ``x``, NaN for NaN."""
-    return rows.sign(tensor("sign", x))
+    return rows.sign(numeric("sign", x))
 
 
 def square(x: Tensor, /) -> Tensor:
     """Return ``x * x``."""
-    x = tensor("square", x)
+    x = numeric("square", x)
     return rows.multiply(x, x)
 
 
@@ -165,8 +168,7 @@ def real(x: Tensor, /) -> Tensor:
 
 def imag(x: Tensor, /) -> Tensor:
     """Return zeros: real numbers have no imaginary part."""
-    x = tensor("imag", x)
-    _numeric("imag", x)
+    x = numeric("imag", x)
     return x._full(x.shape, 0)
 
 
@@ -174,8 +176,7 @@ def imag(x: Tensor, /) -> Tensor:
 
 
 def _rounding(primitive: Primitive, x: Any) -> Tensor:
-    x = tensor(primitive.name, x)
-    _numeric(primitive.name, x)
+    x = numeric(primitive.name, x)
     return primitive(x) if x.dtype.floating else x._snapshot
 
 
@@ -438,6 +439,8 @@ def where(condition: Tensor, x1: Tensor | Number, x2: Tensor | Number, /) -> Ten
     An element not chosen has a gradient of exactly zero, also where its own derivative is infinite.
     """
     condition = tensor("where", condition)
+    if condition.dtype is not bool_:
+        raise DTypeError(f"where: expected a bool condition, got {condition.dtype.name}; compare it first")
     if not isinstance(x1, Operand) and not isinstance(x2, Operand):
         x1, x2 = condition._number("where", x1), condition._number("where", x2)
     x1, x2 = paired("where", x1, x2)
@@ -445,7 +448,7 @@ def where(condition: Tensor, x1: Tensor | Number, x2: Tensor | Number, /) -> Ten
 
 
 def clip(x: Tensor, /, min: Tensor | Number | None = None, max: Tensor | Number | None = None) -> Tensor:
-    """Return ``x`` limited to the range from ``min`` to ``max``, in the type of ``x``.
+    """Return ``x`` limited to the range from ``min`` to ``max``, in the type of ``x``, which must hold both.
 
     The gradient is that of ``x`` inside the range (ends included) and zero outside.
     """
@@ -460,7 +463,7 @@ def clip(x: Tensor, /, min: Tensor | Number | None = None, max: Tensor | Number 
 
 
 def _bound(name: str, bound: Any, x: Tensor) -> Tensor:
-    return cast(tensor(name, bound), x.dtype) if isinstance(bound, Operand) else cast(x._scalar(bound), x.dtype)
+    return cast(tensor(name, bound), x.dtype) if isinstance(bound, Operand) else fill_value(name, x, bound)
 
 
 def stop_gradient(x: Tensor, /) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import TYPE_CHECKING, Any
 
@@ -9,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from lamina.dtypes import DType, as_dtype, bool_, int64
-from lamina.errors import DTypeError, ShapeError
+from lamina.errors import DTypeError, ShapeError, SubscriptError
 from lamina.functions.manipulation import broadcast_to, flatten
-from lamina.functions.operands import cast, one_axis, tensor
+from lamina.functions.operands import cast, fill_value, one_axis, tensor
 from lamina.primitives import indexing as rows, shaping, specs
 from lamina.primitives.broadcasting import reshape
-from lamina.primitives.elementwise import equal, less, where
+from lamina.primitives.elementwise import bitwise_or, equal, less, less_equal, where
 from lamina.primitives.operand import Operand
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def getitem(x: Tensor, key: Key) -> Tensor:
     axes behind them, as the standard has it; `take` and `take_along_axis` do the rest.
     """
     parts = list(key) if isinstance(key, tuple) else [key]
-    if any(isinstance(part, Operand) for part in parts):
+    if _has_tensors(key):
         parts = [_read_scalar(part) for part in parts]
     if any(isinstance(part, Operand) for part in parts):
         return _by_tensors(x, parts)
@@ -55,10 +56,6 @@ def _without_ellipsis(x: Tensor, parts: list[Any]) -> list[Any]:
     at = dots[0] if dots else len(parts)
     whole = [slice(None)] * (x.ndim - used)
     return parts[:at] + whole + parts[at + 1 :]
-
-
-class SubscriptError(ShapeError, IndexError):
-    """A subscript that does not fit; also an IndexError, which ends iteration over a sequence."""
 
 
 def _basic(x: Tensor, parts: list[Any]) -> Tensor:
@@ -141,8 +138,7 @@ def _wrapped(x: Tensor, part: Any, axis: int) -> Tensor:
         return x._full((), _position(part, axis, x.shape), int64)
     if not part.dtype.integral:
         raise DTypeError(f"getitem: expected integer or bool tensors as subscripts, got {part.dtype.name}")
-    indices = cast(part, int64)  # type: ignore[arg-type]
-    return indices if axis == 0 else _from_start(indices, x.shape[axis])
+    return cast(part, int64)  # type: ignore[arg-type]
 
 
 def _from_start(indices: Tensor, size: int) -> Tensor:
@@ -154,12 +150,17 @@ def _by_integers(x: Tensor, indices: list[Tensor]) -> Tensor:
     shape = specs.broadcast_shapes("getitem", *(each.shape for each in indices))
     if len(indices) == 1:
         return rows.take(x, indices[0], axis=0)
-    place = _from_start(indices[0], x.shape[0])
-    for axis, each in enumerate(indices[1:], 1):
-        place = place * x.shape[axis] + each
-    lead = 1
-    for size in x.shape[: len(indices)]:
-        lead *= size
+    lead = math.prod(x.shape[: len(indices)])
+    place = outside = None
+    for size, each in zip(x.shape, indices, strict=False):
+        position = _from_start(each, size)
+        beyond = bitwise_or(less(position, position._scalar(0)), less_equal(position._scalar(size), position))
+        place = position if place is None else place * size + position
+        outside = beyond if outside is None else bitwise_or(outside, beyond)
+    assert place is not None
+    assert outside is not None
+    # An index outside its own axis must not become a place in the next row: it goes outside the whole.
+    place = where(outside, place._scalar(lead), place)
     flat = reshape(x, shape=(lead, *x.shape[len(indices) :]))
     return rows.take(flat, broadcast_to(place, shape), axis=0)
 
@@ -188,12 +189,19 @@ def nonzero(x: Tensor, /) -> tuple[Tensor, ...]:
     return tuple(x._constant(places, int64) for places in x.numpy().nonzero())
 
 
+def _indices(name: str, indices: Any) -> Tensor:
+    x = tensor(name, indices)
+    if not x.dtype.integral:
+        raise DTypeError(f"{name}: expected integer indices, got {x.dtype.name}")
+    return x
+
+
 def take(x: Tensor, indices: Tensor, /, *, axis: int | None = None) -> Tensor:
     """Return the slices of ``x`` at ``indices`` along ``axis``, which may be left out where there is one axis.
 
     Negative indices count from the end. The gradient adds up the cotangents of slices taken repeatedly.
     """
-    x, indices = tensor("take", x), tensor("take", indices)
+    x, indices = tensor("take", x), _indices("take", indices)
     if axis is None:
         if x.ndim != 1:
             raise ShapeError(f"take: shape {list(x.shape)} has {x.ndim} axes; say which with axis=")
@@ -203,7 +211,7 @@ def take(x: Tensor, indices: Tensor, /, *, axis: int | None = None) -> Tensor:
 
 def take_along_axis(x: Tensor, indices: Tensor, /, *, axis: int = -1) -> Tensor:
     """Return, for each index, the element of ``x`` at that position along ``axis``; other axes broadcast."""
-    x, indices = tensor("take_along_axis", x), tensor("take_along_axis", indices)
+    x, indices = tensor("take_along_axis", x), _indices("take_along_axis", indices)
     at = one_axis("take_along_axis", axis, x.ndim)
     if x.ndim == indices.ndim:
         others = specs.broadcast_shapes("take_along_axis", _without(x.shape, at), _without(indices.shape, at))
@@ -225,14 +233,14 @@ def scatter_add_along_axis(values: Tensor, indices: Tensor, /, *, size: int, axi
     >>> la.scatter_add_along_axis(la.asarray([1.0, 2.0, 3.0]), la.asarray([0, 2, 0]), size=4)
     Tensor([4., 0., 2., 0.], shape=[4], dtype=float32)
     """
-    values, indices = tensor("scatter_add_along_axis", values), tensor("scatter_add_along_axis", indices)
+    values, indices = tensor("scatter_add_along_axis", values), _indices("scatter_add_along_axis", indices)
     at = one_axis("scatter_add_along_axis", axis, values.ndim)
     return rows.scatter_add_along_axis(values, indices, axis=at, size=size)
 
 
 def scatter_add(values: Tensor, indices: Tensor, /, *, size: int, axis: int = 0) -> Tensor:
     """Return zeros, ``size`` long along ``axis``, with slices of ``values`` added at ``indices``: take's adjoint."""
-    values, indices = tensor("scatter_add", values), tensor("scatter_add", indices)
+    values, indices = tensor("scatter_add", values), _indices("scatter_add", indices)
     return rows.scatter_add(values, indices, axis=one_axis("scatter_add", axis, values.ndim), size=size)
 
 
@@ -255,9 +263,7 @@ def one_hot(indices: Tensor, /, num_classes: int, *, dtype: DType | None = None,
     Tensor([[1., 0., 0.],
             [0., 0., 1.]], shape=[2, 3], dtype=float32)
     """
-    indices = tensor("one_hot", indices)
-    if not indices.dtype.integral:
-        raise DTypeError(f"one_hot: expected integer indices, got {indices.dtype.name}")
+    indices = _indices("one_hot", indices)
     at = one_axis("one_hot", axis, indices.ndim + 1)
     line = [1] * (indices.ndim + 1)
     line[at] = num_classes
@@ -277,17 +283,20 @@ def replaced(x: Tensor, key: Key, value: Any) -> Tensor:
     """
     places = x._constant(_counting(x.shape), int64)
     chosen = getitem(places, key)
-    inserted = broadcast_to(
-        cast(tensor("replaced", value), x.dtype) if isinstance(value, Operand) else x._scalar(value), chosen.shape
-    )
+    put = cast(tensor("replaced", value), x.dtype) if isinstance(value, Operand) else fill_value("replaced", x, value)
+    inserted = broadcast_to(put, chosen.shape)
     count, size = chosen.size, x.size
     flat_places = reshape(chosen, shape=(count,))
     marks = rows.scatter_add(x._full((count,), 1, int64), flat_places, axis=0, size=size)
-    if int(marks.max()) > 1:
+    if _has_tensors(key) and int(marks.max()) > 1:
         raise ShapeError("replaced: the key names an element twice")
     spread = rows.scatter_add(reshape(inserted, shape=(count,)), flat_places, axis=0, size=size)
     flat = where(marks > 0, spread, reshape(x, shape=(size,)))
     return reshape(flat, shape=x.shape)
+
+
+def _has_tensors(key: Key) -> bool:
+    return any(isinstance(part, Operand) for part in (key if isinstance(key, tuple) else (key,)))
 
 
 def _counting(shape: tuple[int, ...]) -> npt.NDArray[np.int64]:

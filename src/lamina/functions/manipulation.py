@@ -12,7 +12,7 @@ import numpy as np
 
 from lamina.dtypes import Scalar, int64
 from lamina.errors import DTypeError, ShapeError
-from lamina.functions.operands import Axis, all_axes, common, one_axis, tensor
+from lamina.functions.operands import Axis, all_axes, common, fill_value, one_axis, tensor
 from lamina.primitives import broadcasting, indexing, shaping, specs
 from lamina.primitives.operand import Operand
 from lamina.primitives.primitive import Spec
@@ -276,6 +276,7 @@ def pad(
     Tensor([0, 1, 2, 0, 0], shape=[5], dtype=int64)
     """
     x = tensor("pad", x)
+    fill_value("pad", x, constant_values)
     pairs = _pairs(pad_width, x.ndim)
     low, high = tuple(before for before, _ in pairs), tuple(after for _, after in pairs)
     if min((*low, *high), default=0) < 0:

@@ -6,6 +6,8 @@ import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from lamina.dtypes import DEFAULT_FLOAT, DType, promote
 from lamina.errors import DTypeError, ShapeError
 from lamina.primitives.elementwise import astype
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 NUMBERS = (bool, int, float, complex)
 
 Axis = int | Sequence[int] | None
+
+# NumPy and CuPy calculate with bools, as logic or as int8, where the standard, and so every shape rule here,
+# says that bools are no numbers. Other libraries refuse by themselves.
+NUMPY_BOOL = np.dtype(bool)
 
 
 def tensor(name: str, x: Any) -> Tensor:
@@ -36,6 +42,26 @@ def floating(name: str, x: Any) -> Tensor:
     """Return ``x`` as a tensor of floating-point numbers; integers become the default float type."""
     x = tensor(name, x)
     return x if x.dtype.floating else astype(x, dtype=DEFAULT_FLOAT)
+
+
+def numeric(name: str, x: Any) -> Tensor:
+    """Return ``x`` if it is a tensor of numbers, not of bools."""
+    x = tensor(name, x)
+    if x._data.dtype is NUMPY_BOOL:
+        raise _no_numbers(name)
+    return x  # type: ignore[no-any-return]
+
+
+def _no_numbers(name: str) -> DTypeError:
+    return DTypeError(f"{name}: expected numbers, got bool; cast with astype")
+
+
+def fill_value(name: str, x: Tensor, value: Any) -> Tensor:
+    """Return a Python number as a constant of the type of ``x``, which must be able to hold it."""
+    constant = x._scalar(value)
+    if constant.dtype is not x.dtype:
+        raise DTypeError(f"{name}: {value!r} does not fit into {x.dtype.name}; cast the tensor with astype")
+    return constant
 
 
 def paired(name: str, x1: Any, x2: Any) -> tuple[Tensor, Tensor]:
@@ -68,6 +94,15 @@ def binary(primitive: Primitive, x1: Any, x2: Any) -> Tensor:
     if isinstance(x1, Operand) and isinstance(x2, Operand) and x1._data.dtype is x2._data.dtype:
         return primitive(x1, x2)  # type: ignore[arg-type]
     return primitive(*paired(primitive.name, x1, x2))
+
+
+def arithmetic(primitive: Primitive, x1: Any, x2: Any) -> Tensor:
+    """Apply a primitive of two operands that are numbers after promotion."""
+    if not (isinstance(x1, Operand) and isinstance(x2, Operand) and x1._data.dtype is x2._data.dtype):
+        x1, x2 = paired(primitive.name, x1, x2)
+    if x1._data.dtype is NUMPY_BOOL:
+        raise _no_numbers(primitive.name)
+    return primitive(x1, x2)
 
 
 def floating_binary(primitive: Primitive, x1: Any, x2: Any) -> Tensor:
@@ -106,7 +141,7 @@ def all_axes(name: str, axis: Axis, ndim: int) -> tuple[int, ...]:
     """Return axes counted from the start, without repeats; every axis for None."""
     if axis is None:
         return tuple(range(ndim))
-    if isinstance(axis, int):
+    if isinstance(axis, int) or not isinstance(axis, Sequence):
         return (one_axis(name, axis, ndim),)
     axes = tuple(one_axis(name, each, ndim) for each in axis)
     if len(set(axes)) != len(axes):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from lamina.errors import AssignmentError
 from lamina.functions import elementwise as e
 from lamina.functions.indexing import getitem
-from lamina.functions.operands import binary, floating_binary
+from lamina.functions.operands import arithmetic, binary, floating_binary
 from lamina.functions.products import matmul
 from lamina.primitives import elementwise as rows
 
@@ -26,22 +26,22 @@ class Operators:
     __array_ufunc__ = None
 
     def __add__(self, other: Other) -> Tensor:
-        return binary(rows.add, self, other)
+        return arithmetic(rows.add, self, other)
 
     def __radd__(self, other: Other) -> Tensor:
-        return binary(rows.add, other, self)
+        return arithmetic(rows.add, other, self)
 
     def __sub__(self, other: Other) -> Tensor:
-        return binary(rows.subtract, self, other)
+        return arithmetic(rows.subtract, self, other)
 
     def __rsub__(self, other: Other) -> Tensor:
-        return binary(rows.subtract, other, self)
+        return arithmetic(rows.subtract, other, self)
 
     def __mul__(self, other: Other) -> Tensor:
-        return binary(rows.multiply, self, other)
+        return arithmetic(rows.multiply, self, other)
 
     def __rmul__(self, other: Other) -> Tensor:
-        return binary(rows.multiply, other, self)
+        return arithmetic(rows.multiply, other, self)
 
     def __truediv__(self, other: Other) -> Tensor:
         return floating_binary(rows.divide, self, other)
@@ -50,16 +50,16 @@ class Operators:
         return floating_binary(rows.divide, other, self)
 
     def __floordiv__(self, other: Other) -> Tensor:
-        return binary(rows.floor_divide, self, other)
+        return arithmetic(rows.floor_divide, self, other)
 
     def __rfloordiv__(self, other: Other) -> Tensor:
-        return binary(rows.floor_divide, other, self)
+        return arithmetic(rows.floor_divide, other, self)
 
     def __mod__(self, other: Other) -> Tensor:
-        return binary(rows.remainder, self, other)
+        return arithmetic(rows.remainder, self, other)
 
     def __rmod__(self, other: Other) -> Tensor:
-        return binary(rows.remainder, other, self)
+        return arithmetic(rows.remainder, other, self)
 
     def __pow__(self, other: Other) -> Tensor:
         return e.pow(self, other)  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lamina.errors import ShapeError
-from lamina.functions.operands import common, one_axis, tensor
+from lamina.functions.operands import common, numeric, one_axis, tensor
 from lamina.primitives import shaping
 from lamina.primitives.broadcasting import reshape, sum_
 from lamina.primitives.contraction import matmul as matmul_row, transposed
@@ -23,6 +23,7 @@ def matmul(x1: Tensor, x2: Tensor, /) -> Tensor:
     """
     if not isinstance(x1, Operand) or not isinstance(x2, Operand) or x1._data.dtype is not x2._data.dtype:
         x1, x2 = common("matmul", x1, x2)
+    numeric("matmul", x1)
     if len(x1.shape) >= 2 and len(x2.shape) >= 2:
         return matmul_row(x1, x2)
     return _with_vectors(x1, x2)
@@ -70,6 +71,7 @@ def tensordot(x1: Tensor, x2: Tensor, /, *, axes: int | tuple[Sequence[int], Seq
     The last ``axes`` axes of ``x1`` meet the first of ``x2``; two sequences name the axes of each.
     """
     x1, x2 = common("tensordot", x1, x2)
+    numeric("tensordot", x1)
     if isinstance(axes, int):
         if not 0 <= axes <= min(x1.ndim, x2.ndim):
             raise ShapeError(f"tensordot: {axes} axes of shapes {list(x1.shape)} and {list(x2.shape)}")

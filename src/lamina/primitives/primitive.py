@@ -11,7 +11,7 @@ import numpy as np
 from lamina.autodiff.node import Node
 from lamina.backends.thread_state import STATE
 from lamina.dtypes import DType
-from lamina.errors import BackendError, DataError, LaminaError
+from lamina.errors import BackendError, DataError, LaminaError, SubscriptError
 
 if TYPE_CHECKING:
     from lamina.tensor import Tensor
@@ -155,6 +155,8 @@ class Primitive:
         except LaminaError as explained:
             return explained
         got = ", ".join(str(spec) for spec in specs)
+        if isinstance(error, IndexError):
+            return SubscriptError(f"{self.name}: an index is out of range (given {got}): {error}")
         if self.failure is not None and isinstance(error, np.linalg.LinAlgError):
             return DataError(f"{self.name}: {self.failure} (given {got})")
         return BackendError(f"{self.name}: the {operands[0]._backend.name} backend failed on {got}: {error}")
