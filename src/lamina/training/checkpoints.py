@@ -165,7 +165,7 @@ def _arrays(content: bytes, operation: str, path: Path_) -> dict[str, np.ndarray
     from safetensors import SafetensorError, deserialize
 
     try:
-        entries = deserialize(content)
+        entries = deserialize(content)  # type: ignore[no-untyped-call]
     except SafetensorError as error:
         raise CheckpointError(
             f"{operation}: {path} is not a whole safetensors file ({len(content)} bytes: {error}); "

@@ -158,22 +158,18 @@ class History(Mapping[str, list[float]]):
         table = Table(title=f"{len(self.records)} epochs, ● the best by {self.monitor}")
         for name in names:
             table.add_column(name, justify="right")
-        rows = self.records
+        best, rows = self.best, list[EpochRecord | None](self.records)
         if len(rows) > SHOWN_ROWS:
-            middle = (
-                [None]
-                if self.best in (*rows[: SHOWN_ROWS // 2], *rows[-SHOWN_ROWS // 2 :])
-                else [None, self.best, None]
-            )
-            rows = [*rows[: SHOWN_ROWS // 2], *middle, *rows[-SHOWN_ROWS // 2 :]]  # type: ignore[list-item]
+            first, last = rows[: SHOWN_ROWS // 2], rows[-SHOWN_ROWS // 2 :]
+            rows = [*first, None, *([] if best in first + last else [best, None]), *last]
         for record in rows:
             if record is None:
                 table.add_row(*["…"] * len(names))
                 continue
             values = record.as_dict()
             cells = [f"{values[name]:.4g}" if name in values else "" for name in names]
-            cells[0] = f"● {record.epoch}" if record is self.best else f"{record.epoch}"
-            table.add_row(*cells, style="bold" if record is self.best else None)
+            cells[0] = f"● {record.epoch}" if record is best else f"{record.epoch}"
+            table.add_row(*cells, style="bold" if record is best else None)
         return table
 
     def __rich__(self) -> Table:

@@ -129,7 +129,8 @@ def _fitting(operation: str, values: Tensor, place: Place, role: str) -> Tensor:
     if values.device != place.device:
         if not place.move:
             raise BackendError(
-                f"{operation}: the {role} are on {values.device}, the model on {place.device}; move one with .to(device)"
+                f"{operation}: the {role} are on {values.device}, the model on {place.device}; "
+                "move one with .to(device)"
             )
         values = values.to(place.device)
     if values.dtype.floating and values.dtype is not place.dtype:

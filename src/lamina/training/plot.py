@@ -37,6 +37,8 @@ def draw(history: History) -> Figure:
 
 
 def _panel(axis: Axes, history: History, title: str, names: list[str]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     epochs = history["epoch"]
     for name in names:
         validation = name.startswith("val_")
@@ -55,7 +57,7 @@ def _panel(axis: Axes, history: History, title: str, names: list[str]) -> None:
         axis.axvline(best.epoch, color=QUIET, linewidth=1.0, linestyle=":", label=f"best, epoch {best.epoch}")
     axis.set_title(title, loc="left", fontweight="bold")
     axis.set_xlabel("epoch")
-    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.grid(alpha=0.25, linewidth=0.6)
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False)

@@ -1,0 +1,197 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from lamina.errors import TrainingDiverged
+from lamina.functions.elementwise import isfinite
+from lamina.random import Generator
+from lamina.tensor import Tensor
+from lamina.training.callbacks import Callback, Snapshot, TrainingState
+from lamina.training.evaluation import EVALUATION_BATCH, Loss, measure, mode, scalar_loss
+from lamina.training.history import EpochRecord, History
+from lamina.training.interruption import Interruption, deferred_interrupts
+from lamina.training.metrics import MetricFunction
+from lamina.training.pairs import Pairs
+from lamina.training.progress import ProgressBar
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to train on and how, fixed for the whole training."""
+
+    loss: Loss
+    training: Pairs
+    held_out: Pairs | None
+    metrics: Mapping[str, MetricFunction]
+    order: Generator | None
+    scheduler: Any
+    clip_norm: float | None
+    batch_size: int
+
+
+class _Stop(Exception):  # noqa: N818 - not an error
+    """Leaves the loops when training is to end."""
+
+
+@dataclass
+class Loop:
+    """One training as it runs."""
+
+    plan: Plan
+    state: TrainingState
+    callbacks: Sequence[Callback]
+    best: Snapshot = field(init=False)
+    best_record: EpochRecord | None = None
+    """None until an epoch is whole; ``best`` is the state before training then."""
+
+    def run(self) -> History:
+        """Train, and leave the model as `fit` promises, however it ends."""
+        state = self.state
+        self.best = state.snapshot()
+        with self._terminal(), mode(state.model, training=True), deferred_interrupts() as interruption:
+            try:
+                self._tell("on_train_begin")
+                for epoch in range(1, state.epochs + 1):
+                    state.epoch = epoch
+                    self._epoch(interruption)
+            except _Stop:
+                state.history.stopped = state.stop_reason
+            except KeyboardInterrupt:
+                self._interrupt()
+            except Exception as error:
+                # In the first epoch a sample may be met that the loss refuses; then nothing has been trained.
+                if self.best_record is None and not isinstance(error, TrainingDiverged):
+                    state.restore(self.best)
+                raise
+            self._tell("on_train_end")
+        return state.history
+
+    @contextmanager
+    def _terminal(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            for callback in self.callbacks:
+                if isinstance(callback, ProgressBar):
+                    callback.close()
+
+    def _tell(self, event: str, *arguments: Any) -> None:
+        for callback in self.callbacks:
+            getattr(callback, event)(self.state, *arguments)
+
+    def _interrupt(self) -> None:
+        state = self.state
+        state.history.interrupted = True
+        state.history.stopped = (
+            f"Ctrl-C in epoch {state.epoch}; the weights are those after step {state.step}, the last whole one"
+        )
+
+    def _continue(self, interruption: Interruption) -> None:
+        """Leave the loops if Ctrl-C was pressed or a callback asked for it."""
+        if interruption.asked:
+            self._interrupt()
+            self.state.stop_reason = self.state.history.stopped
+        if self.state.stop_reason:
+            raise _Stop
+
+    def _epoch(self, interruption: Interruption) -> None:
+        plan, state = self.plan, self.state
+        started, total = time.perf_counter(), 0.0
+        self._tell("on_epoch_begin")
+        order = None
+        if plan.order is not None:
+            order = plan.order.permutation(len(plan.training), device=plan.training.inputs.device)
+        listeners = [each for each in self.callbacks if type(each).on_batch_end is not Callback.on_batch_end]
+        for batch in plan.training.batches(plan.batch_size, order):
+            loss = self._step(batch).item()
+            if not math.isfinite(loss):
+                raise self._diverged(f"the loss is {loss}", state.step + 1)
+            state.batch_loss = loss
+            state.step += 1
+            state.samples += len(batch)
+            total += state.batch_loss * len(batch)
+            for callback in listeners:
+                callback.on_batch_end(state)
+            self._continue(interruption)
+        self._close_epoch(total / len(plan.training), started)
+        self._continue(interruption)
+
+    def _step(self, batch: Pairs) -> Tensor:
+        """Take one step and return the loss before it; everything in it can be recorded and compiled."""
+        plan, state = self.plan, self.state
+        loss = scalar_loss("fit", plan.loss(state.model(batch.inputs), batch.targets))
+        gradients = loss.backward()
+        if plan.clip_norm is not None:
+            from lamina.optim import clip_grad_norm
+
+            gradients, _ = clip_grad_norm(gradients, plan.clip_norm)
+        state.optimizer.step(gradients)
+        return loss
+
+    # --- the end of an epoch ---
+
+    def _close_epoch(self, loss: float, started: float) -> None:
+        plan, state = self.plan, self.state
+        for name, parameter in state.model.named_parameters():
+            if not bool(isfinite(parameter).all()):
+                raise self._diverged(f"the weights {name} hold NaN or infinity", state.step)
+        val_loss, metrics = self._measured()
+        if val_loss is not None and not math.isfinite(val_loss):
+            raise self._diverged(f"the validation loss is {val_loss}", state.step)
+        lr = float(state.optimizer.lr.item())
+        record = EpochRecord(state.epoch, loss, lr, time.perf_counter() - started, val_loss, metrics)
+        state.history.append(record)
+        judged = loss if val_loss is None else val_loss
+        if self.best_record is None or judged < _judged(self.best_record):
+            self.best, self.best_record = state.snapshot(), record
+        if plan.scheduler is not None:
+            _advance(plan.scheduler, judged)
+        self._tell("on_epoch_end", record)
+
+    def _measured(self) -> tuple[float | None, dict[str, float]]:
+        """Return the validation loss and the metrics, on the training set where there is no validation set."""
+        plan, model = self.plan, self.state.model
+        batch = max(EVALUATION_BATCH, plan.batch_size)
+        if plan.held_out is None:
+            metrics = measure("fit", model, plan.training, None, plan.metrics, batch) if plan.metrics else {}
+            return None, metrics
+        measured = measure("fit", model, plan.held_out, plan.loss, plan.metrics, batch)
+        return measured.pop("loss"), {f"val_{name}": value for name, value in measured.items()}
+
+    def _diverged(self, what: str, step: int) -> TrainingDiverged:
+        """Put the best weights back and return the error that says so."""
+        state, rate = self.state, float(self.state.optimizer.lr.item())
+        state.restore(self.best)
+        if self.best_record is None:
+            kept = "no epoch was whole, so the weights are those before training"
+        else:
+            kept = f"the weights are those of epoch {self.best_record.epoch} (loss {_judged(self.best_record):.4g})"
+        remedies = ["a lower learning rate", "standardised inputs and targets"]
+        if self.plan.clip_norm is None:
+            remedies.insert(1, "clip_norm=1.0")
+        return TrainingDiverged(
+            f"fit: {what} in epoch {state.epoch}, step {step} (the loss before was {state.batch_loss:.4g}, the "
+            f"learning rate {rate:.3g}); {kept}. Try {', or '.join(remedies)}",
+            state.history,
+        )
+
+
+def _judged(record: EpochRecord) -> float:
+    return record.loss if record.val_loss is None else record.val_loss
+
+
+def _advance(scheduler: Any, loss: float) -> None:
+    """Advance a schedule by an epoch; one that waits for a plateau is told the loss."""
+    from lamina.optim.lr_scheduler import ReduceLROnPlateau
+
+    if isinstance(scheduler, ReduceLROnPlateau):
+        scheduler.step(loss)
+    else:
+        scheduler.step()
