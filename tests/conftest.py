@@ -1,0 +1,19 @@
+"""What the tests of every area share."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("lamina", deadline=None, max_examples=25, print_blob=True)
+settings.load_profile("lamina")
+
+DEVICES = ("cpu", "strict")
+
+
+@pytest.fixture(params=DEVICES)
+def device(request: pytest.FixtureRequest) -> str:
+    """Each registered device that every machine has."""
+    if request.param == "strict":
+        pytest.importorskip("array_api_strict")
+    return request.param
