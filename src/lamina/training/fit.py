@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -114,19 +115,18 @@ def fit(
     epochs, batch_size = check_count("fit", "epochs", epochs), check_count("fit", "batch_size", batch_size)
     _check_clip_norm(clip_norm)
     functions = named_metrics(metrics)
-    streams = (random.default_generator() if seed is None else random.Generator(seed)).spawn(3)
-    place = _place(model, optimizer, device)
-    training, held_out = _divided(data, validation, place, streams[0])
     every = [*_early(early_stopping), *_checked(callbacks)]
-    history = _new_history(every, functions, held_out is not None)
+    history = _new_history(every, functions, validation is not None)
     shown = progress_callback(progress)
-    if device is not None:
-        model.to(device)
-    order = streams[1] if shuffle else None
-    plan = Plan(loss, training, held_out, functions, order, scheduler, clip_norm, batch_size)
-    steps = -(-len(training) // batch_size)
-    with random.use_generator(streams[2]):
+    place = _place(model, optimizer, device)
+    with _streams(seed) as (division, shuffling, layers), random.use_generator(layers):
+        training, held_out = _divided(data, validation, place, division)
+        if device is not None:
+            model.to(device)
+        order = shuffling if shuffle else None
+        plan = Plan(loss, training, held_out, functions, order, scheduler, clip_norm, batch_size)
         _try(model, plan)
+        steps = -(-len(training) // batch_size)
         chosen = _adam(model) if optimizer is None else optimizer
         state = TrainingState(model, chosen, history, epochs, steps, batch_size)
         return Loop(plan, state, every if shown is None else [*every, shown]).run()
@@ -138,6 +138,18 @@ def fit(
 def _check_clip_norm(clip_norm: float | None) -> None:
     if clip_norm is not None and not clip_norm > 0:
         raise DataError(f"fit: clip_norm is {clip_norm}; a norm to clip to is above 0, and None clips nothing")
+
+
+@contextmanager
+def _streams(seed: int | None) -> Iterator[list[Generator]]:
+    """Give three streams of random numbers; an error leaves the default generator where it was."""
+    source = random.default_generator() if seed is None else random.Generator(seed)
+    before = source.state_dict()
+    try:
+        yield source.spawn(3)
+    except BaseException:
+        source.load_state_dict(before)
+        raise
 
 
 def _place(model: Module, optimizer: Any, device: str | None) -> Place:

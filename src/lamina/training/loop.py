@@ -12,7 +12,7 @@ from typing import Any
 from lamina.errors import TrainingDiverged
 from lamina.functions.elementwise import isfinite
 from lamina.random import Generator
-from lamina.tensor import Tensor
+from lamina.tensor import Tensor, Variable
 from lamina.training.callbacks import Callback, Snapshot, TrainingState
 from lamina.training.evaluation import EVALUATION_BATCH, Loss, measure, mode, scalar_loss
 from lamina.training.history import EpochRecord, History
@@ -47,6 +47,7 @@ class Loop:
     plan: Plan
     state: TrainingState
     callbacks: Sequence[Callback]
+    parameters: list[tuple[str, Variable]] = field(init=False)
     best: Snapshot = field(init=False)
     best_record: EpochRecord | None = None
     """None until an epoch is whole; ``best`` is the state before training then."""
@@ -54,7 +55,7 @@ class Loop:
     def run(self) -> History:
         """Train, and leave the model as `fit` promises, however it ends."""
         state = self.state
-        self.best = state.snapshot()
+        self.parameters, self.best = state.model.named_parameters(), state.snapshot()
         with self._terminal(), mode(state.model, training=True), deferred_interrupts() as interruption:
             try:
                 self._tell("on_train_begin")
@@ -106,7 +107,7 @@ class Loop:
         started, total = time.perf_counter(), 0.0
         self._tell("on_epoch_begin")
         order = None
-        if plan.order is not None:
+        if plan.order is not None and state.steps_per_epoch > 1:
             order = plan.order.permutation(len(plan.training), device=plan.training.inputs.device)
         listeners = [each for each in self.callbacks if type(each).on_batch_end is not Callback.on_batch_end]
         for batch in plan.training.batches(plan.batch_size, order):
@@ -139,8 +140,8 @@ class Loop:
 
     def _close_epoch(self, loss: float, started: float) -> None:
         plan, state = self.plan, self.state
-        for name, parameter in state.model.named_parameters():
-            if not bool(isfinite(parameter).all()):
+        for name, parameter in self.parameters:
+            if not _finite(parameter._untracked):
                 raise self._diverged(f"the weights {name} hold NaN or infinity", state.step)
         val_loss, metrics = self._measured()
         if val_loss is not None and not math.isfinite(val_loss):
@@ -181,6 +182,11 @@ class Loop:
             f"learning rate {rate:.3g}); {kept}. Try {', or '.join(remedies)}",
             state.history,
         )
+
+
+def _finite(weights: Tensor) -> bool:
+    """Tell whether all elements are finite; their sum is quick to look at, and overflows at worst."""
+    return math.isfinite(weights.sum().item()) or bool(isfinite(weights).all())
 
 
 def _judged(record: EpochRecord) -> float:

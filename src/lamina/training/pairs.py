@@ -35,6 +35,9 @@ class Pairs:
 
     def batches(self, batch_size: int, order: Tensor | None = None) -> Iterator[Pairs]:
         """Yield the samples, ``batch_size`` at a time and what is left, in the order given or their own."""
+        if order is None and len(self) <= batch_size:
+            yield self
+            return
         for start in range(0, len(self), batch_size):
             part = slice(start, start + batch_size)
             if order is None:
