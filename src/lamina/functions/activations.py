@@ -78,9 +78,8 @@ def softplus(x: Tensor, /, beta: float = 1.0) -> Tensor:
     scaled = x * beta if beta != 1.0 else x
     # The larger of 0 and x comes out of the logarithm, so that exp cannot overflow.
     ordered = scaled > 0
-    high = where(ordered, scaled, 0.0)
-    result = high + log1p(exp(where(ordered, -scaled, scaled)))
-    return result / beta if beta != 1.0 else result
+    low = log1p(exp(where(ordered, -scaled, scaled)))
+    return where(ordered, x, 0.0) + (low / beta if beta != 1.0 else low)
 
 
 def mish(x: Tensor, /) -> Tensor:
