@@ -101,6 +101,11 @@ def seed(output: Tensor, cotangent: Tensor | None) -> Tensor:
     """Return the cotangent a sweep starts from: the one given, once checked, or ones."""
     if cotangent is None:
         return output._full(output.shape, 1)
+    if not hasattr(cotangent, "_snapshot"):
+        raise DTypeError(
+            f"backward: expected the cotangent as a Tensor, got {type(cotangent).__name__}; "
+            "make one with lamina.asarray(x)"
+        )
     if cotangent.shape != output.shape:
         raise ShapeError(
             f"backward: the cotangent has shape {list(cotangent.shape)}, the result {list(output.shape)}; "

@@ -10,6 +10,7 @@ from lamina.backends.array_api import ArrayAPIBackend
 from lamina.backends.protocol import Array, NDArray, Shape, numpy_dtype
 from lamina.dtypes import DTYPES, DType, bfloat16
 
+_sum: Any = np.add.reduce
 _largest: Any = np.maximum.reduce
 _smallest: Any = np.minimum.reduce
 
@@ -61,9 +62,9 @@ class NumPyBackend(ArrayAPIBackend):
 
     def multiply_no_nan(self, x: Array, y: Array) -> Array:
         product = np.multiply(x, y)
-        nan = np.isnan(product)
-        # Looking is cheaper than choosing, and there is hardly ever anything to choose.
-        return np.where(nan, super().multiply_no_nan(x, y), product) if nan.any() else product
+        # Looking for NaN is cheaper than choosing, and there is hardly ever anything to choose. A sum has it all.
+        total = _sum(product, axis=None)
+        return product if total == total else super().multiply_no_nan(x, y)
 
     def erf(self, x: Array) -> Array:
         if x.dtype.itemsize == 2:

@@ -38,16 +38,15 @@ def _scaled(local: Any) -> Any:
     return rule
 
 
-def _multiply_no_nan_first(ct: Tensor, y: Tensor, g: Tensor, d: Tensor) -> Tensor:
-    # Where the product was masked the result did not depend on d, so neither does the derivative.
-    finite = less(abs_(d), d._scalar(math.inf))
-    return unbroadcast(ct * where(bitwise_or(finite, not_equal(g, g._scalar(0.0))), d, d._scalar(0.0)), g)
-
-
+# Where the first operand is zero the result does not depend on the second; where the cotangent is zero
+# nothing depends on the result.
 multiply_no_nan: Primitive = Primitive(
     "multiply_no_nan",
     specs.floating_elementwise,
-    (_multiply_no_nan_first, lambda ct, y, g, d: unbroadcast(multiply_no_nan(g, ct), d)),
+    (
+        lambda g, y, a, b: unbroadcast(multiply_no_nan(g, b), a),
+        lambda g, y, a, b: unbroadcast(multiply_no_nan(a, g), b),
+    ),
 )
 
 # --- arithmetic -------------------------------------------------------------------------------------------
@@ -67,7 +66,10 @@ subtract: Primitive = Primitive(
 multiply: Primitive = Primitive(
     "multiply",
     specs.numeric_elementwise,
-    (lambda g, y, a, b: unbroadcast(g * b, a), lambda g, y, a, b: unbroadcast(g * a, b)),
+    (
+        lambda g, y, a, b: unbroadcast(multiply_no_nan(g, b), a),
+        lambda g, y, a, b: unbroadcast(multiply_no_nan(g, a), b),
+    ),
     Domain(NUMBERS),
 )
 divide: Primitive = Primitive(

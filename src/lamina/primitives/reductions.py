@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lamina.primitives import specs
 from lamina.primitives.broadcasting import ANYTHING, reshape, sum_, unreduce
-from lamina.primitives.elementwise import NUMBERS, astype, equal
+from lamina.primitives.elementwise import NUMBERS, astype, equal, multiply_no_nan
 from lamina.primitives.primitive import Domain, Primitive, Shape
 from lamina.primitives.shaping import flip, pad, permute_dims, slice_
 
@@ -18,7 +18,7 @@ def _extremum_rule(g: Tensor, y: Tensor, x: Tensor, *, axes: Shape, keepdims: bo
     """Elements that tie for the maximum or minimum share its cotangent equally."""
     chosen = astype(equal(x, unreduce(y, x, axes, keepdims)), dtype=x.dtype)
     share = chosen / unreduce(sum_(chosen, axes=axes, keepdims=keepdims), x, axes, keepdims)
-    return unreduce(g, x, axes, keepdims) * share
+    return multiply_no_nan(unreduce(g, x, axes, keepdims), share)
 
 
 max_: Primitive = Primitive("max", specs.nonempty_reduction, (_extremum_rule,), Domain(NUMBERS))
@@ -63,7 +63,7 @@ def _prod_rule(g: Tensor, y: Tensor, x: Tensor, *, axes: Shape, keepdims: bool) 
     others = _product_before(flat, last) * flip(_product_before(flip(flat, axes=(last,)), last), axes=(last,))
     inverse = tuple(order.index(axis) for axis in range(x.ndim))
     back = permute_dims(reshape(others, shape=moved.shape), axes=inverse)
-    return unreduce(g, x, axes, keepdims) * back
+    return multiply_no_nan(unreduce(g, x, axes, keepdims), back)
 
 
 def _size(x: Tensor, axes: Shape) -> int:
