@@ -55,9 +55,9 @@ OF_RECTANGULAR = {
     "complete qr": lambda x: projection(linalg.qr(x, mode="complete").Q[..., min(x.shape[-2:]) :]),
     "pinv": linalg.pinv,
     "diagonal": lambda x: linalg.diagonal(x, offset=1),
-    **{f"matrix_norm {each}": (lambda x, ord=each: linalg.matrix_norm(x, ord=ord))
+    **{f"matrix_norm {each}": (lambda x, each=each: linalg.matrix_norm(x, ord=each))
        for each in ("fro", "nuc", 1, -1, 2, -2, np.inf, -np.inf)},
-    **{f"vector_norm {each}": (lambda x, ord=each: linalg.vector_norm(x, axis=-1, ord=ord))
+    **{f"vector_norm {each}": (lambda x, each=each: linalg.vector_norm(x, axis=-1, ord=each))
        for each in (2, 1, 3, 0.5, -1, np.inf, -np.inf)},
 }  # fmt: skip
 

@@ -195,7 +195,9 @@ def test_cross_is_numpys(first, second, axis):
 # --- types and errors ---
 
 
-@pytest.mark.parametrize("name", ["inv", "det", "cholesky", "eigvalsh", "svdvals", "pinv", "vector_norm", "matrix_norm"])
+@pytest.mark.parametrize(
+    "name", ["inv", "det", "cholesky", "eigvalsh", "svdvals", "pinv", "vector_norm", "matrix_norm"]
+)
 @pytest.mark.parametrize(
     ("dtype", "expected"), [("int32", "float32"), ("float16", "float16"), ("bfloat16", "bfloat16")]
 )
@@ -226,7 +228,7 @@ def test_singular_matrix_is_named_with_the_remedy(name, device):
 def test_other_failures_of_the_values_are_named():
     with pytest.raises(la.DataError, match="cholesky: a matrix is not positive definite"):
         la.linalg.cholesky(la.asarray([[1.0, 2.0], [2.0, 1.0]]))
-    with pytest.raises(la.DataError, match="svd: .*NaN or infinity"):
+    with pytest.raises(la.DataError, match=r"svd: .*NaN or infinity"):
         la.linalg.svdvals(la.full((2, 2), float("nan")))
 
 

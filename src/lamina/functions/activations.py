@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
 
 def relu(x: Tensor, /) -> Tensor:
-    """Return ``max(x, 0)``; its derivative at zero is zero (V. Nair, G. E. Hinton, ICML 2010)."""
+    """Return ``max(x, 0)``; its derivative at zero is zero (V. Nair, G. E. Hinton, ICML 2010).
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.relu(la.asarray([-1.0, 2.0]))
+    Tensor([0., 2.], shape=[2], dtype=float32)
+    """
     return rows.relu(numeric("relu", x))
 
 
@@ -62,7 +69,14 @@ def gelu(x: Tensor, /, approximate: Literal["none", "tanh"] = "none") -> Tensor:
 
 
 def sigmoid(x: Tensor, /) -> Tensor:
-    """Return ``1 / (1 + exp(-x))``."""
+    """Return ``1 / (1 + exp(-x))``.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.sigmoid(la.asarray([0.0, 100.0]))
+    Tensor([0.5, 1. ], shape=[2], dtype=float32)
+    """
     return rows.sigmoid(floating("sigmoid", x))
 
 
@@ -106,7 +120,14 @@ def _shifted(x: Tensor, axis: int) -> Tensor:
 
 
 def softmax(x: Tensor, /, axis: int = -1) -> Tensor:
-    """Return ``exp(x) / sum(exp(x))`` along ``axis``: positive numbers that add up to one."""
+    """Return ``exp(x) / sum(exp(x))`` along ``axis``: positive numbers that add up to one.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.softmax(la.asarray([1000.0, 1000.0]))
+    Tensor([0.5, 0.5], shape=[2], dtype=float32)
+    """
     x = floating("softmax", x)
     at = one_axis("softmax", axis, x.ndim)
     if x.size == 0:
@@ -116,7 +137,14 @@ def softmax(x: Tensor, /, axis: int = -1) -> Tensor:
 
 
 def log_softmax(x: Tensor, /, axis: int = -1) -> Tensor:
-    """Return ``x - log(sum(exp(x)))`` along ``axis``: the logarithm of softmax, finite where that underflows."""
+    """Return ``x - log(sum(exp(x)))`` along ``axis``: the logarithm of softmax, finite where that underflows.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.log_softmax(la.asarray([0.0, -1000.0]))
+    Tensor([    0., -1000.], shape=[2], dtype=float32)
+    """
     x = floating("log_softmax", x)
     at = one_axis("log_softmax", axis, x.ndim)
     if x.size == 0:

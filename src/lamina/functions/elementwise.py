@@ -302,7 +302,14 @@ def atanh(x: Tensor, /) -> Tensor:
 
 
 def erf(x: Tensor, /) -> Tensor:
-    """Return the error function, ``2/sqrt(pi)`` times the integral of ``exp(-t**2)`` from 0 to ``x``."""
+    """Return the error function, ``2/sqrt(pi)`` times the integral of ``exp(-t**2)`` from 0 to ``x``.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.erf(la.asarray([0.0, 10.0]))
+    Tensor([0., 1.], shape=[2], dtype=float32)
+    """
     return rows.erf(floating("erf", x))
 
 

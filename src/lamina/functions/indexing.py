@@ -210,7 +210,16 @@ def take(x: Tensor, indices: Tensor, /, *, axis: int | None = None) -> Tensor:
 
 
 def take_along_axis(x: Tensor, indices: Tensor, /, *, axis: int = -1) -> Tensor:
-    """Return, for each index, the element of ``x`` at that position along ``axis``; other axes broadcast."""
+    """Return, for each index, the element of ``x`` at that position along ``axis``; other axes broadcast.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> scores = la.asarray([[0.1, 0.9], [0.7, 0.3]])
+    >>> la.take_along_axis(scores, la.asarray([[1], [0]]), axis=1)
+    Tensor([[0.9],
+            [0.7]], shape=[2, 1], dtype=float32)
+    """
     x, indices = tensor("take_along_axis", x), _indices("take_along_axis", indices)
     at = one_axis("take_along_axis", axis, x.ndim)
     if x.ndim == indices.ndim:
@@ -239,7 +248,14 @@ def scatter_add_along_axis(values: Tensor, indices: Tensor, /, *, size: int, axi
 
 
 def scatter_add(values: Tensor, indices: Tensor, /, *, size: int, axis: int = 0) -> Tensor:
-    """Return zeros, ``size`` long along ``axis``, with slices of ``values`` added at ``indices``: take's adjoint."""
+    """Return zeros, ``size`` long along ``axis``, with slices of ``values`` added at ``indices``: take's adjoint.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.scatter_add(la.asarray([1.0, 2.0, 3.0]), la.asarray([0, 2, 0]), size=4)
+    Tensor([4., 0., 2., 0.], shape=[4], dtype=float32)
+    """
     values, indices = tensor("scatter_add", values), _indices("scatter_add", indices)
     return rows.scatter_add(values, indices, axis=one_axis("scatter_add", axis, values.ndim), size=size)
 

@@ -106,7 +106,14 @@ def count_nonzero(x: Tensor, /, *, axis: Axis = None, keepdims: bool = False) ->
 
 
 def logsumexp(x: Tensor, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Return ``log(sum(exp(x)))`` over ``axis``, computed from the largest element down."""
+    """Return ``log(sum(exp(x)))`` over ``axis``, computed from the largest element down.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.logsumexp(la.asarray([1000.0, -1000.0]))
+    Tensor(1000., shape=[], dtype=float32)
+    """
     x = floating("logsumexp", x)
     axes = all_axes("logsumexp", axis, x.ndim)
     if _count(x, axes) == 0:
