@@ -17,3 +17,9 @@ def device(request: pytest.FixtureRequest) -> str:
     if request.param == "strict":
         pytest.importorskip("array_api_strict")
     return request.param
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name functions, rows of a table and classes by their names: an address differs from process to process."""
+    name = getattr(val, "__name__", None) or (getattr(val, "name", None) if callable(val) else None)
+    return name if isinstance(name, str) else None
