@@ -18,7 +18,7 @@ class ShapeError(LaminaError, ValueError):
 
 
 class SubscriptError(ShapeError, IndexError):
-    """An index outside its axis, or a subscript that does not fit; an IndexError too, which ends iteration."""
+    """An axis or index that is out of range, or a subscript that does not fit: an IndexError too."""
 
 
 class DTypeError(LaminaError, TypeError):

@@ -15,6 +15,9 @@ FLOATS = ["float32", "float64"]
 INTEGERS = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
 
 FLOATING_UNARY = [
+    "acos", "acosh", "asin", "asinh", "atan", "atanh", "cos", "cosh", "exp", "expm1", "log", "log1p", "log2", "log10",
+    "sin", "sinh", "sqrt", "tan", "tanh", "reciprocal",
+]  # fmt: skip
     "acos",
     "acosh",
     "asin",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lamina.dtypes import DEFAULT_FLOAT, DType, promote
-from lamina.errors import DTypeError, ShapeError
+from lamina.errors import DTypeError, ShapeError, SubscriptError
 from lamina.primitives.elementwise import astype
 from lamina.primitives.operand import Operand
 from lamina.primitives.primitive import Primitive
@@ -133,7 +133,7 @@ def one_axis(name: str, axis: Any, ndim: int) -> int:
         raise ShapeError(f"{name}: expected an integer axis, got {axis!r}") from error
     if not -ndim <= position < ndim:
         valid = f"-{ndim} to {ndim - 1}" if ndim else "none, for there are no axes"
-        raise ShapeError(f"{name}: axis {position} is out of range; the axes are {valid}")
+        raise SubscriptError(f"{name}: axis {position} is out of range; the axes are {valid}")
     return position % ndim
 
 
