@@ -421,7 +421,12 @@ HOLES = np.where(np.arange(12).reshape(6, 2) == 5, np.nan, 1.0)
         (DataError, "which is not one number", (X, Y), {"metrics": [lambda o, t: o]}),
         (DataError, "progress is 'loud'", (X, Y), {"progress": "loud"}),
         (DataError, "patience is 0", (X, Y), {"early_stopping": 0}),
-        (DataError, "monitors 'val_loss', which is not recorded", (X, Y), {"early_stopping": EarlyStopping(1, monitor="val_loss")}),  # noqa: E501
+        (
+            DataError,
+            "monitors 'val_loss', which is not recorded",
+            (X, Y),
+            {"early_stopping": EarlyStopping(1, monitor="val_loss")},
+        ),
         (DataError, "no callback", (X, Y), {"callbacks": [print]}),
         (DataError, "negative", (X, Y), {"seed": -1}),
         (ShapeError, "shape", (np.ones((6, 3)), Y), {}),
@@ -458,8 +463,15 @@ def test_a_model_without_parameters_cannot_be_trained():
         fit(nn.Identity(), (X, X), loss=nn.mse_loss, progress=False)
 
 
-def test_an_optimiser_made_elsewhere_is_not_moved(linear):
-    with pytest.raises(BackendError, match=r"before the optimiser is made"):
-        fit(linear, (X, Y), loss=nn.mse_loss, optimizer=optim.SGD(linear.parameters(), lr=0.1), device="strict",
-            progress=False)  # fmt: skip
+def test_an_optimiser_follows_its_model_to_another_device(line, linear):
+    adam = optim.Adam(linear.parameters(), lr=0.1)
+    first = fit(linear, line, loss=nn.mse_loss, optimizer=adam, epochs=2, progress=False)
+    second = fit(linear, line, loss=nn.mse_loss, optimizer=adam, epochs=2, device="strict", progress=False)
+    assert linear.weight.device == "strict"
+    assert second["loss"][-1] < first["loss"][-1]
+
+
+def test_an_unknown_device_changes_nothing(linear):
+    with pytest.raises(BackendError, match="'gpu' is not known"):
+        fit(linear, (X, Y), loss=nn.mse_loss, device="gpu", progress=False)
     assert linear.weight.device == "cpu"

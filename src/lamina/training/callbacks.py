@@ -101,7 +101,10 @@ class Callback:
         """After an epoch and its validation."""
 
     def on_train_end(self, state: TrainingState) -> None:
-        """After the last epoch, an early stop or Ctrl-C; not after an error."""
+        """After the last epoch, an early stop or Ctrl-C."""
+
+    def on_error(self, state: TrainingState, error: BaseException) -> None:
+        """Instead of `on_train_end`, when an error ends training; it is raised afterwards."""
 
 
 class EarlyStopping(Callback):

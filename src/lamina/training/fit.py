@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from lamina import random
-from lamina.errors import BackendError, DataError
+from lamina.backends.registry import get_backend
+from lamina.errors import DataError
 from lamina.training.callbacks import Callback, EarlyStopping, TrainingState
 from lamina.training.evaluation import Loss, measure
 from lamina.training.history import History
 from lamina.training.loop import Loop, Plan
 from lamina.training.metrics import Metric, MetricFunction, named_metrics
 from lamina.training.pairs import Pairs, Place, as_pairs, check_count, split
-from lamina.training.progress import Shown, progress_callback
 
 if TYPE_CHECKING:
     from lamina.nn.module import Module
@@ -36,7 +36,7 @@ def fit(
     shuffle: bool = True,
     early_stopping: int | EarlyStopping | None = None,
     callbacks: Iterable[Callback] = (),
-    progress: Shown = True,
+    progress: bool | Literal["auto"] = True,
     scheduler: Any = None,
     clip_norm: float | None = None,
     device: str | None = None,
@@ -82,7 +82,7 @@ def fit(
     clip_norm : float, optional
         Gradients are scaled down so that their norm together is at most this.
     device : str, optional
-        Where to train: model and data are moved there. When None, where the model is.
+        Where to train: model, optimiser and data are moved there. When None, where the model is.
 
     Returns
     -------
@@ -117,8 +117,8 @@ def fit(
     functions = named_metrics(metrics)
     every = [*_early(early_stopping), *_checked(callbacks)]
     history = _new_history(every, functions, validation is not None)
-    shown = progress_callback(progress)
-    place = _place(model, optimizer, device)
+    shown = _shown(progress)
+    place = _place(model, device)
     with _streams(seed) as (division, shuffling, layers), random.use_generator(layers):
         training, held_out = _divided(data, validation, place, division)
         if device is not None:
@@ -140,6 +140,15 @@ def _check_clip_norm(clip_norm: float | None) -> None:
         raise DataError(f"fit: clip_norm is {clip_norm}; a norm to clip to is above 0, and None clips nothing")
 
 
+def _shown(progress: bool | Literal["auto"]) -> Callback | None:
+    if progress is False:
+        return None
+    # Loads what draws in a terminal, which a training without it does without.
+    from lamina.training.progress import progress_callback
+
+    return progress_callback(progress)
+
+
 @contextmanager
 def _streams(seed: int | None) -> Iterator[list[Generator]]:
     """Give three streams of random numbers; an error leaves the default generator where it was."""
@@ -152,16 +161,9 @@ def _streams(seed: int | None) -> Iterator[list[Generator]]:
         raise
 
 
-def _place(model: Module, optimizer: Any, device: str | None) -> Place:
+def _place(model: Module, device: str | None) -> Place:
     place = Place.of("fit", model)
-    if device is None or device == place.device:
-        return replace(place, move=device is not None)
-    if optimizer is not None:
-        raise BackendError(
-            f"fit: the model is on {place.device} and its optimiser was made there; to train on {device}, "
-            f'call model.to("{device}") before the optimiser is made'
-        )
-    return replace(place, device=device, move=True)
+    return place if device is None else replace(place, device=get_backend(device).name, move=True)
 
 
 def _divided(data: Any, validation: Any, place: Place, generator: Generator) -> tuple[Pairs, Pairs | None]:

@@ -176,6 +176,8 @@ class History(Mapping[str, list[float]]):
         return self.table()
 
     def __str__(self) -> str:
+        if not self.records:
+            return repr(self)
         from rich.console import Console
 
         console = Console(width=120, color_system=None, force_terminal=False, legacy_windows=False)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +18,6 @@ from lamina.training.history import EpochRecord, History
 from lamina.training.interruption import Interruption, deferred_interrupts
 from lamina.training.metrics import MetricFunction
 from lamina.training.pairs import Pairs
-from lamina.training.progress import ProgressBar
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class Loop:
         """Train, and leave the model as `fit` promises, however it ends."""
         state = self.state
         self.parameters, self.best = state.model.named_parameters(), state.snapshot()
-        with self._terminal(), mode(state.model, training=True), deferred_interrupts() as interruption:
+        with mode(state.model, training=True), deferred_interrupts() as interruption:
             try:
                 self._tell("on_train_begin")
                 for epoch in range(1, state.epochs + 1):
@@ -66,22 +64,14 @@ class Loop:
                 state.history.stopped = state.stop_reason
             except KeyboardInterrupt:
                 self._interrupt()
-            except Exception as error:
+            except BaseException as error:
                 # In the first epoch a sample may be met that the loss refuses; then nothing has been trained.
                 if self.best_record is None and not isinstance(error, TrainingDiverged):
                     state.restore(self.best)
+                self._tell("on_error", error)
                 raise
             self._tell("on_train_end")
         return state.history
-
-    @contextmanager
-    def _terminal(self) -> Iterator[None]:
-        try:
-            yield
-        finally:
-            for callback in self.callbacks:
-                if isinstance(callback, ProgressBar):
-                    callback.close()
 
     def _tell(self, event: str, *arguments: Any) -> None:
         for callback in self.callbacks:

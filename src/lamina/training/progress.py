@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterable
+from typing import Literal
+
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from lamina.errors import DataError
 from lamina.training.callbacks import Callback, TrainingState
 from lamina.training.history import EpochRecord
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.progress import Progress, TaskID
-
-Shown = bool | Literal["auto"]
-
 # Often enough to look alive, seldom enough to cost nothing beside the steps.
 REFRESH_SECONDS = 0.1
 
 
-def progress_callback(progress: Shown) -> Callback | None:
+def progress_callback(progress: Literal[True, "auto"]) -> Callback | None:
     """Return what shows the progress; None where nothing is to be shown.
 
     Parameters
     ----------
-    progress : bool or "auto"
+    progress : True or "auto"
         True shows a bar in a terminal or notebook and a line an epoch elsewhere, "auto" only the bar.
     """
-    if progress is False:
-        return None
     if progress is not True and progress != "auto":
         raise DataError(f'fit: progress is {progress!r}; use True, False or "auto"')
-    from rich.console import Console
-
     console = Console()
     if console.is_terminal or console.is_jupyter:
         return ProgressBar(console)
@@ -58,80 +53,74 @@ class ProgressLines(Callback):
             print(f"stopped: {state.history.stopped}", flush=True)
 
 
+class _Bar(Progress):
+    """A bar with a line of values below it, so that neither takes room from the other."""
+
+    values = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        yield Text(self.values, style="dim", no_wrap=True, overflow="ellipsis")
+
+
 class ProgressBar(Callback):
-    """One bar for the whole training: epoch, samples a second, loss, time left.
+    """One bar for the whole training: epoch, time left, samples a second; below it the latest losses and metrics.
 
     Parameters
     ----------
-    console : rich.console.Console
+    console : Console
     """
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
-        self._shown_at = 0.0
-        self._started = 0.0
-        self._last = ""
+        # Drawn by hand at most ten times a second: no thread of its own that competes with the steps.
+        self._bar = _Bar(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=28),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("left  [cyan]{task.fields[rate]} samples/s"),
+            console=console,
+            auto_refresh=False,
+        )
+        self._task = self._bar.add_task("", start=False, rate="0")
+        self._shown_at = self._started = 0.0
+        self._epoch_values = ""
 
     def on_train_begin(self, state: TrainingState) -> None:
         """Draw the empty bar."""
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-        self._bar = Progress(
-            TextColumn("[bold]{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("[progress.percentage]{task.percentage:>3.0f}%"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(compact=True),
-            TextColumn("{task.fields[rate]}", style="cyan"),
-            TextColumn("{task.fields[values]}"),
-            console=self._console,
-            auto_refresh=False,
-        )
-        total = state.epochs * state.steps_per_epoch
-        self._task = self._bar.add_task(f"epoch 0/{state.epochs}", total=total, rate="", values="")
+        self._bar.update(self._task, total=state.epochs * state.steps_per_epoch)
+        self._bar.start_task(self._task)
         self._started = time.perf_counter()
         self._bar.start()
 
     def on_batch_end(self, state: TrainingState) -> None:
-        """Move the bar, at most ten times a second."""
+        """Move the bar, if it has not moved for a tenth of a second."""
         if time.perf_counter() - self._shown_at >= REFRESH_SECONDS:
-            self._show(state, self._last or f"loss {state.batch_loss:.4f}")
+            self._show(state)
 
     def on_epoch_end(self, state: TrainingState, record: EpochRecord) -> None:
         """Keep the values of the epoch to show."""
-        self._last = _values(record)
-        if time.perf_counter() - self._shown_at >= REFRESH_SECONDS:
-            self._show(state, self._last)
+        self._epoch_values = _values(record)
 
     def on_train_end(self, state: TrainingState) -> None:
         """Draw the bar a last time, and say why training ended early."""
-        self._show(state, self._last)
-        self.close()
+        self._show(state)
+        self._bar.stop()
         if state.history.stopped:
             self._console.print(f"stopped: {state.history.stopped}", style="yellow", highlight=False)
 
-    def _show(self, state: TrainingState, values: str) -> None:
-        if self._bar is None or self._task is None:
-            return
+    def on_error(self, state: TrainingState, error: BaseException) -> None:
+        """Give the terminal back."""
+        self._bar.stop()
+
+    def _show(self, state: TrainingState) -> None:
         self._shown_at = time.perf_counter()
         rate = state.samples / max(self._shown_at - self._started, 1e-9)
-        self._bar.update(
-            self._task,
-            completed=state.step,
-            description=f"epoch {state.epoch}/{state.epochs}",
-            rate=f"{_short(rate)} samples/s",
-            values=values,
-        )
+        self._bar.values = self._epoch_values or f"loss {state.batch_loss:.4f}"
+        description = f"epoch {state.epoch}/{state.epochs}"
+        self._bar.update(self._task, completed=state.step, description=description, rate=_short(rate))
         self._bar.refresh()
-
-    def close(self) -> None:
-        """Leave the bar as it is and give the terminal back."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
 
 
 def _short(number: float) -> str:

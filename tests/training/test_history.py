@@ -1,0 +1,128 @@
+"""The record of a training: as a mapping, for people, in files."""
+
+import json
+import math
+
+import pytest
+from rich.console import Console
+
+from lamina.errors import CheckpointError, DataError
+from lamina.training import EpochRecord, History
+
+
+def record(epoch, loss, val_loss=None, **metrics):
+    return EpochRecord(epoch, loss, 0.1, 0.5, val_loss, metrics)
+
+
+@pytest.fixture
+def history():
+    made = History("val_loss")
+    for epoch, (loss, val_loss) in enumerate([(0.9, 1.0), (0.5, 0.7), (0.3, 0.8)], start=1):
+        made.append(record(epoch, loss, val_loss, val_accuracy=epoch / 10))
+    return made
+
+
+def test_a_history_maps_names_to_lists(history):
+    assert history["val_loss"] == [1.0, 0.7, 0.8]
+    assert list(history) == ["epoch", "loss", "val_loss", "val_accuracy", "lr", "seconds"]
+    assert len(history) == 6
+    assert dict(history)["epoch"] == [1, 2, 3]
+    with pytest.raises(KeyError, match="'accuracy' was not recorded; the names are epoch, loss"):
+        history["accuracy"]
+
+
+def test_the_best_epoch_is_the_first_of_the_best(history):
+    assert history.best_epoch == 2
+    history.append(record(4, 0.1, 0.7))
+    assert history.best_epoch == 2
+
+
+def test_the_best_may_be_the_largest():
+    made = History("val_accuracy", larger_is_better=True)
+    for epoch, accuracy in enumerate([0.5, math.nan, 0.9, 0.8], start=1):
+        made.append(record(epoch, 1.0, 1.0, val_accuracy=accuracy))
+    assert made.best_epoch == 3
+
+
+def test_an_empty_history_has_no_best(tmp_path):
+    empty = History()
+    assert empty.best is None
+    assert empty.best_epoch is None
+    assert repr(empty) == "History(0 epochs)"
+    assert str(empty) == repr(empty)
+    with pytest.raises(DataError, match="nothing to draw"):
+        empty.plot(tmp_path / "x.png")
+
+
+def test_repr_says_how_good_the_best_epoch_is(history):
+    assert repr(history) == "History(3 epochs, best 2 by val_loss: loss=0.5, val_loss=0.7, val_accuracy=0.2)"
+    history.interrupted = True
+    assert repr(history).endswith("interrupted)")
+
+
+def test_the_table_marks_the_best_epoch(history):
+    lines = [line for line in str(history).splitlines() if "●" in line]
+    assert len(lines) == 2
+    assert "0.7" in lines[1]
+    console = Console(record=True, width=100)
+    console.print(history)
+    assert "val_accuracy" in console.export_text()
+
+
+@pytest.mark.parametrize("best", [1, 30, 60])
+def test_a_long_table_leaves_out_the_middle_but_not_the_best(best):
+    made = History()
+    for epoch in range(1, 61):
+        made.append(record(epoch, 1.0 + abs(epoch - best)))
+    rows = [line.split("│") for line in str(made).splitlines() if line.startswith("│")]
+    assert f"● {best}" in [row[1].strip() for row in rows]
+    assert len(rows) == 20 + (3 if best == 30 else 1)
+
+
+@pytest.mark.parametrize(("ending", "magic"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
+def test_the_curves_are_drawn_in_any_format(history, ending, magic, tmp_path):
+    path = tmp_path / f"curves.{ending}"
+    figure = history.plot(path)
+    assert path.read_bytes().startswith(magic)
+    assert [axis.get_title(loc="left") for axis in figure.axes] == ["loss", "accuracy"]
+    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert labels == ["training", "validation", "best, epoch 2"]
+
+
+def test_one_epoch_and_negative_losses_are_drawn_too():
+    made = History()
+    made.append(record(1, -0.5))
+    assert made.plot().axes[0].get_yscale() == "linear"
+
+
+def test_a_format_that_is_none_is_named(history, tmp_path):
+    with pytest.raises(DataError, match=r"ends in \.xyz, which is no format; use .*png"):
+        history.plot(tmp_path / "curves.xyz")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_history_comes_back_from_its_file(history, tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    history.write(path)
+    back = History.read(path)
+    assert back.records == history.records
+    assert back.best_epoch == 2
+    assert [json.loads(line)["loss"] for line in path.read_text().splitlines()] == [0.9, 0.5, 0.3]
+
+
+def test_what_is_not_finite_becomes_null(tmp_path):
+    made = History()
+    made.append(record(1, 0.5, r2=math.nan))
+    made.write(tmp_path / "x.jsonl")
+    assert json.loads((tmp_path / "x.jsonl").read_text())["r2"] is None
+    assert math.isnan(History.read(tmp_path / "x.jsonl")["r2"][0])
+
+
+@pytest.mark.parametrize("text", ["hello", '{"epoch": 1}', "[1, 2]", '{"epoch": 1, "loss": "x", "lr": 1}', "3"])
+def test_a_file_that_is_no_history_is_refused(text, tmp_path):
+    path = tmp_path / "x.jsonl"
+    path.write_text(text)
+    with pytest.raises(CheckpointError, match="is not a history"):
+        History.read(path)
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        History.read(tmp_path / "none.jsonl")

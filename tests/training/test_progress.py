@@ -1,0 +1,76 @@
+"""What a person sees while a model trains."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from lamina import nn
+from lamina.training import Callback, fit, progress
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """Make every console a terminal of 120 columns that writes to the text returned."""
+    text = io.StringIO()
+    monkeypatch.setattr(progress, "Console", lambda: Console(file=text, force_terminal=True, width=120))
+    return text
+
+
+def test_outside_a_terminal_an_epoch_is_a_line(line, linear, capsys):
+    fit(linear, line, loss=nn.mse_loss, epochs=11, validation=0.25, metrics=["mae"])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 11
+    assert lines[0].startswith("epoch  1/11  loss ")
+    assert "val_loss" in lines[10]
+    assert "val_mae" in lines[10]
+
+
+def test_outside_a_terminal_the_reason_of_a_stop_is_the_last_line(line, linear, capsys):
+    class Stop(Callback):
+        def on_epoch_end(self, state, record):
+            state.request_stop("enough")
+
+    fit(linear, line, loss=nn.mse_loss, callbacks=[Stop()])
+    assert capsys.readouterr().out.splitlines()[-1] == "stopped: enough"
+
+
+@pytest.mark.parametrize("shown", [False, "auto"])
+def test_nothing_is_shown_when_off_or_outside_a_terminal_when_automatic(line, linear, capsys, shown):
+    fit(linear, line, loss=nn.mse_loss, epochs=2, progress=shown)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("shown", [True, "auto"])
+def test_a_terminal_shows_a_bar_with_rate_and_loss(line, linear, terminal, shown):
+    fit(linear, line, loss=nn.mse_loss, epochs=3, batch_size=8, validation=0.25, progress=shown)
+    last = terminal.getvalue().splitlines()[-3:]
+    assert "epoch 3/3" in last[0]
+    assert "100%" in last[0]
+    assert "samples/s" in last[0]
+    assert "val_loss" in last[1]
+
+
+def test_the_bar_is_drawn_seldom(line, linear, terminal, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(progress, "REFRESH_SECONDS", 1000.0)
+    monkeypatch.setattr(progress.ProgressBar, "_show", lambda self, *arguments: drawn.append(arguments))
+    monkeypatch.setattr("time.perf_counter", lambda: 0.0)
+    fit(linear, line, loss=nn.mse_loss, epochs=50, batch_size=1)
+    assert len(drawn) == 1
+
+
+def test_the_terminal_is_given_back_after_an_error(line, linear, terminal):
+    class Fail(Callback):
+        def on_epoch_end(self, state, record):
+            raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError, match="no"):
+        fit(linear, line, loss=nn.mse_loss, callbacks=[Fail()])
+    # The cursor that the bar hid is shown again.
+    assert terminal.getvalue().rindex("\x1b[?25h") > terminal.getvalue().rindex("\x1b[?25l")
+
+
+@pytest.mark.parametrize(("number", "text"), [(0.4, "0"), (999.0, "999"), (1500.0, "1.5k"), (2.5e6, "2.5M")])
+def test_rates_are_short(number, text):
+    assert progress._short(number) == text
