@@ -142,7 +142,7 @@ def test_a_tangent_is_right_where_a_cotangent_happens_to_be_zero() -> None:
     np.testing.assert_allclose(la.jvp(f, [x], [t])[1].numpy(), [0.5, -0.5, math.log(2.0)], rtol=1e-14)
 
 
-@pytest.mark.parametrize("f", [la.sqrt, la.log, la.exp, la.tanh, la.abs, lambda x: x**2.5, lambda x: 2.0 / x], ids=str)
+@pytest.mark.parametrize("f", [la.sqrt, la.log, la.exp, la.tanh, la.abs, lambda x: x**2.5, lambda x: 2.0 / x])
 def test_a_tangent_is_right_where_cotangents_cancel_in_each_function(f: Any) -> None:
     def cancelled(x: la.Tensor) -> la.Tensor:
         y = f(x)

@@ -145,8 +145,6 @@ def test_the_counter_wraps_at_64_bits(device: str) -> None:
     assert _bits(device, 5, 2**64 - 1, 8)[4:] == _bits(device, 5, 0, 4)
 
 
-
-
 def test_blocks_follow_each_other(device: str) -> None:
     assert _bits(device, 7, 3, 12) == _bits(device, 7, 3, 4) + _bits(device, 7, 4, 8)
 

@@ -66,7 +66,7 @@ class Gradients(Mapping["Variable", "Tensor"]):
                 yield variable
 
     def __len__(self) -> int:
-        return len(self._by_leaf)
+        return sum(1 for _ in self)
 
     def map(self, function: object) -> Gradients:
         """Return gradients with ``function`` applied to each; what clipping is made of."""
