@@ -401,6 +401,7 @@ HOLES = np.where(np.arange(12).reshape(6, 2) == 5, np.nan, 1.0)
         (DataError, "6 of 6 rows of the targets", (X, Y * np.inf), {}),
         (DataError, "pair .X, Y., got ndarray of shape \\[6, 2, 1\\]", np.ones((6, 2, 1)), {}),
         (DataError, "pair .X, Y., got int", 3, {}),
+        (DataError, "inputs are ragged", ([[1.0], [1.0, 2.0]], [1.0, 2.0]), {}),
         (DTypeError, "inputs are of type .*not numbers", (np.array([["a", "b"]] * 6), Y), {}),
         (DTypeError, "inputs are of type object", (np.array([[None, 1]] * 6), Y), {}),
         (DTypeError, "inputs are float64, the model float32", (la.asarray(X), Y), {}),

@@ -145,11 +145,16 @@ def _fitting(operation: str, values: Tensor, place: Place, role: str) -> Tensor:
 
 
 def _converted(operation: str, values: Any, place: Place, role: str) -> Tensor:
-    array = np.asarray(values) if not hasattr(values, "__dlpack__") or isinstance(values, np.ndarray) else values
-    if isinstance(array, np.ndarray) and array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
-        raise DTypeError(
-            f"{operation}: the {role} are of type {array.dtype}, not numbers; encode text and categories as numbers"
-        )
+    array = values
+    if isinstance(values, np.ndarray) or not hasattr(values, "__dlpack__"):
+        try:
+            array = np.asarray(values)
+        except ValueError as error:
+            raise DataError(f"{operation}: the {role} are ragged, so they make no array: {error}") from error
+        if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
+            raise DTypeError(
+                f"{operation}: the {role} are of type {array.dtype}, not numbers; encode text and categories as numbers"
+            )
     made = asarray(array, device=place.device)
     return made.astype(place.dtype) if made.dtype.floating else made
 
