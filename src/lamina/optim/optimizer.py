@@ -1,0 +1,310 @@
+"""The base of the optimisers: parameter groups, state, and the step that all of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+from lamina.autodiff.gradients import Gradients
+from lamina.autodiff.node import record
+from lamina.dtypes import bool_, float64
+from lamina.errors import DTypeError, GradientError, ShapeError
+from lamina.optim.hyperparameters import Check, checked, flag, non_negative
+from lamina.optim.parameter_group import (
+    ParameterGroup,
+    Parameters,
+    ParameterState,
+    as_group,
+    as_groups,
+    learning_rate,
+    refuse_repeats,
+)
+from lamina.optim.state import load_into, state_of
+from lamina.primitives.elementwise import astype
+from lamina.tensor import Tensor, Variable
+
+Values = Sequence[Tensor]
+Updates = list[tuple[Variable, Tensor]]
+
+
+class Optimizer:
+    """The base of the optimisers.
+
+    An optimiser is a rule: `update` gives a parameter's next value and state from its gradient. What a rule
+    needs beside them it names in four methods, each called once for a group, not for a parameter:
+
+    - `slots`: the tensors to remember for each parameter, with their first values;
+    - `counters`: the numbers to remember, with their first values;
+    - `constants`: numbers made from the hyperparameters;
+    - `factors`: numbers made from the learning rate and the counters, in float64, with the next counters.
+
+    In `update` all of them are attributes of ``k``: 0-d tensors of the parameter's type.
+
+    Parameters
+    ----------
+    params : iterable of Variable, or of dict
+        The parameters; or groups of them, dicts with ``"params"`` and the hyperparameters in which they differ.
+    lr : float
+        The learning rate. Each group keeps it in a variable, ``group["lr"]``, that schedules assign.
+    **hyperparameters
+        The rest, each with an entry in ``checks``.
+
+    Attributes
+    ----------
+    param_groups : list of ParameterGroup
+        Dicts of hyperparameters.
+    state : dict of Variable to dict of str to Variable
+        What is remembered for each parameter.
+
+    Raises
+    ------
+    DataError, DTypeError
+        When a hyperparameter is out of its range, no parameters are given, they are not trainable variables, or
+        one appears twice.
+
+    Examples
+    --------
+    A rule of one's own:
+
+    >>> import lamina as la
+    >>> class SignDescent(la.optim.Optimizer):
+    ...     def update(self, k, p, g, state):
+    ...         return (p - k.lr * la.sign(g),)
+    >>> w = la.variable([1.0, -2.0])
+    >>> optimizer = SignDescent([w], lr=0.5)
+    >>> optimizer.step((w * w).sum().backward())
+    >>> w.value
+    Tensor([ 0.5, -1.5], shape=[2], dtype=float32)
+    """
+
+    checks: ClassVar[dict[str, Check]] = {}
+    """The hyperparameters of the rule, with what they may be."""
+
+    applies_weight_decay: ClassVar[bool] = False
+    """Whether the rule itself uses ``k.weight_decay``; it is applied before the rule otherwise."""
+
+    def __init__(self, params: Parameters, lr: float, **hyperparameters: Any) -> None:
+        self._name = type(self).__name__
+        self._checks = {**_COMMON_CHECKS, **self.checks}
+        self.defaults = {"lr": lr, **_COMMON, **hyperparameters}
+        self.param_groups: list[ParameterGroup] = []
+        groups = as_groups(self._name, params)
+        refuse_repeats(self._name, [each for group in groups for each in group["params"]])
+        for group in groups:
+            self._add(group)
+
+    # --- the rule ---
+
+    def slots(self, group: Mapping[str, Any]) -> dict[str, float]:
+        """Return the names of the tensors remembered for each parameter, and the number each is first filled with."""
+        return {}
+
+    def counters(self, group: Mapping[str, Any]) -> dict[str, float]:
+        """Return the names of the numbers remembered for each parameter, and their first values."""
+        return {}
+
+    def constants(self, group: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the rule makes from the hyperparameters; floats become tensors, other values stay."""
+        return {}
+
+    def factors(self, k: Any, lr: Tensor, counters: Values) -> tuple[dict[str, Tensor], Values]:
+        """Return numbers that the rule makes from the learning rate and the counters, and the next counters."""
+        return {"lr": lr}, counters
+
+    def update(self, k: Any, p: Tensor, g: Tensor, state: Values) -> Values:
+        """Return the next value of a parameter and of each of its slots.
+
+        Parameters
+        ----------
+        k : namespace
+            The constants and factors of the group.
+        p, g : Tensor
+            The parameter and its gradient, weight decay applied.
+        state : sequence of Tensor
+            The slots, in order.
+        """
+        raise NotImplementedError(f"{type(self).__name__}: define update(self, k, p, g, state)")
+
+    def check_together(self, group: Mapping[str, Any]) -> None:
+        """Refuse hyperparameters that are right one by one but do not go together."""
+
+    def check_parameters(self, params: list[Variable]) -> None:
+        """Refuse parameters that the rule cannot update."""
+
+    # --- what a user calls ---
+
+    @property
+    def lr(self) -> Variable:
+        """The variable that holds the learning rate of the first group."""
+        return self.param_groups[0]["lr"]  # type: ignore[no-any-return]
+
+    @property
+    def state(self) -> dict[Variable, dict[str, Variable]]:
+        """What is remembered for each parameter."""
+        return {each.parameter: dict(each.named()) for each in self._states()}
+
+    def step(self, grads: Gradients) -> None:
+        """Update every parameter that has a gradient.
+
+        A parameter that the loss does not depend on stays as it is, with its state. Everything new is computed
+        before anything is assigned: a step that fails changes nothing.
+
+        Parameters
+        ----------
+        grads : Gradients
+            What ``loss.backward()`` returns.
+
+        Raises
+        ------
+        DTypeError, ShapeError
+            When these are not gradients of the parameters' shapes and types.
+        GradientError
+            When no parameter has a gradient.
+        """
+        if not isinstance(grads, Gradients):
+            raise DTypeError(
+                f"{self._name}.step: expected the Gradients that loss.backward() returns, got {type(grads).__name__}"
+            )
+        updates: Updates = []
+        with record(False):
+            for group in self.param_groups:
+                group.follow()
+                self._collect(updates, group, grads)
+        if not updates:
+            raise GradientError(
+                f"{self._name}.step: the loss depends on none of this optimiser's parameters; "
+                "was it made for another model?"
+            )
+        for variable, value in updates:
+            variable.assign(value)
+
+    def add_param_group(self, group: Mapping[str, Any]) -> None:
+        """Add parameters with hyperparameters of their own; those not given are the optimiser's."""
+        added = as_group(self._name, group)
+        refuse_repeats(self._name, [*(each.parameter for each in self._states()), *added["params"]])
+        self._add(added)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return hyperparameters and state under flat names, such as ``"group.0.lr"`` and ``"state.0.exp_avg"``.
+
+        Variables appear as tensors, which safetensors can hold; the rest is Python numbers, flags, texts and
+        lists of them, which JSON can. Parameters are numbered in the order they were given.
+        """
+        return state_of(self.param_groups)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take hyperparameters and state from what `state_dict` returned.
+
+        Raises
+        ------
+        CheckpointError
+            When names, shapes, types or values do not fit; it lists them all, and the optimiser is unchanged.
+        """
+        load_into(self._name, self.param_groups, state)
+
+    def __repr__(self) -> str:
+        lines = []
+        for place, group in enumerate(self.param_groups):
+            values = ", ".join(f"{name}={value}" for name, value in group.hyperparameters.items())
+            lines.append(f"  ({place}): {len(group['params'])} parameters, lr={group['lr'].item():g}, {values}")
+        return f"{self._name}(\n" + "\n".join(lines) + "\n)"
+
+    # --- how it works ---
+
+    def _states(self) -> Iterator[ParameterState]:
+        return (state for group in self.param_groups for state in group.states)
+
+    def _add(self, given: dict[str, Any]) -> None:
+        values = {**self.defaults, **given}
+        params, lr = values.pop("params"), values.pop("lr")
+        self.check_parameters(params)
+        kept = checked(self._name, values, self._checks)
+        self.check_together(kept)
+        rate = learning_rate(self._name, lr, params[0], len(self.param_groups))
+        first = sum(len(group.states) for group in self.param_groups)
+        states = [ParameterState(each, first + place) for place, each in enumerate(params)]
+        kept = {"params": params, "lr": rate, **kept}
+        self.param_groups.append(
+            ParameterGroup(self._name, kept, self._checks, states, self.check_together, self._arrange)
+        )
+
+    def _arrange(self, group: ParameterGroup) -> None:
+        """Make the constants and the state that the hyperparameters call for, keeping what is there."""
+        group.constants = {"one": 1.0, "weight_decay": group["weight_decay"], **self.constants(group)}
+        group.kept.clear()
+        slots, counters = self.slots(group), self.counters(group)
+        shared = {name: group.states[0].parameter._full((), value, float64) for name, value in counters.items()}
+        for state in group.states:
+            p = state.parameter
+            state.counters = [state.counter(name, shared[name]) for name in counters]
+            state.slots = [state.slot(name, p._full(p.shape, first)) for name, first in slots.items()]
+
+    def _collect(self, updates: Updates, group: ParameterGroup, grads: Gradients) -> None:
+        """Add the next value of every variable of a group to what is to be assigned.
+
+        Parameters that have been updated equally often share their counters' tensors, and so the factors: those
+        are computed once for all of them, and cast once for each type.
+        """
+        factors: dict[Any, tuple[dict[str, Tensor], Values]] = {}
+        prepared: dict[Any, Any] = {}
+        negated, decay = group["maximize"], not self.applies_weight_decay and group["weight_decay"] != 0.0
+        for state in group.states:
+            variable, slots = state.parameter, state.slots
+            g = grads.get(variable)
+            if g is None:
+                continue
+            p = variable.value
+            if g._data.shape != p._data.shape or g._data.dtype is not p._data.dtype:
+                _check_gradient(self._name, variable, g)
+            count = id(state.counters[0]._data) if state.counters else 0
+            if count not in factors:
+                factors[count] = self._factors(group, p, [each.value for each in state.counters])
+            numbers, counters = factors[count]
+            key = count, p._data.dtype
+            k = prepared.get(key)
+            if k is None:
+                k = prepared[key] = _namespace(group, p, numbers)
+            if negated:
+                g = -g
+            if decay:
+                if group["decoupled_weight_decay"]:
+                    p = p * k.shrinkage
+                else:
+                    g = g + k.weight_decay * p
+            new = self.update(k, p, g, [slot.value for slot in slots])
+            updates += zip((variable, *slots, *state.counters), (*new, *counters), strict=True)
+
+    def _factors(self, group: ParameterGroup, p: Tensor, counters: Values) -> tuple[dict[str, Tensor], Values]:
+        lr = group["lr"].value
+        k = SimpleNamespace(**group.tensors(p, float64))
+        numbers, counters = self.factors(k, lr, counters)
+        if group["decoupled_weight_decay"] and group["weight_decay"] != 0.0:
+            numbers["shrinkage"] = k.one - lr * k.weight_decay
+        return numbers, counters
+
+
+def _namespace(group: ParameterGroup, p: Tensor, factors: dict[str, Tensor]) -> Any:
+    """Return the constants and factors in the type of a parameter."""
+    dtype = p.dtype
+    k = SimpleNamespace(**group.tensors(p, dtype))
+    for name, value in factors.items():
+        setattr(k, name, value if value.dtype in (dtype, bool_) else astype(value, dtype=dtype))
+    return k
+
+
+_COMMON: dict[str, Any] = {"weight_decay": 0.0, "maximize": False, "decoupled_weight_decay": False}
+_COMMON_CHECKS: dict[str, Check] = {"weight_decay": non_negative, "maximize": flag, "decoupled_weight_decay": flag}
+
+
+def _check_gradient(owner: str, variable: Variable, g: Tensor) -> None:
+    if g.shape != variable.shape:
+        raise ShapeError(
+            f"{owner}.step: {variable.label} has shape {list(variable.shape)}, its gradient {list(g.shape)}; "
+            "they must be equal"
+        )
+    if g.dtype is not variable.dtype:
+        raise DTypeError(
+            f"{owner}.step: {variable.label} is {variable.dtype.name}, its gradient {g.dtype.name}; "
+            "grads.map(lambda g: g.astype(...)) casts gradients"
+        )

@@ -1,0 +1,205 @@
+"""A group of parameters with the hyperparameters they share, and the state of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lamina.dtypes import DType, float64
+from lamina.errors import AssignmentError, BackendError, DataError, DTypeError
+from lamina.optim.hyperparameters import Check, non_negative
+from lamina.tensor import Tensor, Variable
+
+Parameters = Iterable[Variable] | Iterable[Mapping[str, Any]]
+
+
+@dataclass(slots=True, eq=False)
+class ParameterState:
+    """One parameter and what its optimiser remembers about it.
+
+    Attributes
+    ----------
+    parameter : Variable
+    index : int
+        Its place among all parameters of the optimiser; names its state in a state dict.
+    counters : list of Variable
+        Numbers that follow the count of the parameter's updates, such as the count itself: 0-d, float64.
+    slots : list of Variable
+        Tensors of the parameter's shape and type, such as a mean of past gradients.
+    """
+
+    parameter: Variable
+    index: int
+    counters: list[Variable] = field(default_factory=list)
+    slots: list[Variable] = field(default_factory=list)
+
+    def named(self) -> list[tuple[str, Variable]]:
+        """Return the counters and slots with their names."""
+        return [(_last_part(each), each) for each in (*self.counters, *self.slots)]
+
+    def counter(self, name: str, first: Tensor) -> Variable:
+        """Return the counter of this name, a new one if there is none."""
+        return self._found(self.counters, name, first)
+
+    def slot(self, name: str, first: Tensor) -> Variable:
+        """Return the slot of this name, a new one if there is none."""
+        return self._found(self.slots, name, first)
+
+    def _found(self, among: list[Variable], name: str, first: Tensor) -> Variable:
+        for variable in among:
+            if _last_part(variable) == name:
+                return variable
+        return Variable(first, f"state.{self.index}.{name}", trainable=False)
+
+
+class ParameterGroup(dict[str, Any]):
+    """The hyperparameters of a group by name, ``"params"`` (a list) and ``"lr"`` (a variable) among them.
+
+    ``group["lr"] = 0.01`` assigns the variable. Another hyperparameter is checked and replaced; it takes effect
+    with the next step.
+    """
+
+    def __init__(
+        self,
+        owner: str,
+        values: dict[str, Any],
+        checks: Mapping[str, Check],
+        states: list[ParameterState],
+        check_together: Callable[[Mapping[str, Any]], None],
+        arrange: Callable[[ParameterGroup], None],
+    ) -> None:
+        super().__init__(values)
+        self.owner = owner
+        self.checks = checks
+        self.states = states
+        self.constants: dict[str, Any] = {}
+        self.kept: dict[Any, dict[str, Any]] = {}
+        self._check_together = check_together
+        self._arrange = arrange
+        arrange(self)
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """What was given at the start apart from the parameters and the learning rate."""
+        return {name: self[name] for name in self.checks}
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if name == "params":
+            raise AssignmentError(
+                f"{self.owner}: the parameters of a group are fixed; add a group with add_param_group"
+            )
+        if name == "lr":
+            self["lr"].assign(value if isinstance(value, Tensor) else non_negative(self.owner, "lr", value))
+            return
+        check = self.checks.get(name)
+        if check is None:
+            super().__setitem__(name, value)
+            return
+        value = check(self.owner, name, value)
+        self._check_together({**self, name: value})
+        self.replace({name: value})
+
+    def replace(self, hyperparameters: Mapping[str, Any]) -> None:
+        """Take several hyperparameters that have been checked."""
+        self.update(hyperparameters)
+        self._arrange(self)
+
+    def follow(self) -> None:
+        """Move what is remembered to the device of the parameters, where the user has moved those."""
+        lr = self["lr"]
+        backend = self.states[0].parameter._backend
+        if lr._backend is backend:
+            return
+        one_device(self.owner, self["params"])
+        for variable in self.variables():
+            variable._hold(variable._untracked.to(backend.name))
+
+    def variables(self) -> list[Variable]:
+        """Return the learning rate and the state of every parameter."""
+        return [self["lr"], *(each for state in self.states for each in (*state.counters, *state.slots))]
+
+    def tensors(self, beside: Tensor, dtype: DType) -> dict[str, Any]:
+        """Return the constants as tensors of a type; made once, for making them costs more than using them."""
+        key = beside._backend, dtype
+        found = self.kept.get(key)
+        if found is None:
+            found = {
+                name: beside._full((), value, dtype) if isinstance(value, float) else value
+                for name, value in self.constants.items()
+            }
+            self.kept[key] = found
+        return found
+
+
+def as_groups(owner: str, params: Parameters) -> list[dict[str, Any]]:
+    """Return what a user gives as parameters, variables or groups, as a list of dicts with a list of variables."""
+    if isinstance(params, Tensor | Mapping):
+        raise DTypeError(
+            f"{owner}: expected a list of variables or of dicts, got one {type(params).__name__}; use [...]"
+        )
+    if not isinstance(params, Iterable):
+        hint = "; use model.parameters()" if hasattr(params, "parameters") else ""
+        raise DTypeError(f"{owner}: expected a list of variables or of dicts, got {type(params).__name__}{hint}")
+    given: list[Any] = list(params)
+    if not given:
+        raise DataError(f"{owner}: the list of parameters is empty; give at least one variable")
+    if not any(isinstance(each, Mapping) for each in given):
+        given = [{"params": given}]
+    return [as_group(owner, each) for each in given]
+
+
+def as_group(owner: str, given: Any) -> dict[str, Any]:
+    """Return one group as a dict whose ``"params"`` are a list of distinct trainable variables."""
+    if not isinstance(given, Mapping) or "params" not in given:
+        raise DTypeError(f'{owner}: a parameter group is a dict with "params", got {_described(given)}')
+    params = given["params"]
+    variables = [params] if isinstance(params, Variable) else list(params)
+    if not variables:
+        raise DataError(f"{owner}: a parameter group is empty; give at least one variable")
+    for each in variables:
+        if not isinstance(each, Variable):
+            raise DTypeError(f"{owner}: parameters are variables made with la.variable, got {_described(each)}")
+        if not each.trainable:
+            raise DTypeError(f"{owner}: {each.label} is not trainable; leave it out of the parameters")
+    one_device(owner, variables)
+    return {**given, "params": variables}
+
+
+def one_device(owner: str, variables: list[Variable]) -> None:
+    """Refuse parameters on several devices in one group."""
+    devices = dict.fromkeys(each.device for each in variables)
+    if len(devices) > 1:
+        raise BackendError(
+            f"{owner}: the parameters of a group are on different devices, {' and '.join(devices)}; "
+            "make a group for each device"
+        )
+
+
+def refuse_repeats(owner: str, variables: Iterable[Variable]) -> None:
+    """Refuse a parameter that would be updated twice in a step."""
+    seen: set[Variable] = set()
+    for variable in variables:
+        if variable in seen:
+            raise DataError(f"{owner}: {variable.label} appears twice; a parameter belongs to one group, once")
+        seen.add(variable)
+
+
+def learning_rate(owner: str, value: Any, beside: Variable, place: int) -> Variable:
+    """Return the variable that holds a group's learning rate, on the device of its parameters."""
+    if isinstance(value, Variable):
+        if value.shape or value.dtype is not float64 or value.trainable:
+            raise DTypeError(
+                f"{owner}: a variable as lr has shape [] and type float64 and is not trainable, got {value!r}"
+            )
+        return value
+    rate = beside._full((), non_negative(owner, "lr", value), float64)
+    return Variable(rate, f"group.{place}.lr", trainable=False)
+
+
+def _last_part(variable: Variable) -> str:
+    return (variable.name or "").rpartition(".")[2]
+
+
+def _described(value: Any) -> str:
+    return f"a {type(value).__name__}"
