@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -14,7 +15,7 @@ from lamina.functions.operands import cast, floating, tensor
 from lamina.functions.reductions import mean, sum
 from lamina.nn.labels import check_class_labels, check_unit_interval, concrete
 from lamina.nn.reduction import Reduction, check_reduction, reduced, same_shape, weights
-from lamina.primitives import elementwise as rows
+from lamina.primitives import elementwise as rows, reductions
 from lamina.primitives.broadcasting import reshape, sum_
 from lamina.tensor import Tensor
 
@@ -22,8 +23,8 @@ from lamina.tensor import Tensor
 def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Tensor,
-    *,
     weight: Tensor | None = None,
+    *,
     pos_weight: Tensor | None = None,
     reduction: Reduction = "mean",
 ) -> Tensor:
@@ -65,8 +66,9 @@ def binary_cross_entropy_with_logits(
     if not y.dtype.floating:
         y = cast(y, x.dtype)
     # softplus(x) = max(x, 0) + log(1 + exp(-|x|)). The sign is a constant, so the derivative at 0 is right too.
-    positive = cast(x._untracked > 0.0, x.dtype)
-    tail = log1p(exp(x * (1.0 - 2.0 * positive)))
+    positive = rows.less(x._scalar(0.0), x)
+    tail = log1p(exp(x * rows.where(positive, x._scalar(-1.0), x._scalar(1.0))))
+    positive = cast(positive, x.dtype)
     if pos_weight is None:
         losses = tail + x * (positive - y)
     else:
@@ -80,8 +82,8 @@ def binary_cross_entropy_with_logits(
 def cross_entropy(
     input: Tensor,
     target: Tensor,
-    *,
     weight: Tensor | None = None,
+    *,
     ignore_index: int = -100,
     reduction: Reduction = "mean",
     label_smoothing: float = 0.0,
@@ -136,18 +138,30 @@ def cross_entropy(
     if not 0.0 <= label_smoothing <= 1.0:
         raise ValueError(f"cross_entropy: label_smoothing must be from 0 to 1, got {label_smoothing}")
     axis = _class_axis("cross_entropy", input)
-    logarithms = log_softmax(input, axis)
     weight = _class_weights("cross_entropy", weight, input, axis)
     if target.dtype.floating:
-        return _of_probabilities(logarithms, target, weight, ignore_index, reduction, label_smoothing)
-    return _of_labels("cross_entropy", logarithms, target, weight, ignore_index, reduction, label_smoothing)
+        _check_probability_shape(input, target, axis, ignore_index)
+        return _of_probabilities(log_softmax(input, axis), target, weight, axis, reduction, label_smoothing)
+    labels = _chosen("cross_entropy", input, target, axis, ignore_index)
+    # The loss is log(sum(exp(x))) - x[y], computed from the largest logit down.
+    shifted = input - reductions.max_(input._untracked, axes=(axis,), keepdims=True)
+    total = log(sum_(exp(shifted), axes=(axis,), keepdims=True))
+    losses = total - labels.pick(shifted)
+    importance = None if weight is None else labels.pick(weight)
+    if importance is not None:
+        losses = losses * importance
+    if label_smoothing:
+        each = total - shifted if weight is None else (total - shifted) * weight
+        spread = sum_(each, axes=(axis,), keepdims=True)
+        losses = losses * (1.0 - label_smoothing) + spread * (label_smoothing / input.shape[axis])
+    return labels.reduced("cross_entropy", losses, importance, reduction)
 
 
 def nll_loss(
     input: Tensor,
     target: Tensor,
-    *,
     weight: Tensor | None = None,
+    *,
     ignore_index: int = -100,
     reduction: Reduction = "mean",
 ) -> Tensor:
@@ -165,7 +179,12 @@ def nll_loss(
     input, target = floating("nll_loss", input), tensor("nll_loss", target)
     axis = _class_axis("nll_loss", input)
     weight = _class_weights("nll_loss", weight, input, axis)
-    return _of_labels("nll_loss", input, target, weight, ignore_index, reduction, 0.0)
+    labels = _chosen("nll_loss", input, target, axis, ignore_index)
+    losses = rows.negative(labels.pick(input))
+    importance = None if weight is None else labels.pick(weight)
+    if importance is not None:
+        losses = losses * importance
+    return labels.reduced("nll_loss", losses, importance, reduction)
 
 
 def _class_axis(name: str, input: Tensor) -> int:
@@ -185,44 +204,36 @@ def _class_weights(name: str, weight: Tensor | None, input: Tensor, axis: int) -
     return cast(reshape(weight, shape=(classes, *[1] * (input.ndim - axis - 1))), input.dtype)
 
 
-def _of_labels(
-    name: str,
-    logarithms: Tensor,
-    target: Tensor,
-    weight: Tensor | None,
-    ignore_index: int,
-    reduction: Reduction,
-    smoothing: float,
-) -> Tensor:
-    axis = _class_axis(name, logarithms)
-    classes = logarithms.shape[axis]
-    _check_label_shape(name, logarithms, target, axis)
-    target = cast(target, int64)
-    some_ignored = check_class_labels(name, target, classes, ignore_index) if concrete(target) else True
+@dataclass(frozen=True)
+class _Labels:
+    """Labels as a table of which class is the one, and the shapes they had."""
 
-    # A table of which class is the label, not a gather: its adjoint is as quick, and a label out of range is no error.
-    labels = reshape(target, shape=(*target.shape[:axis], 1, *target.shape[axis:]))
-    numbers = labels._constant(np.arange(classes).reshape(-1, *[1] * (logarithms.ndim - axis - 1)), int64)
-    chosen = rows.equal(labels, numbers)
-    counted = rows.not_equal(labels, labels._scalar(ignore_index)) if some_ignored else None
-    if counted is not None:
-        chosen = rows.bitwise_and(chosen, counted)
+    chosen: Tensor
+    """bool, of the shape of the input."""
+    counted: Tensor | None
+    """bool, of length one along the classes; None where no label is ignored."""
+    axis: int
+    shape: tuple[int, ...]
 
-    weighted = logarithms if weight is None else logarithms * weight
-    zero = weighted._scalar(0.0)
-    losses = rows.negative(sum_(rows.where(chosen, weighted, zero), axes=(axis,), keepdims=True))
-    if smoothing:
-        spread = rows.negative(sum_(weighted, axes=(axis,), keepdims=True))
-        spread = spread if counted is None else rows.where(counted, spread, zero)
-        losses = losses * (1.0 - smoothing) + spread * (smoothing / classes)
-    if reduction == "mean" and weight is not None:
-        return sum(losses) / sum(rows.where(chosen, weight, zero))
-    if reduction == "mean" and counted is not None:
-        return sum(losses) / sum(cast(counted, losses.dtype))
-    return reduced(name, reshape(losses, shape=target.shape) if reduction == "none" else losses, reduction)
+    def pick(self, values: Tensor) -> Tensor:
+        """Return the value at each label, zero at ignored ones, of length one along the classes.
+
+        A choice and a sum, not a gather: the adjoint needs no scattering and a label out of range is no crash.
+        """
+        return sum_(rows.where(self.chosen, values, values._scalar(0.0)), axes=(self.axis,), keepdims=True)
+
+    def reduced(self, name: str, losses: Tensor, importance: Tensor | None, reduction: Reduction) -> Tensor:
+        """Return the losses, zero at ignored labels; or their sum; or that over the sum of their importances."""
+        if self.counted is not None:
+            losses = rows.where(self.counted, losses, losses._scalar(0.0))
+            importance = cast(self.counted, losses.dtype) if importance is None else importance
+        if reduction == "mean" and importance is not None:
+            return sum(losses) / sum(importance)
+        return reduced(name, reshape(losses, shape=self.shape) if reduction == "none" else losses, reduction)
 
 
-def _check_label_shape(name: str, input: Tensor, target: Tensor, axis: int) -> None:
+def _chosen(name: str, input: Tensor, target: Tensor, axis: int, ignore_index: int) -> _Labels:
+    """Return integer labels, once checked, as a table."""
     if not target.dtype.integral:
         raise DTypeError(f"{name}: labels are integers, got {target.dtype.name}; cast them with astype")
     expected = input.shape[:axis] + input.shape[axis + 1 :]
@@ -231,25 +242,31 @@ def _check_label_shape(name: str, input: Tensor, target: Tensor, axis: int) -> N
             f"{name}: for an input of shape {list(input.shape)}, with classes along axis {axis}, "
             f"labels have shape {list(expected)}; got {list(target.shape)}"
         )
+    target, classes = cast(target, int64), input.shape[axis]
+    some_ignored = check_class_labels(name, target, classes, ignore_index) if concrete(target) else True
+    labels = reshape(target, shape=(*expected[:axis], 1, *expected[axis:]))
+    numbers = labels._constant(np.arange(classes).reshape(-1, *[1] * (input.ndim - axis - 1)), int64)
+    chosen = rows.equal(labels, numbers)
+    if not some_ignored:
+        return _Labels(chosen, None, axis, expected)
+    counted = rows.not_equal(labels, labels._scalar(ignore_index))
+    return _Labels(rows.bitwise_and(chosen, counted), counted, axis, expected)
 
 
-def _of_probabilities(
-    logarithms: Tensor,
-    target: Tensor,
-    weight: Tensor | None,
-    ignore_index: int,
-    reduction: Reduction,
-    smoothing: float,
-) -> Tensor:
-    axis = _class_axis("cross_entropy", logarithms)
-    if target.shape != logarithms.shape:
-        labels = logarithms.shape[:axis] + logarithms.shape[axis + 1 :]
+def _check_probability_shape(input: Tensor, target: Tensor, axis: int, ignore_index: int) -> None:
+    if target.shape != input.shape:
+        labels = input.shape[:axis] + input.shape[axis + 1 :]
         raise ShapeError(
-            f"cross_entropy: for an input of shape {list(logarithms.shape)}, probabilities have that shape and integer "
+            f"cross_entropy: for an input of shape {list(input.shape)}, probabilities have that shape and integer "
             f"labels {list(labels)}; got {target.dtype.name}{list(target.shape)}"
         )
     if ignore_index >= 0:
         raise ValueError("cross_entropy: ignore_index is for integer labels; with probabilities leave it out")
+
+
+def _of_probabilities(
+    logarithms: Tensor, target: Tensor, weight: Tensor | None, axis: int, reduction: Reduction, smoothing: float
+) -> Tensor:
     if smoothing:
         target = target * (1.0 - smoothing) + smoothing / logarithms.shape[axis]
     weighted = logarithms if weight is None else logarithms * weight

@@ -12,7 +12,6 @@ from lamina.nn.activations import activation_layer
 from lamina.nn.dropout import Dropout
 from lamina.nn.linear import Linear
 from lamina.nn.module import Module
-from lamina.tensor import Tensor
 
 Layer = Callable[[Any], Any]
 
@@ -90,6 +89,7 @@ def _callable(layer: Any) -> Layer:
 class MLP(Sequential):
     """A multilayer perceptron: linear layers with an activation, and dropout, between them.
 
+    It takes ``x`` of shape [..., inputs] to a tensor of shape [..., outputs].
     Its layers are named as those of `Sequential`: ``"0.weight"``, ``"0.bias"``, ``"2.weight"`` and so on.
 
     Parameters
@@ -147,9 +147,3 @@ class MLP(Sequential):
             if dropout != 0.0:
                 layers.append(Dropout(dropout))
         super().__init__(*layers, Linear(widths[-1], outputs, dtype=dtype))
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """Return the outputs, of shape [..., outputs], for ``x`` of shape [..., inputs]."""
-        for layer in self.layers:
-            x = layer(x)
-        return x

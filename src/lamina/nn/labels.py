@@ -37,7 +37,7 @@ def check_class_labels(name: str, target: Tensor, classes: int, ignore_index: in
     wrong = outside[outside != ignore_index]
     if wrong.size:
         raise DataError(
-            f"{name}: the label {wrong[0]} is out of range: for {classes} classes labels are 0 to {classes - 1}, "
+            f"{name}: the label {wrong[0]!s} is out of range: for {classes} classes labels are 0 to {classes - 1}, "
             f"or {ignore_index} (ignore_index) for what does not count"
         )
     return True
@@ -48,7 +48,7 @@ def check_unit_interval(name: str, target: Tensor) -> None:
     values = _values(target)
     if values.size and not (np.minimum.reduce(values, axis=None) >= 0 and np.maximum.reduce(values, axis=None) <= 1):
         wrong = values[~((values >= 0) & (values <= 1))]
-        raise DataError(f"{name}: the target {wrong[0]} is out of range: targets are probabilities, from 0 to 1")
+        raise DataError(f"{name}: the target {wrong[0]!s} is out of range: targets are probabilities, from 0 to 1")
 
 
 def check_signs(name: str, target: Tensor) -> None:
@@ -56,4 +56,4 @@ def check_signs(name: str, target: Tensor) -> None:
     values = _values(target)
     wrong = values[np.abs(values) != 1]
     if wrong.size:
-        raise DataError(f"{name}: the label {wrong[0]} is out of range: labels are 1 or -1")
+        raise DataError(f"{name}: the label {wrong[0]!s} is out of range: labels are 1 or -1")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import KW_ONLY, dataclass, fields
 from typing import Literal
 
 from lamina.nn.classification_losses import binary_cross_entropy_with_logits, cross_entropy, kl_div, nll_loss
@@ -34,13 +34,14 @@ class Loss(Module):
         )
 
 
-settings = dataclass(eq=False, repr=False, kw_only=True)
+settings = dataclass(eq=False, repr=False)
 
 
 @settings
 class MSELoss(Loss):
     """The squared error; see `mse_loss`."""
 
+    _: KW_ONLY
     reduction: Reduction = "mean"
 
     def __call__(self, input: Tensor, target: Tensor) -> Tensor:
@@ -51,6 +52,7 @@ class MSELoss(Loss):
 class L1Loss(Loss):
     """The absolute error; see `l1_loss`."""
 
+    _: KW_ONLY
     reduction: Reduction = "mean"
 
     def __call__(self, input: Tensor, target: Tensor) -> Tensor:
@@ -61,6 +63,7 @@ class L1Loss(Loss):
 class HuberLoss(Loss):
     """A square near zero and a line beyond ``delta``; see `huber_loss`."""
 
+    _: KW_ONLY
     reduction: Reduction = "mean"
     delta: float = 1.0
 
@@ -72,6 +75,7 @@ class HuberLoss(Loss):
 class SmoothL1Loss(Loss):
     """The Huber loss over ``beta``; see `smooth_l1_loss`."""
 
+    _: KW_ONLY
     reduction: Reduction = "mean"
     beta: float = 1.0
 
@@ -84,6 +88,7 @@ class BCEWithLogitsLoss(Loss):
     """The cross-entropy of yes or no, from logits; see `binary_cross_entropy_with_logits`."""
 
     weight: Tensor | None = None
+    _: KW_ONLY
     pos_weight: Tensor | None = None
     reduction: Reduction = "mean"
 
@@ -98,6 +103,7 @@ class CrossEntropyLoss(Loss):
     """The cross-entropy of classes or probabilities, from logits; see `cross_entropy`."""
 
     weight: Tensor | None = None
+    _: KW_ONLY
     ignore_index: int = -100
     reduction: Reduction = "mean"
     label_smoothing: float = 0.0
@@ -118,6 +124,7 @@ class NLLLoss(Loss):
     """The negative log-likelihood of classes, from log-probabilities; see `nll_loss`."""
 
     weight: Tensor | None = None
+    _: KW_ONLY
     ignore_index: int = -100
     reduction: Reduction = "mean"
 
@@ -129,6 +136,7 @@ class NLLLoss(Loss):
 class KLDivLoss(Loss):
     """The Kullback-Leibler divergence, from log-probabilities; see `kl_div`."""
 
+    _: KW_ONLY
     reduction: Literal["mean", "batchmean", "sum", "none"] = "mean"
     log_target: bool = False
 
@@ -140,39 +148,43 @@ class KLDivLoss(Loss):
 class HingeLoss(Loss):
     """The hinge loss of scores; see `hinge_loss`."""
 
-    reduction: Reduction = "mean"
+    _: KW_ONLY
     margin: float = 1.0
+    reduction: Reduction = "mean"
 
     def __call__(self, input: Tensor, target: Tensor) -> Tensor:
-        return hinge_loss(input, target, self.reduction, self.margin)
+        return hinge_loss(input, target, self.margin, self.reduction)
 
 
 @settings
 class HingeEmbeddingLoss(Loss):
     """The hinge loss of distances between pairs; see `hinge_embedding_loss`."""
 
-    reduction: Reduction = "mean"
+    _: KW_ONLY
     margin: float = 1.0
+    reduction: Reduction = "mean"
 
     def __call__(self, input: Tensor, target: Tensor) -> Tensor:
-        return hinge_embedding_loss(input, target, self.reduction, self.margin)
+        return hinge_embedding_loss(input, target, self.margin, self.reduction)
 
 
 @settings
 class CosineEmbeddingLoss(Loss):
     """The loss of the angles between pairs; see `cosine_embedding_loss`."""
 
-    reduction: Reduction = "mean"
+    _: KW_ONLY
     margin: float = 0.0
+    reduction: Reduction = "mean"
 
     def __call__(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
-        return cosine_embedding_loss(input1, input2, target, self.reduction, self.margin)
+        return cosine_embedding_loss(input1, input2, target, self.margin, self.reduction)
 
 
 @settings
 class CosineSimilarity(Loss):
     """The cosine of the angle between vectors; see `cosine_similarity`."""
 
+    _: KW_ONLY
     axis: int = 1
     eps: float = 1e-8
 

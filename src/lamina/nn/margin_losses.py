@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lamina.errors import ShapeError
 from lamina.functions.activations import relu
-from lamina.functions.elementwise import maximum, sqrt, where
+from lamina.functions.elementwise import clip, maximum, sqrt, where
 from lamina.functions.operands import cast, floating, one_axis, tensor
 from lamina.functions.reductions import root, sum
 from lamina.nn.labels import check_signs, concrete
@@ -13,7 +13,7 @@ from lamina.primitives import specs
 from lamina.tensor import Tensor
 
 
-def hinge_loss(input: Tensor, target: Tensor, reduction: Reduction = "mean", margin: float = 1.0) -> Tensor:
+def hinge_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: Reduction = "mean") -> Tensor:
     """Return the hinge loss of scores ``f``, ``max(0, margin - y * f)``: that of support vector machines.
 
     Parameters
@@ -22,8 +22,8 @@ def hinge_loss(input: Tensor, target: Tensor, reduction: Reduction = "mean", mar
         Scores.
     target : Tensor
         Labels ``y``, 1 or -1, of the same shape.
-    reduction : {"mean", "sum", "none"}
     margin : float, default 1.0
+    reduction : {"mean", "sum", "none"}
 
     Raises
     ------
@@ -47,7 +47,7 @@ def hinge_loss(input: Tensor, target: Tensor, reduction: Reduction = "mean", mar
     return reduced("hinge_loss", relu(margin - cast(target, input.dtype) * input), reduction)
 
 
-def hinge_embedding_loss(input: Tensor, target: Tensor, reduction: Reduction = "mean", margin: float = 1.0) -> Tensor:
+def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: Reduction = "mean") -> Tensor:
     """Return ``x`` for the label 1 and ``max(0, margin - x)`` for -1, of distances ``x`` between pairs.
 
     Parameters and errors are those of `hinge_loss`.
@@ -64,7 +64,7 @@ def hinge_embedding_loss(input: Tensor, target: Tensor, reduction: Reduction = "
     input, target = same_shape("hinge_embedding_loss", input, target)
     if concrete(target):
         check_signs("hinge_embedding_loss", target)
-    return reduced("hinge_embedding_loss", where(target > 0, input, relu(margin - input)), reduction)
+    return reduced("hinge_embedding_loss", where(target > 0, input, clip(margin - input, 0.0)), reduction)
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, axis: int = 1, eps: float = 1e-8) -> Tensor:
@@ -106,7 +106,7 @@ def _unit(x: Tensor, axis: int, eps: float) -> Tensor:
 
 
 def cosine_embedding_loss(
-    input1: Tensor, input2: Tensor, target: Tensor, reduction: Reduction = "mean", margin: float = 0.0
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: Reduction = "mean"
 ) -> Tensor:
     """Return ``1 - c`` for the label 1 and ``max(0, c - margin)`` for -1, of the cosine ``c`` of two vectors.
 
@@ -116,9 +116,9 @@ def cosine_embedding_loss(
         Vectors, of one shape.
     target : Tensor of shape [n] or []
         Labels, 1 or -1.
-    reduction : {"mean", "sum", "none"}
     margin : float, default 0.0
         In [-1, 1].
+    reduction : {"mean", "sum", "none"}
 
     Raises
     ------
@@ -147,7 +147,7 @@ def cosine_embedding_loss(
         check_signs(name, target)
     squares1, squares2 = sum(x1 * x1, axis=-1) + _TINY, sum(x2 * x2, axis=-1) + _TINY
     cosine = sum(x1 * x2, axis=-1) / sqrt(squares1 * squares2)
-    return reduced(name, where(target > 0, 1.0 - cosine, relu(cosine - margin)), reduction)
+    return reduced(name, where(target > 0, 1.0 - cosine, clip(cosine - margin, 0.0)), reduction)
 
 
 # Added to squared lengths, so that a vector of zeros has a cosine and a gradient.

@@ -202,14 +202,14 @@ class Module(Branch):
         --------
         >>> from lamina import nn
         >>> print(nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1)).summary((4, 2)))
-        Layer              Output   Parameters
-        ──────────────────────────────────────
-        Sequential         [4, 1]
-          0 Linear         [4, 8]           24
-          1 ReLU           [4, 8]
-          2 Linear         [4, 1]            9
-        ──────────────────────────────────────
-        Total, 132 bytes                    33
+        Layer               Output   Parameters
+        ───────────────────────────────────────
+        Sequential          [4, 1]
+          0 Linear          [4, 8]           24
+          1 ReLU            [4, 8]
+          2 Linear          [4, 1]            9
+        ───────────────────────────────────────
+        Total (132 bytes)                    33
         """
         from lamina.nn.summary import summarize
 

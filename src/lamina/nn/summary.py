@@ -70,9 +70,9 @@ class Summary:
         from rich import box
         from rich.table import Table
 
-        buffers = f" and {self.buffers:,} in buffers" if self.buffers else ""
+        buffers = f", {self.buffers:,} in buffers" if self.buffers else ""
         table = Table(box=box.HORIZONTALS, show_edge=False, pad_edge=False, show_footer=True)
-        table.add_column("Layer", f"Total{buffers}, {self.memory:,} bytes", no_wrap=True)
+        table.add_column("Layer", f"Total ({self.memory:,} bytes{buffers})", no_wrap=True)
         table.add_column("Output", no_wrap=True)
         table.add_column("Parameters", f"{self.parameters:,}", justify="right", no_wrap=True)
         for row in self.rows:
