@@ -78,7 +78,7 @@ def fit(
     progress : bool or "auto", default True
         True shows a bar in a terminal and a line an epoch elsewhere, "auto" only the bar, False nothing.
     scheduler : learning rate schedule, optional
-        Advanced after each epoch.
+        Advanced after each epoch; one that counts batches is advanced by a callback's ``on_batch_end`` instead.
     clip_norm : float, optional
         Gradients are scaled down so that their norm together is at most this.
     device : str, optional
