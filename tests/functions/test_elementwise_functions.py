@@ -18,27 +18,6 @@ FLOATING_UNARY = [
     "acos", "acosh", "asin", "asinh", "atan", "atanh", "cos", "cosh", "exp", "expm1", "log", "log1p", "log2", "log10",
     "sin", "sinh", "sqrt", "tan", "tanh", "reciprocal",
 ]  # fmt: skip
-    "acos",
-    "acosh",
-    "asin",
-    "asinh",
-    "atan",
-    "atanh",
-    "cos",
-    "cosh",
-    "exp",
-    "expm1",
-    "log",
-    "log1p",
-    "log2",
-    "log10",
-    "sin",
-    "sinh",
-    "sqrt",
-    "tan",
-    "tanh",
-    "reciprocal",
-]
 NUMERIC_UNARY = ["abs", "negative", "positive", "sign", "square", "floor", "ceil", "trunc", "round"]
 TESTS_OF_VALUES = ["isfinite", "isinf", "isnan", "signbit"]
 FLOATING_BINARY = ["atan2", "copysign", "hypot", "logaddexp", "nextafter", "divide"]
