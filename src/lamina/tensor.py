@@ -399,7 +399,7 @@ def _as_numpy(value: Any) -> npt.NDArray[Any]:
     if hasattr(value, "__dlpack__") and not isinstance(value, np.ndarray):
         return np.from_dlpack(value)
     try:
-        array = np.asarray(_unwrapped(value))
+        array = _without_rounding(np.asarray(_unwrapped(value)), value)
     except (ValueError, TypeError) as error:
         raise ShapeError(f"asarray: cannot make a tensor of {type(value).__name__}: {error}") from error
     if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
@@ -409,6 +409,14 @@ def _as_numpy(value: Any) -> npt.NDArray[Any]:
             return array
         raise DTypeError(f"asarray: expected numbers, got {type(value).__name__} of {array.dtype}")
     return array
+
+
+def _without_rounding(array: npt.NDArray[Any], value: Any) -> npt.NDArray[Any]:
+    """Keep Python integers beyond int64 exact where NumPy, seeing small ones beside them, makes all of them floats."""
+    if array.dtype.kind != "f" or not isinstance(value, list | tuple) or not np.any(np.abs(array) >= 2.0**63):
+        return array
+    exact = np.asarray(value, dtype=object)
+    return exact if all(isinstance(each, int) for each in exact.flat) else array
 
 
 def _unwrapped(value: Any) -> Any:

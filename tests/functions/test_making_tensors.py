@@ -85,6 +85,9 @@ def test_what_is_no_array_of_numbers_is_refused(value, error, words):
 def test_large_integers_are_unsigned(value):
     assert la.asarray([value]).tolist() == [value]
     assert la.asarray([value]).dtype is la.uint64
+    assert la.asarray([[value, 0], [1, 2]]).tolist() == [[value, 0], [1, 2]]
+    with pytest.raises(la.DTypeError, match="out of the range of uint64"):
+        la.asarray([value, -1])
 
 
 # --- DLPack ---
