@@ -283,8 +283,9 @@ def one_hot(indices: Tensor, /, num_classes: int, *, dtype: DType | None = None,
     at = one_axis("one_hot", axis, indices.ndim + 1)
     line = [1] * (indices.ndim + 1)
     line[at] = num_classes
-    classes = indices._constant(np.arange(num_classes).reshape(line), indices.dtype)
-    wide = reshape(indices, shape=(*indices.shape[:at], 1, *indices.shape[at:]))
+    # In int64, since a narrow type of the indices may not hold every class.
+    classes = indices._constant(np.arange(num_classes).reshape(line), int64)
+    wide = reshape(cast(indices, int64), shape=(*indices.shape[:at], 1, *indices.shape[at:]))
     return cast(equal(wide, classes), as_dtype(dtype or "float32"))
 
 
