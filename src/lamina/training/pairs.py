@@ -12,9 +12,10 @@ import numpy as np
 from lamina.dtypes import DType
 from lamina.errors import BackendError, DataError, DTypeError
 from lamina.functions.creation import asarray
-from lamina.functions.indexing import take
 from lamina.functions.searching import sort
+from lamina.primitives.indexing import take
 from lamina.primitives.operand import Operand
+from lamina.primitives.shaping import slice_
 from lamina.random import Generator
 from lamina.tensor import Tensor
 
@@ -31,6 +32,7 @@ class Pairs:
 
     def rows(self, order: Tensor) -> Pairs:
         """Return the samples with these numbers."""
+        # Primitives, because this runs before every step and everything in it is known to fit.
         return Pairs(take(self.inputs, order, axis=0), take(self.targets, order, axis=0))
 
     def batches(self, batch_size: int, order: Tensor | None = None) -> Iterator[Pairs]:
@@ -39,11 +41,11 @@ class Pairs:
             yield self
             return
         for start in range(0, len(self), batch_size):
-            part = slice(start, start + batch_size)
+            stop = min(start + batch_size, len(self))
             if order is None:
-                yield Pairs(self.inputs[part], self.targets[part])
+                yield Pairs(self.inputs[start:stop], self.targets[start:stop])
             else:
-                yield self.rows(order[part])
+                yield self.rows(slice_(order, start=(start,), stop=(stop,), step=(1,)))
 
 
 @dataclass(frozen=True)
