@@ -36,7 +36,7 @@ def answer(contender: Any, request: dict[str, Any], steps: dict[str, Step]) -> d
     name = request["workload"]
     if request["do"] == "losses":
         step = contender.build(WORKLOADS[name])
-        return {"losses": [float(step()) for _ in range(request["steps"])]}
+        return {"losses": [step().item() for _ in range(request["steps"])]}
     if name not in steps:
         steps[name] = contender.build(WORKLOADS[name])
         for _ in range(WARM_UP_STEPS):

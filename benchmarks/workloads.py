@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,5 +63,5 @@ WORKLOADS: dict[str, Workload] = {
     )
 }
 
-Step = Any
-"""A function without arguments that does one training step and returns the loss as a number or 0-d array."""
+Step = Callable[[], Any]
+"""One training step: returns the loss, a tensor with ``item()``."""
