@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from lamina.backends.philox import philox_words
 from lamina.backends.protocol import Array, NDArray, Shape, numpy_dtype
 from lamina.backends.special import erf
-from lamina.dtypes import DTYPES, DType
+from lamina.dtypes import DTYPES, DType, float32
 from lamina.errors import BackendError, DTypeError
 
 Unary = Callable[[Array], Array]
@@ -98,7 +100,8 @@ class ArrayAPIBackend:
             if not hasattr(type(self), operation):
                 setattr(self, operation, getattr(xp, operation))
         self._native = self._native_dtypes()
-        self._by_native = {native: dtype for dtype, native in self._native.items()}
+        # By what arrays say: NumPy and CuPy name their types by classes, and their arrays by other objects.
+        self._by_native = {xp.empty(0, dtype=native).dtype: dtype for dtype, native in self._native.items()}
         self.dtypes = frozenset(self._native)
 
     def __repr__(self) -> str:
@@ -125,8 +128,8 @@ class ArrayAPIBackend:
         return self.xp.asarray(array, dtype=self.native(dtype), device=self.device, copy=True)
 
     def to_numpy(self, array: Array) -> NDArray:
-        import numpy as np
-
+        if isinstance(array, np.ndarray | np.generic):
+            return np.asarray(array)
         return np.from_dlpack(array) if array.size else np.empty(array.shape, numpy_dtype(self.dtype_of(array)))
 
     def dtype_of(self, array: Array) -> DType:
@@ -150,7 +153,9 @@ class ArrayAPIBackend:
     # --- elementwise ---
 
     def erf(self, x: Array) -> Array:
-        return erf(self.xp, x)
+        dtype = self.dtype_of(x)
+        # Between the branches of the approximation narrow types have too few digits.
+        return erf(self.xp, x) if dtype.bits > 16 else self.astype(self.erf(self.astype(x, dtype=float32)), dtype=dtype)
 
     def sigmoid(self, x: Array) -> Array:
         # Right at both ends: exp overflows to infinity, whose inverse is the limit.
@@ -299,10 +304,17 @@ class ArrayAPIBackend:
         return xp.moveaxis(xp.reshape(summed, shape), -1, axis)
 
     def sort(self, x: Array, *, axis: int, descending: bool, stable: bool) -> Array:
-        return self.xp.sort(x, axis=axis, descending=descending, stable=stable)
+        ordered = self.xp.sort(x, axis=axis, stable=True)
+        return self.xp.flip(ordered, axis=axis) if descending else ordered
 
     def argsort(self, x: Array, *, axis: int, descending: bool, stable: bool) -> Array:
-        return self._positions(self.xp.argsort(x, axis=axis, descending=descending, stable=stable))
+        # A library's own way to descend may lose the order of equal elements, and not every one has it. Reversed
+        # before and after, they keep it, and NaN, the largest, comes first.
+        xp = self.xp
+        if not descending:
+            return self._positions(xp.argsort(x, axis=axis, stable=True))
+        order = self._positions(xp.argsort(xp.flip(x, axis=axis), axis=axis, stable=True))
+        return x.shape[axis] - 1 - xp.flip(order, axis=axis)
 
     def searchsorted(self, sorted_values: Array, values: Array, *, side: Any) -> Array:
         return self._positions(self.xp.searchsorted(sorted_values, values, side=side))

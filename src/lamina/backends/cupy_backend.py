@@ -9,6 +9,9 @@ from lamina.backends.protocol import Array, NDArray
 from lamina.dtypes import DType
 from lamina.errors import BackendError
 
+# The types that a GPU adds to memory in one step.
+ATOMIC = frozenset({"int32", "uint32", "float32", "float64"})
+
 
 def _usable_cupy() -> Any:
     """Return CuPy behind the array API's names, or say what keeps the GPU from being used."""
@@ -46,6 +49,8 @@ class CuPyBackend(ArrayAPIBackend):
         return values
 
     def scatter_add(self, values: Array, indices: Array, *, axis: int, size: int) -> Array:
+        if values.dtype.name not in ATOMIC:
+            return super().scatter_add(values, indices, axis=axis, size=size)
         after = values.shape[axis + indices.ndim :]
         result = self.cupy.zeros((*values.shape[:axis], size, *after), dtype=values.dtype)
         indices = self._checked(indices, size, "scatter_add")

@@ -66,11 +66,6 @@ class NumPyBackend(ArrayAPIBackend):
         total = _sum(product, axis=None)
         return product if total == total else super().multiply_no_nan(x, y)
 
-    def erf(self, x: Array) -> Array:
-        if x.dtype.itemsize == 2:
-            return super().erf(_wide(x)).astype(x.dtype)
-        return super().erf(x)
-
     # --- reductions and scans: narrow floats accumulate in float32 ---
 
     def sum(self, x: Array, *, axes: Shape, keepdims: bool) -> Array:
@@ -133,16 +128,11 @@ class NumPyBackend(ArrayAPIBackend):
 
     def sort(self, x: Array, *, axis: int, descending: bool, stable: bool) -> Array:
         # In float32, where NaN has a place: last, for it counts as the largest.
-        ordered = np.sort(_wide(x), axis=axis, stable=True).astype(x.dtype, copy=False)
-        return np.flip(ordered, axis=axis) if descending else ordered
+        ordered = super().sort(_wide(x), axis=axis, descending=descending, stable=stable)
+        return ordered.astype(x.dtype, copy=False)
 
     def argsort(self, x: Array, *, axis: int, descending: bool, stable: bool) -> Array:
-        x = _wide(x)
-        if not descending:
-            return np.argsort(x, axis=axis, stable=True)
-        # Reversed before and after, so that equal elements keep their order.
-        order = np.flip(np.argsort(np.flip(x, axis=axis), axis=axis, stable=True), axis=axis)
-        return x.shape[axis] - 1 - order
+        return super().argsort(_wide(x), axis=axis, descending=descending, stable=stable)
 
     def searchsorted(self, sorted_values: Array, values: Array, *, side: Any) -> Array:
         return np.searchsorted(_wide(sorted_values), _wide(values), side=side)

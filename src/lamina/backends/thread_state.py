@@ -32,3 +32,8 @@ class ThreadState(threading.local):
 
 
 STATE = ThreadState()
+
+
+def is_nested(error: Exception) -> bool:
+    """Tell whether ``STATE.run`` was called by what it is running, which a context refuses."""
+    return isinstance(error, RuntimeError) and str(error).startswith("cannot enter context")

@@ -98,7 +98,13 @@ def _pow_exponent(g: Tensor, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
     return unbroadcast(multiply_no_nan(g, local), b)
 
 
-pow_: Primitive = Primitive("pow", specs.numeric_elementwise, (_pow_base, _pow_exponent), Domain(NUMBERS, low=0.3))
+pow_: Primitive = Primitive(
+    "pow",
+    specs.numeric_elementwise,
+    (_pow_base, _pow_exponent),
+    Domain(NUMBERS, low=0.3),
+    failure="a negative power of an integer is no integer; cast the base to a floating-point type with astype",
+)
 floor_divide: Primitive = Primitive("floor_divide", specs.numeric_elementwise, None, Domain(NUMBERS))
 remainder: Primitive = Primitive(
     "remainder",

@@ -6,10 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-
 from lamina.autodiff.node import Node
-from lamina.backends.thread_state import STATE
+from lamina.backends.thread_state import STATE, is_nested
 from lamina.dtypes import DType
 from lamina.errors import BackendError, DataError, LaminaError, SubscriptError
 
@@ -128,7 +126,7 @@ class Primitive:
         try:
             value = state.run(getattr(backend, self.name), *arrays, **params)
         except Exception as error:
-            raise self._explain(error, operands, params) from error
+            value = self._nested(error, operands, params)
         if tracked and state.recording and self.derivatives is not None:
             return first._make(value, backend, self._record(operands, params, value))
         return first._make(value, backend)
@@ -145,6 +143,18 @@ class Primitive:
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
 
+    def _nested(self, error: Exception, operands: tuple[Tensor, ...], params: dict[str, Any]) -> Any:
+        """Compute inside another primitive, where warnings are off already; anything else that failed is raised.
+
+        A backend may be made of Lamina's own operations, and a signal may interrupt one.
+        """
+        if not is_nested(error):
+            raise self._explain(error, operands, params) from error
+        try:
+            return getattr(operands[0]._backend, self.name)(*[x._data for x in operands], **params)
+        except Exception as failure:
+            raise self._explain(failure, operands, params) from failure
+
     def _explain(self, error: Exception, operands: tuple[Tensor, ...], params: dict[str, Any]) -> Exception:
         """Return the error to raise for a backend's failure: the shape rule knows what was wrong."""
         if isinstance(error, LaminaError | MemoryError):
@@ -157,6 +167,6 @@ class Primitive:
         got = ", ".join(str(spec) for spec in specs)
         if isinstance(error, IndexError):
             return SubscriptError(f"{self.name}: an index is out of range (given {got}): {error}")
-        if self.failure is not None and isinstance(error, np.linalg.LinAlgError):
+        if self.failure is not None and isinstance(error, ValueError):
             return DataError(f"{self.name}: {self.failure} (given {got})")
         return BackendError(f"{self.name}: the {operands[0]._backend.name} backend failed on {got}: {error}")

@@ -44,6 +44,8 @@ def check_backend(backend: Backend | str, *, examples: int = 25) -> None:
             check()
         except AssertionError as error:
             failures.append((name, str(error)))
+        except Exception as error:
+            failures.append((name, f"{resolved.name}: {name}: raised {type(error).__name__}: {error}"))
     if failures:
         names = ", ".join(name for name, _ in failures)
         reports = "\n\n".join(report for _, report in failures)
