@@ -218,6 +218,8 @@ class OneCycleLR(LRScheduler):
         """Return the value at a step, from one end of its phase to the other."""
         if step > self.total_steps:
             raise DataError(f"OneCycleLR: the cycle has {self.total_steps} steps, got step {step}")
+        # A loop that ends with a step of the schedule asks for one more rate than it uses.
+        step = min(step, self.total_steps - 1)
         # The first phase to end at or after this step; the last one goes on.
         phase = next((place for place, end in enumerate(self._ends) if step <= end), len(self._ends) - 1)
         start = self._ends[phase - 1] if phase else 0.0
