@@ -115,7 +115,7 @@ def as_dtype(dtype: Any) -> DType:
         return DEFAULT_INT
     if dtype is float:
         return DEFAULT_FLOAT
-    name = dtype if isinstance(dtype, str) else getattr(dtype, "name", None) or getattr(dtype, "__name__", str(dtype))
+    name = dtype if isinstance(dtype, str) else _name_of(dtype)
     found = DTYPES.get(name)
     if found is None:
         if "complex" in str(name):
@@ -125,6 +125,10 @@ def as_dtype(dtype: Any) -> DType:
             )
         raise DTypeError(f"dtype: {dtype!r} is not known; use one of {', '.join(DTYPES)}")
     return found
+
+
+def _name_of(dtype: Any) -> str:
+    return str(getattr(dtype, "name", None) or getattr(dtype, "__name__", dtype))
 
 
 @cache

@@ -182,7 +182,7 @@ class Tensor(Operators, Methods, Operand):
         return view.__dlpack__(max_version=max_version, dl_device=dl_device, copy=False)
 
     def __dlpack_device__(self) -> tuple[Any, int]:
-        return self._data.__dlpack_device__() if hasattr(self._data, "__dlpack_device__") else (1, 0)  # type: ignore[no-any-return]
+        return self._data.__dlpack_device__() if hasattr(self._data, "__dlpack_device__") else (1, 0)
 
     def _only(self, conversion: str) -> Any:
         if self.size != 1 or self.ndim > 0:

@@ -46,13 +46,13 @@ def floating(name: str, x: Any) -> Tensor:
 
 def numeric(name: str, x: Any) -> Tensor:
     """Return ``x`` if it is a tensor of numbers, not of bools."""
-    x = tensor(name, x)
-    if x._data.dtype is NUMPY_BOOL:
-        raise _no_numbers(name)
-    return x  # type: ignore[no-any-return]
+    if isinstance(x, Operand) and x._data.dtype is NUMPY_BOOL:
+        raise no_numbers(name)
+    return tensor(name, x)
 
 
-def _no_numbers(name: str) -> DTypeError:
+def no_numbers(name: str) -> DTypeError:
+    """Return the error of an operation on numbers that got bools."""
     return DTypeError(f"{name}: expected numbers, got bool; cast with astype")
 
 
@@ -98,10 +98,13 @@ def binary(primitive: Primitive, x1: Any, x2: Any) -> Tensor:
 
 def arithmetic(primitive: Primitive, x1: Any, x2: Any) -> Tensor:
     """Apply a primitive of two operands that are numbers after promotion."""
-    if not (isinstance(x1, Operand) and isinstance(x2, Operand) and x1._data.dtype is x2._data.dtype):
-        x1, x2 = paired(primitive.name, x1, x2)
+    if isinstance(x1, Operand) and isinstance(x2, Operand):
+        shared = x1._data.dtype
+        if shared is x2._data.dtype and shared is not NUMPY_BOOL:
+            return primitive(x1, x2)  # type: ignore[arg-type]
+    x1, x2 = paired(primitive.name, x1, x2)
     if x1._data.dtype is NUMPY_BOOL:
-        raise _no_numbers(primitive.name)
+        raise no_numbers(primitive.name)
     return primitive(x1, x2)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lamina.errors import ShapeError
-from lamina.functions.operands import common, numeric, one_axis, tensor
+from lamina.functions.operands import NUMPY_BOOL, common, no_numbers, numeric, one_axis, tensor
 from lamina.primitives import shaping
 from lamina.primitives.broadcasting import reshape, sum_
 from lamina.primitives.contraction import matmul as matmul_row, transposed
@@ -23,7 +23,8 @@ def matmul(x1: Tensor, x2: Tensor, /) -> Tensor:
     """
     if not isinstance(x1, Operand) or not isinstance(x2, Operand) or x1._data.dtype is not x2._data.dtype:
         x1, x2 = common("matmul", x1, x2)
-    numeric("matmul", x1)
+    if x1._data.dtype is NUMPY_BOOL:
+        raise no_numbers("matmul")
     if len(x1.shape) >= 2 and len(x2.shape) >= 2:
         return matmul_row(x1, x2)
     return _with_vectors(x1, x2)
