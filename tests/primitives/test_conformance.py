@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from types import SimpleNamespace
 from typing import Any
@@ -84,6 +85,11 @@ def test_without_hypothesis_the_error_says_what_to_install(monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "hypothesis", None)
     with pytest.raises(BackendError, match=r"pip install \"lamina\[testing\]\""):
         check_backend("cpu")
+
+
+def test_importing_the_checks_does_not_load_hypothesis() -> None:
+    code = "import sys, lamina.testing; sys.exit('hypothesis' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_new_row_in_a_known_family_needs_nothing_else() -> None:
