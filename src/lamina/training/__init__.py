@@ -4,7 +4,7 @@ from lamina.errors import TrainingDiverged
 from lamina.training.callbacks import Callback, EarlyStopping, Snapshot, TrainingState
 from lamina.training.checkpoints import load, read_metadata, read_state_dict, save
 from lamina.training.evaluation import evaluate, predict
-from lamina.training.fit import fit
+from lamina.training.fitting import fit
 from lamina.training.history import EpochRecord, History
 
 __all__ = [
