@@ -78,8 +78,8 @@ def test_lamb_leaves_a_parameter_with_zero_gradient_and_no_decay():
     np.testing.assert_array_equal(w.numpy(), [1.0, 2.0])
 
 
-@pytest.mark.parametrize(("kind", "sign"), [(optim.Lion, 1.0), (optim.LAMB, 1.0)])
-def test_maximize_ascends(kind, sign):
+@pytest.mark.parametrize("kind", [optim.Lion, optim.LAMB])
+def test_maximize_ascends(kind):
     w = la.variable([1.0, 2.0])
     kind([w], lr=0.1, weight_decay=0.0, maximize=True).step((w * 3.0).sum().backward())
-    assert (sign * (w.numpy() - np.array([1.0, 2.0])) > 0).all()
+    assert (w.numpy() > np.array([1.0, 2.0])).all()

@@ -122,6 +122,22 @@ def test_nothing_in_a_step_is_tracked(kind):
     assert all(p.tracked for p in params)
 
 
+@pytest.mark.parametrize("kind", WITH_STATE)
+def test_a_step_looks_at_no_value(kind, monkeypatch):
+    """So that a compiled step can record it: what happens depends on names, shapes and hyperparameters only."""
+    params = parameters()
+    optimizer = kind(params)
+    grads = gradients(params)
+
+    def refused(*_):
+        raise AssertionError("looked at a value")
+
+    for name in ("numpy", "item", "tolist", "__bool__", "__float__", "__int__"):
+        monkeypatch.setattr(la.Tensor, name, refused)
+    clipped, _ = optim.clip_grad_norm(grads, 1.0)
+    optimizer.step(optim.clip_grad_value(clipped, 0.5))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_steps_are_the_same_on_another_backend(kind):
     pytest.importorskip("array_api_strict")
@@ -199,6 +215,17 @@ def test_a_new_hyperparameter_takes_effect_with_the_next_step():
     optimizer.step(gradients(changed))
     reference.step(gradients(fresh))
     assert_same([p.numpy() for p in changed], [p.numpy() for p in fresh])
+
+
+def test_a_new_hyperparameter_keeps_the_state():
+    params = parameters()
+    optimizer = optim.Adam(params)
+    optimizer.step(gradients(params))
+    held = optimizer.state[params[0]]
+    optimizer.param_groups[0]["amsgrad"] = True
+    now = optimizer.state[params[0]]
+    assert all(now[name] is variable for name, variable in held.items())
+    assert "max_exp_avg_sq" in now
 
 
 def test_momentum_may_begin_later():

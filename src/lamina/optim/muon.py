@@ -159,7 +159,7 @@ def orthogonalized(k: Any, d: Tensor) -> Tensor:
 
 
 def _original(rows: int, columns: int) -> float:
-    return math.sqrt(max(1.0, rows / columns))
+    return math.sqrt(max(1.0, rows / max(columns, 1)))
 
 
 def _match_rms(rows: int, columns: int) -> float:

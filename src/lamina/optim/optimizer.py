@@ -142,7 +142,7 @@ class Optimizer:
     @property
     def state(self) -> dict[Variable, dict[str, Variable]]:
         """What is remembered for each parameter."""
-        return {each.parameter: dict(each.named()) for each in self._states()}
+        return {each.parameter: {**each.counters, **each.slots} for each in self._states()}
 
     def step(self, grads: Gradients) -> None:
         """Update every parameter that has a gradient.
@@ -236,9 +236,7 @@ class Optimizer:
         slots, counters = self.slots(group), self.counters(group)
         shared = {name: group.states[0].parameter._full((), value, float64) for name, value in counters.items()}
         for state in group.states:
-            p = state.parameter
-            state.counters = [state.counter(name, shared[name]) for name in counters]
-            state.slots = [state.slot(name, p._full(p.shape, first)) for name, first in slots.items()]
+            state.arrange(shared, slots)
 
     def _collect(self, updates: Updates, group: ParameterGroup, grads: Gradients) -> None:
         """Add the next value of every variable of a group to what is to be assigned.
@@ -250,17 +248,18 @@ class Optimizer:
         prepared: dict[Any, Any] = {}
         negated, decay = group["maximize"], not self.applies_weight_decay and group["weight_decay"] != 0.0
         for state in group.states:
-            variable, slots = state.parameter, state.slots
+            variable = state.parameter
             g = grads.get(variable)
             if g is None:
                 continue
             p = variable.value
             if g._data.shape != p._data.shape or g._data.dtype is not p._data.dtype:
                 _check_gradient(self._name, variable, g)
-            count = id(state.counters[0]._data) if state.counters else 0
+            counters, slots = state.counters.values(), state.slots.values()
+            count = tuple([id(each._data) for each in counters])
             if count not in factors:
-                factors[count] = self._factors(group, p, [each.value for each in state.counters])
-            numbers, counters = factors[count]
+                factors[count] = self._factors(group, p, [each.value for each in counters])
+            numbers, counted = factors[count]
             key = count, p._data.dtype
             k = prepared.get(key)
             if k is None:
@@ -273,7 +272,7 @@ class Optimizer:
                 else:
                     g = g + k.weight_decay * p
             new = self.update(k, p, g, [slot.value for slot in slots])
-            updates += zip((variable, *slots, *state.counters), (*new, *counters), strict=True)
+            updates += zip((variable, *slots, *counters), (*new, *counted), strict=True)
 
     def _factors(self, group: ParameterGroup, p: Tensor, counters: Values) -> tuple[dict[str, Tensor], Values]:
         lr = group["lr"].value

@@ -23,33 +23,30 @@ class ParameterState:
     parameter : Variable
     index : int
         Its place among all parameters of the optimiser; names its state in a state dict.
-    counters : list of Variable
+    counters : dict of str to Variable
         Numbers that follow the count of the parameter's updates, such as the count itself: 0-d, float64.
-    slots : list of Variable
+    slots : dict of str to Variable
         Tensors of the parameter's shape and type, such as a mean of past gradients.
     """
 
     parameter: Variable
     index: int
-    counters: list[Variable] = field(default_factory=list)
-    slots: list[Variable] = field(default_factory=list)
+    counters: dict[str, Variable] = field(default_factory=dict)
+    slots: dict[str, Variable] = field(default_factory=dict)
 
-    def named(self) -> list[tuple[str, Variable]]:
-        """Return the counters and slots with their names."""
-        return [(_last_part(each), each) for each in (*self.counters, *self.slots)]
+    def arrange(self, counters: Mapping[str, Tensor], slots: Mapping[str, float]) -> None:
+        """Hold the counters and slots of these names: those that are there, and new ones with these first values."""
+        p, kept = self.parameter, self.counters
+        self.counters = {
+            name: kept[name] if name in kept else self._remembered(name, first) for name, first in counters.items()
+        }
+        held = self.slots
+        self.slots = {
+            name: held[name] if name in held else self._remembered(name, p._full(p.shape, fill))
+            for name, fill in slots.items()
+        }
 
-    def counter(self, name: str, first: Tensor) -> Variable:
-        """Return the counter of this name, a new one if there is none."""
-        return self._found(self.counters, name, first)
-
-    def slot(self, name: str, first: Tensor) -> Variable:
-        """Return the slot of this name, a new one if there is none."""
-        return self._found(self.slots, name, first)
-
-    def _found(self, among: list[Variable], name: str, first: Tensor) -> Variable:
-        for variable in among:
-            if _last_part(variable) == name:
-                return variable
+    def _remembered(self, name: str, first: Tensor) -> Variable:
         return Variable(first, f"state.{self.index}.{name}", trainable=False)
 
 
@@ -117,7 +114,10 @@ class ParameterGroup(dict[str, Any]):
 
     def variables(self) -> list[Variable]:
         """Return the learning rate and the state of every parameter."""
-        return [self["lr"], *(each for state in self.states for each in (*state.counters, *state.slots))]
+        return [
+            self["lr"],
+            *(each for state in self.states for each in (*state.counters.values(), *state.slots.values())),
+        ]
 
     def tensors(self, beside: Tensor, dtype: DType) -> dict[str, Any]:
         """Return the constants as tensors of a type; made once, for making them costs more than using them."""
@@ -195,10 +195,6 @@ def learning_rate(owner: str, value: Any, beside: Variable, place: int) -> Varia
         return value
     rate = beside._full((), non_negative(owner, "lr", value), float64)
     return Variable(rate, f"group.{place}.lr", trainable=False)
-
-
-def _last_part(variable: Variable) -> str:
-    return (variable.name or "").rpartition(".")[2]
 
 
 def _described(value: Any) -> str:

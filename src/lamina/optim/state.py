@@ -43,7 +43,7 @@ def load_into(owner: str, groups: list[ParameterGroup], state: Mapping[str, Any]
 def _variables(groups: list[ParameterGroup]) -> dict[str, Variable]:
     found = {f"group.{place}.lr": group["lr"] for place, group in enumerate(groups)}
     for state in (state for group in groups for state in group.states):
-        for name, variable in state.named():
+        for name, variable in {**state.counters, **state.slots}.items():
             found[f"state.{state.index}.{name}"] = variable
     return found
 
@@ -96,6 +96,6 @@ def _share_counters(groups: list[ParameterGroup], tensors: dict[Variable, Tensor
     for group in groups:
         shared: dict[Any, list[Tensor]] = {}
         for state in group.states:
-            values = [tensors[counter] for counter in state.counters]
+            values = [tensors[counter] for counter in state.counters.values()]
             kept = shared.setdefault(tuple([value.item() for value in values]), values)
-            tensors.update(zip(state.counters, kept, strict=True))
+            tensors.update(zip(state.counters.values(), kept, strict=True))
