@@ -64,6 +64,18 @@ def test_the_report_of_a_backend_lists_every_primitive_that_fails() -> None:
     assert "tanh" not in message.splitlines()[0]
 
 
+class InSinglePrecision(NumPyBackend):
+    """As machines are that have no float64: differences are taken in float32, with longer steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dtypes = frozenset({la.bool, la.int32, la.int64, la.uint32, la.uint64, la.float32})
+
+
+def test_a_backend_without_float64_can_pass() -> None:
+    check_backend(InSinglePrecision(), examples=8)
+
+
 class Sharing(NumPyBackend):
     def from_numpy(self, array: Any, dtype: Any) -> Any:
         return np.asarray(array, self.native(dtype))

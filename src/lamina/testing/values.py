@@ -32,9 +32,10 @@ GRID = 128
 
 
 def grid(low: float, high: float) -> NDArray:
-    """Return `GRID` numbers between two bounds, apart from each other, from zero and from each other's multiples."""
+    """Return about `GRID` numbers between two bounds, apart from each other, from zero and each other's multiples."""
     places = np.arange(GRID) + 0.5
-    return np.asarray(low + (high - low) * (places + 0.3 * np.sin(12.9898 * places)) / GRID)
+    numbers = low + (high - low) * (places + 0.3 * np.sin(12.9898 * places)) / GRID
+    return np.asarray(numbers[np.abs(numbers) > 0.015])
 
 
 class Values:
