@@ -56,8 +56,8 @@ class NumericColumn:
         large = np.flatnonzero(np.abs(scaled) > np.finfo(np.float32).max)
         if large.size:
             raise DataError(
-                f"{table.name}: column {self.name!r} holds {values[large[0]]:g} on line {table.lines[large[0]]}, too far "
-                f"from the {self.mean:g} ± {self.std:g} of the training rows to compute with; correct the number"
+                f"{table.name}: column {self.name!r} holds {values[large[0]]:g} on line {table.lines[large[0]]}, too "
+                f"far from the {self.mean:g} ± {self.std:g} of the training rows to compute with; correct the number"
             )
         return np.nan_to_num(scaled, nan=0.0)[:, None]
 

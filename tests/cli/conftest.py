@@ -1,0 +1,76 @@
+"""Helpers for the tests of the command: tables with a known law, and a way to run it."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from lamina.cli import app
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended, its texts with white space and frames made plain."""
+
+    code: int
+    out: str
+    err: str
+
+
+def plain(text: str) -> str:
+    """Return a text without the frames and line breaks of a terminal."""
+    return re.sub(r"\s+", " ", re.sub(r"[│╭╮╰╯─]", " ", text))
+
+
+@pytest.fixture
+def lamina(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ended]:
+    """Return a function that runs the command with the given arguments in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str | Path) -> Ended:
+        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Ended(result.exit_code, plain(result.stdout), plain(result.stderr))
+
+    return run
+
+
+@pytest.fixture
+def houses(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes a table of houses.
+
+    Of its columns ``price`` is a noisy linear function of rooms, area and town, ``sold`` says whether the price
+    without the noise is low, and ``size`` is one of three classes of area and rooms; a few areas and gardens are
+    missing.
+    """
+
+    def write(rows: int = 300, seed: int = 0, name: str = "houses.csv", columns: Sequence[str] = ()) -> Path:
+        random = np.random.default_rng(seed)
+        rooms = random.integers(1, 7, rows)
+        area = np.round(random.uniform(20.0, 50.0, rows) * rooms, 1)
+        town = random.choice(["Ulm", "Bonn", "Jena"], rows)
+        garden = random.choice(["true", "false"], rows)
+        premium = np.select([town == "Ulm", town == "Bonn"], [80.0, 20.0], 0.0)
+        worth = 50.0 + 15.0 * rooms + 2.0 * area + premium + 30.0 * (garden == "true")
+        frame = pl.DataFrame(
+            {
+                "rooms": rooms,
+                "area": [None if i % 37 == 0 else a for i, a in enumerate(area.tolist())],
+                "town": town,
+                "garden": garden,
+                "price": np.round(worth + random.normal(0.0, 20.0, rows), 2),
+                "sold": np.where(worth + random.normal(0.0, 40.0, rows) < 320.0, "yes", "no"),
+                "size": np.select([area + 10 * rooms < 90, area + 10 * rooms < 190], [1, 2], 3),
+            }
+        )
+        path = tmp_path / name
+        frame.select(columns or frame.columns).write_csv(path)
+        return path
+
+    return write

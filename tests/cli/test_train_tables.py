@@ -1,0 +1,185 @@
+"""From a table to a model as good as scikit-learn's, and back from its run folder."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.linear_model import LinearRegression, LogisticRegression
+
+from lamina.cli.prepare import prepare_table
+
+Run = Callable[..., Any]
+Houses = Callable[..., Path]
+FEATURES = ("rooms", "area", "town", "garden")
+
+
+def results(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "results.json").read_text())  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(("target", "score"), [("price", "R²"), ("sold", "accuracy"), ("size", "accuracy")])
+def test_linear_model_is_as_good_as_scikit_learns(
+    lamina: Run, houses: Houses, tmp_path: Path, target: str, score: str
+) -> None:
+    path = houses(columns=(*FEATURES, target))
+    ended = lamina("train", path, "--target", target, "--hidden", "", "--epochs", "60", "--out", "run")
+    assert ended.code == 0, ended.err
+    data = prepare_table(path, target, None, 0.2, 0)
+    assert data.validation is not None
+    reference = LinearRegression() if score == "R²" else LogisticRegression(C=np.inf, max_iter=5000)
+    reference.fit(data.training.inputs, data.training.targets)
+    found = results(tmp_path / "run")["parts"]
+    assert found["training"][score] >= reference.score(*data.training) - 0.01
+    assert found["validation"][score] >= reference.score(*data.validation) - 0.02
+
+
+@pytest.mark.parametrize(("target", "least"), [("price", 0.9), ("sold", 0.8), ("size", 0.9)])
+def test_network_learns_each_task(lamina: Run, houses: Houses, tmp_path: Path, target: str, least: float) -> None:
+    ended = lamina("train", houses(columns=(*FEATURES, target)), "-t", target, "--epochs", "40", "--out", "run")
+    assert ended.code == 0, ended.err
+    found = results(tmp_path / "run")["parts"]["validation"]
+    assert found.get("R²", found.get("accuracy")) >= least
+
+
+@pytest.mark.parametrize("target", ["price", "sold"])
+def test_evaluate_repeats_the_numbers_of_training(lamina: Run, houses: Houses, tmp_path: Path, target: str) -> None:
+    path = houses(columns=(*FEATURES, target))
+    trained = lamina("train", path, "-t", target, "--epochs", "3", "--validation", "0", "--out", "run")
+    evaluated = lamina("evaluate", "run", path)
+    assert (trained.code, evaluated.code) == (0, 0)
+    shown = trained.out.partition("training ")[2].partition("┘")[0].partition("└")[0]
+    assert "300" in shown
+    assert evaluated.out.partition("houses.csv ")[2].partition("└")[0].split() == shown.split()
+
+
+def test_predictions_are_what_evaluate_measures(lamina: Run, houses: Houses, tmp_path: Path) -> None:
+    path = houses(columns=(*FEATURES, "sold"))
+    lamina("train", path, "-t", "sold", "--epochs", "3", "--validation", "0", "--out", "run")
+    assert lamina("predict", "run", path, "-o", "out.csv").code == 0
+    frame = pl.read_csv(tmp_path / "out.csv")
+    assert frame.columns == [*FEATURES, "sold", "predicted_sold", "probability_no", "probability_yes"]
+    accuracy = (frame["sold"] == frame["predicted_sold"]).mean()
+    assert accuracy == pytest.approx(results(tmp_path / "run")["parts"]["training"]["accuracy"])
+    np.testing.assert_allclose(frame["probability_no"] + frame["probability_yes"], 1.0, rtol=1e-12)
+    sure = frame.filter(pl.col("probability_yes") > 0.5)
+    assert set(sure["predicted_sold"]) == {"yes"}
+
+
+def test_predicted_values_are_in_the_units_of_the_target(lamina: Run, houses: Houses, tmp_path: Path) -> None:
+    path = houses(columns=(*FEATURES, "price"))
+    lamina("train", path, "-t", "price", "--hidden", "", "--epochs", "60", "--out", "run")
+    lamina("predict", "run", path, "-o", "out.csv")
+    frame = pl.read_csv(tmp_path / "out.csv")
+    errors = (frame["price"] - frame["predicted_price"]).to_numpy()
+    assert np.abs(errors).mean() < 0.2 * frame["price"].std()  # type: ignore[operator]
+
+
+def test_predicting_needs_no_target_and_keeps_other_columns(lamina: Run, houses: Houses, tmp_path: Path) -> None:
+    lamina("train", houses(columns=(*FEATURES, "sold")), "-t", "sold", "--epochs", "1", "--out", "run")
+    new = tmp_path / "new.csv"
+    new.write_text("garden,id,town,area,rooms\ntrue,7,Ulm,120,4\n,8,Bonn,,2\nfalse,9,Jena,50,1\n")
+    refused = lamina("predict", "run", new, "-o", "out.csv")
+    assert refused.code == 1
+    assert "column 'garden' holds categories unknown to the model: '(missing)', first on line 3" in refused.err
+    new.write_text("garden,id,town,area,rooms\ntrue,7,Ulm,120,4\nfalse,9,Jena,,1\n")
+    ended = lamina("predict", "run", new, "-o", "out.csv")
+    assert ended.code == 0, ended.err
+    assert "column 'id' was not used in training" in ended.out
+    assert pl.read_csv(tmp_path / "out.csv")["id"].to_list() == [7, 9]
+
+
+BAD_NEW = {
+    "unknown category": (
+        "rooms,area,town,garden\n1,20,Rome,true\n",
+        "'town' holds categories unknown to the model: 'Rome'",
+    ),
+    "missing columns": ("rooms,garden\n1,true\n", "no column that the model was trained with, 'area', 'town'"),
+    "text for a number": (
+        "rooms,area,town,garden\n1,big,Ulm,true\n",
+        "column 'area' is numeric, but line 2 holds 'big'",
+    ),
+    "ragged": ("rooms,area,town,garden\n1,20,Ulm\n", "line 2 has 3 cells"),
+    "empty": ("", "the file is empty"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_NEW)
+def test_bad_rows_to_predict_leave_an_earlier_output_as_it_was(
+    lamina: Run, houses: Houses, tmp_path: Path, case: str
+) -> None:
+    content, message = BAD_NEW[case]
+    lamina("train", houses(columns=(*FEATURES, "sold")), "-t", "sold", "--epochs", "1", "--out", "run")
+    (tmp_path / "new.csv").write_text(content)
+    (tmp_path / "out.csv").write_text("earlier")
+    before = sorted(tmp_path.rglob("*"))
+    ended = lamina("predict", "run", "new.csv", "-o", "out.csv")
+    assert ended.code == 1
+    assert message in ended.err
+    assert (tmp_path / "out.csv").read_text() == "earlier"
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_predicting_into_a_folder_that_is_not_there_is_refused(lamina: Run, houses: Houses) -> None:
+    path = houses(columns=(*FEATURES, "sold"))
+    lamina("train", path, "-t", "sold", "--epochs", "1", "--out", "run")
+    ended = lamina("predict", "run", path, "-o", "nowhere/out.csv")
+    assert (ended.code, "there is no folder nowhere" in ended.err) == (1, True)
+
+
+def test_unknown_class_in_the_table_to_evaluate_is_refused(lamina: Run, houses: Houses, tmp_path: Path) -> None:
+    lamina("train", houses(columns=(*FEATURES, "sold")), "-t", "sold", "--epochs", "1", "--out", "run")
+    (tmp_path / "new.csv").write_text("rooms,area,town,garden,sold\n1,20,Ulm,true,maybe\n")
+    ended = lamina("evaluate", "run", "new.csv")
+    assert ended.code == 1
+    assert "line 2 has the class 'maybe' in 'sold'; the model knows 'no', 'yes'" in ended.err
+
+
+def test_rows_without_a_target_are_left_out_with_a_note(lamina: Run, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,y\n" + "".join(f"{i},{'' if i == 4 else i * 1.5}\n" for i in range(20)))
+    ended = lamina("train", "t.csv", "-t", "y", "--epochs", "2", "--out", "run")
+    assert ended.code == 0, ended.err
+    assert "1 row has no 'y' and will not be used" in ended.out
+    assert sum(part["rows"] for part in results(tmp_path / "run")["parts"].values()) == 19
+
+
+def test_category_of_a_single_row_trains_whichever_part_it_falls_in(lamina: Run, tmp_path: Path) -> None:
+    rows = "".join(f"{i},c{i if i < 8 else 8},{i % 2}\n" for i in range(40))
+    (tmp_path / "t.csv").write_text("a,kind,y\n" + rows)
+    for seed in range(4):
+        ended = lamina("train", "t.csv", "-t", "y", "--epochs", "1", "--seed", str(seed), "--out", f"run{seed}")
+        assert ended.code == 0, ended.err
+        assert lamina("evaluate", f"run{seed}", "t.csv").code == 0
+
+
+def test_same_seed_gives_the_same_weights_and_another_seed_others(lamina: Run, houses: Houses, tmp_path: Path) -> None:
+    path = houses(columns=(*FEATURES, "price"))
+    for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        lamina("train", path, "-t", "price", "--epochs", "2", "--seed", seed, "--out", name)
+    a, b, c = ((tmp_path / name / "weights.safetensors").read_bytes() for name in "abc")
+    assert a == b
+    assert a != c
+
+
+def test_parquet_trains_evaluates_and_predicts(lamina: Run, houses: Houses, tmp_path: Path) -> None:
+    frame = pl.read_csv(houses(columns=(*FEATURES, "sold")))
+    frame.write_parquet(tmp_path / "houses.parquet")
+    assert lamina("train", "houses.parquet", "-t", "sold", "--epochs", "1", "--out", "run").code == 0
+    assert lamina("evaluate", "run", "houses.parquet").code == 0
+    assert lamina("predict", "run", "houses.csv", "-o", "out.csv").code == 0
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "lion", "muon"])
+@pytest.mark.parametrize("activation", ["tanh", "gelu"])
+def test_optimizers_and_activations_can_be_chosen(
+    lamina: Run, houses: Houses, tmp_path: Path, optimizer: str, activation: str
+) -> None:
+    path = houses(60, columns=(*FEATURES, "price"))
+    arguments = ("--optimizer", optimizer, "--activation", activation, "--hidden", "8", "--epochs", "2")
+    ended = lamina("train", path, "-t", "price", *arguments, "--out", "run")
+    assert ended.code == 0, ended.err
+    options = json.loads((tmp_path / "run" / "config.json").read_text())["options"]
+    assert (options["optimizer"], options["activation"], options["hidden"]) == (optimizer, activation, [8])
