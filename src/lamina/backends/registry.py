@@ -11,13 +11,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
 from lamina.backends.numpy_backend import NumPyBackend
 from lamina.errors import BackendError
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from lamina.backends.protocol import Backend
 
 ENTRY_POINT_GROUP = "lamina.backends"
@@ -117,6 +118,9 @@ def _find_plugins() -> None:
     if _plugins_found:
         return
     _plugins_found = True
+    # Imported here: reading the metadata of packages is slow to load, and most programs never need it.
+    from importlib.metadata import entry_points
+
     for point in entry_points(group=ENTRY_POINT_GROUP):
         # A plugin is loaded when its device is asked for, and cannot take over one of ours.
         _factories.setdefault(point.name, partial(_from_plugin, point))

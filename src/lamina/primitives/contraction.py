@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lamina.primitives import specs
 from lamina.primitives.broadcasting import unbroadcast
-from lamina.primitives.primitive import Domain, Primitive
+from lamina.primitives.primitive import BinaryPrimitive, Domain, Primitive
 from lamina.primitives.shaping import permute_dims
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def transposed(x: Tensor) -> Tensor:
     return permute_dims(x, axes=(*range(ndim - 2), ndim - 1, ndim - 2))
 
 
-matmul: Primitive = Primitive(
+matmul: Primitive = BinaryPrimitive(
     "matmul",
     specs.matmul,
     (

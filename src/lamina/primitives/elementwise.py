@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lamina.primitives import specs
 from lamina.primitives.broadcasting import ANYTHING, unbroadcast
-from lamina.primitives.primitive import Domain, Primitive
+from lamina.primitives.primitive import BinaryPrimitive, Domain, Primitive
 
 if TYPE_CHECKING:
     from lamina.tensor import Tensor
@@ -40,7 +40,7 @@ def _scaled(local: Any) -> Any:
 
 # Where the first operand is zero the result does not depend on the second; where the cotangent is zero
 # nothing depends on the result.
-multiply_no_nan: Primitive = Primitive(
+multiply_no_nan: Primitive = BinaryPrimitive(
     "multiply_no_nan",
     specs.floating_elementwise,
     (
@@ -51,19 +51,19 @@ multiply_no_nan: Primitive = Primitive(
 
 # --- arithmetic -------------------------------------------------------------------------------------------
 
-add: Primitive = Primitive(
+add: Primitive = BinaryPrimitive(
     "add",
     specs.numeric_elementwise,
     (lambda g, y, a, b: unbroadcast(g, a), lambda g, y, a, b: unbroadcast(g, b)),
     Domain(NUMBERS),
 )
-subtract: Primitive = Primitive(
+subtract: Primitive = BinaryPrimitive(
     "subtract",
     specs.numeric_elementwise,
     (lambda g, y, a, b: unbroadcast(g, a), lambda g, y, a, b: unbroadcast(negative(g), b)),
     Domain(NUMBERS),
 )
-multiply: Primitive = Primitive(
+multiply: Primitive = BinaryPrimitive(
     "multiply",
     specs.numeric_elementwise,
     (
@@ -72,7 +72,7 @@ multiply: Primitive = Primitive(
     ),
     Domain(NUMBERS),
 )
-divide: Primitive = Primitive(
+divide: Primitive = BinaryPrimitive(
     "divide",
     specs.floating_elementwise,
     (
@@ -98,15 +98,15 @@ def _pow_exponent(g: Tensor, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
     return unbroadcast(multiply_no_nan(g, local), b)
 
 
-pow_: Primitive = Primitive(
+pow_: Primitive = BinaryPrimitive(
     "pow",
     specs.numeric_elementwise,
     (_pow_base, _pow_exponent),
     Domain(NUMBERS, low=0.3),
     failure="a negative power of an integer is no integer; cast the base to a floating-point type with astype",
 )
-floor_divide: Primitive = Primitive("floor_divide", specs.numeric_elementwise, None, Domain(NUMBERS))
-remainder: Primitive = Primitive(
+floor_divide: Primitive = BinaryPrimitive("floor_divide", specs.numeric_elementwise, None, Domain(NUMBERS))
+remainder: Primitive = BinaryPrimitive(
     "remainder",
     specs.numeric_elementwise,
     (
@@ -115,7 +115,7 @@ remainder: Primitive = Primitive(
     ),
     Domain(NUMBERS, low=0.5),
 )
-atan2: Primitive = Primitive(
+atan2: Primitive = BinaryPrimitive(
     "atan2",
     specs.floating_elementwise,
     (
@@ -133,14 +133,14 @@ def _chosen(g: Tensor, y: Tensor, this: Tensor, other: Tensor) -> Tensor:
 
 
 _extremum = (lambda g, y, a, b: _chosen(g, y, a, b), lambda g, y, a, b: _chosen(g, y, b, a))
-maximum: Primitive = Primitive("maximum", specs.numeric_elementwise, _extremum, Domain(NUMBERS))
-minimum: Primitive = Primitive("minimum", specs.numeric_elementwise, _extremum, Domain(NUMBERS))
-copysign: Primitive = Primitive(
+maximum: Primitive = BinaryPrimitive("maximum", specs.numeric_elementwise, _extremum, Domain(NUMBERS))
+minimum: Primitive = BinaryPrimitive("minimum", specs.numeric_elementwise, _extremum, Domain(NUMBERS))
+copysign: Primitive = BinaryPrimitive(
     "copysign",
     specs.floating_elementwise,
     (lambda g, y, a, b: unbroadcast(g * where(equal(a, y), y._scalar(1.0), y._scalar(-1.0)), a), None),
 )
-nextafter: Primitive = Primitive("nextafter", specs.floating_elementwise)
+nextafter: Primitive = BinaryPrimitive("nextafter", specs.floating_elementwise)
 
 negative: Primitive = Primitive("negative", specs.numeric_elementwise, (lambda g, y, x: negative(g),), Domain(NUMBERS))
 abs_: Primitive = Primitive("abs", specs.numeric_elementwise, (lambda g, y, x: g * sign(x),), Domain(NUMBERS))
@@ -188,10 +188,10 @@ relu: Primitive = Primitive(
 
 # --- comparisons and choice -------------------------------------------------------------------------------
 
-equal: Primitive = Primitive("equal", specs.comparison, None, Domain(ANYTHING))
-not_equal: Primitive = Primitive("not_equal", specs.comparison, None, Domain(ANYTHING))
-less: Primitive = Primitive("less", specs.comparison, None, Domain(NUMBERS))
-less_equal: Primitive = Primitive("less_equal", specs.comparison, None, Domain(NUMBERS))
+equal: Primitive = BinaryPrimitive("equal", specs.comparison, None, Domain(ANYTHING))
+not_equal: Primitive = BinaryPrimitive("not_equal", specs.comparison, None, Domain(ANYTHING))
+less: Primitive = BinaryPrimitive("less", specs.comparison, None, Domain(NUMBERS))
+less_equal: Primitive = BinaryPrimitive("less_equal", specs.comparison, None, Domain(NUMBERS))
 where: Primitive = Primitive(
     "where",
     specs.where,
@@ -205,12 +205,12 @@ where: Primitive = Primitive(
 
 # --- bits -------------------------------------------------------------------------------------------------
 
-bitwise_and: Primitive = Primitive("bitwise_and", specs.bitwise, None, Domain(BITS))
-bitwise_or: Primitive = Primitive("bitwise_or", specs.bitwise, None, Domain(BITS))
-bitwise_xor: Primitive = Primitive("bitwise_xor", specs.bitwise, None, Domain(BITS))
+bitwise_and: Primitive = BinaryPrimitive("bitwise_and", specs.bitwise, None, Domain(BITS))
+bitwise_or: Primitive = BinaryPrimitive("bitwise_or", specs.bitwise, None, Domain(BITS))
+bitwise_xor: Primitive = BinaryPrimitive("bitwise_xor", specs.bitwise, None, Domain(BITS))
 bitwise_invert: Primitive = Primitive("bitwise_invert", specs.bitwise, None, Domain(BITS))
-bitwise_left_shift: Primitive = Primitive("bitwise_left_shift", specs.shift, None, Domain(("integer",)))
-bitwise_right_shift: Primitive = Primitive("bitwise_right_shift", specs.shift, None, Domain(("integer",)))
+bitwise_left_shift: Primitive = BinaryPrimitive("bitwise_left_shift", specs.shift, None, Domain(("integer",)))
+bitwise_right_shift: Primitive = BinaryPrimitive("bitwise_right_shift", specs.shift, None, Domain(("integer",)))
 
 # --- casts and marks --------------------------------------------------------------------------------------
 

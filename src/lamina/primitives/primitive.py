@@ -170,3 +170,26 @@ class Primitive:
         if self.failure is not None and isinstance(error, ValueError):
             return DataError(f"{self.name}: {self.failure} (given {got})")
         return BackendError(f"{self.name}: the {operands[0]._backend.name} backend failed on {got}: {error}")
+
+
+class BinaryPrimitive(Primitive):
+    """A primitive of two operands without parameters.
+
+    Most operations are of this kind, and eager time goes into the call, so it is written out: it does what
+    `Primitive` does, without gathering operands and parameters first.
+    """
+
+    __slots__ = ()
+
+    def __call__(self, a: Tensor, b: Tensor, /) -> Tensor:  # type: ignore[override]
+        backend = a._backend
+        if b._backend is not backend:
+            return self(*a._unify(self.name, (a, b)))
+        state = STATE
+        try:
+            value = state.run(getattr(backend, self.name), a._data, b._data)
+        except Exception as error:
+            value = self._nested(error, (a, b), {})
+        if (a._node is not None or b._node is not None) and state.recording and self.derivatives is not None:
+            return a._make(value, backend, self._record((a, b), {}, value))
+        return a._make(value, backend)
