@@ -108,3 +108,15 @@ def test_nan_in_one_element_stays_there() -> None:
     x = la.variable([1.0, math.nan, 2.0])
     gradient = (x * x).sum().backward()[x].numpy()
     np.testing.assert_array_equal(gradient, [2.0, np.nan, 4.0])
+
+
+@pytest.mark.parametrize(
+    "f",
+    [la.sin, la.cos, la.tan, la.tanh, la.sigmoid, la.erf, la.atan, la.asinh, la.abs, la.exp, la.log, la.relu]
+    + [la.softplus, la.gelu, la.silu],
+)
+def test_a_missing_value_that_is_masked_does_not_spoil_a_weight(f: Any) -> None:
+    x, w = la.asarray([float("nan"), 0.5]), la.variable(1.5)
+    masked = la.where(la.isnan(x), 0.0, f(x * w)).sum().backward()[w]
+    alone = f(la.asarray(0.5) * w).backward()[w]
+    assert masked.item() == alone.item()

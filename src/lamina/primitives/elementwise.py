@@ -19,23 +19,25 @@ BITS = ("bool", "integer")
 # In each rule g is the cotangent of the result, y the result, x (or a, b) the operands.
 
 
-def _unary(name: str, derivative: Any = None, *, low: float = -3.0, high: float = 3.0) -> Primitive:
-    """A function of one floating-point operand; the derivative is compared with differences on [low, high]."""
-    derivatives = None if derivative is None else (derivative,)
-    return Primitive(name, specs.floating_elementwise, derivatives, Domain(low=low, high=high))
+def _local(derivative: Any) -> Any:
+    """Return the rule ``g * derivative(y, x)`` of a function of one operand.
 
-
-def _scaled(local: Any) -> Any:
-    """The rule ``g * local(y, x)`` where the local derivative may be infinite or NaN.
-
-    A cotangent of exactly zero says that the element does not matter, as behind ``where``; infinity times
-    that zero is zero, not NaN.
+    A cotangent of exactly zero says that the element does not matter, as behind ``where``. It stays zero where
+    the local derivative is infinite or NaN.
     """
 
     def rule(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
-        return multiply_no_nan(g, local(y, x))
+        return multiply_no_nan(g, derivative(y, x))
 
     return rule
+
+
+def _unary(name: str, derivative: Any, *, low: float = -3.0, high: float = 3.0) -> Primitive:
+    """A function of one floating-point operand, with its local derivative as a function of result and operand.
+
+    The derivative is compared with differences on [low, high].
+    """
+    return Primitive(name, specs.floating_elementwise, (_local(derivative),), Domain(low=low, high=high))
 
 
 # Where the first operand is zero the result does not depend on the second; where the cotangent is zero
@@ -143,7 +145,7 @@ copysign: Primitive = BinaryPrimitive(
 nextafter: Primitive = BinaryPrimitive("nextafter", specs.floating_elementwise)
 
 negative: Primitive = Primitive("negative", specs.numeric_elementwise, (lambda g, y, x: negative(g),), Domain(NUMBERS))
-abs_: Primitive = Primitive("abs", specs.numeric_elementwise, (lambda g, y, x: g * sign(x),), Domain(NUMBERS))
+abs_: Primitive = Primitive("abs", specs.numeric_elementwise, (_local(lambda y, x: sign(x)),), Domain(NUMBERS))
 sign: Primitive = Primitive("sign", specs.numeric_elementwise, None, Domain(NUMBERS))
 floor: Primitive = Primitive("floor", specs.floating_elementwise)
 ceil: Primitive = Primitive("ceil", specs.floating_elementwise)
@@ -152,33 +154,33 @@ round_: Primitive = Primitive("round", specs.floating_elementwise)
 
 # --- exponentials -----------------------------------------------------------------------------------------
 
-exp: Primitive = _unary("exp", _scaled(lambda y, x: y))
-expm1: Primitive = _unary("expm1", _scaled(lambda y, x: exp(x)))
-log: Primitive = _unary("log", _scaled(lambda y, x: 1.0 / x), low=0.3)
-log1p: Primitive = _unary("log1p", _scaled(lambda y, x: 1.0 / (x + 1.0)), low=-0.7)
-log2: Primitive = _unary("log2", _scaled(lambda y, x: (1.0 / math.log(2.0)) / x), low=0.3)
-log10: Primitive = _unary("log10", _scaled(lambda y, x: (1.0 / math.log(10.0)) / x), low=0.3)
-sqrt: Primitive = _unary("sqrt", _scaled(lambda y, x: 0.5 / y), low=0.3)
+exp: Primitive = _unary("exp", lambda y, x: y)
+expm1: Primitive = _unary("expm1", lambda y, x: exp(x))
+log: Primitive = _unary("log", lambda y, x: 1.0 / x, low=0.3)
+log1p: Primitive = _unary("log1p", lambda y, x: 1.0 / (x + 1.0), low=-0.7)
+log2: Primitive = _unary("log2", lambda y, x: (1.0 / math.log(2.0)) / x, low=0.3)
+log10: Primitive = _unary("log10", lambda y, x: (1.0 / math.log(10.0)) / x, low=0.3)
+sqrt: Primitive = _unary("sqrt", lambda y, x: 0.5 / y, low=0.3)
 
 # --- trigonometry -----------------------------------------------------------------------------------------
 
-sin: Primitive = _unary("sin", lambda g, y, x: g * cos(x))
-cos: Primitive = _unary("cos", lambda g, y, x: negative(g * sin(x)))
-tan: Primitive = _unary("tan", lambda g, y, x: g * (y * y + 1.0), low=-1.2, high=1.2)
-asin: Primitive = _unary("asin", _scaled(lambda y, x: 1.0 / sqrt((1.0 - x) * (x + 1.0))), low=-0.9, high=0.9)
-acos: Primitive = _unary("acos", _scaled(lambda y, x: -1.0 / sqrt((1.0 - x) * (x + 1.0))), low=-0.9, high=0.9)
-atan: Primitive = _unary("atan", lambda g, y, x: g / (x * x + 1.0))
-sinh: Primitive = _unary("sinh", _scaled(lambda y, x: cosh(x)))
-cosh: Primitive = _unary("cosh", _scaled(lambda y, x: sinh(x)))
-tanh: Primitive = _unary("tanh", lambda g, y, x: g * (1.0 - y * y))
-asinh: Primitive = _unary("asinh", lambda g, y, x: g / sqrt(x * x + 1.0))
-acosh: Primitive = _unary("acosh", _scaled(lambda y, x: 1.0 / sqrt((x - 1.0) * (x + 1.0))), low=1.3, high=4.0)
-atanh: Primitive = _unary("atanh", _scaled(lambda y, x: 1.0 / ((1.0 - x) * (x + 1.0))), low=-0.9, high=0.9)
+sin: Primitive = _unary("sin", lambda y, x: cos(x))
+cos: Primitive = _unary("cos", lambda y, x: negative(sin(x)))
+tan: Primitive = _unary("tan", lambda y, x: y * y + 1.0, low=-1.2, high=1.2)
+asin: Primitive = _unary("asin", lambda y, x: 1.0 / sqrt((1.0 - x) * (x + 1.0)), low=-0.9, high=0.9)
+acos: Primitive = _unary("acos", lambda y, x: -1.0 / sqrt((1.0 - x) * (x + 1.0)), low=-0.9, high=0.9)
+atan: Primitive = _unary("atan", lambda y, x: 1.0 / (x * x + 1.0))
+sinh: Primitive = _unary("sinh", lambda y, x: cosh(x))
+cosh: Primitive = _unary("cosh", lambda y, x: sinh(x))
+tanh: Primitive = _unary("tanh", lambda y, x: 1.0 - y * y)
+asinh: Primitive = _unary("asinh", lambda y, x: 1.0 / sqrt(x * x + 1.0))
+acosh: Primitive = _unary("acosh", lambda y, x: 1.0 / sqrt((x - 1.0) * (x + 1.0)), low=1.3, high=4.0)
+atanh: Primitive = _unary("atanh", lambda y, x: 1.0 / ((1.0 - x) * (x + 1.0)), low=-0.9, high=0.9)
 
 # --- of neural networks -----------------------------------------------------------------------------------
 
-erf: Primitive = _unary("erf", lambda g, y, x: g * (exp(negative(x * x)) * (2.0 / math.sqrt(math.pi))))
-sigmoid: Primitive = _unary("sigmoid", lambda g, y, x: g * (y * (1.0 - y)))
+erf: Primitive = _unary("erf", lambda y, x: exp(negative(x * x)) * (2.0 / math.sqrt(math.pi)))
+sigmoid: Primitive = _unary("sigmoid", lambda y, x: y * (1.0 - y))
 relu: Primitive = Primitive(
     "relu",
     specs.numeric_elementwise,
