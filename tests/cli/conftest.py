@@ -46,8 +46,8 @@ def houses(tmp_path: Path) -> Callable[..., Path]:
     """Return a function that writes a table of houses.
 
     Of its columns ``price`` is a noisy linear function of rooms, area and town, ``sold`` says whether the price
-    without the noise is low, and ``size`` is one of three classes of area and rooms; a few areas and gardens are
-    missing.
+    with other noise is low, and ``size`` is one of three classes of area and rooms. No line parts the classes
+    without error, so the best linear model is a finite one. A few areas are missing.
     """
 
     def write(rows: int = 300, seed: int = 0, name: str = "houses.csv", columns: Sequence[str] = ()) -> Path:
@@ -58,6 +58,7 @@ def houses(tmp_path: Path) -> Callable[..., Path]:
         garden = random.choice(["true", "false"], rows)
         premium = np.select([town == "Ulm", town == "Bonn"], [80.0, 20.0], 0.0)
         worth = 50.0 + 15.0 * rooms + 2.0 * area + premium + 30.0 * (garden == "true")
+        extent = area + 10.0 * rooms + random.normal(0.0, 15.0, rows)
         frame = pl.DataFrame(
             {
                 "rooms": rooms,
@@ -66,7 +67,7 @@ def houses(tmp_path: Path) -> Callable[..., Path]:
                 "garden": garden,
                 "price": np.round(worth + random.normal(0.0, 20.0, rows), 2),
                 "sold": np.where(worth + random.normal(0.0, 40.0, rows) < 320.0, "yes", "no"),
-                "size": np.select([area + 10 * rooms < 90, area + 10 * rooms < 190], [1, 2], 3),
+                "size": np.select([extent < 90.0, extent < 190.0], [1, 2], 3),
             }
         )
         path = tmp_path / name

@@ -182,9 +182,10 @@ def test_loss_that_is_not_a_number_keeps_the_best_weights_before_it(
     assert ended.code == 1
     assert ended.err.startswith("error: ")
     assert "step" in ended.err
-    assert "the best weights before that are in run" in ended.err
+    assert "the weights are those of epoch 1 " in ended.err
+    assert "Results with the weights of epoch 1, the best" in ended.out
     results = json.loads((tmp_path / "run" / "results.json").read_text())
-    assert results["status"].startswith("stopped: ")
+    assert results["status"] == "diverged"
     evaluated = lamina("evaluate", "run", path)
     assert evaluated.code == 0
     assert "nan" not in evaluated.out
@@ -206,3 +207,20 @@ def test_full_disk_leaves_no_partial_predictions(lamina: Run, houses: Houses, tr
     assert ended.stderr.startswith("error: ")
     assert "Traceback" not in ended.stderr
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the limit stands in for a full disk on POSIX systems only")
+def test_disk_that_fills_while_training_leaves_a_usable_folder(lamina: Run, houses: Houses, tmp_path: Path) -> None:
+    path = houses(60, columns=("rooms", "town", "price"))
+    options = ("--hidden", "4", "--patience", "0", "--epochs", "500", "--out", "run")
+    command = [sys.executable, "-m", "lamina", "train", str(path), "-t", "price", *options]
+    ended = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=False, preexec_fn=limited(4_000)
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: ")
+    assert "Traceback" not in ended.stderr
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == list(range(1, len(lines) + 1))
+    assert lines
+    assert lamina("evaluate", "run", path).code == 0

@@ -49,6 +49,8 @@ def test_module_runs_as_the_command() -> None:
 BAD_OPTIONS = {
     "unknown activation": (["--activation", "reluu"], "--activation", "did you mean relu?); there are relu, "),
     "unknown optimizer": (["--optimizer", "Adam"], "--optimizer", "did you mean adam?); there are "),
+    "optimizer of matrices only": (["--optimizer", "muon"], "--optimizer", "'muon' is not known"),
+    "smoothing of everything": (["--label-smoothing", "1"], "--label-smoothing", "at least 0 and below 1"),
     "negative learning rate": (["--lr", "-0.1"], "--lr", "must be greater than 0, got -0.1"),
     "learning rate that is no number": (["--lr", "nan"], "--lr", "must be greater than 0"),
     "letters for widths": (["--hidden", "a,b"], "--hidden", "such as \"128,64\", got 'a,b'"),

@@ -124,11 +124,19 @@ def train(
     dropout: Annotated[
         float | None,
         typer.Option(
-            help="Share of hidden values dropped in training. [dim]\\[default: 0.5 for digits, 0 for a table][/]",
+            help="Share of hidden values dropped in training. [dim]\\[default: 0.3 for digits, 0 for a table][/]",
             show_default=False,
         ),
     ] = None,
-    optimizer: Annotated[str, typer.Option(help="adamw, adam, sgd, rmsprop, lion, muon, ...")] = "adamw",
+    label_smoothing: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of certainty that the loss gives to the other classes. "
+            "[dim]\\[default: 0.1 for digits, 0 for a table][/]",
+            show_default=False,
+        ),
+    ] = None,
+    optimizer: Annotated[str, typer.Option(help="adamw, adam, sgd, rmsprop, lion, ...")] = "adamw",
     lr: Annotated[
         float | None,
         typer.Option(
@@ -184,6 +192,7 @@ def train(
         hidden=hidden,
         activation=activation,
         dropout=dropout,
+        label_smoothing=label_smoothing,
         validation=validation,
         patience=patience,
         seed=seed,

@@ -38,6 +38,7 @@ class TrainingOptions:
     hidden: tuple[int, ...]
     activation: str
     dropout: float
+    label_smoothing: float
     validation: float
     patience: int
     seed: int
@@ -125,6 +126,7 @@ def _options(record: Record) -> TrainingOptions:
         hidden=record.wholes("hidden", least=1),
         activation=record.text("activation"),
         dropout=record.number("dropout", least=0.0),
+        label_smoothing=record.number("label_smoothing", least=0.0),
         validation=record.number("validation", least=0.0),
         patience=record.whole("patience"),
         seed=record.whole("seed"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -69,9 +70,17 @@ class RunFolder:
         self._write_json(RESULTS, results)
 
     def append_metrics(self, epoch: Mapping[str, Any]) -> None:
-        """Add the line of one epoch."""
-        with (self.path / METRICS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(_plain(epoch), allow_nan=False) + "\n")
+        """Add the line of one epoch, whole or not at all."""
+        line = json.dumps(_plain(epoch), allow_nan=False) + "\n"
+        path = self.path / METRICS
+        before = path.stat().st_size if path.exists() else 0
+        try:
+            with path.open("ab") as file:
+                file.write(line.encode())
+        except OSError as error:
+            if path.exists():
+                os.truncate(path, before)
+            raise CheckpointError(f"train: {path} could not be written and is as it was: {error.strerror}") from error
 
     def _write_json(self, name: str, value: Mapping[str, Any]) -> None:
         text = json.dumps(_plain(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import lamina as la
@@ -49,19 +50,14 @@ def train(choice: TableChoice | None, options: TrainingOptions, out: Path | None
     try:
         _fit(model, prepared, options, recorder)
     except TrainingDiverged as error:
-        _finish(folder, config, prepared, recorder, status=f"diverged: {error}")
+        _finish(folder, config, prepared, recorder, status="diverged", reason=str(error))
         raise
     except KeyboardInterrupt:
         recorder.history.interrupted = True
-    interrupted = recorder.history.interrupted
-    _finish(
-        folder,
-        config,
-        prepared,
-        recorder,
-        status="interrupted" if interrupted else recorder.history.stopped or "finished",
-    )
-    return INTERRUPTED if interrupted else 0
+    history = recorder.history
+    status = "interrupted" if history.interrupted else "stopped early" if history.stopped else "finished"
+    _finish(folder, config, prepared, recorder, status=status, reason=history.stopped)
+    return INTERRUPTED if history.interrupted else 0
 
 
 def _prepare(choice: TableChoice | None, options: TrainingOptions) -> Prepared:
@@ -90,7 +86,7 @@ def _fit(model: nn.Module, prepared: Prepared, options: TrainingOptions, recorde
     la.fit(
         model,
         (training.inputs, training.targets),
-        loss=nn.cross_entropy if classes else nn.mse_loss,
+        loss=partial(nn.cross_entropy, label_smoothing=options.label_smoothing) if classes else nn.mse_loss,
         optimizer=optimizers()[options.optimizer](model.parameters(), lr=options.lr),
         epochs=options.epochs,
         batch_size=options.batch_size,
@@ -103,7 +99,9 @@ def _fit(model: nn.Module, prepared: Prepared, options: TrainingOptions, recorde
     )
 
 
-def _finish(folder: RunFolder, config: RunConfig, prepared: Prepared, recorder: Recorder, *, status: str) -> None:
+def _finish(
+    folder: RunFolder, config: RunConfig, prepared: Prepared, recorder: Recorder, *, status: str, reason: str
+) -> None:
     """Measure the best weights on every part, write results and curves, and show them."""
     device = config.options.device
     model = folder.load_model(config, device)
@@ -117,6 +115,7 @@ def _finish(folder: RunFolder, config: RunConfig, prepared: Prepared, recorder: 
     folder.write_results(
         {
             "status": status,
+            "reason": reason,
             "epochs": len(history.records),
             "best_epoch": history.best_epoch,
             "seconds": sum(record.seconds for record in history.records),
