@@ -17,7 +17,7 @@ from lamina.primitives.primitive import Primitive
 if TYPE_CHECKING:
     from lamina.tensor import Tensor
 
-NUMBERS = (bool, int, float, complex)
+PYTHON_NUMBERS = (bool, int, float, complex)
 
 Axis = int | Sequence[int] | None
 
@@ -79,7 +79,7 @@ def paired(name: str, x1: Any, x2: Any) -> tuple[Tensor, Tensor]:
 
 def _beside_scalar(name: str, x: Any, value: Any) -> tuple[Tensor, Tensor]:
     """Return a tensor and a Python scalar as tensors of one type."""
-    if not isinstance(value, NUMBERS):
+    if not isinstance(value, PYTHON_NUMBERS):
         raise DTypeError(
             f"{name}: expected a Tensor or a Python number, got {type(value).__name__}; "
             "make a tensor of it with lamina.asarray(x)"

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lamina.primitives import specs
-from lamina.primitives.primitive import Domain, Primitive, Shape
+from lamina.primitives.primitive import ANYTHING, NUMBERS, Domain, Primitive, Shape
 
 if TYPE_CHECKING:
     from lamina.tensor import Tensor
-
-ANYTHING = ("bool", "integer", "floating")
 
 
 def unbroadcast(cotangent: Tensor, operand: Tensor) -> Tensor:
@@ -42,7 +40,7 @@ sum_: Primitive = Primitive(
     "sum",
     specs.reduction,
     (lambda g, y, x, *, axes, keepdims: unreduce(g, x, axes, keepdims),),
-    Domain(("integer", "floating")),
+    Domain(NUMBERS),
 )
 broadcast_to: Primitive = Primitive(
     "broadcast_to", specs.broadcast_to, (lambda g, y, x, *, shape: unbroadcast(g, x),), Domain(ANYTHING)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lamina.primitives import specs
 from lamina.primitives.broadcasting import unbroadcast
-from lamina.primitives.primitive import BinaryPrimitive, Domain, Primitive
+from lamina.primitives.primitive import NUMBERS, BinaryPrimitive, Domain, Primitive
 from lamina.primitives.shaping import permute_dims
 
 if TYPE_CHECKING:
@@ -26,5 +26,5 @@ matmul: Primitive = BinaryPrimitive(
         lambda g, y, a, b: unbroadcast(matmul(g, transposed(b)), a),
         lambda g, y, a, b: unbroadcast(matmul(transposed(a), g), b),
     ),
-    Domain(("integer", "floating")),
+    Domain(NUMBERS),
 )

@@ -6,15 +6,11 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from lamina.primitives import specs
-from lamina.primitives.broadcasting import ANYTHING, unbroadcast
-from lamina.primitives.primitive import BinaryPrimitive, Domain, Primitive
+from lamina.primitives.broadcasting import unbroadcast
+from lamina.primitives.primitive import ANYTHING, BITS, NUMBERS, BinaryPrimitive, Domain, Primitive
 
 if TYPE_CHECKING:
     from lamina.tensor import Tensor
-
-NUMBERS = ("integer", "floating")
-
-BITS = ("bool", "integer")
 
 # In each rule g is the cotangent of the result, y the result, x (or a, b) the operands.
 

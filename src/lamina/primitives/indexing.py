@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lamina.primitives import specs
-from lamina.primitives.broadcasting import ANYTHING
-from lamina.primitives.primitive import Domain, Primitive
+from lamina.primitives.primitive import ANYTHING, NUMBERS, Domain, Primitive
 
 if TYPE_CHECKING:
     from lamina.tensor import Tensor
-
-NUMBERS = ("integer", "floating")
 
 take: Primitive = Primitive(
     "take",

@@ -57,6 +57,12 @@ class Same:
         return at_position
 
 
+# Kinds of type, by what an operation means for them.
+NUMBERS = ("integer", "floating")
+BITS = ("bool", "integer")
+ANYTHING = ("bool", "integer", "floating")
+
+
 @dataclass(frozen=True)
 class Domain:
     """Which operands a primitive takes; the conformance suite draws from it.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lamina.primitives import specs
-from lamina.primitives.broadcasting import ANYTHING, reshape, sum_, unreduce
-from lamina.primitives.elementwise import NUMBERS, astype, equal, multiply_no_nan
-from lamina.primitives.primitive import Domain, Primitive, Shape
+from lamina.primitives.broadcasting import reshape, sum_, unreduce
+from lamina.primitives.elementwise import astype, equal, multiply_no_nan
+from lamina.primitives.primitive import ANYTHING, NUMBERS, Domain, Primitive, Shape
 from lamina.primitives.shaping import flip, pad, permute_dims, slice_
 
 if TYPE_CHECKING:

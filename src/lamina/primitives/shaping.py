@@ -8,8 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lamina.primitives import specs
-from lamina.primitives.broadcasting import ANYTHING
-from lamina.primitives.primitive import Domain, Primitive, Same, Shape
+from lamina.primitives.primitive import ANYTHING, Domain, Primitive, Same, Shape
 
 if TYPE_CHECKING:
     from lamina.tensor import Tensor
