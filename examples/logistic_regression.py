@@ -11,7 +11,9 @@ from lamina import nn, optim
 def main(epochs: int = 30) -> float:
     """Train on four fifths and return the accuracy on the fifth held out."""
     features, benign = load_breast_cancer(return_X_y=True)
-    x_train, x_test, y_train, y_test = train_test_split(features, benign, test_size=0.2, random_state=0, stratify=benign)
+    x_train, x_test, y_train, y_test = train_test_split(
+        features, benign, test_size=0.2, random_state=0, stratify=benign
+    )
     scaler = StandardScaler().fit(x_train)
 
     la.random.seed(0)

@@ -103,7 +103,9 @@ def _entry_points(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
     module = sys.modules[__name__]
     monkeypatch.setitem(sys.modules, "a_plugin", module)
     points = [EntryPoint(name, value, registry.ENTRY_POINT_GROUP) for name, value in values.items()]
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda *, group: points if group == "lamina.backends" else [])
+    monkeypatch.setattr(
+        "importlib.metadata.entry_points", lambda *, group: points if group == "lamina.backends" else []
+    )
     monkeypatch.setattr(registry, "_plugins_found", False)
 
 
