@@ -112,10 +112,10 @@ def test_nan_in_one_element_stays_there() -> None:
 
 @pytest.mark.parametrize(
     "f",
-    (
+    [
         *(la.sin, la.cos, la.tan, la.tanh, la.atan, la.asinh, la.exp, la.log, la.abs, la.erf),
         *(la.sigmoid, la.relu, la.softplus, la.gelu, la.silu),
-    ),
+    ],
 )
 def test_a_missing_value_that_is_masked_does_not_spoil_a_weight(f: Any) -> None:
     x, w = la.asarray([float("nan"), 0.5]), la.variable(1.5)
