@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -259,7 +260,7 @@ class ArrayAPIBackend:
         before, after = values.shape[:axis], values.shape[axis + len(indices.shape) :]
         count = indices.size
         flat = xp.reshape(values, (*before, count, *after))
-        rows = xp.reshape(xp.moveaxis(flat, axis, 0), (count, -1 if count else _size((*before, *after))))
+        rows = xp.reshape(xp.moveaxis(flat, axis, 0), (count, -1 if count else math.prod((*before, *after))))
         summed = self._segment_sums(rows, self._checked(xp.reshape(indices, (-1,)), size, "scatter_add"), size)
         return xp.moveaxis(xp.reshape(summed, (size, *before, *after)), 0, axis)
 
@@ -294,7 +295,7 @@ class ArrayAPIBackend:
     def scatter_add_along_axis(self, values: Array, indices: Array, *, axis: int, size: int) -> Array:
         xp = self.xp
         indices = self._checked(indices, size, "scatter_add_along_axis")
-        other = _size(values.shape[:axis] + values.shape[axis + 1 :])
+        other = math.prod(values.shape[:axis] + values.shape[axis + 1 :])
         shape = (*values.shape[:axis], *values.shape[axis + 1 :], size)
         last = xp.moveaxis(indices, axis, -1)
         line = xp.arange(other, dtype=xp.int64, device=self.device)[:, None] * size
@@ -356,10 +357,3 @@ class ArrayAPIBackend:
 
     def random_bits(self, key: Array, counter: Array, *, size: int) -> Array:
         return philox_words(self.xp, key, counter, size)
-
-
-def _size(shape: Shape) -> int:
-    size = 1
-    for length in shape:
-        size *= length
-    return size

@@ -317,4 +317,4 @@ def _has_tensors(key: Key) -> bool:
 
 
 def _counting(shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
-    return np.arange(int(np.prod(shape, dtype=np.int64))).reshape(shape)
+    return np.arange(math.prod(shape)).reshape(shape)

@@ -164,13 +164,13 @@ def _det_rule(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
     With A = U S V^T the cofactors are det(U) det(V) U C V^T, where C[i, i] is the product of the other
     singular values.
     """
-    singular = _each(elementwise.equal(unpack(rows.slogdet(x._untracked), 2)[0], x._scalar(0.0)))
+    singular = rows.as_factors(elementwise.equal(unpack(rows.slogdet(x._untracked), 2)[0], x._scalar(0.0)))
     regular = elementwise.where(singular, rows.identity(x), x)
     # Of distinct singular values, so that what is not chosen has a derivative.
     spread = x._constant(np.diag(np.arange(1.0, x.shape[-1] + 1.0)), x.dtype)
     degenerate = elementwise.where(singular, x, spread)
-    cofactors = _each(_det(regular)) * transposed(rows.inv(regular))
-    return _each(g) * elementwise.where(singular, _degenerate_cofactors(degenerate), cofactors)
+    cofactors = rows.as_factors(_det(regular)) * transposed(rows.inv(regular))
+    return rows.as_factors(g) * elementwise.where(singular, _degenerate_cofactors(degenerate), cofactors)
 
 
 def _degenerate_cofactors(x: Tensor) -> Tensor:
@@ -181,12 +181,7 @@ def _degenerate_cofactors(x: Tensor) -> Tensor:
     table = broadcast_to(rows.as_columns(s), (*s.shape, count))
     others = elementwise.where(s._constant(np.eye(count, dtype=bool), bool_), s._scalar(1.0), table)
     products = prod(others, axes=(others.ndim - 1,), keepdims=False)
-    return _each(orientation) * matmul(u * rows.as_columns(products), vh)
-
-
-def _each(values: Tensor) -> Tensor:
-    """Return numbers, one a matrix, in a shape that broadcasts against the matrices."""
-    return reshape(values, shape=(*values.shape, 1, 1))
+    return rows.as_factors(orientation) * matmul(u * rows.as_columns(products), vh)
 
 
 _det = Composite("det", _det_value, _det_rule)

@@ -146,16 +146,7 @@ def unstack(x: Tensor, /, *, axis: int = 0) -> tuple[Tensor, ...]:
     """Return the slices of ``x`` along ``axis``."""
     x = tensor("unstack", x)
     at = one_axis("unstack", axis, x.ndim)
-    return tuple(squeeze(_part(x, at, index, index + 1), at) for index in range(x.shape[at]))
-
-
-def _part(x: Tensor, axis: int, start: int, stop: int) -> Tensor:
-    return shaping.slice_(
-        x,
-        start=tuple(start if at == axis else 0 for at in range(x.ndim)),
-        stop=tuple(stop if at == axis else size for at, size in enumerate(x.shape)),
-        step=(1,) * x.ndim,
-    )
+    return tuple(squeeze(shaping.part(x, at, index, index + 1), at) for index in range(x.shape[at]))
 
 
 def split(x: Tensor, sections: int | Sequence[int], /, *, axis: int = 0) -> list[Tensor]:
@@ -169,7 +160,7 @@ def split(x: Tensor, sections: int | Sequence[int], /, *, axis: int = 0) -> list
         borders = list(range(0, length + 1, length // sections)) if length else [0] * (sections + 1)
     else:
         borders = [0, *sections, length]
-    return [_part(x, at, start, max(start, stop)) for start, stop in pairwise(borders)]
+    return [shaping.part(x, at, start, max(start, stop)) for start, stop in pairwise(borders)]
 
 
 def roll(x: Tensor, /, shift: int | tuple[int, ...], *, axis: Axis = None) -> Tensor:
@@ -188,7 +179,7 @@ def roll(x: Tensor, /, shift: int | tuple[int, ...], *, axis: Axis = None) -> Te
         length = x.shape[at]
         cut = -by % length if length else 0
         if cut:
-            x = shaping.concat(_part(x, at, cut, length), _part(x, at, 0, cut), axis=at)
+            x = shaping.concat(shaping.part(x, at, cut, length), shaping.part(x, at, 0, cut), axis=at)
     return x._snapshot
 
 

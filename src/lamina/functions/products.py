@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -88,17 +89,10 @@ def tensordot(x1: Tensor, x2: Tensor, /, *, axes: int | tuple[Sequence[int], Seq
     kept1 = tuple(axis for axis in range(x1.ndim) if axis not in first)
     kept2 = tuple(axis for axis in range(x2.ndim) if axis not in second)
     rows, columns = tuple(x1.shape[axis] for axis in kept1), tuple(x2.shape[axis] for axis in kept2)
-    inner = _size(tuple(x1.shape[axis] for axis in first))
-    left = reshape(shaping.permute_dims(x1, axes=(*kept1, *first)), shape=(_size(rows), inner))
-    right = reshape(shaping.permute_dims(x2, axes=(*second, *kept2)), shape=(inner, _size(columns)))
+    inner = math.prod(x1.shape[axis] for axis in first)
+    left = reshape(shaping.permute_dims(x1, axes=(*kept1, *first)), shape=(math.prod(rows), inner))
+    right = reshape(shaping.permute_dims(x2, axes=(*second, *kept2)), shape=(inner, math.prod(columns)))
     return reshape(matmul_row(left, right), shape=(*rows, *columns))
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    size = 1
-    for length in shape:
-        size *= length
-    return size
 
 
 def outer(x1: Tensor, x2: Tensor, /) -> Tensor:

@@ -50,10 +50,8 @@ def min(x: Tensor, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 
 def _count(x: Tensor, axes: tuple[int, ...]) -> int:
-    count = 1
-    for axis in axes:
-        count *= x.shape[axis]
-    return count
+    shape = x.shape
+    return math.prod([shape[axis] for axis in axes])
 
 
 def mean(x: Tensor, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -190,15 +188,7 @@ def diff(
         x = shaping.concat(*common("diff", *parts), axis=at)
     for _ in range(n):
         length = x.shape[at]
-        later, earlier = _range(x, at, 1 if length else 0, length), _range(x, at, 0, length - 1 if length else 0)
+        later = shaping.part(x, at, 1 if length else 0, length)
+        earlier = shaping.part(x, at, 0, length - 1 if length else 0)
         x = later - earlier if x.dtype is not bool_ else rows.not_equal(later, earlier)
     return x
-
-
-def _range(x: Tensor, axis: int, start: int, stop: int) -> Tensor:
-    return shaping.slice_(
-        x,
-        start=tuple(start if at == axis else 0 for at in range(x.ndim)),
-        stop=tuple(stop if at == axis else size for at, size in enumerate(x.shape)),
-        step=(1,) * x.ndim,
-    )

@@ -22,7 +22,7 @@ from lamina.primitives.contraction import matmul, transposed
 from lamina.primitives.elementwise import equal, multiply_no_nan, negative, where
 from lamina.primitives.primitive import Primitive
 from lamina.primitives.several import Bundle, unpack
-from lamina.primitives.shaping import concat, slice_
+from lamina.primitives.shaping import concat, part
 
 if TYPE_CHECKING:
     from lamina.tensor import Tensor
@@ -44,13 +44,17 @@ def identity(x: Tensor) -> Tensor:
 
 def columns(x: Tensor, start: int, stop: int) -> Tensor:
     """Return a range of the columns of matrices."""
-    before = (0,) * (x.ndim - 1)
-    return slice_(x, start=(*before, start), stop=(*x.shape[:-1], stop), step=(1,) * x.ndim)
+    return part(x, x.ndim - 1, start, stop)
 
 
 def as_columns(values: Tensor) -> Tensor:
     """Return vectors as rows that scale the columns of matrices."""
     return reshape(values, shape=(*values.shape[:-1], 1, values.shape[-1]))
+
+
+def as_factors(values: Tensor) -> Tensor:
+    """Return numbers, one a matrix, in a shape that broadcasts against the matrices."""
+    return reshape(values, shape=(*values.shape, 1, 1))
 
 
 def diagonal_matrix(values: Tensor) -> Tensor:
@@ -118,15 +122,10 @@ def _slogdet_rule(g: Bundle, y: Tensor, x: Tensor) -> Tensor:
     if logarithm is None:
         return x._full(x.shape, 0)
     sign = unpack(y, 2)[0]
-    singular = _as_matrices(equal(sign, sign._scalar(0.0)))
+    singular = as_factors(equal(sign, sign._scalar(0.0)))
     inverse = inv(where(singular, identity(x), x))
     local = where(singular, x._scalar(float("nan")), transposed(inverse))
-    return multiply_no_nan(_as_matrices(logarithm), local)
-
-
-def _as_matrices(values: Tensor) -> Tensor:
-    """Return numbers, one a matrix, in a shape that broadcasts against the matrices."""
-    return reshape(values, shape=(*values.shape, 1, 1))
+    return multiply_no_nan(as_factors(logarithm), local)
 
 
 slogdet: Primitive = Primitive("slogdet", specs.slogdet, (_slogdet_rule,))

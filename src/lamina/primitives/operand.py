@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lamina.dtypes import DType, Scalar, promote_scalar, scalar_default
@@ -45,10 +46,7 @@ class Operand:
     @property
     def size(self) -> int:
         """The number of elements."""
-        size = 1
-        for length in self._data.shape:
-            size *= length
-        return size
+        return math.prod(self._data.shape)
 
     @property
     def dtype(self) -> DType:

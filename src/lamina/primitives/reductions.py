@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from lamina.primitives import specs
 from lamina.primitives.broadcasting import reshape, sum_, unreduce
 from lamina.primitives.elementwise import astype, equal, multiply_no_nan
 from lamina.primitives.primitive import ANYTHING, NUMBERS, Domain, Primitive, Shape
-from lamina.primitives.shaping import flip, pad, permute_dims, slice_
+from lamina.primitives.shaping import flip, inverse, pad, part, permute_dims
 
 if TYPE_CHECKING:
     from lamina.tensor import Tensor
@@ -29,15 +30,9 @@ all_: Primitive = Primitive("all", specs.bool_reduction, None, Domain(ANYTHING))
 
 def _shifted(x: Tensor, by: int, axis: int, fill: float) -> Tensor:
     """Return ``x`` moved ``by`` places towards the end of ``axis``, ``fill`` coming in at the start."""
-    ndim, zeros = x.ndim, (0,) * x.ndim
-    kept = slice_(
-        x,
-        start=zeros,
-        stop=tuple(max(size - by, 0) if at == axis else size for at, size in enumerate(x.shape)),
-        step=(1,) * ndim,
-    )
-    missing = tuple(min(by, x.shape[axis]) if at == axis else 0 for at in range(ndim))
-    return pad(kept, low=missing, high=zeros, interior=zeros, value=fill)
+    size, zeros = x.shape[axis], (0,) * x.ndim
+    missing = tuple(min(by, size) if at == axis else 0 for at in range(x.ndim))
+    return pad(part(x, axis, 0, max(size - by, 0)), low=missing, high=zeros, interior=zeros, value=fill)
 
 
 def _product_before(x: Tensor, axis: int) -> Tensor:
@@ -58,19 +53,11 @@ def _prod_rule(g: Tensor, y: Tensor, x: Tensor, *, axes: Shape, keepdims: bool) 
     kept = tuple(axis for axis in range(x.ndim) if axis not in axes)
     order = (*kept, *axes)
     moved = permute_dims(x, axes=order)
-    flat = reshape(moved, shape=(*(x.shape[axis] for axis in kept), x.size // max(_size(x, kept), 1)))
+    flat = reshape(moved, shape=(*(x.shape[axis] for axis in kept), math.prod(x.shape[axis] for axis in axes)))
     last = flat.ndim - 1
     others = _product_before(flat, last) * flip(_product_before(flip(flat, axes=(last,)), last), axes=(last,))
-    inverse = tuple(order.index(axis) for axis in range(x.ndim))
-    back = permute_dims(reshape(others, shape=moved.shape), axes=inverse)
+    back = permute_dims(reshape(others, shape=moved.shape), axes=inverse(order))
     return multiply_no_nan(unreduce(g, x, axes, keepdims), back)
-
-
-def _size(x: Tensor, axes: Shape) -> int:
-    size = 1
-    for axis in axes:
-        size *= x.shape[axis]
-    return size
 
 
 prod: Primitive = Primitive("prod", specs.reduction, (_prod_rule,), Domain(NUMBERS))

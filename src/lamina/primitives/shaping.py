@@ -14,11 +14,22 @@ if TYPE_CHECKING:
     from lamina.tensor import Tensor
 
 
-def _inverse(axes: Shape) -> Shape:
-    inverse = [0] * len(axes)
+def inverse(axes: Shape) -> Shape:
+    """Return the order of axes that undoes ``axes``."""
+    places = [0] * len(axes)
     for position, axis in enumerate(axes):
-        inverse[axis] = position
-    return tuple(inverse)
+        places[axis] = position
+    return tuple(places)
+
+
+def part(x: Tensor, axis: int, start: int, stop: int) -> Tensor:
+    """Return the elements from ``start`` up to ``stop`` along one axis."""
+    return slice_(
+        x,
+        start=tuple(start if at == axis else 0 for at in range(x.ndim)),
+        stop=tuple(stop if at == axis else size for at, size in enumerate(x.shape)),
+        step=(1,) * x.ndim,
+    )
 
 
 def _slice_rule(g: Tensor, y: Tensor, x: Tensor, *, start: Shape, stop: Shape, step: Shape) -> Tensor:
@@ -52,7 +63,7 @@ def _concat_rule(position: int, g: Tensor, y: Tensor, *operands: Tensor, axis: i
 permute_dims: Primitive = Primitive(
     "permute_dims",
     specs.permute_dims,
-    (lambda g, y, x, *, axes: permute_dims(g, axes=_inverse(axes)),),
+    (lambda g, y, x, *, axes: permute_dims(g, axes=inverse(axes)),),
     Domain(ANYTHING),
 )
 flip: Primitive = Primitive("flip", specs.flip, (lambda g, y, x, *, axes: flip(g, axes=axes),), Domain(ANYTHING))

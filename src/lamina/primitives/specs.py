@@ -6,6 +6,8 @@ raises the error that a user reads: what was given, and what would have worked.
 
 from __future__ import annotations
 
+import math
+
 from lamina.dtypes import DEFAULT_INT, DType, bool_, uint32, uint64
 from lamina.errors import DTypeError, ShapeError
 from lamina.primitives.primitive import Shape, Spec
@@ -146,19 +148,12 @@ def searchsorted(name: str, sorted_values: Spec, values: Spec, *, side: str) -> 
     return Spec(values.shape, DEFAULT_INT)
 
 
-def _size(shape: Shape) -> int:
-    size = 1
-    for length in shape:
-        size *= length
-    return size
-
-
 def reshape(name: str, x: Spec, *, shape: Shape) -> Spec:
     """The same elements in another shape."""
-    if _size(x.shape) != _size(shape):
+    size, wanted = math.prod(x.shape), math.prod(shape)
+    if size != wanted:
         raise ShapeError(
-            f"{name}: shape {list(x.shape)} has {_size(x.shape)} elements and does not fit {list(shape)}, "
-            f"which has {_size(shape)}"
+            f"{name}: shape {list(x.shape)} has {size} elements and does not fit {list(shape)}, which has {wanted}"
         )
     return Spec(shape, x.dtype)
 
