@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from lamina.backends.registry import get_backend
-from lamina.dtypes import DEFAULT_FLOAT, DType, Scalar, as_dtype, scalar_default
+from lamina.dtypes import DEFAULT_FLOAT, DType, Scalar, as_dtype, bool_, scalar_default
 from lamina.errors import DTypeError, ShapeError
 from lamina.functions.elementwise import where
-from lamina.functions.manipulation import as_shape, broadcast_to
+from lamina.functions.manipulation import broadcast_to, new_shape
 from lamina.functions.operands import tensor
 from lamina.tensor import Tensor, Variable, from_data
 
@@ -109,9 +110,7 @@ def full(
     shape: int | Sequence[int], fill_value: Scalar, *, dtype: DTypeLike | None = None, device: str | None = None
 ) -> Tensor:
     """Return a tensor filled with ``fill_value``."""
-    lengths = as_shape("full", shape)
-    if any(length < 0 for length in lengths):
-        raise ShapeError(f"full: shape {list(lengths)} has a negative length")
+    lengths = new_shape("full", shape)
     if not isinstance(fill_value, bool | int | float):
         raise DTypeError(f"full: expected a Python number, got {type(fill_value).__name__}")
     wanted = scalar_default(fill_value) if dtype is None else as_dtype(dtype)
@@ -212,24 +211,21 @@ def eye(
     return _from_numpy(np.eye(n_rows, n_cols, k), wanted, device)
 
 
-def _triangle(name: str, x: Tensor, keep: Any) -> Tensor:
-    x = tensor(name, x)
-    if x.ndim < 2:
-        raise ShapeError(f"{name}: expected at least two axes, got shape {list(x.shape)}")
-    mask = x._constant(keep, as_dtype("bool"))
+def _triangle(x: Tensor, keep: npt.NDArray[np.bool_]) -> Tensor:
+    mask = x._constant(keep, bool_)
     return where(broadcast_to(mask, x.shape), x, x._full((), 0))
 
 
 def tril(x: Tensor, /, *, k: int = 0) -> Tensor:
     """Return matrices with zeros above the ``k``-th diagonal."""
     rows, columns = _matrix_shape("tril", x)
-    return _triangle("tril", x, np.tri(rows, columns, operator.index(k), dtype=bool))
+    return _triangle(x, np.tri(rows, columns, operator.index(k), dtype=bool))
 
 
 def triu(x: Tensor, /, *, k: int = 0) -> Tensor:
     """Return matrices with zeros below the ``k``-th diagonal."""
     rows, columns = _matrix_shape("triu", x)
-    return _triangle("triu", x, ~np.tri(rows, columns, operator.index(k) - 1, dtype=bool))
+    return _triangle(x, ~np.tri(rows, columns, operator.index(k) - 1, dtype=bool))
 
 
 def _matrix_shape(name: str, x: Tensor) -> tuple[int, int]:

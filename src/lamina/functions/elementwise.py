@@ -8,15 +8,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from lamina.dtypes import bool_
+from lamina.dtypes import Scalar, bool_
 from lamina.errors import DTypeError
 from lamina.functions.operands import (
     arithmetic,
     binary,
-    cast,
-    fill_value,
     floating,
     floating_binary,
+    in_type_of,
     numeric,
     paired,
     tensor,
@@ -28,32 +27,30 @@ from lamina.primitives.primitive import Primitive
 if TYPE_CHECKING:
     from lamina.tensor import Tensor
 
-Number = bool | int | float
-
 # --- arithmetic -------------------------------------------------------------------------------------------
 
 
-def add(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+def add(x1: Tensor | Scalar, x2: Tensor | Scalar, /) -> Tensor:
     """Return ``x1 + x2``."""
     return arithmetic(rows.add, x1, x2)
 
 
-def subtract(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+def subtract(x1: Tensor | Scalar, x2: Tensor | Scalar, /) -> Tensor:
     """Return ``x1 - x2``."""
     return arithmetic(rows.subtract, x1, x2)
 
 
-def multiply(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+def multiply(x1: Tensor | Scalar, x2: Tensor | Scalar, /) -> Tensor:
     """Return ``x1 * x2``."""
     return arithmetic(rows.multiply, x1, x2)
 
 
-def divide(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+def divide(x1: Tensor | Scalar, x2: Tensor | Scalar, /) -> Tensor:
     """Return ``x1 / x2``, a floating-point number also for integers."""
     return floating_binary(rows.divide, x1, x2)
 
 
-def pow(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+def pow(x1: Tensor | Scalar, x2: Tensor | Scalar, /) -> Tensor:
     """Return ``x1 ** x2``.
 
     The derivative by the base is ``x2 * x1**(x2 - 1)`` and that by the exponent ``x1**x2 * log(x1)``; both are
@@ -64,42 +61,42 @@ def pow(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
     return arithmetic(rows.pow_, x1, x2)
 
 
-def floor_divide(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+def floor_divide(x1: Tensor | Scalar, x2: Tensor | Scalar, /) -> Tensor:
     """Return ``x1 / x2`` rounded down."""
     return arithmetic(rows.floor_divide, x1, x2)
 
 
-def remainder(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+def remainder(x1: Tensor | Scalar, x2: Tensor | Scalar, /) -> Tensor:
     """Return what is left of ``x1`` after division by ``x2``, with the sign of ``x2``."""
     return arithmetic(rows.remainder, x1, x2)
 
 
-def atan2(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+def atan2(x1: Tensor | Scalar, x2: Tensor | Scalar, /) -> Tensor:
     """Return the angle in radians, from -pi to pi, of the point with ordinate ``x1`` and abscissa ``x2``."""
     return floating_binary(rows.atan2, x1, x2)
 
 
-def maximum(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+def maximum(x1: Tensor | Scalar, x2: Tensor | Scalar, /) -> Tensor:
     """Return the larger of two; where they tie, each receives half the gradient."""
     return arithmetic(rows.maximum, x1, x2)
 
 
-def minimum(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+def minimum(x1: Tensor | Scalar, x2: Tensor | Scalar, /) -> Tensor:
     """Return the smaller of two; where they tie, each receives half the gradient."""
     return arithmetic(rows.minimum, x1, x2)
 
 
-def copysign(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+def copysign(x1: Tensor | Scalar, x2: Tensor | Scalar, /) -> Tensor:
     """Return the magnitude of ``x1`` with the sign of ``x2``."""
     return floating_binary(rows.copysign, x1, x2)
 
 
-def nextafter(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+def nextafter(x1: Tensor | Scalar, x2: Tensor | Scalar, /) -> Tensor:
     """Return the representable number after ``x1`` towards ``x2``."""
     return floating_binary(rows.nextafter, x1, x2)
 
 
-def hypot(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+def hypot(x1: Tensor | Scalar, x2: Tensor | Scalar, /) -> Tensor:
     """Return ``sqrt(x1**2 + x2**2)``, scaled so that no square overflows; its gradient at the origin is zero."""
     x1, x2 = paired("hypot", x1, x2)
     a, b = abs(floating("hypot", x1)), abs(floating("hypot", x2))
@@ -114,7 +111,7 @@ def hypot(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
     return rows.where(rows.bitwise_or(isinf(a), isinf(b)), large._scalar(math.inf), length)
 
 
-def logaddexp(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+def logaddexp(x1: Tensor | Scalar, x2: Tensor | Scalar, /) -> Tensor:
     """Return ``log(exp(x1) + exp(x2))``, computed from the larger one down so that nothing overflows."""
     x1, x2 = paired("logaddexp", x1, x2)
     a, b = floating("logaddexp", x1), floating("logaddexp", x2)
@@ -316,32 +313,32 @@ def erf(x: Tensor, /) -> Tensor:
 # --- comparisons ------------------------------------------------------------------------------------------
 
 
-def equal(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+def equal(x1: Tensor | Scalar, x2: Tensor | Scalar, /) -> Tensor:
     """Return whether ``x1 == x2``."""
     return binary(rows.equal, x1, x2)
 
 
-def not_equal(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+def not_equal(x1: Tensor | Scalar, x2: Tensor | Scalar, /) -> Tensor:
     """Return whether ``x1 != x2``."""
     return binary(rows.not_equal, x1, x2)
 
 
-def less(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+def less(x1: Tensor | Scalar, x2: Tensor | Scalar, /) -> Tensor:
     """Return whether ``x1 < x2``."""
     return binary(rows.less, x1, x2)
 
 
-def less_equal(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+def less_equal(x1: Tensor | Scalar, x2: Tensor | Scalar, /) -> Tensor:
     """Return whether ``x1 <= x2``."""
     return binary(rows.less_equal, x1, x2)
 
 
-def greater(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+def greater(x1: Tensor | Scalar, x2: Tensor | Scalar, /) -> Tensor:
     """Return whether ``x1 > x2``."""
     return binary(rows.less, x2, x1)
 
 
-def greater_equal(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+def greater_equal(x1: Tensor | Scalar, x2: Tensor | Scalar, /) -> Tensor:
     """Return whether ``x1 >= x2``."""
     return binary(rows.less_equal, x2, x1)
 
@@ -440,7 +437,7 @@ def bitwise_right_shift(x1: Tensor | int, x2: Tensor | int, /) -> Tensor:
 # --- choice -----------------------------------------------------------------------------------------------
 
 
-def where(condition: Tensor, x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
+def where(condition: Tensor, x1: Tensor | Scalar, x2: Tensor | Scalar, /) -> Tensor:
     """Return ``x1`` where the condition holds and ``x2`` elsewhere.
 
     An element not chosen has a gradient of exactly zero, also where its own derivative is infinite.
@@ -454,23 +451,19 @@ def where(condition: Tensor, x1: Tensor | Number, x2: Tensor | Number, /) -> Ten
     return rows.where(condition, x1, x2)
 
 
-def clip(x: Tensor, /, min: Tensor | Number | None = None, max: Tensor | Number | None = None) -> Tensor:
+def clip(x: Tensor, /, min: Tensor | Scalar | None = None, max: Tensor | Scalar | None = None) -> Tensor:
     """Return ``x`` limited to the range from ``min`` to ``max``, in the type of ``x``, which must hold both.
 
     The gradient is that of ``x`` inside the range (ends included) and zero outside.
     """
     x = tensor("clip", x)
     if min is not None:
-        low = _bound("clip", min, x)
+        low = in_type_of("clip", x, min)
         x = rows.where(rows.less(x, low), low, x)
     if max is not None:
-        high = _bound("clip", max, x)
+        high = in_type_of("clip", x, max)
         x = rows.where(rows.less(high, x), high, x)
     return x._snapshot
-
-
-def _bound(name: str, bound: Any, x: Tensor) -> Tensor:
-    return cast(tensor(name, bound), x.dtype) if isinstance(bound, Operand) else fill_value(name, x, bound)
 
 
 def stop_gradient(x: Tensor, /) -> Tensor:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from lamina.dtypes import DType, as_dtype, bool_, int64
 from lamina.errors import DTypeError, ShapeError, SubscriptError
 from lamina.functions.manipulation import broadcast_to, flatten
-from lamina.functions.operands import cast, fill_value, one_axis, tensor
+from lamina.functions.operands import cast, in_type_of, one_axis, only_axis, tensor
 from lamina.primitives import indexing as rows, shaping, specs
 from lamina.primitives.broadcasting import reshape
 from lamina.primitives.elementwise import bitwise_or, equal, less, less_equal, where
@@ -202,11 +202,7 @@ def take(x: Tensor, indices: Tensor, /, *, axis: int | None = None) -> Tensor:
     Negative indices count from the end. The gradient adds up the cotangents of slices taken repeatedly.
     """
     x, indices = tensor("take", x), _indices("take", indices)
-    if axis is None:
-        if x.ndim != 1:
-            raise ShapeError(f"take: shape {list(x.shape)} has {x.ndim} axes; say which with axis=")
-        axis = 0
-    return rows.take(x, indices, axis=one_axis("take", axis, x.ndim))
+    return rows.take(x, indices, axis=only_axis("take", axis, x.shape))
 
 
 def take_along_axis(x: Tensor, indices: Tensor, /, *, axis: int = -1) -> Tensor:
@@ -300,8 +296,7 @@ def replaced(x: Tensor, key: Key, value: Any) -> Tensor:
     """
     places = x._constant(_counting(x.shape), int64)
     chosen = getitem(places, key)
-    put = cast(tensor("replaced", value), x.dtype) if isinstance(value, Operand) else fill_value("replaced", x, value)
-    inserted = broadcast_to(put, chosen.shape)
+    inserted = broadcast_to(in_type_of("replaced", x, value), chosen.shape)
     count, size = chosen.size, x.size
     flat_places = reshape(chosen, shape=(count,))
     marks = rows.scatter_add(x._full((count,), 1, int64), flat_places, axis=0, size=size)

@@ -30,6 +30,14 @@ def as_shape(name: str, shape: int | Sequence[int]) -> tuple[int, ...]:
     return lengths
 
 
+def new_shape(name: str, shape: int | Sequence[int]) -> tuple[int, ...]:
+    """Return the shape of something to be made, whose lengths are not negative."""
+    lengths = as_shape(name, shape)
+    if any(length < 0 for length in lengths):
+        raise ShapeError(f"{name}: shape {list(lengths)} has a negative length")
+    return lengths
+
+
 def reshape(x: Tensor, /, shape: Sequence[int], *, copy: bool | None = None) -> Tensor:
     """Return the elements in row-major order in another shape; one length may be -1, to be worked out."""
     x = tensor("reshape", x)

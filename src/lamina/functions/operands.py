@@ -64,6 +64,11 @@ def fill_value(name: str, x: Tensor, value: Any) -> Tensor:
     return constant
 
 
+def in_type_of(name: str, x: Tensor, value: Any) -> Tensor:
+    """Return a tensor cast to the type of ``x``, or a Python number that this type must be able to hold."""
+    return cast(tensor(name, value), x.dtype) if isinstance(value, Operand) else fill_value(name, x, value)
+
+
 def paired(name: str, x1: Any, x2: Any) -> tuple[Tensor, Tensor]:
     """Return two operands, one of which may be a Python scalar, as tensors of their common type."""
     if not isinstance(x2, Operand):
@@ -138,6 +143,15 @@ def one_axis(name: str, axis: Any, ndim: int) -> int:
         valid = f"-{ndim} to {ndim - 1}" if ndim else "none, for there are no axes"
         raise SubscriptError(f"{name}: axis {position} is out of range; the axes are {valid}")
     return position % ndim
+
+
+def only_axis(name: str, axis: int | None, shape: tuple[int, ...]) -> int:
+    """Return an axis counted from the start; for None the only one there is."""
+    if axis is None:
+        if len(shape) != 1:
+            raise ShapeError(f"{name}: shape {list(shape)} has {len(shape)} axes; say which with axis=")
+        return 0
+    return one_axis(name, axis, len(shape))
 
 
 def all_axes(name: str, axis: Axis, ndim: int) -> tuple[int, ...]:

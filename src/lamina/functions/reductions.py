@@ -6,9 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from lamina.dtypes import DType, as_dtype, bool_, int64, uint64
-from lamina.errors import ShapeError
 from lamina.functions.elementwise import isinf
-from lamina.functions.operands import Axis, all_axes, cast, common, floating, one_axis, tensor
+from lamina.functions.operands import Axis, all_axes, cast, common, floating, one_axis, only_axis, tensor
 from lamina.primitives import elementwise as rows, indexing, reductions, shaping
 from lamina.primitives.broadcasting import reshape, sum_
 
@@ -126,20 +125,12 @@ def logsumexp(x: Tensor, /, *, axis: Axis = None, keepdims: bool = False) -> Ten
 # --- along one axis ---------------------------------------------------------------------------------------
 
 
-def _only_axis(name: str, x: Tensor, axis: int | None) -> int:
-    if axis is None:
-        if x.ndim != 1:
-            raise ShapeError(f"{name}: shape {list(x.shape)} has {x.ndim} axes; say which with axis=")
-        return 0
-    return one_axis(name, axis, x.ndim)
-
-
 def cumulative_sum(
     x: Tensor, /, *, axis: int | None = None, dtype: DType | None = None, include_initial: bool = False
 ) -> Tensor:
     """Return running sums along ``axis``, beginning with zero if ``include_initial``."""
     x = _accumulator(tensor("cumulative_sum", x), dtype)
-    along = _only_axis("cumulative_sum", x, axis)
+    along = only_axis("cumulative_sum", axis, x.shape)
     return _with_initial(reductions.cumulative_sum(x, axis=along), along, 0 if include_initial else None)
 
 
@@ -148,7 +139,7 @@ def cumulative_prod(
 ) -> Tensor:
     """Return running products along ``axis``, beginning with one if ``include_initial``."""
     x = _accumulator(tensor("cumulative_prod", x), dtype)
-    along = _only_axis("cumulative_prod", x, axis)
+    along = only_axis("cumulative_prod", axis, x.shape)
     return _with_initial(reductions.cumulative_prod(x, axis=along), along, 1 if include_initial else None)
 
 

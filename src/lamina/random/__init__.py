@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from lamina.functions.creation import DTypeLike
-from lamina.random.checks import Shape
+from lamina.random.checks import ShapeLike
 from lamina.random.generator import Generator
 from lamina.tensor import Tensor
 
@@ -71,7 +71,7 @@ def seed(n: int | None = None) -> None:
 
 
 def uniform(
-    shape: Shape, low: float = 0.0, high: float = 1.0, *, dtype: DTypeLike | None = None, device: str | None = None
+    shape: ShapeLike, low: float = 0.0, high: float = 1.0, *, dtype: DTypeLike | None = None, device: str | None = None
 ) -> Tensor:
     """Return numbers drawn uniformly from ``[low, high)``.
 
@@ -108,7 +108,7 @@ def uniform(
 
 
 def normal(
-    shape: Shape, mean: float = 0.0, std: float = 1.0, *, dtype: DTypeLike | None = None, device: str | None = None
+    shape: ShapeLike, mean: float = 0.0, std: float = 1.0, *, dtype: DTypeLike | None = None, device: str | None = None
 ) -> Tensor:
     """Return numbers drawn from a normal distribution.
 
@@ -145,7 +145,9 @@ def normal(
     return default_generator().normal(shape, mean, std, dtype=dtype, device=device)
 
 
-def integers(shape: Shape, low: int, high: int, *, dtype: DTypeLike | None = None, device: str | None = None) -> Tensor:
+def integers(
+    shape: ShapeLike, low: int, high: int, *, dtype: DTypeLike | None = None, device: str | None = None
+) -> Tensor:
     """Return integers drawn uniformly from ``low`` to ``high - 1``.
 
     A random number of 64 bits, or 128 for ranges beyond ``2**32``, times the length of the range, without its
@@ -183,7 +185,9 @@ def integers(shape: Shape, low: int, high: int, *, dtype: DTypeLike | None = Non
     return default_generator().integers(shape, low, high, dtype=dtype, device=device)
 
 
-def bernoulli(shape: Shape, p: float | Tensor, *, dtype: DTypeLike | None = None, device: str | None = None) -> Tensor:
+def bernoulli(
+    shape: ShapeLike, p: float | Tensor, *, dtype: DTypeLike | None = None, device: str | None = None
+) -> Tensor:
     """Return truth values, each of which holds with probability ``p``.
 
     Parameters

@@ -13,12 +13,12 @@ import numpy as np
 from lamina.backends.protocol import numpy_dtype
 from lamina.backends.registry import get_backend
 from lamina.dtypes import DEFAULT_FLOAT, DType, as_dtype, float64, integer_info
-from lamina.errors import DataError, DTypeError, ShapeError
+from lamina.errors import DataError, DTypeError
 from lamina.functions.creation import DTypeLike
-from lamina.functions.manipulation import as_shape, broadcast_to
+from lamina.functions.manipulation import broadcast_to
 from lamina.tensor import Tensor
 
-Shape = int | Sequence[int]
+ShapeLike = int | Sequence[int]
 
 
 def key_of(seed: int | None) -> int:
@@ -35,14 +35,6 @@ def key_of(seed: int | None) -> int:
         return number
     digest = hashlib.sha256(number.to_bytes(-(-number.bit_length() // 8), "little")).digest()
     return int.from_bytes(digest[:8], "little")
-
-
-def lengths_of(name: str, shape: Shape) -> tuple[int, ...]:
-    """Return a shape as a tuple."""
-    lengths = as_shape(name, shape)
-    if any(length < 0 for length in lengths):
-        raise ShapeError(f"{name}: shape {list(lengths)} has a negative length")
-    return lengths
 
 
 def float_type(name: str, dtype: DTypeLike | None, device: str | None) -> DType:

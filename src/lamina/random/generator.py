@@ -16,17 +16,16 @@ from lamina.errors import CheckpointError, DataError, DTypeError, ShapeError
 from lamina.functions.creation import DTypeLike, asarray, full
 from lamina.functions.elementwise import minimum
 from lamina.functions.indexing import take
-from lamina.functions.manipulation import reshape
+from lamina.functions.manipulation import new_shape, reshape
 from lamina.functions.searching import argsort
 from lamina.primitives.operand import Operand
 from lamina.primitives.randomness import random_bits
 from lamina.random.checks import (
-    Shape,
+    ShapeLike,
     check_finite,
     float_type,
     integer_range,
     key_of,
-    lengths_of,
     probabilities,
     rounded_range,
     type_there,
@@ -153,7 +152,7 @@ class Generator:
 
     def uniform(
         self,
-        shape: Shape,
+        shape: ShapeLike,
         low: float = 0.0,
         high: float = 1.0,
         *,
@@ -161,7 +160,7 @@ class Generator:
         device: str | None = None,
     ) -> Tensor:
         """Return numbers drawn uniformly from ``[low, high)``; see `lamina.random.uniform`."""
-        lengths = lengths_of("uniform", shape)
+        lengths = new_shape("uniform", shape)
         wanted, where = float_type("uniform", dtype, device), get_backend(device).name
         check_finite("uniform", low=low, high=high)
         if low > high:
@@ -179,7 +178,7 @@ class Generator:
 
     def normal(
         self,
-        shape: Shape,
+        shape: ShapeLike,
         mean: float = 0.0,
         std: float = 1.0,
         *,
@@ -187,7 +186,7 @@ class Generator:
         device: str | None = None,
     ) -> Tensor:
         """Return numbers drawn from a normal distribution; see `lamina.random.normal`."""
-        lengths = lengths_of("normal", shape)
+        lengths = new_shape("normal", shape)
         wanted, where = float_type("normal", dtype, device), get_backend(device).name
         check_finite("normal", mean=mean, std=std)
         if std < 0:
@@ -200,10 +199,10 @@ class Generator:
         return drawn.astype(wanted)
 
     def integers(
-        self, shape: Shape, low: int, high: int, *, dtype: DTypeLike | None = None, device: str | None = None
+        self, shape: ShapeLike, low: int, high: int, *, dtype: DTypeLike | None = None, device: str | None = None
     ) -> Tensor:
         """Return integers drawn uniformly from ``low`` to ``high - 1``; see `lamina.random.integers`."""
-        lengths = lengths_of("integers", shape)
+        lengths = new_shape("integers", shape)
         wanted = type_there("integers", dtype, DEFAULT_INT, device)
         low, high = integer_range(low, high, wanted)
         span = high - low
@@ -217,10 +216,10 @@ class Generator:
         return reshape((offsets.astype(int64) + low).astype(wanted), lengths)
 
     def bernoulli(
-        self, shape: Shape, p: float | Tensor, *, dtype: DTypeLike | None = None, device: str | None = None
+        self, shape: ShapeLike, p: float | Tensor, *, dtype: DTypeLike | None = None, device: str | None = None
     ) -> Tensor:
         """Return truth values that hold with probability ``p``; see `lamina.random.bernoulli`."""
-        lengths = lengths_of("bernoulli", shape)
+        lengths = new_shape("bernoulli", shape)
         if isinstance(p, Operand):
             place = p.device if device is None else device
             wanted = type_there("bernoulli", dtype, bool_, place)
