@@ -90,6 +90,9 @@ DTYPES: dict[str, DType] = {
     )
 }
 
+DTypeLike = DType | str
+"""What names a type where a user gives one; `as_dtype` takes more."""
+
 DEFAULT_FLOAT = float32
 DEFAULT_INT = int64
 

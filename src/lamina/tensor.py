@@ -12,7 +12,7 @@ import numpy.typing as npt
 from lamina.autodiff.gradients import Gradients, backward
 from lamina.autodiff.node import Leaf
 from lamina.backends.registry import get_backend
-from lamina.dtypes import DEFAULT_FLOAT, DEFAULT_INT, DType, as_dtype
+from lamina.dtypes import DEFAULT_FLOAT, DEFAULT_INT, DType, DTypeLike, as_dtype
 from lamina.errors import AssignmentError, DTypeError, ShapeError
 from lamina.functions.methods import Methods
 from lamina.functions.operands import cast
@@ -98,7 +98,7 @@ class Tensor(Operators, Methods, Operand):
 
     # --- types and devices ---
 
-    def astype(self, dtype: DType | str) -> Tensor:
+    def astype(self, dtype: DTypeLike) -> Tensor:
         """Return the values in another type; gradients flow between floating-point types only."""
         wanted = as_dtype(dtype)
         source = self._snapshot if wanted.floating else self._untracked

@@ -11,14 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from lamina.backends.registry import get_backend
-from lamina.dtypes import DEFAULT_FLOAT, DType, Scalar, as_dtype, bool_, scalar_default
+from lamina.dtypes import DEFAULT_FLOAT, DType, DTypeLike, Scalar, as_dtype, bool_, scalar_default
 from lamina.errors import DTypeError, ShapeError
 from lamina.functions.elementwise import where
 from lamina.functions.manipulation import broadcast_to, new_shape
 from lamina.functions.operands import tensor
 from lamina.tensor import Tensor, Variable, from_data
-
-DTypeLike = DType | str
 
 
 def asarray(

@@ -8,6 +8,7 @@ from lamina.backends.registry import get_backend, usable_devices
 from lamina.dtypes import (
     DTYPES,
     DType,
+    DTypeLike,
     FloatInfo,
     IntegerInfo,
     as_dtype,
@@ -22,7 +23,7 @@ from lamina.functions.operands import tensor
 from lamina.tensor import Tensor
 
 
-def astype(x: Tensor, dtype: DType | str, /, *, copy: bool = True, device: str | None = None) -> Tensor:
+def astype(x: Tensor, dtype: DTypeLike, /, *, copy: bool = True, device: str | None = None) -> Tensor:
     """Return ``x`` in another type; floats become integers towards zero."""
     cast = tensor("astype", x).astype(dtype)
     return cast if device is None else cast.to(device)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from lamina.dtypes import DType, as_dtype, bool_, int64
+from lamina.dtypes import DTypeLike, as_dtype, bool_, int64
 from lamina.errors import DTypeError, ShapeError, SubscriptError
 from lamina.functions.manipulation import broadcast_to, flatten
 from lamina.functions.operands import cast, in_type_of, one_axis, only_axis, tensor
@@ -256,7 +256,7 @@ def scatter_add(values: Tensor, indices: Tensor, /, *, size: int, axis: int = 0)
     return rows.scatter_add(values, indices, axis=one_axis("scatter_add", axis, values.ndim), size=size)
 
 
-def one_hot(indices: Tensor, /, num_classes: int, *, dtype: DType | None = None, axis: int = -1) -> Tensor:
+def one_hot(indices: Tensor, /, num_classes: int, *, dtype: DTypeLike | None = None, axis: int = -1) -> Tensor:
     """Return, for each class index, a row with one at that class and zero elsewhere.
 
     Parameters

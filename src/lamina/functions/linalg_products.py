@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING
 
-from lamina.dtypes import DType
+from lamina.dtypes import DTypeLike
 from lamina.errors import ShapeError
 from lamina.functions.manipulation import roll
 from lamina.functions.operands import common, tensor
@@ -55,7 +55,7 @@ def diagonal(x: Tensor, /, *, offset: int = 0) -> Tensor:
     )
 
 
-def trace(x: Tensor, /, *, offset: int = 0, dtype: DType | None = None) -> Tensor:
+def trace(x: Tensor, /, *, offset: int = 0, dtype: DTypeLike | None = None) -> Tensor:
     """Return the sums of the diagonals of matrices; integers add up in 64 bits unless ``dtype`` says otherwise."""
     return sum(diagonal(tensor("trace", x), offset=offset), axis=-1, dtype=dtype)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from lamina.dtypes import DType
+from lamina.dtypes import DTypeLike
 from lamina.functions import activations as a, elementwise as e, indexing as i, manipulation as m, reductions as r
 from lamina.functions.operands import Axis
 
@@ -174,11 +174,11 @@ class Methods:
 
     # --- reductions ---
 
-    def sum(self: Any, axis: Axis = None, *, dtype: DType | None = None, keepdims: bool = False) -> Tensor:
+    def sum(self: Any, axis: Axis = None, *, dtype: DTypeLike | None = None, keepdims: bool = False) -> Tensor:
         """Return the sum over ``axis``."""
         return r.sum(self, axis=axis, dtype=dtype, keepdims=keepdims)
 
-    def prod(self: Any, axis: Axis = None, *, dtype: DType | None = None, keepdims: bool = False) -> Tensor:
+    def prod(self: Any, axis: Axis = None, *, dtype: DTypeLike | None = None, keepdims: bool = False) -> Tensor:
         """Return the product over ``axis``."""
         return r.prod(self, axis=axis, dtype=dtype, keepdims=keepdims)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from lamina.dtypes import DType, as_dtype, bool_, int64, uint64
+from lamina.dtypes import DTypeLike, as_dtype, bool_, int64, uint64
 from lamina.functions.elementwise import isinf
 from lamina.functions.operands import Axis, all_axes, cast, common, floating, one_axis, only_axis, tensor
 from lamina.primitives import elementwise as rows, indexing, reductions, shaping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lamina.tensor import Tensor
 
 
-def _accumulator(x: Tensor, dtype: Any) -> Tensor:
+def _accumulator(x: Tensor, dtype: DTypeLike | None) -> Tensor:
     """Return ``x`` in the type its sum is taken in: integers at least 64 bits wide, floats as they are."""
     if dtype is not None:
         return cast(x, as_dtype(dtype))
@@ -24,13 +24,13 @@ def _accumulator(x: Tensor, dtype: Any) -> Tensor:
     return cast(x, uint64 if x.dtype.kind == "unsigned" else int64)
 
 
-def sum(x: Tensor, /, *, axis: Axis = None, dtype: DType | None = None, keepdims: bool = False) -> Tensor:
+def sum(x: Tensor, /, *, axis: Axis = None, dtype: DTypeLike | None = None, keepdims: bool = False) -> Tensor:
     """Return the sum over ``axis``; integers add up in 64 bits unless ``dtype`` says otherwise."""
     x = _accumulator(tensor("sum", x), dtype)
     return sum_(x, axes=all_axes("sum", axis, x.ndim), keepdims=keepdims)
 
 
-def prod(x: Tensor, /, *, axis: Axis = None, dtype: DType | None = None, keepdims: bool = False) -> Tensor:
+def prod(x: Tensor, /, *, axis: Axis = None, dtype: DTypeLike | None = None, keepdims: bool = False) -> Tensor:
     """Return the product over ``axis``; its gradient is right where elements are zero."""
     x = _accumulator(tensor("prod", x), dtype)
     return reductions.prod(x, axes=all_axes("prod", axis, x.ndim), keepdims=keepdims)
@@ -126,7 +126,7 @@ def logsumexp(x: Tensor, /, *, axis: Axis = None, keepdims: bool = False) -> Ten
 
 
 def cumulative_sum(
-    x: Tensor, /, *, axis: int | None = None, dtype: DType | None = None, include_initial: bool = False
+    x: Tensor, /, *, axis: int | None = None, dtype: DTypeLike | None = None, include_initial: bool = False
 ) -> Tensor:
     """Return running sums along ``axis``, beginning with zero if ``include_initial``."""
     x = _accumulator(tensor("cumulative_sum", x), dtype)
@@ -135,7 +135,7 @@ def cumulative_sum(
 
 
 def cumulative_prod(
-    x: Tensor, /, *, axis: int | None = None, dtype: DType | None = None, include_initial: bool = False
+    x: Tensor, /, *, axis: int | None = None, dtype: DTypeLike | None = None, include_initial: bool = False
 ) -> Tensor:
     """Return running products along ``axis``, beginning with one if ``include_initial``."""
     x = _accumulator(tensor("cumulative_prod", x), dtype)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, Self, overload
 
-from lamina.dtypes import DType
+from lamina.dtypes import DTypeLike
 from lamina.errors import DTypeError, ShapeError
 from lamina.nn.activations import activation_layer
 from lamina.nn.dropout import Dropout
@@ -136,7 +136,7 @@ class MLP(Sequential):
         activation: str | type[Module] | Layer = "relu",
         dropout: float = 0.0,
         *,
-        dtype: DType | str | None = None,
+        dtype: DTypeLike | None = None,
     ) -> None:
         if isinstance(hidden, str) or not isinstance(hidden, int | Sequence):
             raise ShapeError(f"MLP: hidden must be a width or a sequence of widths, got {hidden!r}")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from lamina import random
-from lamina.dtypes import DEFAULT_FLOAT, DType, as_dtype, float32, float64
+from lamina.dtypes import DEFAULT_FLOAT, DTypeLike, as_dtype, float32, float64
 from lamina.errors import ShapeError
 from lamina.functions.creation import full
 from lamina.functions.elementwise import clip, where
@@ -39,7 +39,7 @@ class Constant:
 
     value: float
 
-    def __call__(self, shape: Sequence[int], /, *, dtype: DType | str | None = None) -> Tensor:
+    def __call__(self, shape: Sequence[int], /, *, dtype: DTypeLike | None = None) -> Tensor:
         return full(shape, self.value, dtype=dtype or DEFAULT_FLOAT)
 
 
@@ -50,7 +50,7 @@ class Uniform:
     low: float
     high: float
 
-    def __call__(self, shape: Sequence[int], /, *, dtype: DType | str | None = None) -> Tensor:
+    def __call__(self, shape: Sequence[int], /, *, dtype: DTypeLike | None = None) -> Tensor:
         return random.uniform(shape, self.low, self.high, dtype=dtype)
 
 
@@ -61,7 +61,7 @@ class Normal:
     mean: float
     std: float
 
-    def __call__(self, shape: Sequence[int], /, *, dtype: DType | str | None = None) -> Tensor:
+    def __call__(self, shape: Sequence[int], /, *, dtype: DTypeLike | None = None) -> Tensor:
         return random.normal(shape, self.mean, self.std, dtype=dtype)
 
 
@@ -74,7 +74,7 @@ class TruncatedNormal:
     low: float
     high: float
 
-    def __call__(self, shape: Sequence[int], /, *, dtype: DType | str | None = None) -> Tensor:
+    def __call__(self, shape: Sequence[int], /, *, dtype: DTypeLike | None = None) -> Tensor:
         # The inverse of the distribution function, of numbers uniform between its values at the two ends.
         first, last = (math.erf((end - self.mean) / (self.std * math.sqrt(2.0))) for end in (self.low, self.high))
         wanted = DEFAULT_FLOAT if dtype is None else as_dtype(dtype)
@@ -147,7 +147,7 @@ class VarianceScaling:
     fan: Literal["fan_in", "fan_out", "fan_mean"]
     distribution: Literal["uniform", "normal"]
 
-    def __call__(self, shape: Sequence[int], /, *, dtype: DType | str | None = None) -> Tensor:
+    def __call__(self, shape: Sequence[int], /, *, dtype: DTypeLike | None = None) -> Tensor:
         fan_in, fan_out = fans(shape)
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_mean": (fan_in + fan_out) / 2.0}[self.fan]
         std = self.gain / math.sqrt(max(fan, 1.0))
@@ -284,7 +284,7 @@ class Orthogonal:
 
     gain: float
 
-    def __call__(self, shape: Sequence[int], /, *, dtype: DType | str | None = None) -> Tensor:
+    def __call__(self, shape: Sequence[int], /, *, dtype: DTypeLike | None = None) -> Tensor:
         if len(shape) < 2:
             raise ShapeError(f"init.orthogonal: expected a shape of at least two axes, got {list(shape)}")
         rows, columns = shape[0], math.prod(shape[1:])

@@ -6,7 +6,7 @@ import math
 import operator
 from typing import Any
 
-from lamina.dtypes import DEFAULT_FLOAT, DType, as_dtype
+from lamina.dtypes import DEFAULT_FLOAT, DType, DTypeLike, as_dtype
 from lamina.errors import DTypeError, ShapeError
 from lamina.functions.manipulation import flatten
 from lamina.functions.operands import tensor
@@ -64,7 +64,7 @@ class Linear(Module):
         bias: bool = True,
         *,
         init: Initializer | str | None = None,
-        dtype: DType | str | None = None,
+        dtype: DTypeLike | None = None,
     ) -> None:
         self.in_features = _count("in_features", in_features)
         self.out_features = _count("out_features", out_features)

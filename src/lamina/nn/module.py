@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from lamina.backends.registry import get_backend
-from lamina.dtypes import DType
+from lamina.dtypes import DTypeLike
 from lamina.nn.state import Unmatched, load_into, state_of
 from lamina.nn.tree import Branch, children, walk
 from lamina.tensor import Tensor, Variable
@@ -182,7 +182,7 @@ class Module(Branch):
     # --- for people ---
 
     def summary(
-        self, input_shape: Sequence[int], *more_shapes: Sequence[int], dtype: DType | str | None = None
+        self, input_shape: Sequence[int], *more_shapes: Sequence[int], dtype: DTypeLike | None = None
     ) -> Summary:
         """Return a table of the layers with the shapes of their outputs and their numbers of parameters.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lamina import random
 from lamina.autodiff.node import no_grad
-from lamina.dtypes import DType
+from lamina.dtypes import DTypeLike
 from lamina.functions.creation import zeros
 from lamina.nn.tree import children, walk
 from lamina.tensor import Tensor, Variable
@@ -92,7 +92,7 @@ class Summary:
     __repr__ = __str__
 
 
-def summarize(model: Module, shapes: Sequence[Sequence[int]], dtype: DType | str | None) -> Summary:
+def summarize(model: Module, shapes: Sequence[Sequence[int]], dtype: DTypeLike | None) -> Summary:
     """Return the table of a model's layers, run once on zeros of the shapes given."""
     variables = [each for _, each in walk(model) if isinstance(each, Variable)]
     device = variables[0].device if variables else None

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from lamina.functions.creation import DTypeLike
+from lamina.dtypes import DTypeLike
 from lamina.random.checks import ShapeLike
 from lamina.random.generator import Generator
 from lamina.tensor import Tensor

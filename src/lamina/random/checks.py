@@ -12,9 +12,8 @@ import numpy as np
 
 from lamina.backends.protocol import numpy_dtype
 from lamina.backends.registry import get_backend
-from lamina.dtypes import DEFAULT_FLOAT, DType, as_dtype, float64, integer_info
+from lamina.dtypes import DEFAULT_FLOAT, DType, DTypeLike, as_dtype, float64, integer_info
 from lamina.errors import DataError, DTypeError
-from lamina.functions.creation import DTypeLike
 from lamina.functions.manipulation import broadcast_to
 from lamina.tensor import Tensor
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from lamina.backends.registry import get_backend
-from lamina.dtypes import DEFAULT_INT, DType, bool_, float32, float64, int64, uint64
+from lamina.dtypes import DEFAULT_INT, DType, DTypeLike, bool_, float32, float64, int64, uint64
 from lamina.errors import CheckpointError, DataError, DTypeError, ShapeError
-from lamina.functions.creation import DTypeLike, asarray, full
+from lamina.functions.creation import asarray, full
 from lamina.functions.elementwise import minimum
 from lamina.functions.indexing import take
 from lamina.functions.manipulation import new_shape, reshape
