@@ -12,8 +12,9 @@ import numpy.typing as npt
 from lamina.autodiff.gradients import Gradients, backward
 from lamina.autodiff.node import Leaf
 from lamina.backends.registry import get_backend
-from lamina.dtypes import DEFAULT_FLOAT, DEFAULT_INT, DType, DTypeLike, as_dtype
+from lamina.dtypes import DType, DTypeLike, as_dtype
 from lamina.errors import AssignmentError, DTypeError, ShapeError
+from lamina.functions.conversion import as_numpy, in_range, natural_dtype
 from lamina.functions.methods import Methods
 from lamina.functions.operands import cast
 from lamina.functions.operators import Operators
@@ -389,61 +390,7 @@ def from_data(value: Any, dtype: DType | None, device: str | None, default: DTyp
         moved = source if device is None else source.to(device)
         return moved if dtype is None else moved.astype(dtype)
     backend = get_backend(device)
-    array = _as_numpy(value)
+    array = as_numpy(value)
     if dtype is None:
-        dtype = _natural_dtype(value, array, default)
-    return Tensor(backend.from_numpy(_checked_range(array, dtype), dtype), backend)
-
-
-def _as_numpy(value: Any) -> npt.NDArray[Any]:
-    if hasattr(value, "__dlpack__") and not isinstance(value, np.ndarray):
-        return np.from_dlpack(value)
-    try:
-        array = _without_rounding(np.asarray(_unwrapped(value)), value)
-    except (ValueError, TypeError) as error:
-        raise ShapeError(f"asarray: cannot make a tensor of {type(value).__name__}: {error}") from error
-    if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
-        if array.dtype.kind == "c":
-            as_dtype(array.dtype)
-        if array.dtype.kind == "O" and all(isinstance(each, int) for each in array.flat):
-            return array
-        raise DTypeError(f"asarray: expected numbers, got {type(value).__name__} of {array.dtype}")
-    return array
-
-
-def _without_rounding(array: npt.NDArray[Any], value: Any) -> npt.NDArray[Any]:
-    """Keep Python integers beyond int64 exact where NumPy, seeing small ones beside them, makes all of them floats."""
-    if array.dtype.kind != "f" or not isinstance(value, list | tuple) or not np.any(np.abs(array) >= 2.0**63):
-        return array
-    exact = np.asarray(value, dtype=object)
-    return exact if all(isinstance(each, int) for each in exact.flat) else array
-
-
-def _unwrapped(value: Any) -> Any:
-    """Replace tensors inside nested sequences by their values."""
-    if isinstance(value, list | tuple):
-        return [_unwrapped(each) for each in value]
-    return value.numpy() if isinstance(value, Operand) else value  # type: ignore[attr-defined]
-
-
-def _natural_dtype(value: Any, array: npt.NDArray[Any], default: DType | None) -> DType:
-    if isinstance(value, np.ndarray | np.generic) and not (isinstance(value, float) and default is not None):
-        return as_dtype(array.dtype)
-    if hasattr(value, "dtype"):
-        return as_dtype(array.dtype)
-    if default is not None:
-        return default
-    if array.dtype.kind == "f":
-        return DEFAULT_FLOAT
-    if array.dtype.kind == "u" or array.dtype.kind == "O":
-        return as_dtype("uint64")
-    return DEFAULT_INT if array.dtype.kind == "i" else as_dtype(array.dtype)
-
-
-def _checked_range(array: npt.NDArray[Any], dtype: DType) -> npt.NDArray[Any]:
-    if array.dtype.kind == "O":
-        try:
-            return array.astype(dtype.name)
-        except OverflowError as error:
-            raise DTypeError(f"asarray: an integer is out of the range of {dtype.name}") from error
-    return array
+        dtype = natural_dtype(value, array, default)
+    return Tensor(backend.from_numpy(in_range(array, dtype), dtype), backend)

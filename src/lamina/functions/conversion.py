@@ -1,0 +1,67 @@
+"""From anything that holds numbers to a NumPy array, and the type that a tensor made of it has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lamina.dtypes import DEFAULT_FLOAT, DEFAULT_INT, DType, as_dtype, uint64
+from lamina.errors import DTypeError, ShapeError
+from lamina.primitives.operand import Operand
+
+
+def as_numpy(value: Any) -> npt.NDArray[Any]:
+    """Return numbers as a NumPy array, of objects where they are integers that no type of NumPy's holds together."""
+    if hasattr(value, "__dlpack__") and not isinstance(value, np.ndarray):
+        return np.from_dlpack(value)
+    try:
+        array = _without_rounding(np.asarray(_unwrapped(value)), value)
+    except (ValueError, TypeError) as error:
+        raise ShapeError(f"asarray: cannot make a tensor of {type(value).__name__}: {error}") from error
+    if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
+        if array.dtype.kind == "c":
+            as_dtype(array.dtype)  # raises: it knows what to say about complex numbers
+        if array.dtype.kind == "O" and all(isinstance(each, int) for each in array.flat):
+            return array
+        raise DTypeError(f"asarray: expected numbers, got {type(value).__name__} of {array.dtype}")
+    return array
+
+
+def _without_rounding(array: npt.NDArray[Any], value: Any) -> npt.NDArray[Any]:
+    """Keep Python integers beyond int64 exact where NumPy, seeing small ones beside them, makes all of them floats."""
+    if array.dtype.kind != "f" or not isinstance(value, list | tuple) or not np.any(np.abs(array) >= 2.0**63):
+        return array
+    exact = np.asarray(value, dtype=object)
+    return exact if all(isinstance(each, int) for each in exact.flat) else array
+
+
+def _unwrapped(value: Any) -> Any:
+    """Replace tensors inside nested sequences by their values."""
+    if isinstance(value, list | tuple):
+        return [_unwrapped(each) for each in value]
+    return value.numpy() if isinstance(value, Operand) else value  # type: ignore[attr-defined]
+
+
+def natural_dtype(value: Any, array: npt.NDArray[Any], default: DType | None) -> DType:
+    """Return the type of a tensor made of ``value``: an array's own; for Python numbers ``default``, or by kind."""
+    if hasattr(value, "dtype"):
+        return as_dtype(array.dtype)
+    if default is not None:
+        return default
+    if array.dtype.kind == "f":
+        return DEFAULT_FLOAT
+    if array.dtype.kind in "uO":
+        return uint64
+    return DEFAULT_INT if array.dtype.kind == "i" else as_dtype(array.dtype)
+
+
+def in_range(array: npt.NDArray[Any], dtype: DType) -> npt.NDArray[Any]:
+    """Return an array without objects, whose integers ``dtype`` must be able to hold."""
+    if array.dtype.kind == "O":
+        try:
+            return array.astype(dtype.name)
+        except OverflowError as error:
+            raise DTypeError(f"asarray: an integer is out of the range of {dtype.name}") from error
+    return array
