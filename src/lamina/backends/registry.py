@@ -1,7 +1,7 @@
 """Which backends there are, and which is the default.
 
-A backend is registered under the device string that chooses it, by a function that makes it: nothing is
-loaded until it is asked for. Installed packages register more through entry points in the group
+A backend is registered under the device string that chooses it, by a function that makes it: no array library
+is loaded until it is asked for. Installed packages register more through entry points in the group
 ``lamina.backends``.
 """
 
@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from lamina.backends.array_api import ArrayAPIBackend
+from lamina.backends.cupy_backend import CuPyBackend
 from lamina.backends.numpy_backend import NumPyBackend
 from lamina.errors import BackendError
 
@@ -25,24 +27,16 @@ ENTRY_POINT_GROUP = "lamina.backends"
 Factory = Callable[[], "Backend"]
 
 
-def _cuda() -> Backend:
-    from lamina.backends.cupy_backend import CuPyBackend
-
-    return CuPyBackend()
-
-
 def _strict() -> Backend:
     try:
         import array_api_strict
     except ImportError as error:
         raise BackendError("strict: this backend needs the package array-api-strict; pip install it") from error
-    from lamina.backends.array_api import ArrayAPIBackend
-
     return ArrayAPIBackend(array_api_strict, "strict")
 
 
 CPU = NumPyBackend()
-_factories: dict[str, Factory] = {"cpu": lambda: CPU, "cuda": _cuda, "strict": _strict}
+_factories: dict[str, Factory] = {"cpu": lambda: CPU, "cuda": CuPyBackend, "strict": _strict}
 _made: dict[str, Backend] = {"cpu": CPU}
 _lock = threading.RLock()
 _default: Backend = CPU

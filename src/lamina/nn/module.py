@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from lamina.backends.registry import get_backend
 from lamina.dtypes import DTypeLike
 from lamina.nn.state import Unmatched, load_into, state_of
+from lamina.nn.summary import Summary, summarize
 from lamina.nn.tree import Branch, children, walk
 from lamina.tensor import Tensor, Variable
-
-if TYPE_CHECKING:
-    from lamina.nn.summary import Summary
 
 
 class Module(Branch):
@@ -211,8 +209,6 @@ class Module(Branch):
         ───────────────────────────────────────
         Total (132 bytes)                    33
         """
-        from lamina.nn.summary import summarize
-
         return summarize(self, [input_shape, *more_shapes], dtype)
 
     def extra_repr(self) -> str:

@@ -7,7 +7,7 @@ in which the callbacks are given, with the `TrainingState`; they may read everyt
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from lamina.errors import DataError
@@ -15,6 +15,7 @@ from lamina.training.history import EpochRecord, History, larger_is_better
 
 if TYPE_CHECKING:
     from lamina.nn.module import Module
+    from lamina.optim import Optimizer
     from lamina.tensor import Tensor
 
 
@@ -51,7 +52,7 @@ class TrainingState:
     """
 
     model: Module
-    optimizer: Any
+    optimizer: Optimizer
     history: History
     epochs: int
     steps_per_epoch: int
@@ -60,7 +61,7 @@ class TrainingState:
     step: int = 0
     batch_loss: float = math.nan
     samples: int = 0
-    stop_reason: str = field(default="")
+    stop_reason: str = ""
 
     def request_stop(self, reason: str) -> None:
         """End training after the step or epoch that runs, saying why in `History.stopped`."""

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from lamina.autodiff.node import no_grad
+from lamina.backends.registry import get_backend
+from lamina.dtypes import DEFAULT_FLOAT
 from lamina.errors import DataError, ShapeError
 from lamina.functions.manipulation import concat
 from lamina.tensor import Tensor
@@ -146,8 +148,5 @@ def predict(model: Module, inputs: Any, *, batch_size: int = EVALUATION_BATCH) -
 
 def _place(model: Module) -> Place:
     """Return where a model is; one without parameters works on the default device in the default type."""
-    from lamina.backends.registry import get_backend
-    from lamina.dtypes import DEFAULT_FLOAT
-
     parameters = model.parameters()
     return Place(parameters[0].device, parameters[0].dtype) if parameters else Place(get_backend().name, DEFAULT_FLOAT)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from lamina import random
 from lamina.backends.registry import get_backend
 from lamina.errors import DataError
+from lamina.optim import Adam, Optimizer
 from lamina.training.callbacks import Callback, EarlyStopping, TrainingState
 from lamina.training.evaluation import Loss, measure
 from lamina.training.history import History
-from lamina.training.loop import Loop, Plan
+from lamina.training.loop import Loop, Plan, Schedule
 from lamina.training.metrics import Metric, MetricFunction, named_metrics
 from lamina.training.pairs import Pairs, Place, as_pairs, check_count, split
 
@@ -27,7 +28,7 @@ def fit(
     data: Any,
     *,
     loss: Loss,
-    optimizer: Any = None,
+    optimizer: Optimizer | None = None,
     epochs: int = 10,
     batch_size: int = 32,
     validation: float | Any | None = None,
@@ -37,7 +38,7 @@ def fit(
     early_stopping: int | EarlyStopping | None = None,
     callbacks: Iterable[Callback] = (),
     progress: bool | Literal["auto"] = True,
-    scheduler: Any = None,
+    scheduler: Schedule | None = None,
     clip_norm: float | None = None,
     device: str | None = None,
 ) -> History:
@@ -127,7 +128,7 @@ def fit(
         plan = Plan(loss, training, held_out, functions, order, scheduler, clip_norm, batch_size)
         _try(model, plan)
         steps = -(-len(training) // batch_size)
-        chosen = _adam(model) if optimizer is None else optimizer
+        chosen = Adam(model.parameters()) if optimizer is None else optimizer
         state = TrainingState(model, chosen, history, epochs, steps, batch_size)
         return Loop(plan, state, every if shown is None else [*every, shown]).run()
 
@@ -213,9 +214,3 @@ def _try(model: Module, plan: Plan) -> None:
     samples = plan.training if plan.held_out is None else plan.held_out
     first = next(samples.batches(plan.batch_size))
     measure("fit", model, first, plan.loss, plan.metrics, plan.batch_size)
-
-
-def _adam(model: Module) -> Any:
-    from lamina.optim import Adam
-
-    return Adam(model.parameters())

@@ -10,6 +10,8 @@ from typing import Any
 
 from lamina.errors import TrainingDiverged
 from lamina.functions.elementwise import isfinite
+from lamina.optim import clip_grad_norm
+from lamina.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from lamina.random import Generator
 from lamina.tensor import Tensor, Variable
 from lamina.training.callbacks import Callback, Snapshot, TrainingState
@@ -18,6 +20,8 @@ from lamina.training.history import EpochRecord, History
 from lamina.training.interruption import Interruption, deferred_interrupts
 from lamina.training.metrics import MetricFunction
 from lamina.training.pairs import Pairs
+
+Schedule = LRScheduler | ReduceLROnPlateau
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Plan:
     held_out: Pairs | None
     metrics: Mapping[str, MetricFunction]
     order: Generator | None
-    scheduler: Any
+    scheduler: Schedule | None
     clip_norm: float | None
     batch_size: int
 
@@ -120,8 +124,6 @@ class Loop:
         loss = scalar_loss("fit", plan.loss(state.model(batch.inputs), batch.targets))
         gradients = loss.backward()
         if plan.clip_norm is not None:
-            from lamina.optim import clip_grad_norm
-
             gradients, _ = clip_grad_norm(gradients, plan.clip_norm)
         state.optimizer.step(gradients)
         return loss
@@ -183,10 +185,8 @@ def _judged(record: EpochRecord) -> float:
     return record.loss if record.val_loss is None else record.val_loss
 
 
-def _advance(scheduler: Any, loss: float) -> None:
+def _advance(scheduler: Schedule, loss: float) -> None:
     """Advance a schedule by an epoch; one that waits for a plateau is told the loss."""
-    from lamina.optim.lr_scheduler import ReduceLROnPlateau
-
     if isinstance(scheduler, ReduceLROnPlateau):
         scheduler.step(loss)
     else:
