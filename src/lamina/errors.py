@@ -6,7 +6,10 @@ nothing.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lamina.training.history import History
 
 
 class LaminaError(Exception):
@@ -54,7 +57,7 @@ class TrainingDiverged(LaminaError):  # noqa: N818 - an event of training, not a
         The whole epochs before.
     """
 
-    def __init__(self, message: str, history: Any = None) -> None:
+    def __init__(self, message: str, history: History | None = None) -> None:
         super().__init__(message)
         self.history = history
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from lamina.autodiff.node import Leaf
@@ -68,9 +68,8 @@ class Gradients(Mapping["Variable", "Tensor"]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
-    def map(self, function: object) -> Gradients:
+    def map(self, function: Callable[[Tensor], Tensor]) -> Gradients:
         """Return gradients with ``function`` applied to each; what clipping is made of."""
-        assert callable(function)
         return Gradients({leaf: function(g) for leaf, g in self._by_leaf.items()})
 
     def __repr__(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from lamina.backends.registry import get_backend, usable_devices
@@ -71,7 +72,7 @@ def result_type(*arrays_and_dtypes: Tensor | DType | bool | int | float) -> DTyp
     return result
 
 
-_KINDS: dict[str, Any] = {
+_KINDS: dict[str, Callable[[DType], bool]] = {
     "bool": lambda dtype: dtype.kind == "bool",
     "signed integer": lambda dtype: dtype.kind == "signed",
     "unsigned integer": lambda dtype: dtype.kind == "unsigned",
@@ -93,7 +94,7 @@ def isdtype(dtype: DType, kind: DType | str | tuple[DType | str, ...]) -> bool:
     if isinstance(kind, str):
         if kind not in _KINDS:
             raise DTypeError(f"isdtype: {kind!r} is no kind; the kinds are {', '.join(_KINDS)}")
-        return bool(_KINDS[kind](as_dtype(dtype)))
+        return _KINDS[kind](as_dtype(dtype))
     return as_dtype(dtype) is as_dtype(kind)
 
 

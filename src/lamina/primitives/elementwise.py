@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from lamina.primitives import specs
 from lamina.primitives.broadcasting import unbroadcast
-from lamina.primitives.primitive import ANYTHING, BITS, NUMBERS, BinaryPrimitive, Domain, Primitive
+from lamina.primitives.primitive import ANYTHING, BITS, NUMBERS, BinaryPrimitive, DerivativeRule, Domain, Primitive
 
 if TYPE_CHECKING:
     from lamina.tensor import Tensor
 
+# From the result and the operand of a function of one operand to its derivative there.
+LocalDerivative = Callable[["Tensor", "Tensor"], "Tensor"]
+
 # In each rule g is the cotangent of the result, y the result, x (or a, b) the operands.
 
 
-def _local(derivative: Any) -> Any:
+def _local(derivative: LocalDerivative) -> DerivativeRule:
     """Return the rule ``g * derivative(y, x)`` of a function of one operand.
 
     A cotangent of exactly zero says that the element does not matter, as behind ``where``. It stays zero where
@@ -28,7 +32,7 @@ def _local(derivative: Any) -> Any:
     return rule
 
 
-def _unary(name: str, derivative: Any, *, low: float = -3.0, high: float = 3.0) -> Primitive:
+def _unary(name: str, derivative: LocalDerivative, *, low: float = -3.0, high: float = 3.0) -> Primitive:
     """A function of one floating-point operand, with its local derivative as a function of result and operand.
 
     The derivative is compared with differences on [low, high].
