@@ -13,8 +13,9 @@ from lamina.autodiff.gradients import Gradients, backward
 from lamina.autodiff.node import Leaf
 from lamina.backends.registry import get_backend
 from lamina.dtypes import DType, DTypeLike, as_dtype
-from lamina.errors import AssignmentError, DTypeError, ShapeError
-from lamina.functions.conversion import as_numpy, in_range, natural_dtype
+from lamina.errors import AssignmentError, DataError, DTypeError, ShapeError
+from lamina.functions.conversion import as_numpy, common_dtype, holds_tensors, in_range, leaves, natural_dtype
+from lamina.functions.manipulation import stack
 from lamina.functions.methods import Methods
 from lamina.functions.operands import cast
 from lamina.functions.operators import Operators
@@ -143,7 +144,7 @@ class Tensor(Operators, Methods, Operand):
     def __array_namespace__(self, *, api_version: str | None = None) -> ModuleType:
         """Return the namespace of functions for tensors: `lamina` itself."""
         if api_version not in (None, "2021.12", "2022.12", "2023.12", "2024.12"):
-            raise ValueError(
+            raise DataError(
                 f"__array_namespace__: version {api_version!r} of the array API is not provided; use 2024.12"
             )
         # Not an import: the package stands above this module.
@@ -151,7 +152,7 @@ class Tensor(Operators, Methods, Operand):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
         if copy is False:
-            raise ValueError("__array__: tensors do not share their memory, so that they never change; use copy=None")
+            raise DataError("__array__: tensors do not share their memory, so that they never change; use copy=None")
         values = self.numpy()
         return values if dtype is None else values.astype(dtype)
 
@@ -389,8 +390,19 @@ def from_data(value: Any, dtype: DType | None, device: str | None, default: DTyp
         source = value._snapshot
         moved = source if device is None else source.to(device)
         return moved if dtype is None else moved.astype(dtype)
+    if holds_tensors(value):
+        return _stacked(value, dtype or common_dtype(value), device)
     backend = get_backend(device)
     array = as_numpy(value)
     if dtype is None:
         dtype = natural_dtype(value, array, default)
     return Tensor(backend.from_numpy(in_range(array, dtype), dtype), backend)
+
+
+def _stacked(values: Any, dtype: DType, device: str | None) -> Tensor:
+    """Return a nested sequence that holds tensors as one tensor, through which gradients flow to them.
+
+    Without a device all go where the first tensor is; tensors that are elsewhere are refused, not moved.
+    """
+    beside = device or next(each.device for each in leaves(values) if isinstance(each, Tensor))
+    return stack([from_data(each, dtype, device if isinstance(each, Operand) else beside) for each in values])

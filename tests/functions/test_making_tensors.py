@@ -42,6 +42,23 @@ def test_nested_tensors_are_read():
     assert la.asarray([x, x * 2]).tolist() == [[1.0, 2.0], [2.0, 4.0]]
 
 
+def test_gradients_flow_through_a_list_of_tensors():
+    gradient = la.grad(lambda x: la.asarray([[x[0], 1.0], [2.0, 3 * x[1]]]).sum())(la.asarray([1.0, 2.0]))
+    assert gradient.tolist() == [1.0, 3.0]
+
+
+def test_python_numbers_beside_tensors_do_not_widen_them():
+    assert la.asarray([la.ones((), dtype="float64"), 2.0]).dtype is la.float64
+    assert la.asarray([[la.ones((), dtype="int8"), 2], [3, 4]]).dtype is la.int8
+
+
+def test_a_list_of_tensors_stays_where_they_are():
+    x = la.ones((), device="strict")
+    assert la.asarray([x, 2.0]).device == "strict"
+    with pytest.raises(la.BackendError, match="different devices"):
+        la.asarray([x, la.ones(())])
+
+
 def test_tensor_never_shares_memory_with_what_it_was_made_of():
     source = np.zeros(3)
     x = la.asarray(source)

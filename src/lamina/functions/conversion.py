@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import reduce
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from lamina.dtypes import DEFAULT_FLOAT, DEFAULT_INT, DType, as_dtype, uint64
+from lamina.dtypes import DEFAULT_FLOAT, DEFAULT_INT, DType, as_dtype, promote, promote_scalar, uint64
 from lamina.errors import DTypeError, ShapeError
 from lamina.primitives.operand import Operand
 
@@ -17,7 +19,7 @@ def as_numpy(value: Any) -> npt.NDArray[Any]:
     if hasattr(value, "__dlpack__") and not isinstance(value, np.ndarray):
         return np.from_dlpack(value)
     try:
-        array = _without_rounding(np.asarray(_unwrapped(value)), value)
+        array = _without_rounding(np.asarray(value), value)
     except (ValueError, TypeError) as error:
         raise ShapeError(f"asarray: cannot make a tensor of {type(value).__name__}: {error}") from error
     if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
@@ -37,11 +39,26 @@ def _without_rounding(array: npt.NDArray[Any], value: Any) -> npt.NDArray[Any]:
     return exact if all(isinstance(each, int) for each in exact.flat) else array
 
 
-def _unwrapped(value: Any) -> Any:
-    """Replace tensors inside nested sequences by their values."""
+def leaves(value: Any) -> Iterator[Any]:
+    """Yield what nested sequences hold."""
     if isinstance(value, list | tuple):
-        return [_unwrapped(each) for each in value]
-    return value.numpy() if isinstance(value, Operand) else value  # type: ignore[attr-defined]
+        for each in value:
+            yield from leaves(each)
+    else:
+        yield value
+
+
+def holds_tensors(value: Any) -> bool:
+    """Tell whether this is a nested sequence with a tensor in it."""
+    return isinstance(value, list | tuple) and any(isinstance(each, Operand) for each in leaves(value))
+
+
+def common_dtype(value: Any) -> DType:
+    """Return the type of a nested sequence that holds tensors, which Python numbers beside them do not widen."""
+    held = list(leaves(value))
+    typed = [as_dtype(each.dtype) for each in held if isinstance(each, Operand | np.ndarray)]
+    numbers = [each for each in held if isinstance(each, bool | int | float)]
+    return reduce(lambda dtype, number: promote_scalar(number, dtype), numbers, reduce(promote, typed))
 
 
 def natural_dtype(value: Any, array: npt.NDArray[Any], default: DType | None) -> DType:
