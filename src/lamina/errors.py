@@ -41,7 +41,7 @@ class BackendError(LaminaError):
 
 
 class DataError(LaminaError, ValueError):
-    """The data given cannot be used: a table, labels, or values out of range."""
+    """The data or an argument cannot be used: a table, labels, a value out of range, an option that is not known."""
 
 
 class CheckpointError(LaminaError):

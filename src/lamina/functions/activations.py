@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Literal
 
+from lamina.errors import DataError
 from lamina.functions.elementwise import abs, clip, exp, expm1, log1p, where
 from lamina.functions.operands import floating, numeric, one_axis
 from lamina.primitives import elementwise as rows, reductions
@@ -65,7 +66,7 @@ def gelu(x: Tensor, /, approximate: Literal["none", "tanh"] = "none") -> Tensor:
         # Beyond 10 the tanh is 1 to the last bit, and a cube could overflow.
         near = clip(x, -10.0, 10.0)
         return 0.5 * x * (1.0 + rows.tanh(math.sqrt(2.0 / math.pi) * (near + 0.044715 * (near * near * near))))
-    raise ValueError(f'gelu: approximate must be "none" or "tanh", got {approximate!r}')
+    raise DataError(f'gelu: approximate must be "none" or "tanh", got {approximate!r}')
 
 
 def sigmoid(x: Tensor, /) -> Tensor:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from lamina.backends.registry import get_backend
 from lamina.dtypes import DEFAULT_FLOAT, DType, DTypeLike, Scalar, as_dtype, bool_, scalar_default
-from lamina.errors import DTypeError, ShapeError
+from lamina.errors import DataError, DTypeError, ShapeError
 from lamina.functions.elementwise import where
 from lamina.functions.manipulation import broadcast_to, new_shape
 from lamina.functions.operands import tensor
@@ -58,9 +58,9 @@ def asarray(
 def _check_no_copy(name: str, obj: Any, dtype: DType | None, device: str | None) -> None:
     """Refuse what cannot be done without a copy; tensors never change, so a tensor can stand for itself."""
     if not isinstance(obj, Tensor):
-        raise ValueError(f"{name}: copy=False, but tensors never share memory with other objects; use copy=None")
+        raise DataError(f"{name}: copy=False, but tensors never share memory with other objects; use copy=None")
     if dtype not in (None, obj.dtype) or device not in (None, obj.device):
-        raise ValueError(f"{name}: copy=False, but another type or device needs a copy; use copy=None")
+        raise DataError(f"{name}: copy=False, but another type or device needs a copy; use copy=None")
 
 
 constant = asarray
@@ -239,7 +239,7 @@ def meshgrid(*arrays: Tensor, indexing: Literal["xy", "ij"] = "xy") -> list[Tens
     ``"ij"`` gives axes in the order of the vectors; ``"xy"`` exchanges the first two.
     """
     if indexing not in ("xy", "ij"):
-        raise ValueError(f'meshgrid: indexing must be "xy" or "ij", got {indexing!r}')
+        raise DataError(f'meshgrid: indexing must be "xy" or "ij", got {indexing!r}')
     vectors = [tensor("meshgrid", x) for x in arrays]
     if len({x.dtype for x in vectors}) > 1 or any(x.ndim != 1 for x in vectors):
         given = ", ".join(f"{x.dtype.name}{list(x.shape)}" for x in vectors)

@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING, Literal
 
 from lamina.dtypes import float_info
+from lamina.errors import DataError
 from lamina.functions.elementwise import abs, where
 from lamina.functions.linalg_systems import matrices, svdvals, wide
 from lamina.functions.manipulation import expand_dims
@@ -96,7 +97,7 @@ def matrix_norm(
     elif ord in (math.inf, -math.inf):
         found = _largest_or_smallest(sum(abs(x), axis=-1), ord)
     else:
-        raise ValueError(f'matrix_norm: ord must be "fro", "nuc", 1, -1, 2, -2, inf or -inf, got {ord!r}')
+        raise DataError(f'matrix_norm: ord must be "fro", "nuc", 1, -1, 2, -2, inf or -inf, got {ord!r}')
     return expand_dims(found, (-2, -1)) if keepdims else found
 
 

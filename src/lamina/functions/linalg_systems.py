@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from lamina.dtypes import bool_, float32, promote
-from lamina.errors import ShapeError
+from lamina.errors import DataError, ShapeError
 from lamina.functions.elementwise import exp
 from lamina.functions.manipulation import broadcast_to
 from lamina.functions.operands import cast, floating
@@ -240,7 +240,7 @@ def qr(x: Tensor, /, *, mode: Literal["reduced", "complete"] = "reduced") -> QRR
         Whether Q has min(M, N) columns or M.
     """
     if mode not in ("reduced", "complete"):
-        raise ValueError(f'qr: mode must be "reduced" or "complete", got {mode!r}')
+        raise DataError(f'qr: mode must be "reduced" or "complete", got {mode!r}')
     x = matrices("qr", x)
     q, r = unpack(rows.qr(wide(x), mode=mode), 2)
     return QRResult(cast(q, x.dtype), cast(r, x.dtype))

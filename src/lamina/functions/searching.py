@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from lamina.dtypes import bool_, int64
-from lamina.errors import ShapeError
+from lamina.errors import DataError
 from lamina.functions.indexing import nonzero
 from lamina.functions.manipulation import concat, flatten
 from lamina.functions.operands import cast, common, one_axis, tensor
@@ -37,7 +37,7 @@ def searchsorted(
     ``"left"`` is before equal elements, ``"right"`` behind them; ``sorter`` puts ``x1`` in order if it is not.
     """
     if side not in ("left", "right"):
-        raise ShapeError(f'searchsorted: side must be "left" or "right", got {side!r}')
+        raise DataError(f'searchsorted: side must be "left" or "right", got {side!r}')
     x1, x2 = common("searchsorted", x1, x2)
     if sorter is not None:
         x1 = rows.take(x1, tensor("searchsorted", sorter), axis=0)

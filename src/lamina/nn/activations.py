@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from lamina.errors import DataError
 from lamina.functions import activations as functions
 from lamina.functions.elementwise import tanh
 from lamina.nn.module import Module
@@ -169,7 +170,7 @@ def activation_layer(activation: str | type[Module] | Callable[[Any], Any]) -> C
 
     Raises
     ------
-    ValueError
+    DataError
         When there is no activation of that name.
     """
     if isinstance(activation, type):
@@ -179,5 +180,5 @@ def activation_layer(activation: str | type[Module] | Callable[[Any], Any]) -> C
         return activation
     kind = ACTIVATIONS.get(activation)
     if kind is None:
-        raise ValueError(f"activation: {activation!r} is not known; use one of {', '.join(ACTIVATIONS)}")
+        raise DataError(f"activation: {activation!r} is not known; use one of {', '.join(ACTIVATIONS)}")
     return kind()

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from lamina.dtypes import int64
-from lamina.errors import DTypeError, ShapeError
+from lamina.errors import DataError, DTypeError, ShapeError
 from lamina.functions.activations import log_softmax
 from lamina.functions.elementwise import exp, log, log1p, where
 from lamina.functions.operands import cast, floating, tensor
@@ -136,7 +136,7 @@ def cross_entropy(
     """
     input, target = floating("cross_entropy", input), tensor("cross_entropy", target)
     if not 0.0 <= label_smoothing <= 1.0:
-        raise ValueError(f"cross_entropy: label_smoothing must be from 0 to 1, got {label_smoothing}")
+        raise DataError(f"cross_entropy: label_smoothing must be from 0 to 1, got {label_smoothing}")
     axis = _class_axis("cross_entropy", input)
     weight = _class_weights("cross_entropy", weight, input, axis)
     if target.dtype.floating:
@@ -261,7 +261,7 @@ def _check_probability_shape(input: Tensor, target: Tensor, axis: int, ignore_in
             f"labels {list(labels)}; got {target.dtype.name}{list(target.shape)}"
         )
     if ignore_index >= 0:
-        raise ValueError("cross_entropy: ignore_index is for integer labels; with probabilities leave it out")
+        raise DataError("cross_entropy: ignore_index is for integer labels; with probabilities leave it out")
 
 
 def _of_probabilities(

@@ -112,7 +112,7 @@ class MLP(Sequential):
     ------
     ShapeError
         When a width is not a positive integer.
-    ValueError
+    DataError
         When the activation is unknown or the probability is not in [0, 1].
 
     Examples

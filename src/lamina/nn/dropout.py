@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lamina import random
+from lamina.errors import DataError
 from lamina.functions.operands import floating
 from lamina.nn.module import Module
 from lamina.tensor import Tensor
@@ -21,7 +22,7 @@ class Dropout(Module):
 
     Raises
     ------
-    ValueError
+    DataError
         When ``p`` is not in [0, 1].
 
     Examples
@@ -38,7 +39,7 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5) -> None:
         if not 0.0 <= p <= 1.0:
-            raise ValueError(f"Dropout: p is the probability of zeroing an element, from 0 to 1, got {p!r}")
+            raise DataError(f"Dropout: p is the probability of zeroing an element, from 0 to 1, got {p!r}")
         self.p = p
 
     def __call__(self, x: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 
 from lamina import random
 from lamina.dtypes import DEFAULT_FLOAT, DTypeLike, as_dtype, float32, float64
-from lamina.errors import ShapeError
+from lamina.errors import DataError, ShapeError
 from lamina.functions.creation import full
 from lamina.functions.elementwise import clip, where
 from lamina.functions.manipulation import permute_dims, reshape
@@ -100,7 +100,7 @@ def constant(value: float) -> Constant:
 def uniform(low: float = 0.0, high: float = 1.0) -> Uniform:
     """Return an initialiser uniform on [low, high): mean ``(low + high)/2``, variance ``(high - low)**2 / 12``."""
     if not low <= high:
-        raise ValueError(f"init.uniform: low must not exceed high, got {low} and {high}")
+        raise DataError(f"init.uniform: low must not exceed high, got {low} and {high}")
     return Uniform(low, high)
 
 
@@ -122,18 +122,18 @@ def truncated_normal(mean: float = 0.0, std: float = 1.0, low: float = -2.0, hig
 
     Raises
     ------
-    ValueError
+    DataError
         When ``std`` is not positive, or [low, high] is empty or lies beyond five standard deviations.
     """
     _positive("truncated_normal", "std", std)
     if not low < high or low > mean + 5.0 * std or high < mean - 5.0 * std:
-        raise ValueError(f"init.truncated_normal: no part of the distribution lies between {low} and {high}")
+        raise DataError(f"init.truncated_normal: no part of the distribution lies between {low} and {high}")
     return TruncatedNormal(mean, std, low, high)
 
 
 def _positive(name: str, parameter: str, value: float) -> None:
     if not (value > 0.0 and math.isfinite(value)):
-        raise ValueError(f"init.{name}: {parameter} must be positive and finite, got {value}")
+        raise DataError(f"init.{name}: {parameter} must be positive and finite, got {value}")
 
 
 # --- scaled by the number of inputs and outputs -----------------------------------------------------------
@@ -193,7 +193,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
     Raises
     ------
-    ValueError
+    DataError
         When the nonlinearity is not in the table.
 
     Examples
@@ -208,7 +208,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     gain = _GAINS.get(nonlinearity)
     if gain is None:
         names = ", ".join((*_GAINS, "leaky_relu"))
-        raise ValueError(f"init.calculate_gain: {nonlinearity!r} is not in the table; use one of {names}")
+        raise DataError(f"init.calculate_gain: {nonlinearity!r} is not in the table; use one of {names}")
     return gain
 
 
@@ -242,7 +242,7 @@ def kaiming_uniform(a: float = 0.0, mode: Mode = "fan_in", nonlinearity: str = "
 
     Raises
     ------
-    ValueError
+    DataError
         When the mode or nonlinearity is unknown.
 
     Source: K. He et al., ICCV 2015, equations 10 and 14.
@@ -257,7 +257,7 @@ def kaiming_normal(a: float = 0.0, mode: Mode = "fan_in", nonlinearity: str = "l
 
 def _mode(name: str, mode: Mode) -> Mode:
     if mode not in ("fan_in", "fan_out"):
-        raise ValueError(f'init.{name}: mode must be "fan_in" or "fan_out", got {mode!r}')
+        raise DataError(f'init.{name}: mode must be "fan_in" or "fan_out", got {mode!r}')
     return mode
 
 
@@ -335,18 +335,18 @@ def as_initializer(init: Initializer | str) -> Initializer:
 
     Raises
     ------
-    ValueError
+    DataError
         When there is none of that name, or a function of this module was given uncalled.
     """
     if isinstance(init, str):
         make = INITIALIZERS.get(init)
         if make is None:
-            raise ValueError(f"init: {init!r} is not known; use one of {', '.join(INITIALIZERS)}")
+            raise DataError(f"init: {init!r} is not known; use one of {', '.join(INITIALIZERS)}")
         return make()
     if not callable(init):
-        raise ValueError(f"init: expected a name or a function of a shape, got {init!r}")
+        raise DataError(f"init: expected a name or a function of a shape, got {init!r}")
     factories: tuple[Any, ...] = (constant, *INITIALIZERS.values())
     if init in factories:
         name = getattr(init, "__name__", "")
-        raise ValueError(f"init: {name} makes an initialiser; call it, as in nn.init.{name}(...)")
+        raise DataError(f"init: {name} makes an initialiser; call it, as in nn.init.{name}(...)")
     return init

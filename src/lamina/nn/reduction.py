@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from lamina.errors import ShapeError
+from lamina.errors import DataError, ShapeError
 from lamina.functions.operands import floating, tensor
 from lamina.functions.reductions import mean, sum
 from lamina.primitives import specs
@@ -22,9 +22,9 @@ def reduced(name: str, losses: Tensor, reduction: Reduction) -> Tensor:
 
 
 def check_reduction(name: str, reduction: str, allowed: tuple[str, ...] = ("mean", "sum", "none")) -> None:
-    """Raise a ValueError when there is no such reduction."""
+    """Raise a DataError when there is no such reduction."""
     if reduction not in allowed:
-        raise ValueError(f"{name}: reduction must be one of {', '.join(allowed)}, got {reduction!r}")
+        raise DataError(f"{name}: reduction must be one of {', '.join(allowed)}, got {reduction!r}")
 
 
 def same_shape(name: str, input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

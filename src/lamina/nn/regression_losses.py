@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lamina.errors import DataError
 from lamina.functions.elementwise import abs, minimum
 from lamina.nn.reduction import Reduction, reduced, same_shape
 from lamina.tensor import Tensor
@@ -70,7 +71,7 @@ def huber_loss(input: Tensor, target: Tensor, reduction: Reduction = "mean", del
     ------
     ShapeError
         When the shapes differ.
-    ValueError
+    DataError
         When ``delta`` is not positive.
 
     Examples
@@ -84,7 +85,7 @@ def huber_loss(input: Tensor, target: Tensor, reduction: Reduction = "mean", del
     """
     input, target = same_shape("huber_loss", input, target)
     if not delta > 0.0:
-        raise ValueError(f"huber_loss: delta must be positive, got {delta}")
+        raise DataError(f"huber_loss: delta must be positive, got {delta}")
     return reduced("huber_loss", _huber(abs(input - target), delta), reduction)
 
 
@@ -105,7 +106,7 @@ def smooth_l1_loss(input: Tensor, target: Tensor, reduction: Reduction = "mean",
     ------
     ShapeError
         When the shapes differ.
-    ValueError
+    DataError
         When ``beta`` is negative.
 
     Examples
@@ -119,7 +120,7 @@ def smooth_l1_loss(input: Tensor, target: Tensor, reduction: Reduction = "mean",
     """
     input, target = same_shape("smooth_l1_loss", input, target)
     if not beta >= 0.0:
-        raise ValueError(f"smooth_l1_loss: beta must not be negative, got {beta}")
+        raise DataError(f"smooth_l1_loss: beta must not be negative, got {beta}")
     distance = abs(input - target)
     return reduced("smooth_l1_loss", _huber(distance, beta) / beta if beta else distance, reduction)
 
