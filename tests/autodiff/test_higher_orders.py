@@ -187,6 +187,10 @@ def test_errors_say_what_would_have_worked() -> None:
         la.grad(lambda x: 1.0)(x)
     with pytest.raises(ShapeError, match="argument 1 was asked for, but 1 were given"):
         la.grad(lambda x: x.sum(), 1)(x)
+    with pytest.raises(ShapeError, match="jacobian: argument 1 was asked for, but 1 were given"):
+        la.jacobian(lambda x: x, 1)(x)
+    with pytest.raises(ShapeError, match=r"argnums \(0, -2\) names an argument twice"):
+        la.grad(lambda x, y: (x * y).sum(), (0, -2))(x, x)
     with pytest.raises(ShapeError, match="1 tangents for 2 inputs"):
         la.jvp(la.add, [x, x], [x])
     with pytest.raises(ShapeError, match=r"shape \[2\] has a tangent of shape \[\]"):

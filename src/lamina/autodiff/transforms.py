@@ -143,13 +143,10 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..
         Which positional arguments to differentiate by; several give a tuple of gradients.
     """
     several = not isinstance(argnums, int)
-    positions: Sequence[int] = argnums if isinstance(argnums, Sequence) else (argnums,)
 
     @wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> tuple[Tensor, Any]:
-        for position in positions:
-            if not -len(args) <= position < len(args):
-                raise ShapeError(f"grad: argument {position} was asked for, but {len(args)} were given by position")
+        positions = _positions("grad", argnums, len(args))
 
         def of_chosen(*chosen: Tensor) -> Any:
             complete = list(args)
@@ -166,6 +163,18 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..
         return y, gradients if several else gradients[0]
 
     return differentiated
+
+
+def _positions(name: str, argnums: int | Sequence[int], count: int) -> list[int]:
+    """Return which of ``count`` positional arguments are meant, counted from the start."""
+    chosen = argnums if isinstance(argnums, Sequence) else (argnums,)
+    for position in chosen:
+        if not -count <= position < count:
+            raise ShapeError(f"{name}: argument {position} was asked for, but {count} were given by position")
+    positions = [position % count for position in chosen]
+    if len(set(positions)) != len(positions):
+        raise ShapeError(f"{name}: argnums {tuple(chosen)} names an argument twice; name each once")
+    return positions
 
 
 def grad(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
@@ -211,12 +220,14 @@ def jacobian(f: Function, argnums: int = 0) -> Callable[..., Tensor]:
 
     @wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Tensor:
+        (position,) = _positions("jacobian", argnums, len(args))
+
         def of_one(x: Tensor) -> Any:
             complete = list(args)
-            complete[argnums] = x
+            complete[position] = x
             return f(*complete, **kwargs)
 
-        y, (x,) = _run("jacobian", of_one, [args[argnums]])
+        y, (x,) = _run("jacobian", of_one, [args[position]])
         if y.size == 0:
             return x._full((*y.shape, *x.shape), 0)
         rows = [_cotangents(y, direction, [x])[0] for direction in _basis(y)]
