@@ -1,6 +1,8 @@
 """What every optimiser promises: groups, state, errors, and that a failed step changes nothing."""
 
+import copy
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -351,6 +353,20 @@ def test_training_goes_on_identically_from_a_saved_state(kind):
         optimizer.step(gradients(params))
         resumed.step(gradients(again))
     assert_same(everything(optimizer), everything(resumed))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))])
+def test_a_copy_of_parameters_and_optimiser_goes_on_identically_by_itself(kind, copied):
+    params = parameters()
+    optimizer = kind(params, lr=0.05)
+    optimizer.step(gradients(params))
+    others, other = copied((params, optimizer))
+    other.step(gradients(others))
+    other.lr.assign(1.0)
+    optimizer.step(gradients(params))
+    assert [p.tolist() for p in others] == [p.tolist() for p in params]
+    assert optimizer.lr.item() == 0.05
 
 
 def test_the_state_has_flat_names():

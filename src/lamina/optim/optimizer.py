@@ -210,6 +210,11 @@ class Optimizer:
             lines.append(f"  ({place}): {len(group['params'])} parameters, lr={group['lr'].item():g}, {values}")
         return f"{self._name}(\n" + "\n".join(lines) + "\n)"
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        # Counters were copied one by one; loading lets equal ones share their tensors again.
+        self.load_state_dict(self.state_dict())
+
     # --- how it works ---
 
     def _states(self) -> Iterator[ParameterState]:

@@ -76,6 +76,14 @@ class ParameterGroup(dict[str, Any]):
         self._arrange = arrange
         arrange(self)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Without the constants as tensors, which belong to a backend of this process; they are made again.
+        return type(self).__new__, (type(self),), {**vars(self), "kept": {}, "values": dict(self)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.update(state.pop("values"))
+        vars(self).update(state)
+
     @property
     def hyperparameters(self) -> dict[str, Any]:
         """What was given at the start apart from the parameters and the learning rate."""
