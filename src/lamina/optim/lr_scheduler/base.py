@@ -45,9 +45,7 @@ class LRScheduler:
 
     def __init__(self, optimizer: Optimizer) -> None:
         self._name = type(self).__name__
-        if not isinstance(optimizer, Optimizer):
-            raise DTypeError(f"{self._name}: expected an optimiser first, got {type(optimizer).__name__}")
-        self.optimizer = optimizer
+        self.optimizer = an_optimizer(self._name, optimizer)
         self.base_lrs = [group.setdefault("initial_lr", group["lr"].item()) for group in optimizer.param_groups]
         self.last_epoch = 0
         self._last_lr: list[float] = []
@@ -144,9 +142,16 @@ class LRScheduler:
         return f"{self._name}(step {self.last_epoch}, lr {self._last_lr})"
 
 
+def an_optimizer(owner: str, value: Any) -> Optimizer:
+    """Accept an optimiser."""
+    if not isinstance(value, Optimizer):
+        raise DTypeError(f"{owner}: expected an optimiser first, got {type(value).__name__}")
+    return value
+
+
 def for_each_group(owner: str, name: str, value: Any, optimizer: Optimizer) -> list[Any]:
     """Return one value for each group from one for all or a list of them."""
-    count = len(optimizer.param_groups)
+    count = len(an_optimizer(owner, optimizer).param_groups)
     if not isinstance(value, Sequence):
         return [value] * count
     if len(value) != count:

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-from lamina.errors import DataError, DTypeError
+from lamina.errors import DataError
 from lamina.optim.hyperparameters import decay_rate, flag, fraction, non_negative
-from lamina.optim.lr_scheduler.base import LRScheduler, for_each_group, step_count
+from lamina.optim.lr_scheduler.base import LRScheduler, an_optimizer, for_each_group, step_count
 from lamina.optim.optimizer import Optimizer
 
 
@@ -173,8 +173,7 @@ class OneCycleLR(LRScheduler):
         three_phase: bool = False,
     ) -> None:
         name = "OneCycleLR"
-        if not isinstance(optimizer, Optimizer):
-            raise DTypeError(f"{name}: expected an optimiser first, got {type(optimizer).__name__}")
+        an_optimizer(name, optimizer)
         if anneal_strategy not in ("cos", "linear"):
             raise DataError(f'{name}: anneal_strategy must be "cos" or "linear", got {anneal_strategy!r}')
         self.total_steps = _total_steps(total_steps, epochs, steps_per_epoch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 
-from lamina.errors import DataError, DTypeError
+from lamina.errors import DataError
 from lamina.optim.hyperparameters import fraction, non_negative
 from lamina.optim.lr_scheduler.base import LRScheduler, for_each_group, step_count
 from lamina.optim.optimizer import Optimizer
@@ -241,8 +241,6 @@ class LambdaLR(LRScheduler):
     def __init__(
         self, optimizer: Optimizer, lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]]
     ) -> None:
-        if not isinstance(optimizer, Optimizer):
-            raise DTypeError(f"LambdaLR: expected an optimiser first, got {type(optimizer).__name__}")
         self.lr_lambdas = for_each_group("LambdaLR", "lr_lambda", lr_lambda, optimizer)
         if not all(callable(each) for each in self.lr_lambdas):
             raise DataError(

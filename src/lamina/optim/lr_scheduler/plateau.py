@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from lamina.errors import CheckpointError, DataError, DTypeError
 from lamina.optim.hyperparameters import decay_rate, non_negative
-from lamina.optim.lr_scheduler.base import for_each_group, step_count
+from lamina.optim.lr_scheduler.base import an_optimizer, for_each_group, step_count
 from lamina.optim.optimizer import Optimizer
 from lamina.tensor import Tensor
 
@@ -67,13 +67,11 @@ class ReduceLROnPlateau:
         eps: float = 1e-8,
     ) -> None:
         name = "ReduceLROnPlateau"
-        if not isinstance(optimizer, Optimizer):
-            raise DTypeError(f"{name}: expected an optimiser first, got {type(optimizer).__name__}")
+        self.optimizer = an_optimizer(name, optimizer)
         if mode not in ("min", "max"):
             raise DataError(f'{name}: mode must be "min" or "max", got {mode!r}')
         if threshold_mode not in ("rel", "abs"):
             raise DataError(f'{name}: threshold_mode must be "rel" or "abs", got {threshold_mode!r}')
-        self.optimizer = optimizer
         self.mode = mode
         self.factor = decay_rate(name, "factor", factor)
         self.patience = step_count(name, "patience", patience, 0)
