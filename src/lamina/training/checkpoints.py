@@ -6,7 +6,6 @@ Format: https://github.com/huggingface/safetensors#format
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,12 +18,10 @@ from lamina.errors import CheckpointError
 from lamina.functions.creation import asarray
 from lamina.primitives.operand import Operand
 from lamina.tensor import Tensor
-from lamina.training.files import replace_file
+from lamina.training.files import PathLike, replace_file
 
 if TYPE_CHECKING:
     from lamina.nn.module import Module
-
-Path_ = str | os.PathLike[str]
 
 # How safetensors writes the names of the types that are here.
 _FILE_DTYPES: dict[str, DType] = {
@@ -36,7 +33,7 @@ _FILE_DTYPES: dict[str, DType] = {
 }
 
 
-def save(model: Module | Mapping[str, Any], path: Path_, *, metadata: Mapping[str, str] | None = None) -> None:
+def save(model: Module | Mapping[str, Any], path: PathLike, *, metadata: Mapping[str, str] | None = None) -> None:
     """Write the parameters and buffers of a model to a safetensors file.
 
     The file is written aside, brought to the disk and renamed: whatever fails, ``path`` holds the old weights or
@@ -88,7 +85,7 @@ def _array(name: str, value: Any) -> np.ndarray[Any, Any]:
     return np.ascontiguousarray(asarray(value).numpy()).reshape(value.shape)
 
 
-def load(model: Module, path: Path_, *, strict: bool = True) -> None:
+def load(model: Module, path: PathLike, *, strict: bool = True) -> None:
     """Assign a model the weights of a safetensors file, as `save` or PyTorch's safetensors wrote it.
 
     Parameters
@@ -122,7 +119,7 @@ def load(model: Module, path: Path_, *, strict: bool = True) -> None:
         raise CheckpointError(f"load: {path} does not fit the model: {error}") from error
 
 
-def read_state_dict(path: Path_, *, device: str | None = None) -> dict[str, Tensor]:
+def read_state_dict(path: PathLike, *, device: str | None = None) -> dict[str, Tensor]:
     """Return the tensors of a safetensors file by name.
 
     Parameters
@@ -140,7 +137,7 @@ def read_state_dict(path: Path_, *, device: str | None = None) -> dict[str, Tens
     return {name: asarray(array, device=device) for name, array in arrays.items()}
 
 
-def read_metadata(path: Path_) -> dict[str, str]:
+def read_metadata(path: PathLike) -> dict[str, str]:
     """Return the texts that a safetensors file holds beside its tensors.
 
     Raises
@@ -154,14 +151,14 @@ def read_metadata(path: Path_) -> dict[str, str]:
     return dict(json.loads(content[8 : 8 + length]).get("__metadata__") or {})
 
 
-def _read(operation: str, path: Path_) -> bytes:
+def _read(operation: str, path: PathLike) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
         raise CheckpointError(f"{operation}: {path} cannot be read: {error.strerror}") from error
 
 
-def _arrays(content: bytes, operation: str, path: Path_) -> dict[str, np.ndarray[Any, Any]]:
+def _arrays(content: bytes, operation: str, path: PathLike) -> dict[str, np.ndarray[Any, Any]]:
     from safetensors import SafetensorError, deserialize
 
     try:

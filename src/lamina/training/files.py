@@ -9,8 +9,10 @@ from pathlib import Path
 
 from lamina.errors import CheckpointError
 
+PathLike = str | os.PathLike[str]
 
-def replace_file(operation: str, path: str | os.PathLike[str], content: bytes) -> None:
+
+def replace_file(operation: str, path: PathLike, content: bytes) -> None:
     """Write ``content`` to a new file beside ``path``, bring it to the disk, and rename it to ``path``.
 
     Parameters

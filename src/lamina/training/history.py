@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lamina.errors import CheckpointError, DataError
-from lamina.training.files import replace_file
+from lamina.training.files import PathLike, replace_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.table import Table
 
 SHOWN_ROWS = 20
+
+# What an epoch records besides its metrics, which therefore have other names.
+NOT_METRICS = ("epoch", "loss", "val_loss", "lr", "seconds")
 
 
 def larger_is_better(name: str) -> bool:
@@ -185,7 +187,7 @@ class History(Mapping[str, list[float]]):
             console.print(self.table())
         return capture.get().rstrip()
 
-    def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
+    def plot(self, path: PathLike | None = None) -> Figure:
         """Draw the curves: the losses in one panel, each metric in another.
 
         Parameters
@@ -216,7 +218,7 @@ class History(Mapping[str, list[float]]):
 
     # --- in files ---
 
-    def write(self, path: str | os.PathLike[str]) -> None:
+    def write(self, path: PathLike) -> None:
         """Write one line of JSON for each epoch; what is not finite becomes null.
 
         Raises
@@ -228,7 +230,7 @@ class History(Mapping[str, list[float]]):
         replace_file("History.write", path, "".join(f"{line}\n" for line in lines).encode())
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> History:
+    def read(cls, path: PathLike) -> History:
         """Return the history that `write` left in a file; its best epoch is by the validation loss where it has one.
 
         Raises

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from lamina.errors import DataError, ShapeError
 from lamina.tensor import Tensor
+from lamina.training.history import NOT_METRICS
 
 Array = npt.NDArray[Any]
 Metric = str | Callable[[Tensor, Tensor], Any]
@@ -120,7 +121,7 @@ def named_metrics(metrics: Iterable[Metric]) -> dict[str, MetricFunction]:
     found: dict[str, MetricFunction] = {}
     for metric in metrics:
         name = metric if isinstance(metric, str) else getattr(metric, "__name__", type(metric).__name__)
-        if name in found or name in ("loss", "epoch", "lr", "seconds"):
+        if name in found or name in NOT_METRICS:
             raise DataError(f"metrics: {name!r} is taken; each is recorded under a name of its own")
         if callable(metric):
             found[name] = _as_number(name, metric)

@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lamina.errors import DataError
+from lamina.training.history import NOT_METRICS, History
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from lamina.training.history import History
-
 # Blue and orange of a palette that people with colour-blindness can tell apart (Okabe and Ito 2008).
 TRAINING, VALIDATION, QUIET = "#0072B2", "#D55E00", "#6B7280"
-NOT_METRICS = ("epoch", "loss", "val_loss", "lr", "seconds")
 PANEL_WIDTH, PANEL_HEIGHT = 5.2, 3.6
 
 
