@@ -68,12 +68,8 @@ def no_grad() -> Iterator[None]:
     >>> y.tracked
     False
     """
-    before = STATE.recording
-    STATE.recording = False
-    try:
+    with record(False):
         yield
-    finally:
-        STATE.recording = before
 
 
 @contextmanager

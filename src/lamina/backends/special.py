@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 # W. J. Cody, "Rational Chebyshev approximations for the error function", Mathematics of Computation 23
-# (1969), tables II to IV (n = 4, 8, 5): highest power last is the constant term of Horner's scheme.
+# (1969), tables II and III (n = 4 and 8): numerator and denominator.
 _NEAR = (
     (
         1.85777706184603153e-1,
@@ -29,7 +29,8 @@ _MIDDLE = (
 )  # fmt: skip
 
 
-def _horner(coefficients: tuple[float, ...], x: Any) -> Any:
+def horner(coefficients: tuple[float, ...], x: Any) -> Any:
+    """Return a polynomial of an array or tensor, the coefficient of the highest power first."""
     result = coefficients[0] * x + coefficients[1]
     for coefficient in coefficients[2:]:
         result = result * x + coefficient
@@ -47,8 +48,8 @@ def erf(xp: Any, x: Any) -> Any:
     # Each form is evaluated only where it holds; elsewhere at a harmless point.
     small = xp.where(near, x, xp.zeros_like(x))
     square = small * small
-    inner = small * _horner(_NEAR[0], square) / _horner(_NEAR[1], square)
+    inner = small * horner(_NEAR[0], square) / horner(_NEAR[1], square)
     capped = xp.where(magnitude < 6.0, magnitude, xp.full_like(x, 6.0))
-    tail = xp.exp(-capped * capped) * _horner(_MIDDLE[0], capped) / _horner(_MIDDLE[1], capped)
+    tail = xp.exp(-capped * capped) * horner(_MIDDLE[0], capped) / horner(_MIDDLE[1], capped)
     outer = xp.where(x < 0, tail - 1.0, 1.0 - tail)
     return xp.where(xp.isnan(x), x, xp.where(near, inner, outer))

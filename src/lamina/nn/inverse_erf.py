@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from lamina.backends.special import horner
 from lamina.dtypes import float64
 from lamina.functions.elementwise import clip, erf, exp, log, sqrt, where
 from lamina.tensor import Tensor
@@ -20,20 +21,13 @@ _TAIL = (
 )  # fmt: skip
 
 
-def _horner(coefficients: tuple[float, ...], x: Tensor) -> Tensor:
-    result = x * coefficients[0] + coefficients[1]
-    for coefficient in coefficients[2:]:
-        result = result * x + coefficient
-    return result
-
-
 def inverse_erf(x: Tensor) -> Tensor:
     """Return the number whose error function is ``x``, for float32 or float64 in ±(1 - 2**-24), limited to those."""
     x = clip(x, -1.0 + 2.0**-24, 1.0 - 2.0**-24)
     w = -log((1.0 - x) * (1.0 + x))
     near = w < 5.0
-    centre = _horner(_CENTRE, where(near, w, 0.0) - 2.5)
-    tail = _horner(_TAIL, sqrt(where(near, 5.0, w)) - 3.0)
+    centre = horner(_CENTRE, where(near, w, 0.0) - 2.5)
+    tail = horner(_TAIL, sqrt(where(near, 5.0, w)) - 3.0)
     first = where(near, centre, tail) * x
     if x.dtype is not float64:
         return first
