@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lamina.errors import AssignmentError
-from lamina.functions import elementwise as e
+from lamina.functions import elementwise
 from lamina.functions.indexing import getitem
 from lamina.functions.operands import arithmetic, binary, floating_binary
 from lamina.functions.products import matmul
@@ -62,10 +62,10 @@ class Operators:
         return arithmetic(rows.remainder, other, self)
 
     def __pow__(self, other: Other) -> Tensor:
-        return e.pow(self, other)  # type: ignore[arg-type]
+        return elementwise.pow(self, other)  # type: ignore[arg-type]
 
     def __rpow__(self, other: Other) -> Tensor:
-        return e.pow(other, self)  # type: ignore[arg-type]
+        return elementwise.pow(other, self)  # type: ignore[arg-type]
 
     def __matmul__(self, other: Other) -> Tensor:
         return matmul(self, other)  # type: ignore[arg-type]
@@ -74,16 +74,16 @@ class Operators:
         return matmul(other, self)  # type: ignore[arg-type]
 
     def __neg__(self) -> Tensor:
-        return e.negative(self)  # type: ignore[arg-type]
+        return elementwise.negative(self)  # type: ignore[arg-type]
 
     def __pos__(self) -> Tensor:
-        return e.positive(self)  # type: ignore[arg-type]
+        return elementwise.positive(self)  # type: ignore[arg-type]
 
     def __abs__(self) -> Tensor:
-        return e.abs(self)  # type: ignore[arg-type]
+        return elementwise.abs(self)  # type: ignore[arg-type]
 
     def __invert__(self) -> Tensor:
-        return e.bitwise_invert(self)  # type: ignore[arg-type]
+        return elementwise.bitwise_invert(self)  # type: ignore[arg-type]
 
     def __and__(self, other: Other) -> Tensor:
         return binary(rows.bitwise_and, self, other)
