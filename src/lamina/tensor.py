@@ -12,6 +12,7 @@ import numpy.typing as npt
 from lamina.autodiff.gradients import Gradients, backward
 from lamina.autodiff.node import Leaf
 from lamina.backends.registry import get_backend
+from lamina.backends.thread_state import quietly
 from lamina.dtypes import DType, DTypeLike, as_dtype
 from lamina.errors import AssignmentError, DataError, DTypeError, ShapeError
 from lamina.functions.conversion import as_numpy, common_dtype, holds_tensors, in_range, leaves, natural_dtype
@@ -396,7 +397,7 @@ def from_data(value: Any, dtype: DType | None, device: str | None, default: DTyp
     array = as_numpy(value)
     if dtype is None:
         dtype = natural_dtype(value, array, default)
-    return Tensor(backend.from_numpy(in_range(array, dtype), dtype), backend)
+    return Tensor(quietly(backend.from_numpy, in_range(array, dtype), dtype), backend)
 
 
 def _stacked(values: Any, dtype: DType, device: str | None) -> Tensor:

@@ -107,6 +107,23 @@ def test_large_integers_are_unsigned(value):
         la.asarray([value, -1])
 
 
+@pytest.mark.parametrize("device", ["cpu", "strict"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: la.asarray([1e300]),
+        lambda: la.full((1,), 1e300),
+        lambda: la.linspace(1e300, 1e300, 1),
+        lambda: la.ones(1) * 1e300,
+        lambda: la.full_like(la.ones(1), 1e300),
+    ],
+)
+def test_a_number_beyond_a_type_is_infinity_without_a_warning(make, device):
+    # Warnings are errors in the tests.
+    with la.default_device(device):
+        assert make().tolist() == [float("inf")]
+
+
 # --- DLPack ---
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lamina.backends.registry import get_backend
+from lamina.backends.thread_state import quietly
 from lamina.dtypes import DEFAULT_FLOAT, DType, DTypeLike, Scalar, as_dtype, bool_, scalar_default
 from lamina.errors import DataError, DTypeError, ShapeError
 from lamina.functions.elementwise import where
@@ -113,7 +114,7 @@ def full(
         raise DTypeError(f"full: expected a Python number, got {type(fill_value).__name__}")
     wanted = scalar_default(fill_value) if dtype is None else as_dtype(dtype)
     backend = get_backend(device)
-    return Tensor(backend.full(lengths, fill_value, wanted), backend)
+    return Tensor(quietly(backend.full, lengths, fill_value, wanted), backend)
 
 
 def zeros(shape: int | Sequence[int], *, dtype: DTypeLike | None = None, device: str | None = None) -> Tensor:
@@ -154,7 +155,7 @@ def empty_like(x: Tensor, /, *, dtype: DTypeLike | None = None, device: str | No
 
 def _from_numpy(array: Any, dtype: DType, device: str | None) -> Tensor:
     backend = get_backend(device)
-    return Tensor(backend.from_numpy(array, dtype), backend)
+    return Tensor(quietly(backend.from_numpy, array, dtype), backend)
 
 
 def arange(

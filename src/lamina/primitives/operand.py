@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from lamina.backends.thread_state import quietly
 from lamina.dtypes import DType, Scalar, promote_scalar, scalar_default
 from lamina.errors import BackendError, DTypeError
 
@@ -84,7 +85,7 @@ class Operand:
     def _new_scalar(self, value: Scalar) -> Tensor:
         dtype = promote_scalar(value, self.dtype)
         try:
-            return self._make(self._backend.full((), value, dtype), self._backend)
+            return self._make(quietly(self._backend.full, (), value, dtype), self._backend)
         except OverflowError as error:
             raise DTypeError(f"the Python integer {value} is out of the range of {dtype.name}") from error
 
@@ -96,7 +97,7 @@ class Operand:
 
     def _full(self, shape: tuple[int, ...], value: Scalar, dtype: DType | None = None) -> Tensor:
         """Return a constant of any shape, on the same backend, in the same type unless another is named."""
-        return self._make(self._backend.full(shape, value, dtype or self.dtype), self._backend)
+        return self._make(quietly(self._backend.full, shape, value, dtype or self.dtype), self._backend)
 
     def _constant(self, array: npt.NDArray[Any], dtype: DType) -> Tensor:
         """Return a constant with these values, on the same backend."""
