@@ -103,6 +103,21 @@ def jvp(f: Function, inputs: Sequence[Any], tangents: Sequence[Tensor]) -> tuple
     The pullback is linear in its cotangent, so its own pullback is the derivative sought: two reverse sweeps
     instead of a second table of rules.
 
+    Parameters
+    ----------
+    f : callable
+        From tensors to a tensor.
+    inputs : sequence of Tensor or array-like
+        Floating-point.
+    tangents : sequence of Tensor
+        One for each input, of its shape and type.
+
+    Returns
+    -------
+    value : Tensor
+    tangent : Tensor
+        The product of the Jacobian with the tangents, of the shape of the value.
+
     Examples
     --------
     >>> import lamina as la
@@ -141,6 +156,18 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..
         Returns a tensor without axes.
     argnums : int or sequence of int, default 0
         Which positional arguments to differentiate by; several give a tuple of gradients.
+
+    Raises
+    ------
+    ShapeError
+        When called, if the result has axes or an argument that ``argnums`` names is missing.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> value, (by_x, by_y) = la.value_and_grad(lambda x, y: x * y, argnums=(0, 1))(la.asarray(2.0), la.asarray(5.0))
+    >>> value.item(), by_x.item(), by_y.item()
+    (10.0, 5.0, 2.0)
     """
     several = not isinstance(argnums, int)
 

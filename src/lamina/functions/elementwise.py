@@ -441,6 +441,13 @@ def where(condition: Tensor, x1: Tensor | Scalar, x2: Tensor | Scalar, /) -> Ten
     """Return ``x1`` where the condition holds and ``x2`` elsewhere.
 
     An element not chosen has a gradient of exactly zero, also where its own derivative is infinite.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> x = la.asarray([-1.0, 4.0])
+    >>> la.where(x > 0, la.sqrt(x), 0.0)
+    Tensor([0., 2.], shape=[2], dtype=float32)
     """
     condition = tensor("where", condition)
     if condition.dtype is not bool_:
@@ -455,6 +462,12 @@ def clip(x: Tensor, /, min: Tensor | Scalar | None = None, max: Tensor | Scalar 
     """Return ``x`` limited to the range from ``min`` to ``max``, in the type of ``x``, which must hold both.
 
     The gradient is that of ``x`` inside the range (ends included) and zero outside.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.clip(la.asarray([-2.0, 0.5, 2.0]), -1.0, 1.0)
+    Tensor([-1. ,  0.5,  1. ], shape=[3], dtype=float32)
     """
     x = tensor("clip", x)
     if min is not None:

@@ -200,6 +200,13 @@ def take(x: Tensor, indices: Tensor, /, *, axis: int | None = None) -> Tensor:
     """Return the slices of ``x`` at ``indices`` along ``axis``, which may be left out where there is one axis.
 
     Negative indices count from the end. The gradient adds up the cotangents of slices taken repeatedly.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.take(la.asarray([[1, 2], [3, 4], [5, 6]]), la.asarray([-1, 0]), axis=0)
+    Tensor([[5, 6],
+            [1, 2]], shape=[2, 2], dtype=int64)
     """
     x, indices = tensor("take", x), _indices("take", indices)
     return rows.take(x, indices, axis=only_axis("take", axis, x.shape))

@@ -134,6 +134,13 @@ def slogdet(x: Tensor, /) -> SlogdetResult:
     """Return the sign of the determinant and the logarithm of its magnitude, which do not overflow.
 
     A singular matrix gives 0 and -infinity.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> sign, logarithm = la.linalg.slogdet(la.asarray([[0.0, 1.0], [1.0, 0.0]]))
+    >>> sign.item(), logarithm.item()
+    (-1.0, 0.0)
     """
     x = _square("slogdet", x)
     sign, logarithm = unpack(rows.slogdet(wide(x)), 2)
@@ -219,6 +226,12 @@ def eigh(x: Tensor, /) -> EighResult:
     """Return the eigenvalues, ascending, and the eigenvectors, as columns, of symmetric matrices.
 
     The gradient by the vectors exists only where the eigenvalues differ.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.linalg.eigh(la.asarray([[2.0, 0.0], [0.0, 1.0]])).eigenvalues
+    Tensor([1., 2.], shape=[2], dtype=float32)
     """
     x = _square("eigh", x)
     values, vectors = unpack(rows.eigh(wide(x)), 2)
@@ -238,6 +251,13 @@ def qr(x: Tensor, /, *, mode: Literal["reduced", "complete"] = "reduced") -> QRR
     x : Tensor, shape [..., M, N]
     mode : {"reduced", "complete"}
         Whether Q has min(M, N) columns or M.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> q, r = la.linalg.qr(la.asarray([[3.0], [4.0]]))
+    >>> q.shape, la.abs(r).tolist()
+    ((2, 1), [[5.0]])
     """
     if mode not in ("reduced", "complete"):
         raise DataError(f'qr: mode must be "reduced" or "complete", got {mode!r}')
@@ -256,6 +276,13 @@ def svd(x: Tensor, /, *, full_matrices: bool = True) -> SVDResult:
     x : Tensor, shape [..., M, N]
     full_matrices : bool, default True
         Whether U and Vh are square, or have min(M, N) columns and rows.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> u, s, vh = la.linalg.svd(la.asarray([[0.0, 2.0], [1.0, 0.0]]))
+    >>> s
+    Tensor([2., 1.], shape=[2], dtype=float32)
     """
     x = matrices("svd", x)
     u, s, vh = unpack(rows.svd(wide(x), full_matrices=full_matrices), 3)
@@ -268,7 +295,15 @@ def svdvals(x: Tensor, /) -> Tensor:
 
 
 def matrix_power(x: Tensor, n: int, /) -> Tensor:
-    """Return square matrices multiplied ``n`` times, their inverses for negative ``n``."""
+    """Return square matrices multiplied ``n`` times, their inverses for negative ``n``.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.linalg.matrix_power(la.asarray([[1.0, 1.0], [0.0, 1.0]]), 3)
+    Tensor([[1., 3.],
+            [0., 1.]], shape=[2, 2], dtype=float32)
+    """
     x, times = _square("matrix_power", x), operator.index(n)
     power = wide(x) if times >= 0 else rows.inv(wide(x))
     times = abs(times)

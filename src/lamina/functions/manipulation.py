@@ -158,7 +158,14 @@ def unstack(x: Tensor, /, *, axis: int = 0) -> tuple[Tensor, ...]:
 
 
 def split(x: Tensor, sections: int | Sequence[int], /, *, axis: int = 0) -> list[Tensor]:
-    """Return ``x`` cut along ``axis`` into ``sections`` equal parts, or before each index given."""
+    """Return ``x`` cut along ``axis`` into ``sections`` equal parts, or before each index given.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> [part.tolist() for part in la.split(la.arange(5), [2, 4])]
+    [[0, 1], [2, 3], [4]]
+    """
     x = tensor("split", x)
     at = one_axis("split", axis, x.ndim)
     length = x.shape[at]

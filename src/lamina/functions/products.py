@@ -21,6 +21,12 @@ def matmul(x1: Tensor, x2: Tensor, /) -> Tensor:
     """Return the matrix product over the last two axes; leading axes are batches and broadcast.
 
     A vector is a row on the left and a column on the right, and its axis is left out of the result.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.matmul(la.asarray([[1.0, 2.0], [3.0, 4.0]]), la.asarray([1.0, 1.0]))
+    Tensor([3., 7.], shape=[2], dtype=float32)
     """
     if not isinstance(x1, Operand) or not isinstance(x2, Operand) or x1._data.dtype is not x2._data.dtype:
         x1, x2 = common("matmul", x1, x2)
@@ -71,6 +77,12 @@ def tensordot(x1: Tensor, x2: Tensor, /, *, axes: int | tuple[Sequence[int], Seq
     """Return the sum of products over pairs of axes.
 
     The last ``axes`` axes of ``x1`` meet the first of ``x2``; two sequences name the axes of each.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.tensordot(la.ones((2, 3, 4)), la.ones((4, 3, 5)), axes=([1, 2], [1, 0])).shape
+    (2, 5)
     """
     x1, x2 = common("tensordot", x1, x2)
     numeric("tensordot", x1)

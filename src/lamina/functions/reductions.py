@@ -63,7 +63,15 @@ def mean(x: Tensor, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 
 def var(x: Tensor, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
-    """Return the variance over ``axis``: the sum of squared deviations over ``n - correction``."""
+    """Return the variance over ``axis``: the sum of squared deviations over ``n - correction``.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> x = la.asarray([1.0, 3.0])
+    >>> la.var(x).item(), la.var(x, correction=1).item()
+    (1.0, 2.0)
+    """
     x = floating("var", x)
     axes = all_axes("var", axis, x.ndim)
     deviation = x - mean(x, axis=axes, keepdims=True)

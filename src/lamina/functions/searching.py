@@ -35,6 +35,12 @@ def searchsorted(
     """Return where each element of ``x2`` would go among the sorted elements of ``x1``.
 
     ``"left"`` is before equal elements, ``"right"`` behind them; ``sorter`` puts ``x1`` in order if it is not.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.searchsorted(la.asarray([1.0, 3.0, 5.0]), la.asarray([0.0, 3.0, 9.0]))
+    Tensor([0, 1, 3], shape=[3], dtype=int64)
     """
     if side not in ("left", "right"):
         raise DataError(f'searchsorted: side must be "left" or "right", got {side!r}')
@@ -93,7 +99,15 @@ def unique_all(x: Tensor, /) -> UniqueAll:
 
 
 def unique_counts(x: Tensor, /) -> UniqueCounts:
-    """Return the distinct values in order and how often each occurs."""
+    """Return the distinct values in order and how often each occurs.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> values, counts = la.unique_counts(la.asarray([3, 1, 3]))
+    >>> values.tolist(), counts.tolist()
+    ([1, 3], [1, 2])
+    """
     found = unique_all(x)
     return UniqueCounts(found.values, found.counts)
 
