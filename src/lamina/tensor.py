@@ -397,7 +397,7 @@ def from_data(value: Any, dtype: DType | None, device: str | None, default: DTyp
     array = as_numpy(value)
     if dtype is None:
         dtype = natural_dtype(value, array, default)
-    return Tensor(quietly(backend.from_numpy, in_range(array, dtype), dtype), backend)
+    return Tensor(quietly(backend.from_numpy, in_range(value, array, dtype), dtype), backend)
 
 
 def _stacked(values: Any, dtype: DType, device: str | None) -> Tensor:

@@ -1,5 +1,6 @@
 """Making tensors: from data, from other libraries, from nothing; and what they give back."""
 
+import array
 import copy
 import pickle
 
@@ -124,7 +125,31 @@ def test_a_number_beyond_a_type_is_infinity_without_a_warning(make, device):
         assert make().tolist() == [float("inf")]
 
 
+def test_python_integers_must_fit_the_type_asked_for():
+    for value in (300, [1, -1], [2**70]):
+        with pytest.raises(la.DTypeError, match="out of the range of uint8, 0 to 255"):
+            la.asarray(value, dtype="uint8")
+    assert la.asarray(255, dtype="uint8").item() == 255
+    assert la.asarray(np.array([300]), dtype="uint8").tolist() == [44]
+
+
+@pytest.mark.parametrize("code", ["B", "i", "f", "d"])
+def test_memory_that_knows_its_type_keeps_it(code):
+    memory = array.array(code, [1, 2])
+    assert la.asarray(memory).numpy().dtype == np.asarray(memory).dtype
+
+
 # --- DLPack ---
+
+
+def test_what_dlpack_cannot_hand_over_is_said():
+    torch = pytest.importorskip("torch")
+    with pytest.raises(la.BackendError, match="of any type but bfloat16"):
+        la.from_dlpack(torch.ones(2, dtype=torch.bfloat16))
+    with pytest.raises(la.BackendError, match="detach"):
+        la.asarray(torch.ones(2, requires_grad=True))
+    with pytest.raises(la.DTypeError, match="expected an object with __dlpack__, got list"):
+        la.from_dlpack([1, 2])
 
 
 def test_dlpack_goes_both_ways_and_copies():

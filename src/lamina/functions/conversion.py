@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from lamina.dtypes import DEFAULT_FLOAT, DEFAULT_INT, DType, as_dtype, promote, promote_scalar, uint64
-from lamina.errors import DTypeError, ShapeError
+from lamina.errors import BackendError, DTypeError, ShapeError
 from lamina.primitives.operand import Operand
 
 
 def as_numpy(value: Any) -> npt.NDArray[Any]:
     """Return numbers as a NumPy array, of objects where they are integers that no type of NumPy's holds together."""
     if hasattr(value, "__dlpack__") and not isinstance(value, np.ndarray):
-        return np.from_dlpack(value)
+        return _through_dlpack(value)
     try:
         array = _without_rounding(np.asarray(value), value)
     except (ValueError, TypeError) as error:
@@ -29,6 +29,16 @@ def as_numpy(value: Any) -> npt.NDArray[Any]:
             return array
         raise DTypeError(f"asarray: expected numbers, got {type(value).__name__} of {array.dtype}")
     return array
+
+
+def _through_dlpack(value: Any) -> npt.NDArray[Any]:
+    try:
+        return np.from_dlpack(value)
+    except (BufferError, RuntimeError) as error:
+        raise BackendError(
+            f"asarray: DLPack could not hand over a {type(value).__name__}: {error} (NumPy takes detached data on the "
+            "cpu, of any type but bfloat16)"
+        ) from error
 
 
 def _without_rounding(array: npt.NDArray[Any], value: Any) -> npt.NDArray[Any]:
@@ -63,7 +73,7 @@ def common_dtype(value: Any) -> DType:
 
 def natural_dtype(value: Any, array: npt.NDArray[Any], default: DType | None) -> DType:
     """Return the type of a tensor made of ``value``: an array's own; for Python numbers ``default``, or by kind."""
-    if hasattr(value, "dtype"):
+    if _has_type(value):
         return as_dtype(array.dtype)
     if default is not None:
         return default
@@ -74,11 +84,24 @@ def natural_dtype(value: Any, array: npt.NDArray[Any], default: DType | None) ->
     return DEFAULT_INT if array.dtype.kind == "i" else as_dtype(array.dtype)
 
 
-def in_range(array: npt.NDArray[Any], dtype: DType) -> npt.NDArray[Any]:
-    """Return an array without objects, whose integers ``dtype`` must be able to hold."""
-    if array.dtype.kind == "O":
-        try:
-            return array.astype(dtype.name)
-        except OverflowError as error:
-            raise DTypeError(f"asarray: an integer is out of the range of {dtype.name}") from error
-    return array
+def _has_type(value: Any) -> bool:
+    """Tell whether this is an array, or another thing whose memory says which type its numbers have."""
+    try:
+        return hasattr(value, "dtype") or memoryview(value) is not None
+    except TypeError:
+        return False
+
+
+def in_range(value: Any, array: npt.NDArray[Any], dtype: DType) -> npt.NDArray[Any]:
+    """Return the array of ``value`` without objects; Python integers must fit into ``dtype``, arrays are cast."""
+    objects = array.dtype.kind == "O"
+    if not objects and (array.dtype.kind not in "iu" or not dtype.integral or _has_type(value)):
+        return array
+    if dtype.integral and array.size:
+        limits, low, high = np.iinfo(dtype.name), array.min(), array.max()
+        if low < limits.min or high > limits.max:
+            wrong = low if low < limits.min else high
+            raise DTypeError(
+                f"asarray: the integer {wrong} is out of the range of {dtype.name}, {limits.min} to {limits.max}"
+            )
+    return array.astype(dtype.name) if objects else array

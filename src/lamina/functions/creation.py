@@ -80,7 +80,7 @@ def variable(
     Parameters
     ----------
     value : Tensor, array, nested sequence or number
-        The first value. Integers given as Python numbers become floats when the variable is trainable.
+        The first value, whose type stays: a variable of integers is never trainable.
     name : str, optional
     trainable : bool, default True
     dtype : DType, optional
@@ -102,13 +102,23 @@ def from_dlpack(x: Any, /, *, device: str | None = None, copy: bool | None = Non
         _check_no_copy("from_dlpack", x, None, device)
     if isinstance(x, Tensor):
         return x._snapshot if device is None else x.to(device)
-    return from_data(np.from_dlpack(x), None, device)
+    if not hasattr(x, "__dlpack__"):
+        raise DTypeError(f"from_dlpack: expected an object with __dlpack__, got {type(x).__name__}; use lamina.asarray")
+    return from_data(x, None, device)
 
 
 def full(
     shape: int | Sequence[int], fill_value: Scalar, *, dtype: DTypeLike | None = None, device: str | None = None
 ) -> Tensor:
-    """Return a tensor filled with ``fill_value``."""
+    """Return a tensor filled with ``fill_value``.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.full((2, 2), 7)
+    Tensor([[7, 7],
+            [7, 7]], shape=[2, 2], dtype=int64)
+    """
     lengths = new_shape("full", shape)
     if not isinstance(fill_value, bool | int | float):
         raise DTypeError(f"full: expected a Python number, got {type(fill_value).__name__}")
@@ -167,7 +177,14 @@ def arange(
     dtype: DTypeLike | None = None,
     device: str | None = None,
 ) -> Tensor:
-    """Return numbers from ``start`` (0 when only one is given) up to but not including ``stop``, ``step`` apart."""
+    """Return numbers from ``start`` (0 when only one is given) up to but not including ``stop``, ``step`` apart.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.arange(1, 10, 3)
+    Tensor([1, 4, 7], shape=[3], dtype=int64)
+    """
     first, last = (0, start) if stop is None else (start, stop)
     if step == 0:
         raise ShapeError("arange: step is 0, which never arrives; use a step towards stop")
@@ -191,7 +208,14 @@ def linspace(
     device: str | None = None,
     endpoint: bool = True,
 ) -> Tensor:
-    """Return ``num`` evenly spaced numbers from ``start`` to ``stop``, that included unless ``endpoint`` is false."""
+    """Return ``num`` evenly spaced numbers from ``start`` to ``stop``, that included unless ``endpoint`` is false.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.linspace(0.0, 1.0, 5)
+    Tensor([0.  , 0.25, 0.5 , 0.75, 1.  ], shape=[5], dtype=float32)
+    """
     wanted = DEFAULT_FLOAT if dtype is None else as_dtype(dtype)
     return _from_numpy(np.linspace(start, stop, num, endpoint=endpoint, dtype=np.float64), wanted, device)
 
@@ -238,6 +262,13 @@ def meshgrid(*arrays: Tensor, indexing: Literal["xy", "ij"] = "xy") -> list[Tens
     """Return coordinate tensors of the grid that vectors of coordinates span.
 
     ``"ij"`` gives axes in the order of the vectors; ``"xy"`` exchanges the first two.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> x, y = la.meshgrid(la.asarray([1, 2, 3]), la.asarray([10, 20]))
+    >>> (x + y).tolist()
+    [[11, 12, 13], [21, 22, 23]]
     """
     if indexing not in ("xy", "ij"):
         raise DataError(f'meshgrid: indexing must be "xy" or "ij", got {indexing!r}')
