@@ -473,6 +473,33 @@ def test_an_optimiser_follows_its_model_to_another_device(line, linear):
     assert second["loss"][-1] < first["loss"][-1]
 
 
+def test_a_training_that_never_began_leaves_the_model_where_it_was(line, linear):
+    with pytest.raises(ShapeError, match="in_features"):
+        fit(linear, (np.ones((4, 5)), np.ones((4, 1))), loss=nn.mse_loss, device="strict", progress=False)
+    with pytest.raises(TrainingDiverged):
+        fit(linear, line, loss=diverging(0), device="strict", progress=False)
+    assert {parameter.device for parameter in linear.parameters()} == {"cpu"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"loss": "mse"}, "loss is 'mse'; give a function"),
+        ({"loss": nn.MSELoss}, "loss is .*MSELoss.*; give a function"),
+        ({"optimizer": "adam"}, "optimizer is 'adam'; make one"),
+        ({"optimizer": optim.Adam}, "optimizer is .*Adam.*; make one"),
+        ({"scheduler": "cosine"}, "scheduler is 'cosine'; make one"),
+        ({"model": abs}, "derive its class from nn.Module"),
+    ],
+)
+def test_a_name_or_class_in_place_of_the_thing_is_refused(wrong, message, line, linear, state_of, assert_same):
+    before = state_of(linear)
+    arguments = {"model": linear, "loss": nn.mse_loss, **wrong}
+    with pytest.raises(DataError, match=message):
+        fit(arguments.pop("model"), line, progress=False, **arguments)
+    assert_same(state_of(linear), before)
+
+
 def test_an_unknown_device_changes_nothing(linear):
     with pytest.raises(BackendError, match="'gpu' is not known"):
         fit(linear, (X, Y), loss=nn.mse_loss, device="gpu", progress=False)

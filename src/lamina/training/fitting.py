@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from lamina import random
 from lamina.backends.registry import get_backend
 from lamina.errors import DataError
+from lamina.nn.module import Module
 from lamina.optim import Adam, Optimizer
 from lamina.training.callbacks import Callback, EarlyStopping, TrainingState
 from lamina.training.evaluation import Loss, measure
@@ -19,7 +20,6 @@ from lamina.training.metrics import Metric, MetricFunction, named_metrics
 from lamina.training.pairs import Pairs, Place, as_pairs, check_count, split
 
 if TYPE_CHECKING:
-    from lamina.nn.module import Module
     from lamina.random import Generator
 
 
@@ -114,6 +114,7 @@ def fit(
     True
     """
     epochs, batch_size = check_count("fit", "epochs", epochs), check_count("fit", "batch_size", batch_size)
+    _check_kinds(model, loss, optimizer, scheduler)
     _check_clip_norm(clip_norm)
     functions = named_metrics(metrics)
     every = [*_early(early_stopping), *_checked(callbacks)]
@@ -122,18 +123,29 @@ def fit(
     place = _place(model, device)
     with _streams(seed) as (division, shuffling, layers), random.use_generator(layers):
         training, held_out = _divided(data, validation, place, division)
-        if device is not None:
-            model.to(device)
         order = shuffling if shuffle else None
         plan = Plan(loss, training, held_out, functions, order, scheduler, clip_norm, batch_size)
-        _try(model, plan)
-        steps = -(-len(training) // batch_size)
-        chosen = Adam(model.parameters()) if optimizer is None else optimizer
-        state = TrainingState(model, chosen, history, epochs, steps, batch_size)
-        return Loop(plan, state, every if shown is None else [*every, shown]).run()
+        with _moved(model, place, history):
+            _try(model, plan)
+            steps = -(-len(training) // batch_size)
+            chosen = Adam(model.parameters()) if optimizer is None else optimizer
+            state = TrainingState(model, chosen, history, epochs, steps, batch_size)
+            return Loop(plan, state, every if shown is None else [*every, shown]).run()
 
 
 # --- what is asked for, checked -------------------------------------------------------------------------------
+
+
+def _check_kinds(model: Any, loss: Any, optimizer: Any, scheduler: Any) -> None:
+    """Refuse names and classes where the thing itself is meant."""
+    if not isinstance(model, Module):
+        raise DataError(f"fit: the model is {model!r}; derive its class from nn.Module")
+    if not callable(loss) or isinstance(loss, type):
+        raise DataError(f"fit: loss is {loss!r}; give a function of outputs and targets, such as nn.mse_loss")
+    if optimizer is not None and not isinstance(optimizer, Optimizer):
+        raise DataError(f"fit: optimizer is {optimizer!r}; make one, as with optim.Adam(model.parameters())")
+    if scheduler is not None and not isinstance(scheduler, Schedule):
+        raise DataError(f"fit: scheduler is {scheduler!r}; make one, as with optim.StepLR(optimizer, step_size=10)")
 
 
 def _check_clip_norm(clip_norm: float | None) -> None:
@@ -165,6 +177,20 @@ def _streams(seed: int | None) -> Iterator[list[Generator]]:
 def _place(model: Module, device: str | None) -> Place:
     place = Place.of("fit", model)
     return place if device is None else replace(place, device=get_backend(device).name, move=True)
+
+
+@contextmanager
+def _moved(model: Module, place: Place, history: History) -> Iterator[None]:
+    """Move the model if a device was named; an error before the first whole epoch brings it back."""
+    before = model.parameters()[0].device
+    if place.move:
+        model.to(place.device)
+    try:
+        yield
+    except BaseException:
+        if place.move and not history.records:
+            model.to(before)
+        raise
 
 
 def _divided(data: Any, validation: Any, place: Place, generator: Generator) -> tuple[Pairs, Pairs | None]:
