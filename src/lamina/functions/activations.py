@@ -6,7 +6,8 @@ import math
 from typing import TYPE_CHECKING, Literal
 
 from lamina.errors import DataError
-from lamina.functions.elementwise import abs, clip, exp, expm1, log1p, where
+from lamina.functions.comparisons import clip, where
+from lamina.functions.elementwise import abs, exp, expm1, log1p
 from lamina.functions.operands import floating, numeric, one_axis
 from lamina.primitives import elementwise as rows, reductions
 from lamina.primitives.broadcasting import sum_

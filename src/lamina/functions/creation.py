@@ -14,7 +14,7 @@ from lamina.backends.registry import get_backend
 from lamina.backends.thread_state import quietly
 from lamina.dtypes import DEFAULT_FLOAT, DType, DTypeLike, Scalar, as_dtype, bool_, scalar_default
 from lamina.errors import DataError, DTypeError, ShapeError
-from lamina.functions.elementwise import where
+from lamina.functions.comparisons import where
 from lamina.functions.manipulation import broadcast_to, new_shape
 from lamina.functions.operands import tensor
 from lamina.tensor import Tensor, Variable, from_data

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from lamina.dtypes import float_info
 from lamina.errors import DataError
-from lamina.functions.elementwise import abs, where
+from lamina.functions.comparisons import where
+from lamina.functions.elementwise import abs
 from lamina.functions.linalg_systems import matrices, svdvals, wide
 from lamina.functions.manipulation import expand_dims
 from lamina.functions.operands import all_axes, cast, floating

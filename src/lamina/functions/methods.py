@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from lamina.dtypes import DTypeLike
-from lamina.functions import activations, elementwise, indexing, manipulation, reductions
+from lamina.functions import activations, comparisons, elementwise, indexing, manipulation, reductions
 from lamina.functions.operands import Axis
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Methods:
 
     def clip(self: Any, min: Other = None, max: Other = None) -> Tensor:
         """Return ``x`` limited to a range."""
-        return elementwise.clip(self, min, max)
+        return comparisons.clip(self, min, max)
 
     def maximum(self: Any, other: Other) -> Tensor:
         """Return the larger of two."""
@@ -100,15 +100,15 @@ class Methods:
 
     def isnan(self: Any) -> Tensor:
         """Return whether an element is NaN."""
-        return elementwise.isnan(self)
+        return comparisons.isnan(self)
 
     def isinf(self: Any) -> Tensor:
         """Return whether an element is infinite."""
-        return elementwise.isinf(self)
+        return comparisons.isinf(self)
 
     def isfinite(self: Any) -> Tensor:
         """Return whether an element is neither infinite nor NaN."""
-        return elementwise.isfinite(self)
+        return comparisons.isfinite(self)
 
     def stop_gradient(self: Any) -> Tensor:
         """Return the same values as a constant."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lamina.errors import AssignmentError
-from lamina.functions import elementwise
+from lamina.functions import comparisons, elementwise
 from lamina.functions.indexing import getitem
 from lamina.functions.operands import arithmetic, binary, floating_binary
 from lamina.functions.products import matmul
@@ -83,7 +83,7 @@ class Operators:
         return elementwise.abs(self)  # type: ignore[arg-type]
 
     def __invert__(self) -> Tensor:
-        return elementwise.bitwise_invert(self)  # type: ignore[arg-type]
+        return comparisons.bitwise_invert(self)  # type: ignore[arg-type]
 
     def __and__(self, other: Other) -> Tensor:
         return binary(rows.bitwise_and, self, other)

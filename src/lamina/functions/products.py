@@ -42,6 +42,11 @@ def _with_vectors(x1: Tensor, x2: Tensor) -> Tensor:
         raise ShapeError(
             f"matmul: shapes {list(x1.shape)} and {list(x2.shape)}: a tensor without axes is no matrix; multiply with *"
         )
+    if x1.shape[-1] != x2.shape[-2 if x2.ndim > 1 else 0]:
+        raise ShapeError(
+            f"matmul: shapes {list(x1.shape)} and {list(x2.shape)} do not fit: the last axis of the first must be as "
+            "long as the last but one of the second, or as the vector"
+        )
     left = reshape(x1, shape=(1, *x1.shape)) if x1.ndim == 1 else x1
     right = reshape(x2, shape=(*x2.shape, 1)) if x2.ndim == 1 else x2
     result = matmul_row(left, right)

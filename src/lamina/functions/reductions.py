@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from lamina.dtypes import DTypeLike, as_dtype, bool_, int64, uint64
-from lamina.functions.elementwise import isinf
+from lamina.functions.comparisons import isinf
 from lamina.functions.operands import Axis, all_axes, cast, common, floating, one_axis, only_axis, tensor
 from lamina.primitives import elementwise as rows, indexing, reductions, shaping
 from lamina.primitives.broadcasting import reshape, sum_

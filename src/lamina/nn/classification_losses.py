@@ -10,7 +10,8 @@ import numpy as np
 from lamina.dtypes import int64
 from lamina.errors import DataError, DTypeError, ShapeError
 from lamina.functions.activations import log_softmax
-from lamina.functions.elementwise import exp, log, log1p, where
+from lamina.functions.comparisons import where
+from lamina.functions.elementwise import exp, log, log1p
 from lamina.functions.operands import cast, floating, tensor
 from lamina.functions.reductions import mean, sum
 from lamina.nn.labels import check_class_labels, check_unit_interval, concrete

@@ -14,8 +14,8 @@ from typing import Any, Literal, Protocol
 from lamina import random
 from lamina.dtypes import DEFAULT_FLOAT, DTypeLike, as_dtype, float32, float64
 from lamina.errors import DataError, ShapeError
+from lamina.functions.comparisons import clip, where
 from lamina.functions.creation import full
-from lamina.functions.elementwise import clip, where
 from lamina.functions.manipulation import permute_dims, reshape
 from lamina.linalg import qr
 from lamina.nn.inverse_erf import inverse_erf

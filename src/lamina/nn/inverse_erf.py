@@ -6,7 +6,8 @@ import math
 
 from lamina.backends.special import horner
 from lamina.dtypes import float64
-from lamina.functions.elementwise import clip, erf, exp, log, sqrt, where
+from lamina.functions.comparisons import clip, where
+from lamina.functions.elementwise import erf, exp, log, sqrt
 from lamina.tensor import Tensor
 
 # M. Giles, "Approximating the erfinv function", GPU Computing Gems 2, 2011, single-precision form: polynomials in

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from lamina.errors import ShapeError
 from lamina.functions.activations import relu
-from lamina.functions.elementwise import clip, maximum, sqrt, where
+from lamina.functions.comparisons import clip, where
+from lamina.functions.elementwise import maximum, sqrt
 from lamina.functions.operands import cast, floating, one_axis, tensor
 from lamina.functions.reductions import root, sum
 from lamina.nn.labels import check_signs, concrete

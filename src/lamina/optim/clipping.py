@@ -8,8 +8,9 @@ from lamina.autodiff.gradients import Gradients
 from lamina.autodiff.node import record
 from lamina.dtypes import DType, float32, promote
 from lamina.errors import DataError, DTypeError
+from lamina.functions.comparisons import clip
 from lamina.functions.creation import zeros
-from lamina.functions.elementwise import abs, clip, maximum, minimum
+from lamina.functions.elementwise import abs, maximum, minimum
 from lamina.functions.operands import cast
 from lamina.functions.reductions import max, sum
 from lamina.optim.hyperparameters import non_negative

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lamina.errors import TrainingDiverged
-from lamina.functions.elementwise import isfinite
+from lamina.functions.comparisons import isfinite
 from lamina.optim import clip_grad_norm
 from lamina.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from lamina.random import Generator
