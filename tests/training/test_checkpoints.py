@@ -338,3 +338,24 @@ def test_a_symbolic_link_stays_one(model, path, tmp_path):
     la.save(model, link)
     assert link.is_symlink()
     la.load(model, path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are a POSIX thing")
+def test_a_pipe_is_written_to_and_stays_a_pipe(path):
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        la.save({"x": la.ones(3)}, path)
+        assert path.is_fifo()
+        assert os.listdir(path.parent) == [path.name]
+        path.with_name("copy").write_bytes(os.read(reader, 10_000))
+    finally:
+        os.close(reader)
+    assert training.read_state_dict(path.with_name("copy"))["x"].tolist() == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.skipif(getattr(os, "geteuid", lambda: 0)() == 0, reason="root could replace the device if this failed")
+def test_a_full_device_is_an_error_that_names_it():
+    with pytest.raises(CheckpointError, match="save: /dev/full could not be written: No space left on device"):
+        la.save({"x": la.ones(3)}, "/dev/full")

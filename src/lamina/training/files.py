@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,7 +21,8 @@ def replace_file(operation: str, path: PathLike, content: bytes) -> None:
     operation : str
         Named in errors.
     path : str or path
-        A symbolic link stays one; the file it leads to is replaced.
+        A symbolic link stays one; the file it leads to is replaced. A device or a pipe, such as ``/dev/stdout``,
+        cannot be replaced and is written to.
     content : bytes
 
     Raises
@@ -28,6 +30,9 @@ def replace_file(operation: str, path: PathLike, content: bytes) -> None:
     CheckpointError
         When that cannot be done, as on a full disk; the new file is gone and the old one as it was.
     """
+    if _is_stream(path):
+        _write_into(operation, path, content)
+        return
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise CheckpointError(f"{operation}: {target} is a folder; name a file in it")
@@ -52,6 +57,23 @@ def replace_file(operation: str, path: PathLike, content: bytes) -> None:
             f"{operation}: {target} could not be written and is as it was: {error.strerror}"
         ) from error
     _sync_folder(target.parent)
+
+
+def _is_stream(path: str | os.PathLike[str]) -> bool:
+    """Tell whether there is something other than a file or a folder: a device, a pipe, a socket."""
+    try:
+        kind = os.stat(path).st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(kind) or stat.S_ISDIR(kind))
+
+
+def _write_into(operation: str, path: str | os.PathLike[str], content: bytes) -> None:
+    try:
+        with open(path, "wb") as stream:
+            stream.write(content)
+    except OSError as error:
+        raise CheckpointError(f"{operation}: {os.fspath(path)} could not be written: {error.strerror}") from error
 
 
 def _sync_folder(folder: Path) -> None:
