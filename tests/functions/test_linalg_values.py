@@ -1,5 +1,7 @@
 """Linear algebra against NumPy, on batches of matrices."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -159,6 +161,12 @@ def test_matrix_norm_is_numpys(ord, device, x, keepdims):
 
 
 # --- products ---
+
+
+@pytest.mark.parametrize(("first", "second"), [((2, 2), (3,)), ((3,), (4,)), ((3,), (5, 2, 2)), ((2, 3, 4), (5, 4, 2))])
+def test_matmul_names_the_shapes_it_was_given(first, second):
+    with pytest.raises(la.ShapeError, match=re.escape(str(list(first))) + " and " + re.escape(str(list(second)))):
+        la.ones(first) @ la.ones(second)
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -267,7 +267,10 @@ def matmul(name: str, a: Spec, b: Spec) -> Spec:
             f"{name}: shapes {list(a.shape)} and {list(b.shape)} do not fit: the last axis of the first must be "
             f"as long as the last but one of the second; transpose one with .mT"
         )
-    batch = broadcast_shapes(name, a.shape[:-2], b.shape[:-2])
+    try:
+        batch = broadcast_shapes(name, a.shape[:-2], b.shape[:-2])
+    except ShapeError as error:
+        raise ShapeError(f"{error}; these are the batches of {list(a.shape)} and {list(b.shape)}") from error
     return Spec((*batch, a.shape[-2], b.shape[-1]), dtype)
 
 
