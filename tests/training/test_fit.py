@@ -368,7 +368,7 @@ def test_a_signal_waits_for_the_end_of_the_step(line, linear, capsys):
     history = fit(linear, line, loss=nn.mse_loss, optimizer=sgd, batch_size=8)
     assert history.interrupted
     assert sgd.whole == 3
-    assert "Ctrl-C in epoch 1; the weights are those after step 3" in capsys.readouterr().out
+    assert "stopped: Ctrl-C in epoch 1, after step 3\n" in capsys.readouterr().out
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

@@ -84,9 +84,8 @@ class Loop:
     def _interrupt(self) -> None:
         state = self.state
         state.history.interrupted = True
-        state.history.stopped = (
-            f"Ctrl-C in epoch {state.epoch}; the weights are those after step {state.step}, the last whole one"
-        )
+        # Which weights are kept is for the caller to say: `fit` keeps these, the command those of the best epoch.
+        state.history.stopped = f"Ctrl-C in epoch {state.epoch}, after step {state.step}"
 
     def _continue(self, interruption: Interruption) -> None:
         """Leave the loops if Ctrl-C was pressed or a callback asked for it."""
