@@ -85,14 +85,23 @@ def test_the_curves_are_drawn_in_any_format(history, ending, magic, tmp_path):
     figure = history.plot(path)
     assert path.read_bytes().startswith(magic)
     assert [axis.get_title(loc="left") for axis in figure.axes] == ["loss", "accuracy"]
-    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-    assert labels == ["training", "validation", "best, epoch 2"]
+    labels = [[text.get_text() for text in axis.get_legend().get_texts()] for axis in figure.axes]
+    assert labels == [["training", "validation", "best, epoch 2"], ["validation", "best, epoch 2"]]
 
 
-def test_one_epoch_and_negative_losses_are_drawn_too():
+def test_panels_are_titled_as_people_write_the_metrics():
+    made = History("val_loss")
+    made.append(record(1, 0.5, 0.4, val_r2=0.5, val_mae=0.1, val_hits=3.0))
+    titles = [axis.get_title(loc="left") for axis in made.plot().axes]
+    assert titles == ["loss", "R²", "mean absolute error", "hits"]
+
+
+@pytest.mark.parametrize(("losses", "scale"), [((5.0, 0.4), "log"), ((1.9, 0.5), "linear"), ((-0.5, 90.0), "linear")])
+def test_losses_over_powers_of_ten_are_drawn_on_a_logarithmic_axis(losses, scale):
     made = History()
-    made.append(record(1, -0.5))
-    assert made.plot().axes[0].get_yscale() == "linear"
+    for epoch, loss in enumerate(losses, start=1):
+        made.append(record(epoch, loss))
+    assert made.plot().axes[0].get_yscale() == scale
 
 
 def test_a_format_that_is_none_is_named(history, tmp_path):

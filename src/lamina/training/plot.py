@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # Blue and orange of a palette that people with colour-blindness can tell apart (Okabe and Ito 2008).
 TRAINING, VALIDATION, QUIET = "#0072B2", "#D55E00", "#6B7280"
 PANEL_WIDTH, PANEL_HEIGHT = 5.2, 3.6
+# How metrics are written; others go by the name they were given.
+TITLES = {"mse": "mean squared error", "mae": "mean absolute error", "rmse": "root mean squared error", "r2": "R²"}
 
 
 def draw(history: History) -> Figure:
@@ -48,12 +50,14 @@ def _panel(axis: Axes, history: History, title: str, names: list[str]) -> None:
             linewidth=1.8,
             marker="o" if len(epochs) <= 2 else None,
         )
-    if title == "loss" and all(value > 0 for name in names for value in history[name]):
+    values = [value for name in names for value in history[name]]
+    # Within one power of ten a linear axis has the rounder numbers.
+    if title == "loss" and 0.0 < 10.0 * min(values) < max(values):
         axis.set_yscale("log")
     best = history.best
-    if best is not None and history.monitor in names:
+    if best is not None:
         axis.axvline(best.epoch, color=QUIET, linewidth=1.0, linestyle=":", label=f"best, epoch {best.epoch}")
-    axis.set_title(title, loc="left", fontweight="bold")
+    axis.set_title(TITLES.get(title, title), loc="left", fontweight="bold")
     axis.set_xlabel("epoch")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.grid(alpha=0.25, linewidth=0.6)
