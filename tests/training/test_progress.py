@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from lamina import nn
-from lamina.training import Callback, fit, progress
+from lamina.training import Callback, History, TrainingState, fit, progress
 
 
 @pytest.fixture
@@ -51,6 +51,21 @@ def test_a_terminal_shows_a_bar_with_rate_and_loss(line, linear, terminal, shown
     assert "val_loss" in last[1]
 
 
+@pytest.mark.parametrize("width", [80, 60, 40])
+def test_bar_and_values_take_a_line_each_in_any_terminal(line, linear, width):
+    console = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=width)
+    bar = progress.ProgressBar(console)
+    bar._epoch_values = "loss 0.1234  val_loss 0.1234  val_accuracy 0.1234"
+    state = TrainingState(linear, None, History(), 100_000, 5000, 8, epoch=99_999, step=10**8, samples=10**9)
+    bar.on_train_begin(state)
+    bar.on_train_end(state)
+    with console.capture() as capture:
+        console.print(bar._bar.get_renderable())
+    lines = capture.get().splitlines()
+    assert len(lines) == 2
+    assert max(len(each) for each in lines) <= width
+
+
 def test_the_bar_is_drawn_seldom(line, linear, terminal, monkeypatch):
     drawn = []
     monkeypatch.setattr(progress, "REFRESH_SECONDS", 1000.0)
@@ -69,6 +84,14 @@ def test_the_terminal_is_given_back_after_an_error(line, linear, terminal):
         fit(linear, line, loss=nn.mse_loss, callbacks=[Fail()])
     # The cursor that the bar hid is shown again.
     assert terminal.getvalue().rindex("\x1b[?25h") > terminal.getvalue().rindex("\x1b[?25l")
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0.0, "0.0000"), (0.5, "0.5000"), (-12.0, "-12.0000"), (2.5e-6, "2.500e-06"), (3e30, "3.000e+30")],
+)
+def test_losses_keep_their_place_unless_that_would_hide_them(number, text):
+    assert progress._number(number) == text
 
 
 @pytest.mark.parametrize(("number", "text"), [(0.4, "0"), (999.0, "999"), (1500.0, "1.5k"), (2.5e6, "2.5M")])

@@ -182,8 +182,9 @@ class EarlyStopping(Callback):
             return
         self._waited += 1
         if self._waited >= self.patience:
+            count = f"{self.patience} epochs" if self.patience > 1 else "an epoch"
             state.request_stop(
-                f"{monitor} has not improved for {self.patience} epochs; the best was "
+                f"{monitor} has not improved for {count}; the best was "
                 f"{math.nan if self._best is None else self._best:.4g} in epoch {self._best_epoch}"
             )
 

@@ -36,7 +36,12 @@ def progress_callback(progress: Literal[True, "auto"]) -> Callback | None:
 
 def _values(record: EpochRecord) -> str:
     skipped = ("epoch", "lr", "seconds")
-    return "  ".join(f"{name} {value:.4f}" for name, value in record.as_dict().items() if name not in skipped)
+    return "  ".join(f"{name} {_number(value)}" for name, value in record.as_dict().items() if name not in skipped)
+
+
+def _number(value: float) -> str:
+    """Return a loss or metric with four decimals, so that it stays in place, unless that hides or swells it."""
+    return f"{value:.4f}" if value == 0.0 or 1e-3 <= abs(value) < 1e6 else f"{value:.3e}"
 
 
 class ProgressLines(Callback):
@@ -117,7 +122,7 @@ class ProgressBar(Callback):
     def _show(self, state: TrainingState) -> None:
         self._shown_at = time.perf_counter()
         rate = state.samples / max(self._shown_at - self._started, 1e-9)
-        self._bar.values = self._epoch_values or f"loss {state.batch_loss:.4f}"
+        self._bar.values = self._epoch_values or f"loss {_number(state.batch_loss)}"
         description = f"epoch {state.epoch}/{state.epochs}"
         self._bar.update(self._task, completed=state.step, description=description, rate=_short(rate))
         self._bar.refresh()
