@@ -102,8 +102,11 @@ def training_options(
     patience = defaults.patience if patience is None else patience
     lr = (0.001 if widths else 0.01) if lr is None else lr
     _known("--activation", activation, list(ACTIVATIONS))
+    matrices_only = f"Muon trains matrices only, and a network has biases too; there are {', '.join(optimizers())}"
+    _check("--optimizer", optimizer.lower() != "muon", matrices_only)
     _known("--optimizer", optimizer, list(optimizers()))
-    _check("--lr", math.isfinite(lr) and lr > 0.0, f"the learning rate must be greater than 0, got {lr}")
+    positive = math.isfinite(lr) and lr > 0.0
+    _check("--lr", positive, f"the learning rate must be greater than 0 and finite, got {lr}")
     _check("--epochs", epochs >= 1, f"train for at least 1 epoch, got {epochs}")
     _check("--batch-size", batch_size >= 1, f"a step takes at least 1 row, got {batch_size}")
     _check("--dropout", 0.0 <= dropout < 1.0, f"the share must be at least 0 and below 1, got {dropout}")
@@ -131,8 +134,9 @@ def training_options(
 def _widths(text: str) -> tuple[int, ...]:
     """Return the numbers in a text such as "128,64"."""
     parts = [part.strip() for part in text.split(",")] if text.strip() else []
-    good = all(part.isascii() and part.isdigit() and int(part) >= 1 for part in parts)
-    _check("--hidden", good, f'give whole numbers of at least 1 with commas between, such as "128,64", got {text!r}')
+    good = all(part.isascii() and part.isdigit() and len(part) < 10 and int(part) >= 1 for part in parts)
+    wanted = "give whole numbers of at least 1 and below a billion with commas between"
+    _check("--hidden", good, f'{wanted}, such as "128,64", got {text!r:.60}')
     return tuple(int(part) for part in parts)
 
 
