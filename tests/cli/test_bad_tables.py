@@ -16,13 +16,14 @@ REFUSED = {
     "repeated column": (f"a,a,y\n{ROWS}", "names 'a' more than once"),
     "no target column": (f"a,b,Y2\n{ROWS}", "no target column 'y'; the columns are 'a', 'b', 'Y2'; did you mean 'Y2'?"),
     "target all missing": ("a,y\n1,\n2,NA\n", "the target 'y' has no value in any of the 2 rows"),
-    "constant target": ("a,y\n1,5.5\n2,5.5\n", "5.5 in every row; there is nothing to learn"),
+    "constant target": ("a,y\n1,5.5\n2,5.5\n3,5.5\n", "5.5 in every row to train on (2); there is nothing to learn"),
+    "varying where it is not trained on": ("a,y\n1,2.5\n2,3.5\n", "is 2.5 in every row to train on (1)"),
     "one class": ("a,y\n1,no\n2,no\n", "'no' in every row; there is nothing to learn"),
     "no features": ("y\n1\n2\n", "no column to predict 'y' from: there is no other column"),
     "nothing in the features": ("a,y\n,1\n,2\n", "column 'a' has no values"),
     "Latin-1": (b"a,y\nK\xf6ln,1\nUlm,2\n", "line 2 holds the byte 0xf6, which is not UTF-8"),
     "infinite": ("a,y\n1,1\ninf,2\n3,3\n", "line 3 holds 'inf'"),
-    "one row": ("a,y\n1,2.5\n", "leaves no rows on one side"),
+    "one row": ("a,y\n1,2.5\n", "table.csv: a --validation of 0.2 leaves no row to train on; rows with a target: 1"),
 }
 
 

@@ -60,7 +60,7 @@ def test_share_outside_zero_and_one_is_refused(share: float) -> None:
 
 
 def test_share_that_leaves_no_rows_is_refused() -> None:
-    with pytest.raises(DataError, match="leaves no rows on one side; there are 1 rows"):
+    with pytest.raises(DataError, match="of 1 row leaves no rows on one side"):
         split_rows(1, 0.5)
 
 

@@ -85,13 +85,13 @@ def test_text_where_training_had_numbers_is_refused() -> None:
 
 def test_missing_columns_are_all_named_and_extra_ones_ignored() -> None:
     fitted = TablePreprocessing.fit(table_of(a=[1, 2], b=[1, 2], c=[1, 2]), ["a", "b", "c"])
-    with pytest.raises(DataError, match="no column that the model was trained with, 'a', 'c'; the columns are 'b'"):
+    with pytest.raises(DataError, match="no columns 'a', 'c', which the model was trained with; the columns are 'b'"):
         fitted.encode(table_of(b=[1]))
     assert fitted.encode(table_of(d=["?"], c=[1], b=[1], a=[1])).shape == (1, 3)
 
 
 def test_numbers_too_large_to_standardise_are_refused() -> None:
-    with pytest.raises(DataError, match="column 'a': the numbers are too large to standardise"):
+    with pytest.raises(DataError, match="column 'a': 1e\\+308 is too large to standardise"):
         TablePreprocessing.fit(table_of(a=[1e308, -1e308]), ["a"])
 
 

@@ -18,13 +18,14 @@ REFUSED = {
     "empty file": ("", "the file is empty"),
     "only blank lines": ("\n\n  \n", "the file is empty"),
     "header only": ("a,b\n", "no rows below it"),
-    "row too short": ("a,b\n1,2\n3\n", "line 3 has 1 cells, but the header names 2 columns"),
+    "row too short": ("a,b\n1,2\n3\n", "line 3 has 1 cell, but the header names 2 columns"),
     "row too long": ("a,b\n1,2\n3,4\n5,6,7\n", "line 4 has 3 cells, but the header names 2 columns"),
-    "ragged after a cell of two lines": ('a,b\n"x\ny",2\n3\n', "line 4 has 1 cells"),
+    "ragged after a cell of two lines": ('a,b\n"x\ny",2\n3\n', "line 4 has 1 cell, but"),
     "repeated column": ("a,b,a\n1,2,3\n", "names 'a' more than once"),
     "repeated column but for spaces": ("a, b,b\n1,2,3\n", "names 'b' more than once"),
     "open quotation mark": ('a,b\n1,"2\n', "check its quotation marks"),
     "Latin-1": ("a,b\n1,2\nKöln,3\n".encode("latin-1"), "line 3 holds the byte 0xf6, which is not UTF-8"),
+    "zero byte far down": (b"a,b\n" + 2000 * b"1,2\n" + b"1\x00,2\n", "not a text file"),
     "zip archive": (b"PK\x03\x04\x00\x00\x00", "not a text file"),
 }
 

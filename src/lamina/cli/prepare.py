@@ -90,7 +90,7 @@ def prepare_table(path: Path, target: str, task: str | None, validation: float, 
     notes = [*table.notes, *notes]
     inferred = infer_task(table, target)
     if task is None:
-        notes.append(f"the target {target!r} makes this a {inferred}; --task says otherwise")
+        notes.append(f"the target {target!r} makes this a {inferred}; use --task to say otherwise")
     elif task == "regression" and not table.is_numeric(target):
         raise DataError(
             f"{table.name}: --task regression needs a target of numbers, but {target!r} holds text such as "
@@ -149,6 +149,11 @@ def _divide(
     everything = np.arange(len(table))
     if not validation:
         return everything, everything[:0]
+    if np.ceil(validation * len(table)) >= len(table):
+        raise DataError(
+            f"{table.name}: a --validation of {validation:g} leaves no row to train on; rows with a target: "
+            f"{len(table)}; give more rows, or a smaller share (0 for none)"
+        )
     labels = classes.encode(table) if classes else None
     training, chosen = split_rows(len(table), validation, seed=seed, labels=labels)
     columns: list[npt.NDArray[Any]] = [table.texts(name) for name in categorical]

@@ -114,7 +114,10 @@ def split_rows(count: int, share: float, *, seed: int = 0, labels: Array | None 
         raise DataError(f"split: the share must lie between 0 and 1, got {share}")
     size = int(np.ceil(share * count))
     if not 0 < size < count:
-        raise DataError(f"split: a share of {share} leaves no rows on one side; there are {count} rows in all")
+        raise DataError(
+            f"split: a share of {share} of {count} row{'' if count == 1 else 's'} leaves no rows on one side; "
+            "give another share or more rows"
+        )
     from sklearn.model_selection import train_test_split
 
     if labels is not None:

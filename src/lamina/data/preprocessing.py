@@ -174,7 +174,7 @@ class TablePreprocessing:
         DataError
             When a column is missing, a numeric one holds text, or a categorical one an unknown value.
         """
-        table.require([column.name for column in self.columns], "column that the model was trained with,")
+        table.require([column.name for column in self.columns], "column", ", which the model was trained with")
         return np.concatenate([column.encode(table) for column in self.columns], axis=1).astype(np.float32)
 
     def to_json(self) -> list[dict[str, Any]]:
@@ -210,6 +210,7 @@ def usable_columns(table: Table, target: str) -> tuple[list[str], list[str]]:
     """Return the columns that a model can use, and for each other one a note that says why not.
 
     Left out are columns with no values, and text with mostly different values (names, dates, numbers of tickets).
+    A note also says where numbers are taken for text, because they are written with commas.
 
     Raises
     ------
@@ -222,6 +223,8 @@ def usable_columns(table: Table, target: str) -> tuple[list[str], list[str]]:
         distinct = table.frame[name].drop_nulls().n_unique()
         if name == target:
             continue
+        if _commas(table, name):
+            notes.append(f"column {name!r} holds numbers with commas, which are read as text; write them with points")
         if not distinct:
             notes.append(f"column {name!r} has no values and was left out")
         elif not table.is_numeric(name) and _names_rows(distinct, len(table)):
@@ -232,6 +235,11 @@ def usable_columns(table: Table, target: str) -> tuple[list[str], list[str]]:
         reasons = "; ".join(notes) if notes else "there is no other column"
         raise DataError(f"{table.name}: there is no column to predict {target!r} from: {reasons}")
     return names, notes
+
+
+def _commas(table: Table, name: str) -> bool:
+    values = table.frame[name].drop_nulls()
+    return not table.is_numeric(name) and len(values) > 0 and values.str.contains(r"^[-+]?\d+(,\d+)?$").all()
 
 
 def _names_rows(distinct: int, rows: int) -> bool:

@@ -21,8 +21,9 @@ def mean_and_std(place: str, values: npt.NDArray[Any]) -> tuple[float, float]:
     DataError
         When the values are too large; the message begins with ``place``.
     """
-    if np.abs(values).max() > LARGEST:
-        raise DataError(f"{place}: the numbers are too large to standardise; give them in a larger unit")
+    largest = values[np.abs(values).argmax()]
+    if abs(largest) > LARGEST:
+        raise DataError(f"{place}: {largest:g} is too large to standardise; give the numbers in a larger unit")
     if np.all(values == values[0]):
         return float(values[0]), 0.0
     from sklearn.preprocessing import StandardScaler

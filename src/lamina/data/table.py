@@ -54,14 +54,16 @@ class Table:
         """The names of the columns, in the file's order."""
         return self.frame.columns
 
-    def require(self, columns: Sequence[str], purpose: str) -> None:
+    def require(self, columns: Sequence[str], kind: str, use: str = "") -> None:
         """Raise `DataError` unless there are all these columns; the message suggests the closest to the first missing.
 
         Parameters
         ----------
         columns : sequence of str
-        purpose : str
-            What the columns are for, in the singular, such as ``"target column"``.
+        kind : str
+            What the columns are, in the singular, such as ``"target column"``.
+        use : str
+            What they are needed for, such as ``", which the model was trained with"``.
         """
         missing = [column for column in columns if column not in self.columns]
         if not missing:
@@ -71,7 +73,8 @@ class Table:
         close = get_close_matches(column.casefold(), by_folded_name, n=1, cutoff=0.6)
         hint = f"; did you mean {by_folded_name[close[0]]!r}?" if close else ""
         raise DataError(
-            f"{self.name}: there is no {purpose} {listed(missing)}; the columns are {listed(self.columns)}{hint}"
+            f"{self.name}: there {'is no' if len(missing) == 1 else 'are no'} {counted_name(len(missing), kind)} "
+            f"{listed(missing)}{use}; the columns are {listed(self.columns)}{hint}"
         )
 
     def take(self, rows: npt.NDArray[np.int64]) -> Table:
@@ -163,6 +166,11 @@ def listed(names: Sequence[str], most: int = 20) -> str:
     return shown if len(names) <= most else f"{shown}, … ({len(names)} in all)"
 
 
+def counted_name(count: int, name: str) -> str:
+    """Return a noun in the singular or the plural."""
+    return name if count == 1 else f"{name}s"
+
+
 # --- text files ---
 
 
@@ -196,7 +204,7 @@ def _read_text(path: Path) -> Table:
 
 def _decode(path: Path) -> str:
     data = path.read_bytes()
-    if b"\x00" in data[:4096]:
+    if b"\x00" in data:
         raise DataError(f"{path}: this is not a text file; give a table as .csv or .tsv in UTF-8, or as .parquet")
     try:
         return data.decode("utf-8-sig")
@@ -217,7 +225,8 @@ def _separator(path: Path, text: str) -> str:
 def _check_length(path: Path, row: list[str], header: list[str], line: int) -> None:
     if len(row) != len(header):
         raise DataError(
-            f"{path}: line {line} has {len(row)} cells, but the header names {len(header)} columns; "
+            f"{path}: line {line} has {len(row)} {counted_name(len(row), 'cell')}, but the header names {len(header)} "
+            f"{counted_name(len(header), 'column')}; "
             "every row needs one cell for each column (put quotation marks around cells that hold the separator)"
         )
 

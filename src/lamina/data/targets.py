@@ -133,7 +133,7 @@ class NumericTarget:
         mean, std = mean_and_std(f"{table.name}: target {name!r}", values)
         if std == 0.0:
             raise DataError(
-                f"{table.name}: the target {name!r} is {values[0]:g} in every row; "
+                f"{table.name}: the target {name!r} is {values[0]:g} in every row to train on ({len(values)}); "
                 "there is nothing to learn, so give a table in which it varies"
             )
         return cls(name, mean, std)
