@@ -74,6 +74,14 @@ def test_file_in_place_of_the_folder_is_refused(lamina: Run, houses: Houses, tmp
     assert (tmp_path / "out").read_text() == "mine"
 
 
+def test_folder_that_cannot_be_made_is_refused(lamina: Run, houses: Houses, tmp_path: Path) -> None:
+    path = houses(60, columns=("rooms", "price"))
+    ended = lamina("train", path, "-t", "price", "--out", path / "run")
+    assert ended.code == 1
+    assert "--out: " in ended.err
+    assert "cannot be made: Not a directory; give a folder elsewhere" in ended.err
+
+
 def test_empty_folder_may_be_given(lamina: Run, houses: Houses, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     path = houses(60, columns=("rooms", "price"))
@@ -102,6 +110,10 @@ def negative_width(path: Path) -> None:
     path.write_text(path.read_text().replace("64,", "-64,"))
 
 
+def nested(path: Path) -> None:
+    path.write_text("[" * 100_000)
+
+
 def unknown_activation(path: Path) -> None:
     path.write_text(path.read_text().replace('"relu"', '"magic"'))
 
@@ -112,6 +124,7 @@ DAMAGE = {
     "no weights": ("weights.safetensors", Path.unlink, "weights.safetensors is missing"),
     "weights of another model": ("config.json", other_model, "does not fit the model"),
     "configuration cut off": ("config.json", cut, "this is not JSON"),
+    "configuration without an end": ("config.json", nested, "this is not JSON"),
     "no configuration": ("config.json", Path.unlink, "not a run folder, it has no config.json"),
     "configuration of a later version": ("config.json", other_format, "format_version should be 1"),
     "impossible width": ("config.json", negative_width, "hidden should be a list of whole numbers of at least 1"),
@@ -206,6 +219,26 @@ def test_full_disk_leaves_no_partial_predictions(lamina: Run, houses: Houses, tr
     assert ended.returncode == 1
     assert ended.stderr.startswith("error: ")
     assert "Traceback" not in ended.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the limit stands in for a full disk on POSIX systems only")
+@pytest.mark.parametrize("size", [100, 600])
+def test_disk_without_room_for_the_first_files_is_left_without_a_folder(
+    lamina: Run, houses: Houses, tmp_path: Path, size: int
+) -> None:
+    path = houses(60, columns=("rooms", "town", "price"))
+    before = sorted(tmp_path.rglob("*"))
+    ended = subprocess.run(
+        [sys.executable, "-m", "lamina", "train", str(path), "-t", "price", "--hidden", "", "--out", "run"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=limited(size),
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: ")
     assert sorted(tmp_path.rglob("*")) == before
 
 

@@ -113,7 +113,10 @@ BAD_NEW = {
         "rooms,area,town,garden\n1,20,Rome,true\n",
         "'town' holds categories unknown to the model: 'Rome'",
     ),
-    "missing columns": ("rooms,garden\n1,true\n", "no column that the model was trained with, 'area', 'town'"),
+    "missing columns": (
+        "rooms,garden\n1,true\n",
+        "there are no columns 'area', 'town', which the model was trained with",
+    ),
     "text for a number": (
         "rooms,area,town,garden\n1,big,Ulm,true\n",
         "column 'area' is numeric, but line 2 holds 'big'",
@@ -162,6 +165,14 @@ def test_rows_without_a_target_are_left_out_with_a_note(lamina: Run, tmp_path: P
     assert sum(part["rows"] for part in results(tmp_path / "run")["parts"].values()) == 19
 
 
+def test_numbers_with_decimal_commas_are_noted(lamina: Run, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a;b;y\n" + "".join(f"{i},5;{i};{i}\n" for i in range(20)))
+    ended = lamina("train", "t.csv", "-t", "y", "--epochs", "1", "--out", "run")
+    assert ended.code == 0, ended.err
+    assert "column 'a' holds numbers with commas, which are read as text; write them with points" in ended.out
+    assert "column 'b' holds" not in ended.out
+
+
 def test_category_of_a_single_row_trains_whichever_part_it_falls_in(lamina: Run, tmp_path: Path) -> None:
     rows = "".join(f"{i},c{i if i < 8 else 8},{i % 2}\n" for i in range(40))
     (tmp_path / "t.csv").write_text("a,kind,y\n" + rows)
@@ -178,6 +189,12 @@ def test_same_seed_gives_the_same_weights_and_another_seed_others(lamina: Run, h
     a, b, c = ((tmp_path / name / "weights.safetensors").read_bytes() for name in "abc")
     assert a == b
     assert a != c
+
+
+def test_command_to_go_on_with_can_be_pasted(lamina: Run, houses: Houses) -> None:
+    path = houses(60, columns=(*FEATURES, "price"))
+    ended = lamina("train", path, "-t", "price", "--epochs", "1", "--out", "my run")
+    assert "run folder: my run measure it: lamina evaluate 'my run' FILE" in ended.out
 
 
 def test_parquet_trains_evaluates_and_predicts(lamina: Run, houses: Houses, tmp_path: Path) -> None:

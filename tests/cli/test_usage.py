@@ -95,3 +95,10 @@ def test_device_that_cannot_be_used_is_refused(lamina: Run, tmp_path: Path, devi
     assert ended.err.startswith("error: ")
     assert message in ended.err
     assert not list(tmp_path.iterdir())
+
+
+def test_network_beyond_the_memory_is_refused(lamina: Run, tmp_path: Path) -> None:
+    ended = lamina("train", "--hidden", "999999999,999999999")
+    assert ended.code == 1
+    assert ended.err.startswith("error: there is not enough memory: ")
+    assert not list(tmp_path.iterdir())

@@ -64,6 +64,8 @@ def _readable_errors() -> Iterator[None]:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _fail(f"{where}{error.strerror or error}")
+    except MemoryError as error:
+        _fail(f"there is not enough memory: {error or 'none is left'}; try smaller --hidden widths or a smaller table")
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
 

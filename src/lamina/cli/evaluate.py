@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lamina.cli.inference import scores
 from lamina.cli.prepare import held_out_part, read_for
-from lamina.cli.report import output, results_table, show_notes
+from lamina.cli.report import output, show_notes, show_results
 from lamina.cli.run_folder import RunFolder
 from lamina.errors import DataError
 
@@ -29,4 +29,4 @@ def evaluate(run: Path, file: Path | None, device: str) -> None:
         part = file.name
         show_notes(console, notes)
     found = scores(model, data, config.target, device)
-    console.print(results_table({part: (len(data), found)}, f"{run}: {config.target.task} of {config.target.name!r}"))
+    show_results(console, {part: (len(data), found)}, f"{run}: {config.target.task} of {config.target.name!r}")

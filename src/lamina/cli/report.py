@@ -9,6 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
+# From here on a number is written with a power of ten.
+LONG = 1e12
+
 
 def output() -> Console:
     """Return the console for results; it leaves colours out where nobody would see them."""
@@ -32,17 +35,19 @@ def show_notes(console: Console, notes: Iterable[str]) -> None:
         console.print(f"[yellow]note:[/] {escape(note)}", soft_wrap=True)
 
 
-def results_table(parts: Mapping[str, tuple[int, Mapping[str, float]]], title: str) -> RichTable:
-    """Return a table with a line for each part: its name, its number of rows, its scores."""
-    table = RichTable(title=escape(title), title_justify="left", title_style="bold")
+def show_results(console: Console, parts: Mapping[str, tuple[int, Mapping[str, float]]], title: str) -> None:
+    """Show a title and a table with a line for each part: its name, its number of rows, its scores."""
+    # A line of its own: the title of a rich table is broken at the table's width.
+    console.print(title, style="bold", soft_wrap=True, markup=False)
+    table = RichTable()
     table.add_column("part")
     table.add_column("rows", justify="right")
     names = list(next(iter(parts.values()))[1])
     for name in names:
         table.add_column(name, justify="right")
     for part, (rows, scores) in parts.items():
-        table.add_row(part, f"{rows:,}", *[shown_score(name, scores[name]) for name in names])
-    return table
+        table.add_row(escape(part), f"{rows:,}", *[shown_score(name, scores[name]) for name in names])
+    console.print(table)
 
 
 def shown_score(name: str, value: float | None) -> str:
@@ -51,4 +56,4 @@ def shown_score(name: str, value: float | None) -> str:
         return "–"
     if name in ("accuracy", "macro F1"):
         return f"{100.0 * value:.2f} %"
-    return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    return f"{value:,.0f}" if 1e4 <= abs(value) < LONG else f"{value:,.4g}"

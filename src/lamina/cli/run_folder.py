@@ -45,25 +45,37 @@ class RunFolder:
     # --- writing ---
 
     @classmethod
-    def create(cls, path: Path | None, name: str) -> RunFolder:
-        """Make a new folder: at ``path``, or under ``runs/`` by name and time.
+    def create(cls, path: Path | None, name: str, config: RunConfig, model: nn.Module) -> RunFolder:
+        """Make a new folder with a configuration and first weights: at ``path``, or under ``runs/`` by name and time.
 
         Raises
         ------
         DataError
-            When there is something at ``path`` already; an earlier run is never written over.
+            When there is something at ``path`` already, for an earlier run is never written over, or the folder
+            cannot be made.
+        CheckpointError
+            When there is no room for the files; none is left behind.
         """
         folder = _fresh_default(name) if path is None else path
         if folder.is_dir() and any(folder.iterdir()):
             raise DataError(f"--out: the folder {folder} is not empty; give another, or remove it first")
         if folder.exists() and not folder.is_dir():
             raise DataError(f"--out: {folder} is a file; give a folder that is empty or not there yet")
-        folder.mkdir(parents=True, exist_ok=True)
-        return cls(folder)
-
-    def write_config(self, config: RunConfig) -> None:
-        """Write what `open` needs to rebuild the model."""
-        self._write_json(CONFIG, config.to_json())
+        made = cls(folder)
+        absent = not folder.exists()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(f"--out: {folder} cannot be made: {error.strerror}; give a folder elsewhere") from error
+        try:
+            la.save(model, made.weights)
+            made._write_json(CONFIG, config.to_json())
+        except BaseException:
+            made.weights.unlink(missing_ok=True)
+            if absent:
+                folder.rmdir()
+            raise
+        return made
 
     def write_results(self, results: Mapping[str, Any]) -> None:
         """Write how the training ended and how good the model is."""
@@ -104,7 +116,7 @@ class RunFolder:
             raise CheckpointError(f"{path}: this is not a run folder, it has no {CONFIG}")
         try:
             value = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CheckpointError(f"{file}: this is not JSON: {error}; the file is damaged") from error
         return cls(path), RunConfig.from_json(Record.of(value, str(file)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from lamina.cli.inference import scores
 from lamina.cli.options import TableChoice, optimizers
 from lamina.cli.prepare import Prepared, prepare_embedded, prepare_table
 from lamina.cli.recorder import Recorder
-from lamina.cli.report import output, results_table, show_notes
+from lamina.cli.report import output, show_notes, show_results
 from lamina.cli.run_config import RunConfig, TrainingOptions
 from lamina.cli.run_folder import RunFolder, build_model
 from lamina.data import ClassTarget
@@ -42,10 +43,8 @@ def train(choice: TableChoice | None, options: TrainingOptions, out: Path | None
     model = build_model(config)
     model.to(options.device)
     _introduce(config, prepared, model)
-    folder = RunFolder.create(out, EMBEDDED if choice is None else choice.file.stem)
     # With its first weights the folder is usable before the first epoch ends.
-    la.save(model, folder.weights)
-    folder.write_config(config)
+    folder = RunFolder.create(out, EMBEDDED if choice is None else choice.file.stem, config, model)
     recorder = Recorder(folder)
     try:
         _fit(model, prepared, options, recorder)
@@ -122,12 +121,12 @@ def _finish(
             "parts": {name: {"rows": rows, **values} for name, (rows, values) in found.items()},
         }
     )
-    if history.records:
-        history.plot(folder.curves)
     console = output()
     best = f"the weights of epoch {history.best_epoch}, the best" if history.records else "the weights it began with"
-    console.print(results_table(found, f"Results with {best}"))
+    show_results(console, found, f"Results with {best}")
+    # The picture comes last: it takes the longest, and a disk without room for it hides nothing from the user.
+    if history.records:
+        history.plot(folder.curves)
     argument = "" if config.embedded else " FILE"
-    console.print(
-        f"run folder: {folder.path}\nmeasure it:  lamina evaluate {folder.path}{argument}", soft_wrap=True, markup=False
-    )
+    again = f"lamina evaluate {shlex.quote(str(folder.path))}{argument}"
+    console.print(f"run folder: {folder.path}\nmeasure it:  {again}", soft_wrap=True, markup=False)
