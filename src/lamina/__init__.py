@@ -37,7 +37,9 @@ from lamina.errors import (
     GradientError,
     LaminaError,
     ShapeError,
+    SubscriptError,
     TracingError,
+    TrainingDiverged,
 )
 from lamina.functions.activations import (
     elu,
@@ -269,7 +271,9 @@ __all__ = [
     "GradientError",
     "LaminaError",
     "ShapeError",
+    "SubscriptError",
     "TracingError",
+    "TrainingDiverged",
     # activations
     "elu",
     "gelu",

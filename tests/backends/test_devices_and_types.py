@@ -320,3 +320,22 @@ def test_a_failure_of_a_backend_names_operation_device_and_operands() -> None:
 
     with pytest.raises(BackendError, match=r"exp: the cpu backend failed on float64\[2\]: device lost"):
         la.exp(Tensor(np.zeros(2), Failing()))
+
+
+def test_positions_and_repeats_are_found_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Distant(NumPyBackend):
+        def to_numpy(self, array: Any) -> Any:
+            assert np.asarray(array).size == 1, "an array crossed to the host"
+            return super().to_numpy(array)
+
+    backend = Distant()
+    x = la.Tensor(np.asarray([3.0, 0.0, -1.0], np.float32), backend)
+    assert x[x != 0]._data.tolist() == [3.0, -1.0]
+    assert la.repeat(x, la.Tensor(np.asarray([2, 0, 1]), backend))._data.tolist() == [3.0, 3.0, -1.0]
+
+
+def test_the_default_device_comes_back_whatever_its_name() -> None:
+    before = get_backend()
+    with pytest.raises(RuntimeError, match="inside"), la.default_device("strict"):
+        raise RuntimeError("inside")
+    assert get_backend() is before

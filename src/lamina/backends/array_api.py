@@ -96,6 +96,7 @@ class ArrayAPIBackend:
         self.name = name
         self.device = device
         self.scalars: dict[Any, Any] = {}
+        self.has_values = True
         for operation in STANDARD_NAMES:
             # A subclass may have a shorter way; one on the instance would hide it.
             if not hasattr(type(self), operation):
@@ -316,6 +317,9 @@ class ArrayAPIBackend:
             return self._positions(xp.argsort(x, axis=axis, stable=True))
         order = self._positions(xp.argsort(xp.flip(x, axis=axis), axis=axis, stable=True))
         return x.shape[axis] - 1 - xp.flip(order, axis=axis)
+
+    def nonzero(self, x: Array) -> tuple[Array, ...]:
+        return tuple(self._positions(places) for places in self.xp.nonzero(x))
 
     def searchsorted(self, sorted_values: Array, values: Array, *, side: Any) -> Array:
         return self._positions(self.xp.searchsorted(sorted_values, values, side=side))

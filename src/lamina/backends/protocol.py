@@ -29,6 +29,8 @@ class Backend(Elementwise, Protocol):
     """The types it can hold."""
     scalars: dict[Any, Any]
     """Constants made of Python numbers, kept by the engine for reuse; empty at first."""
+    has_values: bool
+    """Whether its arrays hold values that can be looked at, as they do but for a tracer's."""
 
     # --- in, out and types ---
     def from_numpy(self, array: NDArray, dtype: DType) -> Array:
@@ -123,6 +125,14 @@ class Backend(Elementwise, Protocol):
 
     def argsort(self, x: Array, *, axis: int, descending: bool, stable: bool) -> Array:
         """Return the positions of the elements in order along an axis, equal ones in theirs, as int64."""
+
+    def nonzero(self, x: Array) -> tuple[Array, ...]:
+        """Return the positions of elements that are not zero, an int64 array for each axis.
+
+        It is no primitive: how many there are depends on the values. A backend without values raises
+        `TracingError`.
+        """
+        ...
 
     def searchsorted(self, sorted_values: Array, values: Array, *, side: Literal["left", "right"]) -> Array:
         """Return where each value would go among sorted ones, as int64."""

@@ -149,9 +149,10 @@ def default_device(device: str) -> Iterator[None]:
     ...     la.zeros(2).device
     'cpu'
     """
-    before = _default.name
+    global _default
+    before = _default
     set_default_device(device)
     try:
         yield
     finally:
-        set_default_device(before)
+        _default = before

@@ -186,7 +186,7 @@ def nonzero(x: Tensor, /) -> tuple[Tensor, ...]:
     x = tensor("nonzero", x)
     if x.ndim == 0:
         raise ShapeError("nonzero: expected at least one axis, got shape []")
-    return tuple(x._constant(places, int64) for places in x.numpy().nonzero())
+    return tuple(x._make(places, x._backend) for places in x._backend.nonzero(x._data))
 
 
 def _indices(name: str, indices: Any) -> Tensor:

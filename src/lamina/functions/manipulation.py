@@ -13,7 +13,8 @@ import numpy as np
 from lamina.dtypes import Scalar, int64
 from lamina.errors import DTypeError, ShapeError
 from lamina.functions.operands import Axis, all_axes, common, fill_value, one_axis, tensor
-from lamina.primitives import broadcasting, indexing, shaping, specs
+from lamina.primitives import broadcasting, indexing, reductions, shaping, specs
+from lamina.primitives.elementwise import astype
 from lamina.primitives.operand import Operand
 from lamina.primitives.primitive import Spec
 
@@ -255,11 +256,14 @@ def _repeated_positions(length: int, repeats: Any) -> Tensor:
             f"repeat: repeats of shape {list(repeats.shape)} must hold one number for each of the {length} "
             "elements of the axis, or one for all"
         )
-    counts = repeats.numpy()
-    if counts.size and counts.min() < 0:
-        raise ShapeError(f"repeat: repeats must not be negative, got {counts.min()}")
-    positions = np.arange(length).repeat(counts)
-    return repeats._constant(positions, int64)  # type: ignore[no-any-return]
+    counts = broadcasting.broadcast_to(astype(repeats, dtype=int64), shape=(length,))
+    if length and (least := reductions.min_(counts, axes=(0,), keepdims=False).item()) < 0:
+        raise ShapeError(f"repeat: repeats must not be negative, got {least}")
+    # Copy number n of all comes from the first element up to which there are more than n copies.
+    ends = reductions.cumulative_sum(counts, axis=0)
+    total = broadcasting.sum_(counts, axes=(0,), keepdims=False).item()
+    copies = counts._constant(np.arange(total), int64)
+    return indexing.searchsorted(ends, copies, side="right")
 
 
 def pad(
