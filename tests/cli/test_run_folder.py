@@ -204,6 +204,20 @@ def test_loss_that_is_not_a_number_keeps_the_best_weights_before_it(
     assert "nan" not in evaluated.out
 
 
+@pytest.mark.parametrize("target", ["price", "sold"])
+@pytest.mark.parametrize("validation", ["0", "0.2"])
+def test_weights_beyond_all_bounds_end_training_with_an_error(
+    lamina: Run, houses: Houses, target: str, validation: str
+) -> None:
+    path = houses(60, columns=("rooms", "town", target))
+    options = ("--optimizer", "sgd", "--lr", "1e30", "--validation", validation, "--epochs", "9", "--out", "run")
+    ended = lamina("train", path, "-t", target, *options)
+    assert ended.code == 1
+    assert ended.err.startswith("error: fit: the ")
+    assert "Results with the weights it began with" in ended.out
+    assert lamina("evaluate", "run", path).code == 0
+
+
 def limited(size: int) -> Callable[[], None]:
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 

@@ -40,6 +40,12 @@ def test_a_column_is_a_vector():
     assert metrics.mse(la.ones((4, 1)), la.zeros(4)) == 1.0
 
 
+@pytest.mark.parametrize("name", VALUES)
+@pytest.mark.parametrize("wrong", [math.nan, math.inf])
+def test_errors_of_a_diverged_model_are_nan(name, wrong):
+    assert math.isnan(metrics.METRICS[name](la.asarray([[1.0], [wrong]]), la.asarray([[1.0], [2.0]])))
+
+
 def test_r2_of_one_sample_is_nan():
     assert math.isnan(metrics.r2(la.ones(1), la.ones(1)))
 

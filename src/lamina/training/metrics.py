@@ -71,20 +71,24 @@ def _values(name: str, outputs: Tensor, targets: Tensor) -> tuple[Array, Array]:
     return matrices[0], matrices[1]
 
 
+def _score(name: str, function: Callable[[Array, Array], float], outputs: Tensor, targets: Tensor) -> float:
+    """Return what a function of true and predicted values gives; NaN for those of a model that has diverged."""
+    predicted, known = _values(name, outputs, targets)
+    return float(function(known, predicted)) if np.isfinite(predicted).all() else math.nan
+
+
 def mse(outputs: Tensor, targets: Tensor) -> float:
     """Return the mean squared error."""
     from sklearn.metrics import mean_squared_error
 
-    predicted, known = _values("mse", outputs, targets)
-    return float(mean_squared_error(known, predicted))
+    return _score("mse", mean_squared_error, outputs, targets)
 
 
 def mae(outputs: Tensor, targets: Tensor) -> float:
     """Return the mean absolute error."""
     from sklearn.metrics import mean_absolute_error
 
-    predicted, known = _values("mae", outputs, targets)
-    return float(mean_absolute_error(known, predicted))
+    return _score("mae", mean_absolute_error, outputs, targets)
 
 
 def rmse(outputs: Tensor, targets: Tensor) -> float:
@@ -96,8 +100,7 @@ def r2(outputs: Tensor, targets: Tensor) -> float:
     """Return the coefficient of determination: 1 is perfect, 0 no better than the mean; NaN for one sample."""
     from sklearn.metrics import r2_score
 
-    predicted, known = _values("r2", outputs, targets)
-    return float(r2_score(known, predicted)) if len(known) > 1 else math.nan
+    return _score("r2", lambda known, found: r2_score(known, found) if len(known) > 1 else math.nan, outputs, targets)
 
 
 METRICS: dict[str, MetricFunction] = {"accuracy": accuracy, "mse": mse, "mae": mae, "rmse": rmse, "r2": r2}
