@@ -209,6 +209,21 @@ def check_conversions(backend: Backend) -> None:
             _expect(backend, dtype, "full", _spec_of(backend, filled), Spec(shape, dtype))
             if not np.all(backend.to_numpy(filled) == np.ones((), kept.dtype)):
                 raise AssertionError(f"{backend.name}: full: {dtype.name}{list(shape)} is not filled with ones")
+            if shape and backend.has_values:
+                _check_positions(backend, dtype, kept)
+
+
+def _check_positions(backend: Backend, dtype: DType, source: np.ndarray[Any, Any]) -> None:
+    """Check `nonzero`, which is no row because the shape of its result depends on values."""
+    found = [backend.to_numpy(places) for places in backend.nonzero(backend.from_numpy(source, dtype))]
+    wanted = source.nonzero()
+    if len(found) != len(wanted) or any(
+        one.dtype != np.int64 or not np.array_equal(one, other) for one, other in zip(found, wanted, strict=True)
+    ):
+        raise AssertionError(
+            f"{backend.name}: nonzero: {dtype.name}{list(source.shape)} gave {[one.tolist() for one in found]}, "
+            f"expected int64 {[one.tolist() for one in wanted]}"
+        )
 
 
 def _expect(backend: Backend, dtype: DType, operation: str, found: Spec, wanted: Spec) -> None:
