@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
+import numpy as np
+
 from lamina.errors import DTypeError
 
 Kind = Literal["bool", "signed", "unsigned", "floating"]
@@ -162,6 +164,11 @@ def promote(first: DType, second: DType) -> DType:
             f"promotion: no type holds both {first.name} and {second.name}; cast one of them with astype first"
         )
     return DTYPES[f"int{2 * unsigned.bits}"]
+
+
+def python_number(value: Any) -> Any:
+    """Return a NumPy scalar as the Python number of its kind, which widens no tensor; anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def promote_scalar(value: Scalar, dtype: DType) -> DType:

@@ -13,7 +13,7 @@ from lamina.autodiff.gradients import Gradients, backward
 from lamina.autodiff.node import Leaf
 from lamina.backends.registry import get_backend
 from lamina.backends.thread_state import quietly
-from lamina.dtypes import DType, DTypeLike, as_dtype
+from lamina.dtypes import DType, DTypeLike, as_dtype, python_number
 from lamina.errors import AssignmentError, DataError, DTypeError, ShapeError
 from lamina.functions.conversion import as_numpy, common_dtype, holds_tensors, in_range, leaves, natural_dtype
 from lamina.functions.manipulation import stack
@@ -316,7 +316,7 @@ class Variable(Tensor):
     def _snapshot(self) -> Tensor:
         return self._value
 
-    def assign(self, value: Tensor | npt.NDArray[Any] | bool | int | float) -> None:
+    def assign(self, value: Tensor | npt.NDArray[Any] | np.generic | bool | int | float) -> None:
         """Replace the value.
 
         Parameters
@@ -346,8 +346,8 @@ class Variable(Tensor):
     def _converted(self, value: Any) -> Tensor:
         if isinstance(value, Operand):
             return value._snapshot
-        if isinstance(value, bool | int | float):
-            return self._scalar(value)
+        if isinstance(value, bool | int | float | np.generic):
+            return self._scalar(python_number(value))
         return from_data(value, None, self.device, self.dtype)
 
     def __hash__(self) -> int:  # type: ignore[override]

@@ -187,3 +187,21 @@ def test_bfloat16_keeps_eight_bits_of_fraction_and_prints():
 def test_strict_backend_says_that_it_has_no_bfloat16():
     with pytest.raises(la.DTypeError, match="bfloat16: the strict backend has no such type"):
         la.ones(2, dtype="bfloat16", device="strict")
+
+
+@pytest.mark.parametrize(
+    "number", [np.float32(2.5), np.float64(2.5), np.float16(2.5), np.int64(3), np.uint8(3)], ids=repr
+)
+def test_a_numpy_scalar_is_the_python_number_of_its_kind(number):
+    for x in (la.asarray([1.0, 2.0], dtype="float16"), la.asarray([1, 2], dtype="int8")):
+        for apply in (lambda a, b: a + b, lambda a, b: b * a, lambda a, b: a**b, lambda a, b: b < a):
+            given, expected = apply(x, number), apply(x, number.item())
+            assert given.dtype is expected.dtype
+            assert given.tolist() == expected.tolist()
+
+
+def test_numpy_bools_and_limits_are_python_numbers_too():
+    assert (la.asarray([True, False]) & np.bool_(True)).tolist() == [True, False]
+    assert la.clip(la.asarray([1, 5], dtype="int8"), np.int64(2), np.int64(4)).tolist() == [2, 4]
+    with pytest.raises(la.DTypeError, match="asarray"):
+        la.asarray([1.0]) + np.str_("a")

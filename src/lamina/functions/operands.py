@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lamina.dtypes import DEFAULT_FLOAT, DType, promote
+from lamina.dtypes import DEFAULT_FLOAT, DType, promote, python_number
 from lamina.errors import DTypeError, ShapeError, SubscriptError
 from lamina.primitives.elementwise import astype
 from lamina.primitives.operand import Operand
@@ -85,13 +85,21 @@ def paired(name: str, x1: Any, x2: Any) -> tuple[Tensor, Tensor]:
 def _beside_scalar(name: str, x: Any, value: Any) -> tuple[Tensor, Tensor]:
     """Return a tensor and a Python scalar as tensors of one type."""
     if not isinstance(value, PYTHON_NUMBERS):
+        value = _python_number(name, value)
+    x = tensor(name, x)
+    scalar = x._scalar(value)
+    return x if scalar._data.dtype is x._data.dtype else cast(x, scalar.dtype), scalar
+
+
+def _python_number(name: str, value: Any) -> Any:
+    """Return a NumPy scalar as a Python number; anything else is refused."""
+    number = python_number(value)
+    if not isinstance(number, PYTHON_NUMBERS):
         raise DTypeError(
             f"{name}: expected a Tensor or a Python number, got {type(value).__name__}; "
             "make a tensor of it with lamina.asarray(x)"
         )
-    x = tensor(name, x)
-    scalar = x._scalar(value)
-    return x if scalar._data.dtype is x._data.dtype else cast(x, scalar.dtype), scalar
+    return number
 
 
 def binary(primitive: Primitive, x1: Any, x2: Any) -> Tensor:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from lamina.dtypes import python_number
 from lamina.errors import DataError, DTypeError
 
 Check = Callable[[str, str, Any], Any]
@@ -17,6 +18,7 @@ Check = Callable[[str, str, Any], Any]
 
 def number(owner: str, name: str, value: Any) -> float:
     """Accept a finite number."""
+    value = python_number(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise DTypeError(f"{owner}: {name} is a Python number, got {type(value).__name__}")
     if not math.isfinite(value):
@@ -58,6 +60,7 @@ def decay_rates(owner: str, name: str, value: Any) -> tuple[float, float]:
 
 def flag(owner: str, name: str, value: Any) -> bool:
     """Accept True or False."""
+    value = python_number(value)
     if not isinstance(value, bool):
         raise DTypeError(f"{owner}: {name} is True or False, got {value!r}")
     return value
@@ -65,6 +68,7 @@ def flag(owner: str, name: str, value: Any) -> bool:
 
 def positive_integer(owner: str, name: str, value: Any) -> int:
     """Accept an integer from one."""
+    value = python_number(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise DTypeError(f"{owner}: {name} is an integer, got {value!r}")
     if value < 1:

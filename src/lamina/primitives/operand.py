@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lamina.backends.thread_state import quietly
-from lamina.dtypes import DType, Scalar, promote_scalar, scalar_default
+from lamina.dtypes import DType, Scalar, promote_scalar, python_number, scalar_default
 from lamina.errors import BackendError, DTypeError
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ class Operand:
         return found
 
     def _new_scalar(self, value: Scalar) -> Tensor:
+        value = python_number(value)
         dtype = promote_scalar(value, self.dtype)
         try:
             return self._make(quietly(self._backend.full, (), value, dtype), self._backend)
@@ -91,6 +92,7 @@ class Operand:
 
     def _number(self, name: str, value: Scalar) -> Tensor:
         """Return a Python number as a tensor of its own default type, on the same backend."""
+        value = python_number(value)
         if not isinstance(value, bool | int | float):
             raise DTypeError(f"{name}: expected a Tensor or a Python number, got {type(value).__name__}")
         return self._full((), value, scalar_default(value))

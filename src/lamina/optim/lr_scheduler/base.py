@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lamina.dtypes import python_number
 from lamina.errors import CheckpointError, DataError, DTypeError
 from lamina.optim.hyperparameters import non_negative
 from lamina.optim.optimizer import Optimizer
@@ -161,6 +162,7 @@ def for_each_group(owner: str, name: str, value: Any, optimizer: Optimizer) -> l
 
 def step_count(owner: str, name: str, value: Any, least: int = 1) -> int:
     """Accept a number of steps."""
+    value = python_number(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise DTypeError(f"{owner}: {name} is a number of steps, an integer, got {value!r}")
     if value < least:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from lamina.dtypes import python_number
 from lamina.errors import CheckpointError, DataError, DTypeError
 from lamina.optim.hyperparameters import decay_rate, non_negative
 from lamina.optim.lr_scheduler.base import an_optimizer, for_each_group, step_count
@@ -88,6 +89,7 @@ class ReduceLROnPlateau:
 
     def step(self, metrics: float | Tensor) -> None:
         """Take a new measurement, such as the validation loss, and reduce the learning rates if it is time to."""
+        metrics = python_number(metrics)
         if isinstance(metrics, bool) or not isinstance(metrics, int | float | Tensor):
             raise DTypeError(f"ReduceLROnPlateau.step: expected the measured number, got {type(metrics).__name__}")
         value = float(metrics)
