@@ -119,3 +119,31 @@ def test_gradients_in_many_threads_at_once() -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(task, range(32)))
+
+
+def test_one_no_grad_can_be_entered_again_and_inside_itself() -> None:
+    w, off = la.variable(3.0), la.no_grad()
+    for _ in range(2):
+        with off:
+            with off:
+                pass
+            assert not (w * 2.0).tracked
+        assert (w * 2.0).tracked
+
+
+def test_threads_that_share_a_no_grad_do_not_switch_each_other() -> None:
+    w, off, inside, left = la.variable(3.0), la.no_grad(), threading.Event(), threading.Event()
+
+    def wait_inside() -> bool:
+        with off:
+            inside.set()
+            left.wait(10)
+        return (w * 2.0).tracked
+
+    with ThreadPoolExecutor(1) as pool, la.no_grad():
+        other = pool.submit(wait_inside)
+        inside.wait(10)
+        with off:
+            left.set()
+            assert other.result()
+        assert not (w * 2.0).tracked

@@ -6,11 +6,13 @@ operand's node always has a lower number than the result's: sorting by number is
 
 from __future__ import annotations
 
+import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from lamina.backends.thread_state import STATE
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from lamina.primitives.composite import Composite
     from lamina.primitives.primitive import Primitive
     from lamina.tensor import Tensor, Variable
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 next_order = count().__next__
 
@@ -53,11 +58,10 @@ class Leaf:
         return None if self._variable is None else self._variable()
 
 
-@contextmanager
-def no_grad() -> Iterator[None]:
+class no_grad(threading.local):  # noqa: N801 - read as a word of the language, not as a class
     """Compute without recording, so that nothing inside can be differentiated.
 
-    Also usable as a decorator.
+    Also usable as a decorator. One may be entered again and again, also inside itself and by several threads.
 
     Examples
     --------
@@ -68,8 +72,26 @@ def no_grad() -> Iterator[None]:
     >>> y.tracked
     False
     """
-    with record(False):
-        yield
+
+    def __init__(self) -> None:
+        self._before: list[bool] = []
+
+    def __enter__(self) -> None:
+        self._before.append(STATE.recording)
+        STATE.recording = False
+
+    def __exit__(self, *error: object) -> None:
+        STATE.recording = self._before.pop()
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Return the function so that its calls do not record."""
+
+        @wraps(function)
+        def unrecorded(*args: P.args, **kwargs: P.kwargs) -> R:
+            with record(False):
+                return function(*args, **kwargs)
+
+        return unrecorded
 
 
 @contextmanager
