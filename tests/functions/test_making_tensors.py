@@ -331,3 +331,40 @@ def test_data_moves_between_devices_only_when_asked():
     assert x.to_device("strict").device == "strict"
     with pytest.raises(la.BackendError, match=r"x\.to\(device\)"):
         x + y
+
+
+# --- what cannot be a tensor ---
+
+
+@pytest.mark.parametrize("value", [3, [1, 2], [[1], [2]]], ids=repr)
+def test_python_integers_become_floats_in_a_trainable_variable(value):
+    w = la.variable(value)
+    assert w.trainable
+    assert w.dtype is la.float32
+    assert not la.variable(value, trainable=False).dtype.floating
+    assert la.variable(value, dtype="int64").dtype is la.int64
+
+
+def test_integer_arrays_keep_their_type_in_a_variable():
+    for value in (np.array([1, 2]), la.asarray([1, 2]), [la.asarray(1), 2], [True, False]):
+        assert not la.variable(value).trainable
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: la.asarray(i for i in range(3)), "generator.*list"),
+        (lambda: la.asarray(None), "None; give a number"),
+        (lambda: la.linspace(0, 1, -1), "linspace: num is -1"),
+        (lambda: la.linspace(0, 1, 2.5), "linspace: num is 2.5"),
+    ],
+)
+def test_what_makes_no_tensor_is_refused_with_what_would(call, words):
+    with pytest.raises(la.LaminaError, match=words):
+        call()
+
+
+def test_rows_of_a_tensor_cannot_be_deleted():
+    x = la.asarray([1, 2])
+    with pytest.raises(la.AssignmentError, match=r"la\.concat"):
+        del x[0]

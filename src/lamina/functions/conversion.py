@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import reduce
 from typing import Any
 
@@ -27,8 +27,18 @@ def as_numpy(value: Any) -> npt.NDArray[Any]:
             as_dtype(array.dtype)  # raises: it knows what to say about complex numbers
         if array.dtype.kind == "O" and all(isinstance(each, int) for each in array.flat):
             return array
-        raise DTypeError(f"asarray: expected numbers, got {type(value).__name__} of {array.dtype}")
+        raise DTypeError(f"asarray: expected numbers, got {_refused(value, array)}")
     return array
+
+
+def _refused(value: Any, array: npt.NDArray[Any]) -> str:
+    """Return what was given instead of numbers, and what would have worked."""
+    kind = type(value).__name__
+    if value is None:
+        return "None; give a number, an array or a nested list, or la.zeros(shape) for a tensor to start from"
+    if array.ndim == 0 and isinstance(value, Iterable) and not isinstance(value, str | bytes):
+        return f"{kind}, which is no sequence; make one of it with list(x)"
+    return f"{kind} of {array.dtype}; give a number, an array or a nested list of numbers"
 
 
 def _through_dlpack(value: Any) -> npt.NDArray[Any]:

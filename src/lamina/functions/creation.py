@@ -12,9 +12,10 @@ import numpy.typing as npt
 
 from lamina.backends.registry import get_backend
 from lamina.backends.thread_state import quietly
-from lamina.dtypes import DEFAULT_FLOAT, DType, DTypeLike, Scalar, as_dtype, bool_, scalar_default
+from lamina.dtypes import DEFAULT_FLOAT, DType, DTypeLike, Scalar, as_dtype, bool_, python_number, scalar_default
 from lamina.errors import DataError, DTypeError, ShapeError
 from lamina.functions.comparisons import where
+from lamina.functions.conversion import leaves
 from lamina.functions.manipulation import broadcast_to, new_shape
 from lamina.functions.operands import tensor
 from lamina.tensor import Tensor, Variable, from_data
@@ -80,10 +81,13 @@ def variable(
     Parameters
     ----------
     value : Tensor, array, nested sequence or number
-        The first value, whose type stays: a variable of integers is never trainable.
+        The first value. Python integers become the default float type if the variable is to be trainable and no
+        type is named; arrays and tensors keep theirs.
     name : str, optional
     trainable : bool, default True
+        Whether `backward` gives a gradient for it. Variables of integers or bools never are trainable.
     dtype : DType, optional
+        The type wanted.
     device : str, optional
 
     Examples
@@ -93,6 +97,8 @@ def variable(
     Variable('w', [1., 2.], shape=[2], dtype=float32)
     """
     made = from_data(value, None if dtype is None else as_dtype(dtype), device)
+    if trainable and dtype is None and made.dtype.integral and all(isinstance(each, int) for each in leaves(value)):
+        made = made.astype(DEFAULT_FLOAT)
     return Variable(made._untracked, name, trainable)
 
 
@@ -120,6 +126,7 @@ def full(
             [7, 7]], shape=[2, 2], dtype=int64)
     """
     lengths = new_shape("full", shape)
+    fill_value = python_number(fill_value)
     if not isinstance(fill_value, bool | int | float):
         raise DTypeError(f"full: expected a Python number, got {type(fill_value).__name__}")
     wanted = scalar_default(fill_value) if dtype is None else as_dtype(dtype)
@@ -217,7 +224,18 @@ def linspace(
     Tensor([0.  , 0.25, 0.5 , 0.75, 1.  ], shape=[5], dtype=float32)
     """
     wanted = DEFAULT_FLOAT if dtype is None else as_dtype(dtype)
-    return _from_numpy(np.linspace(start, stop, num, endpoint=endpoint, dtype=np.float64), wanted, device)
+    count = _point_count(num)
+    return _from_numpy(np.linspace(start, stop, count, endpoint=endpoint, dtype=np.float64), wanted, device)
+
+
+def _point_count(num: Any) -> int:
+    try:
+        count = operator.index(num)
+    except TypeError as error:
+        raise DTypeError(f"linspace: num is {num!r}; it is how many numbers to give, an integer from 0") from error
+    if count < 0:
+        raise DataError(f"linspace: num is {num}; it is how many numbers to give, an integer from 0")
+    return count
 
 
 def eye(

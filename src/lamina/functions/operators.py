@@ -144,3 +144,9 @@ class Operators:
             "assignment into a tensor: tensors are values and never change; x = x.replaced(key, value) makes a "
             "new one, la.where(mask, value, x) chooses by a condition, and variable.assign(x) stores it"
         )
+
+    def __delitem__(self, key: Any, /) -> NoReturn:
+        raise AssignmentError(
+            "deletion from a tensor: tensors are values and never change; la.concat([x[:i], x[i + 1:]]) makes a new "
+            "one without row i, and x[mask] one with the rows of a mask"
+        )
