@@ -504,3 +504,25 @@ def test_an_unknown_device_changes_nothing(linear):
     with pytest.raises(BackendError, match="'gpu' is not known"):
         fit(linear, (X, Y), loss=nn.mse_loss, device="gpu", progress=False)
     assert linear.weight.device == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"early_stopping": True}, "patience is True"),
+        ({"early_stopping": "no"}, "patience is 'no'"),
+        ({"clip_norm": "a"}, "clip_norm is 'a'"),
+        ({"callbacks": print}, r"callbacks=\[\.\.\.\]"),
+    ],
+)
+def test_options_of_the_wrong_kind_are_refused(options, words, numbered):
+    with pytest.raises(DataError, match=words):
+        fit(nn.Linear(2, 1), numbered, loss=nn.mse_loss, progress=False, **options)
+
+
+def test_options_may_be_numpy_numbers(numbered):
+    model = nn.Linear(2, 1)
+    optimizer = optim.SGD(model.parameters(), lr=np.float32(1e-4))
+    options = {"validation": np.float32(0.5), "clip_norm": np.float32(1.0), "early_stopping": np.int64(2)}
+    history = fit(model, numbered, loss=nn.mse_loss, optimizer=optimizer, epochs=1, progress=False, **options)
+    assert "val_loss" in history

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from lamina.dtypes import python_number
 from lamina.errors import DataError
 from lamina.training.history import EpochRecord, History, larger_is_better
 
@@ -145,8 +146,9 @@ class EarlyStopping(Callback):
         mode: Literal["min", "max"] | None = None,
         restore_best: bool = True,
     ) -> None:
-        if patience < 1:
-            raise DataError(f"EarlyStopping: patience is {patience}; it is a number of epochs from 1")
+        patience = python_number(patience)
+        if isinstance(patience, bool) or not isinstance(patience, int) or patience < 1:
+            raise DataError(f"EarlyStopping: patience is {patience!r}; it is a number of epochs from 1")
         if not 0 <= min_delta < math.inf:
             raise DataError(f"EarlyStopping: min_delta is {min_delta}; it is a difference from 0")
         if mode not in (None, "min", "max"):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lamina import random
 from lamina.backends.registry import get_backend
+from lamina.dtypes import python_number
 from lamina.errors import DataError
 from lamina.nn.module import Module
 from lamina.optim import Adam, Optimizer
@@ -148,9 +149,10 @@ def _check_kinds(model: Any, loss: Any, optimizer: Any, scheduler: Any) -> None:
         raise DataError(f"fit: scheduler is {scheduler!r}; make one, as with optim.StepLR(optimizer, step_size=10)")
 
 
-def _check_clip_norm(clip_norm: float | None) -> None:
-    if clip_norm is not None and not clip_norm > 0:
-        raise DataError(f"fit: clip_norm is {clip_norm}; a norm to clip to is above 0, and None clips nothing")
+def _check_clip_norm(clip_norm: Any) -> None:
+    norm = python_number(clip_norm)
+    if norm is not None and (isinstance(norm, bool) or not isinstance(norm, int | float) or not norm > 0):
+        raise DataError(f"fit: clip_norm is {clip_norm!r}; a norm to clip to is above 0, and None clips nothing")
 
 
 def _shown(progress: bool | Literal["auto"]) -> Callback | None:
@@ -197,6 +199,7 @@ def _divided(data: Any, validation: Any, place: Place, generator: Generator) -> 
     samples = as_pairs("fit", data, place)
     if validation is None:
         return samples, None
+    validation = python_number(validation)
     if isinstance(validation, bool | int | float):
         return split("fit", samples, float(validation), generator)
     return samples, as_pairs("fit", validation, place, "validation ")
@@ -209,6 +212,8 @@ def _early(early_stopping: int | EarlyStopping | None) -> list[Callback]:
 
 
 def _checked(callbacks: Iterable[Callback]) -> list[Callback]:
+    if not isinstance(callbacks, Iterable):
+        raise DataError(f"fit: callbacks is {callbacks!r}; give a list of callbacks, as in callbacks=[...]")
     checked = list(callbacks)
     for callback in checked:
         if not isinstance(callback, Callback):
