@@ -170,3 +170,8 @@ def test_summary_runs_on_the_device_of_the_model():
 def test_rich_is_loaded_only_to_print():
     code = "import sys; from lamina import nn; s = nn.Linear(2, 1).summary((1, 2)); assert 'rich' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_an_integer_is_a_shape_of_one_axis():
+    model = nn.Linear(2, 3)
+    assert str(model.summary(2)) == str(model.summary((2,)))

@@ -174,3 +174,8 @@ def test_names_are_those_of_pytorch():
 
     assert list(Ours().state_dict()) == list(Theirs().state_dict())
     Ours().load_state_dict(Theirs().state_dict())
+
+
+def test_what_is_no_mapping_is_no_state():
+    with pytest.raises(la.DTypeError, match="expected a mapping of names to tensors, got NoneType"):
+        nn.Linear(2, 1).load_state_dict(None)

@@ -359,3 +359,17 @@ def test_a_pipe_is_written_to_and_stays_a_pipe(path):
 def test_a_full_device_is_an_error_that_names_it():
     with pytest.raises(CheckpointError, match="save: /dev/full could not be written: No space left on device"):
         la.save({"x": la.ones(3)}, "/dev/full")
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda path: la.save(3, path), "save: expected a Module or a mapping of names to tensors, got int"),
+        (lambda path: la.save(nn.Linear(2, 1), None), "save: the path is None"),
+        (lambda path: la.load(3, path), "load: expected a Module, got int"),
+        (lambda path: la.load(nn.Linear(2, 1), None), "load: the path is None"),
+    ],
+)
+def test_things_of_the_wrong_kind_are_named(call, words, tmp_path):
+    with pytest.raises(la.DTypeError, match=words):
+        call(tmp_path / "model.safetensors")

@@ -137,6 +137,8 @@ class Module(Branch):
         ------
         CheckpointError
             When names, shapes or types do not fit; it lists them all, and the model is unchanged.
+        DTypeError
+            When ``state`` is no mapping.
 
         Examples
         --------
@@ -180,7 +182,7 @@ class Module(Branch):
     # --- for people ---
 
     def summary(
-        self, input_shape: Sequence[int], *more_shapes: Sequence[int], dtype: DTypeLike | None = None
+        self, input_shape: int | Sequence[int], *more_shapes: int | Sequence[int], dtype: DTypeLike | None = None
     ) -> Summary:
         """Return a table of the layers with the shapes of their outputs and their numbers of parameters.
 
@@ -189,9 +191,9 @@ class Module(Branch):
 
         Parameters
         ----------
-        input_shape : sequence of int
+        input_shape : int or sequence of int
             The whole shape of the input, the batch axis included.
-        *more_shapes : sequence of int
+        *more_shapes : int or sequence of int
             Of further inputs, if the model takes several.
         dtype : DType, default float32
             Of the inputs.

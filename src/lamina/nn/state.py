@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from lamina.errors import CheckpointError, LaminaError
+from lamina.errors import CheckpointError, DTypeError, LaminaError
 from lamina.nn.tree import find, walk
 from lamina.tensor import Tensor, Variable, from_data
 
@@ -49,6 +49,11 @@ def state_of(model: Module) -> dict[str, Tensor]:
 
 def load_into(model: Module, state: Mapping[str, Any], strict: bool) -> Unmatched:
     """Assign every variable the value of its name, all of them or none."""
+    if not isinstance(state, Mapping):
+        raise DTypeError(
+            f"load_state_dict: expected a mapping of names to tensors, got {type(state).__name__}; "
+            "give what state_dict() returns"
+        )
     loading = _Loading()
     for name, given in state.items():
         variable = find(model, name)

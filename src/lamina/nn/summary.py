@@ -92,11 +92,11 @@ class Summary:
     __repr__ = __str__
 
 
-def summarize(model: Module, shapes: Sequence[Sequence[int]], dtype: DTypeLike | None) -> Summary:
+def summarize(model: Module, shapes: Sequence[int | Sequence[int]], dtype: DTypeLike | None) -> Summary:
     """Return the table of a model's layers, run once on zeros of the shapes given."""
     variables = [each for _, each in walk(model) if isinstance(each, Variable)]
     device = variables[0].device if variables else None
-    inputs = [zeros(tuple(shape), dtype=dtype, device=device) for shape in shapes]
+    inputs = [zeros(shape, dtype=dtype, device=device) for shape in shapes]
     with _as_it_was(model, variables), _outputs(model) as outputs, no_grad():
         model(*inputs)
     return Summary(

@@ -14,11 +14,11 @@ import numpy as np
 
 from lamina.backends.protocol import numpy_dtype
 from lamina.dtypes import DTYPES, DType
-from lamina.errors import CheckpointError
+from lamina.errors import CheckpointError, DTypeError
 from lamina.functions.creation import asarray
 from lamina.primitives.operand import Operand
 from lamina.tensor import Tensor
-from lamina.training.files import PathLike, replace_file
+from lamina.training.files import PathLike, check_path, replace_file
 
 if TYPE_CHECKING:
     from lamina.nn.module import Module
@@ -51,6 +51,8 @@ def save(model: Module | Mapping[str, Any], path: PathLike, *, metadata: Mapping
     ------
     CheckpointError
         When the file cannot be written, as on a full disk, or the values are no tensors.
+    DTypeError
+        When this is no model and no mapping, or the path no path.
 
     Examples
     --------
@@ -63,6 +65,8 @@ def save(model: Module | Mapping[str, Any], path: PathLike, *, metadata: Mapping
     """
     from safetensors.numpy import save as to_bytes
 
+    if not hasattr(model, "state_dict") and not isinstance(model, Mapping):
+        raise DTypeError(f"save: expected a Module or a mapping of names to tensors, got {type(model).__name__}")
     state = model if isinstance(model, Mapping) else model.state_dict()
     arrays = {_checked_name(name): _array(name, value) for name, value in state.items()}
     texts = dict(metadata or {})
@@ -100,6 +104,8 @@ def load(model: Module, path: PathLike, *, strict: bool = True) -> None:
     ------
     CheckpointError
         When the file cannot be read, is damaged, foreign, or does not fit; the model is unchanged then.
+    DTypeError
+        When this is no model, or the path no path.
 
     Examples
     --------
@@ -112,6 +118,11 @@ def load(model: Module, path: PathLike, *, strict: bool = True) -> None:
     >>> bool((first.weight == second.weight).all())
     True
     """
+    if not hasattr(model, "load_state_dict"):
+        raise DTypeError(
+            f"load: expected a Module, got {type(model).__name__}; load assigns a model its weights, and "
+            "la.training.read_state_dict(path) returns the tensors alone"
+        )
     state = _arrays(_read("load", path), "load", path)
     try:
         model.load_state_dict(state, strict=strict)
@@ -152,6 +163,7 @@ def read_metadata(path: PathLike) -> dict[str, str]:
 
 
 def _read(operation: str, path: PathLike) -> bytes:
+    check_path(operation, path)
     try:
         return Path(path).read_bytes()
     except OSError as error:

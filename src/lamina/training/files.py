@@ -7,10 +7,17 @@ import secrets
 import stat
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from lamina.errors import CheckpointError
+from lamina.errors import CheckpointError, DTypeError
 
 PathLike = str | os.PathLike[str]
+
+
+def check_path(operation: str, path: Any) -> None:
+    """Refuse what is no path."""
+    if not isinstance(path, str | os.PathLike):
+        raise DTypeError(f'{operation}: the path is {path!r}; give a text or a Path, such as "model.safetensors"')
 
 
 def replace_file(operation: str, path: PathLike, content: bytes) -> None:
@@ -30,6 +37,7 @@ def replace_file(operation: str, path: PathLike, content: bytes) -> None:
     CheckpointError
         When that cannot be done, as on a full disk; the new file is gone and the old one as it was.
     """
+    check_path(operation, path)
     if _is_stream(path):
         _write_into(operation, path, content)
         return
