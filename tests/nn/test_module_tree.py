@@ -251,3 +251,17 @@ def test_every_variable_of_any_tree_is_found_once_and_round_trips(tree):
         each.assign(-1.0)
     model.load_state_dict(state)
     assert {name: each.item() for name, each in found} == {name: each.item() for name, each in state.items()}
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: nn.Sequential(nn.Linear), r"Linear is a class; make a layer of it, as in Linear\(\.\.\.\)"),
+        (lambda: nn.GELU(approximate="no"), "GELU: approximate must be"),
+        (lambda: nn.init.orthogonal((2,)), r"init\.orthogonal: gain is a Python number, got \(2,\)"),
+        (lambda: nn.init.xavier_normal((2, 3)), r"init\.xavier_normal\(\)\(shape\)"),
+    ],
+)
+def test_mistakes_in_making_a_layer_are_noticed_where_it_is_made(make, words):
+    with pytest.raises(la.LaminaError, match=words):
+        make()

@@ -65,6 +65,10 @@ class GELU(Activation):
 
     approximate: Literal["none", "tanh"] = "none"
 
+    def __post_init__(self) -> None:
+        if self.approximate not in ("none", "tanh"):
+            raise DataError(f'GELU: approximate must be "none" or "tanh", got {self.approximate!r}')
+
     def __call__(self, x: Tensor) -> Tensor:
         return functions.gelu(x, self.approximate)
 

@@ -80,6 +80,8 @@ class Sequential(Module):
 
 
 def _callable(layer: Any) -> Layer:
+    if isinstance(layer, type):
+        raise DTypeError(f"Sequential: {layer.__name__} is a class; make a layer of it, as in {layer.__name__}(...)")
     if not callable(layer):
         hint = "; write Sequential(*layers)" if isinstance(layer, list | tuple) else ""
         raise DTypeError(f"Sequential: expected modules or functions, got {type(layer).__name__}{hint}")

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from lamina import random
-from lamina.dtypes import DEFAULT_FLOAT, DTypeLike, as_dtype, float32, float64
-from lamina.errors import DataError, ShapeError
+from lamina.dtypes import DEFAULT_FLOAT, DTypeLike, as_dtype, float32, float64, python_number
+from lamina.errors import DataError, DTypeError, ShapeError
 from lamina.functions.comparisons import clip, where
 from lamina.functions.creation import full
 from lamina.functions.manipulation import permute_dims, reshape
@@ -212,12 +212,20 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     return gain
 
 
+def _gain(name: str, gain: Any) -> float:
+    """Return a gain; a shape in its place is a mistake, for the initialiser takes that later."""
+    number = python_number(gain)
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise DTypeError(f"init.{name}: gain is a Python number, got {gain!r}; write init.{name}()(shape) for a tensor")
+    return number
+
+
 def xavier_uniform(gain: float = 1.0) -> VarianceScaling:
     """Return an initialiser uniform on ±``gain * sqrt(6 / (fan_in + fan_out))``.
 
     Source: X. Glorot, Y. Bengio, AISTATS 2010, equation 16.
     """
-    return VarianceScaling(gain, "fan_mean", "uniform")
+    return VarianceScaling(_gain("xavier_uniform", gain), "fan_mean", "uniform")
 
 
 def xavier_normal(gain: float = 1.0) -> VarianceScaling:
@@ -225,7 +233,7 @@ def xavier_normal(gain: float = 1.0) -> VarianceScaling:
 
     Source: X. Glorot, Y. Bengio, AISTATS 2010, equation 12.
     """
-    return VarianceScaling(gain, "fan_mean", "normal")
+    return VarianceScaling(_gain("xavier_normal", gain), "fan_mean", "normal")
 
 
 def kaiming_uniform(a: float = 0.0, mode: Mode = "fan_in", nonlinearity: str = "leaky_relu") -> VarianceScaling:
@@ -305,7 +313,7 @@ def orthogonal(gain: float = 1.0) -> Orthogonal:
     Source: A. M. Saxe et al., ICLR 2014, section 3; made by the QR decomposition of a normal matrix
     (F. Mezzadri, Notices of the AMS 54, 2007).
     """
-    return Orthogonal(gain)
+    return Orthogonal(_gain("orthogonal", gain))
 
 
 # --- by name ----------------------------------------------------------------------------------------------
