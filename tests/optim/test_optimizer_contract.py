@@ -456,3 +456,21 @@ def test_every_optimiser_finds_the_minimum_of_a_bowl(kind, lr):
         optimizer.step(((w - target) ** 2).sum().backward())
         schedule.step()
     assert np.abs(w.numpy() - target.numpy()).max() < 0.05
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_zero_gradient_leaves_a_float16_parameter_finite(kind):
+    w = la.variable(la.asarray([[1.0, -2.0]], dtype="float16"))
+    optimizer = kind([w], weight_decay=0.0) if kind is optim.LAMB else kind([w])
+    for _ in range(2):
+        optimizer.step((w * 0.0).sum().backward())
+        assert np.isfinite(w.numpy()).all()
+
+
+def test_a_float16_eps_that_can_be_held_is_kept_as_it_is():
+    steps = []
+    for dtype in ("float16", "float64"):
+        w = la.variable(la.asarray([0.0], dtype=dtype))
+        optim.Adam([w], lr=0.5, eps=0.25).step((w * 0.5).sum().backward())
+        steps.append(w.item())
+    assert steps[0] == pytest.approx(steps[1], rel=0.05)

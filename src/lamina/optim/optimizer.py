@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from lamina.autodiff.gradients import Gradients
 from lamina.autodiff.node import record
-from lamina.dtypes import bool_, float64
+from lamina.dtypes import DType, bool_, float64, float_info
 from lamina.errors import DTypeError, GradientError, ShapeError
 from lamina.optim.hyperparameters import Check, checked, flag, non_negative
 from lamina.optim.parameter_group import (
@@ -21,7 +21,7 @@ from lamina.optim.parameter_group import (
     refuse_repeats,
 )
 from lamina.optim.state import load_into, state_of
-from lamina.primitives.elementwise import astype
+from lamina.primitives.elementwise import astype, maximum
 from lamina.tensor import Tensor, Variable
 
 Values = Sequence[Tensor]
@@ -293,8 +293,15 @@ def _namespace(group: ParameterGroup, p: Tensor, factors: dict[str, Tensor]) -> 
     dtype = p.dtype
     k = SimpleNamespace(**group.tensors(p, dtype))
     for name, value in factors.items():
+        if name == "eps" and dtype.bits < 32:
+            value = _not_vanishing(value, group, dtype)
         setattr(k, name, value if value.dtype in (dtype, bool_) else astype(value, dtype=dtype))
     return k
+
+
+def _not_vanishing(eps: Tensor, group: ParameterGroup, dtype: DType) -> Tensor:
+    """Return ``eps`` large enough for a narrow type, unless it is zero by choice; see `representable`."""
+    return maximum(eps, eps._scalar(float_info(dtype).smallest_normal)) if group.get("eps") else eps
 
 
 _COMMON: dict[str, Any] = {"weight_decay": 0.0, "maximize": False, "decoupled_weight_decay": False}

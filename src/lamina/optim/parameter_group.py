@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lamina.dtypes import DType, float64
+from lamina.dtypes import DType, float64, float_info
 from lamina.errors import AssignmentError, BackendError, DataError, DTypeError
 from lamina.optim.hyperparameters import Check, non_negative
 from lamina.tensor import Tensor, Variable
@@ -133,11 +133,16 @@ class ParameterGroup(dict[str, Any]):
         found = self.kept.get(key)
         if found is None:
             found = {
-                name: beside._full((), value, dtype) if isinstance(value, float) else value
+                name: beside._full((), representable(name, value, dtype), dtype) if isinstance(value, float) else value
                 for name, value in self.constants.items()
             }
             self.kept[key] = found
         return found
+
+
+def representable(name: str, value: float, dtype: DType) -> float:
+    """Return a constant for use in a type, in which a positive ``eps`` must not vanish: float16 rounds 1e-8 to 0."""
+    return max(value, float_info(dtype).smallest_normal) if name == "eps" and value > 0.0 else value
 
 
 def as_groups(owner: str, params: Parameters) -> list[dict[str, Any]]:
