@@ -46,7 +46,7 @@ def test_a_cotangent_that_does_not_fit_is_refused() -> None:
 
 
 def test_backward_of_a_constant_says_what_to_do() -> None:
-    for constant in (la.asarray(1.0), la.variable([1, 2]) * 2, la.variable(1.0, trainable=False) * 2.0):
+    for constant in (la.asarray(1.0), la.variable([1, 2], dtype=la.int64) * 2, la.variable(1.0, trainable=False) * 2.0):
         with pytest.raises(TracingError, match=r"depends on no trainable variable.*la\.variable"):
             constant.backward()
 
@@ -80,7 +80,7 @@ def test_asking_for_what_is_not_there_is_an_error_that_names_it() -> None:
         grads[unused]
     with pytest.raises(KeyError):
         grads[unused]
-    for other in (la.asarray(1.0), la.variable([1, 2]), 3):
+    for other in (la.asarray(1.0), la.variable([1, 2], dtype=la.int64), 3):
         with pytest.raises(GradientError, match="expected a trainable variable"):
             grads[other]  # type: ignore[index]
         with pytest.raises(GradientError, match="expected a trainable variable"):
