@@ -101,7 +101,7 @@ def test_evaluation_does_not_depend_on_the_batch_size(noisy, batch_size):
     outputs = noisy[0](X)
     assert found["loss"] == pytest.approx(nn.cross_entropy(outputs, Y).item(), rel=1e-6)
     assert found["accuracy"] == metrics.accuracy(outputs, Y)
-    np.testing.assert_allclose(predict(noisy, X, batch_size=batch_size).numpy(), outputs.numpy(), rtol=1e-6)
+    np.testing.assert_allclose(predict(noisy, X, batch_size=batch_size).numpy(), outputs.numpy(), rtol=1e-6, atol=1e-6)
 
 
 def test_prediction_is_untracked_and_leaves_the_mode(noisy):
