@@ -20,7 +20,7 @@ FILES = ["config.json", "curves.png", "metrics.jsonl", "results.json", "weights.
 
 def started(*arguments: str | Path, folder: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "lamina", *map(str, arguments)]
-    # No terminal and a process group of its own: what is sent to it reaches nobody else.
+    # Signals go to this process by its id, and so reach nobody else.
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
