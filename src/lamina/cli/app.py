@@ -14,9 +14,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from lamina import __version__
+from lamina.cli.exit_codes import FAILED, INTERRUPTED
 from lamina.errors import LaminaError
-
-INTERRUPTED = 130
 
 EXAMPLES = {
     "train": (
@@ -74,7 +73,7 @@ def _fail(message: str) -> NoReturn:
     from lamina.cli.report import show_error
 
     show_error(message)
-    raise typer.Exit(1) from None
+    raise typer.Exit(FAILED) from None
 
 
 def _version(wanted: bool) -> None:

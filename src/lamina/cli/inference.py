@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lamina import nn
-from lamina.autodiff.node import no_grad
+from lamina import nn, training
 from lamina.data import ClassTarget, Dataset, NumericTarget, Target
 from lamina.functions.creation import asarray
 
@@ -24,13 +23,7 @@ VALUE_SCORES = ("R²", "MAE", "RMSE")
 
 def outputs(model: nn.Module, inputs: Array, device: str) -> Array:
     """Return the model's outputs for all rows, float32 of shape [rows, outputs]."""
-    model.eval()
-    with no_grad():
-        parts = [
-            np.asarray(model(asarray(inputs[i : i + BATCH], device=device)).numpy())
-            for i in range(0, len(inputs), BATCH)
-        ]
-    return np.concatenate(parts)
+    return training.predict(model, asarray(inputs, device=device), batch_size=BATCH).numpy()
 
 
 def scores(model: nn.Module, data: Dataset, target: Target, device: str) -> dict[str, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Mapping
 from datetime import datetime
@@ -15,7 +14,7 @@ from lamina import nn
 from lamina.cli.run_config import RunConfig
 from lamina.data.record import Record
 from lamina.errors import CheckpointError, DataError
-from lamina.training.files import replace_file
+from lamina.training.files import finite_or_null, replace_file
 
 CONFIG, WEIGHTS, METRICS, CURVES, RESULTS = (
     "config.json",
@@ -83,7 +82,7 @@ class RunFolder:
 
     def append_metrics(self, epoch: Mapping[str, Any]) -> None:
         """Add the line of one epoch, whole or not at all."""
-        line = json.dumps(_plain(epoch), allow_nan=False) + "\n"
+        line = json.dumps(finite_or_null(epoch), allow_nan=False) + "\n"
         path = self.path / METRICS
         before = path.stat().st_size if path.exists() else 0
         try:
@@ -95,7 +94,7 @@ class RunFolder:
             raise CheckpointError(f"train: {path} could not be written and is as it was: {error.strerror}") from error
 
     def _write_json(self, name: str, value: Mapping[str, Any]) -> None:
-        text = json.dumps(_plain(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+        text = json.dumps(finite_or_null(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
         replace_file("train", self.path / name, text.encode())
 
     # --- reading ---
@@ -151,14 +150,3 @@ def _fresh_default(name: str) -> Path:
         number += 1
         path = Path("runs") / f"{stem}-{number}"
     return path
-
-
-def _plain(value: Any) -> Any:
-    """Return the value with JSON's null for numbers that are not finite, which JSON does not have."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -9,6 +9,7 @@ from pathlib import Path
 import lamina as la
 from lamina import nn
 from lamina.backends.registry import get_backend
+from lamina.cli.exit_codes import INTERRUPTED
 from lamina.cli.inference import scores
 from lamina.cli.options import TableChoice, optimizers
 from lamina.cli.prepare import Prepared, prepare_embedded, prepare_table
@@ -21,7 +22,6 @@ from lamina.errors import TrainingDiverged
 from lamina.training import EarlyStopping
 
 EMBEDDED = "digits"
-INTERRUPTED = 130
 
 
 def train(choice: TableChoice | None, options: TrainingOptions, out: Path | None) -> int:

@@ -1,10 +1,12 @@
-"""Writing a file so that it is either the new one, whole, or what it was before."""
+"""Writing a file so that it is either the new one, whole, or what it was before; and what JSON can hold."""
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 import stat
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -92,3 +94,14 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def finite_or_null(value: Any) -> Any:
+    """Return the value with JSON's null for numbers that are not finite, which JSON does not have."""
+    if isinstance(value, Mapping):
+        return {key: finite_or_null(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite_or_null(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lamina.errors import CheckpointError, DataError
-from lamina.training.files import PathLike, replace_file
+from lamina.training.files import PathLike, finite_or_null, replace_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -226,7 +226,7 @@ class History(Mapping[str, list[float]]):
         CheckpointError
             When the file cannot be written; it is as it was then.
         """
-        lines = [json.dumps({name: _or_null(value) for name, value in each.as_dict().items()}) for each in self.records]
+        lines = [json.dumps(finite_or_null(each.as_dict())) for each in self.records]
         replace_file("History.write", path, "".join(f"{line}\n" for line in lines).encode())
 
     @classmethod
@@ -248,10 +248,6 @@ class History(Mapping[str, list[float]]):
         history = cls("val_loss" if any(record.val_loss is not None for record in records) else "loss")
         history.records.extend(records)
         return history
-
-
-def _or_null(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def _record(values: dict[str, Any]) -> EpochRecord:
