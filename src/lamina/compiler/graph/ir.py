@@ -1,0 +1,154 @@
+"""The graph: what a traced function computes, as operations on typed values.
+
+A graph is in static single assignment form: a `Value` is one result of one operation, made once. Values know their
+operands; nothing knows its uses, which a pass counts when it needs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lamina.primitives.primitive import Spec
+
+_numbers = count()
+NO_PARAMS: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(eq=False, slots=True)
+class Value:
+    """A node of the graph.
+
+    Attributes
+    ----------
+    op : str
+        A primitive of the table, or one of the leaves: ``"input"`` (``params["index"]``), ``"constant"``
+        (``params["array"]``, a NumPy array) and ``"full"`` (``params["value"]``, a Python number everywhere).
+    operands : tuple of Value
+    params : mapping
+        The primitive's parameters.
+    spec : Spec, or tuple of Spec for a primitive with several results
+        Shape and type.
+    number : int
+        Larger than those of the operands: sorting by it is a topological order.
+    """
+
+    op: str
+    operands: tuple[Value, ...]
+    params: Mapping[str, Any]
+    spec: Any
+    number: int = field(default_factory=_numbers.__next__)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each axis."""
+        return self.spec.shape  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> Any:
+        """The type of the elements, a `lamina.dtypes.DType`."""
+        return self.spec.dtype
+
+    def __repr__(self) -> str:
+        return f"%{self.number} = {self.op}({', '.join(f'%{each.number}' for each in self.operands)}) : {self.spec}"
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A value that an input's memory holds after the program: what became of a variable.
+
+    Attributes
+    ----------
+    input : int
+        Which input.
+    value : Value
+        Of the input's shape and type.
+    """
+
+    input: int
+    value: Value
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A traced function.
+
+    Attributes
+    ----------
+    inputs : tuple of Value
+        Arguments, variables and captured tensors, in the order in which a caller passes their memory.
+    outputs : tuple of Value
+        What is returned, in fresh memory.
+    updates : tuple of Update
+        What is written back into inputs, after everything has read them.
+    """
+
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    updates: tuple[Update, ...]
+
+    def roots(self) -> tuple[Value, ...]:
+        """Return the values asked for."""
+        return (*self.outputs, *(update.value for update in self.updates))
+
+    def values(self) -> list[Value]:
+        """Return every value that something asked for depends on, operands before results."""
+        seen: set[Value] = set()
+        waiting = list(self.roots())
+        while waiting:
+            value = waiting.pop()
+            if value not in seen:
+                seen.add(value)
+                waiting.extend(value.operands)
+        return sorted(seen, key=_number)
+
+    def uses(self) -> dict[Value, list[Value]]:
+        """Return, for every value, the operations that read it, once for each operand it is."""
+        users: dict[Value, list[Value]] = {value: [] for value in self.values()}
+        for value in users:
+            for operand in value.operands:
+                users[operand].append(value)
+        return users
+
+    def __iter__(self) -> Iterator[Value]:
+        return iter(self.values())
+
+
+def _number(value: Value) -> int:
+    return value.number
+
+
+# --- making values ----------------------------------------------------------------------------------------
+
+
+def input_value(index: int, spec: Spec) -> Value:
+    """Return the input of a number."""
+    return Value("input", (), {"index": index}, spec)
+
+
+def constant(array: npt.NDArray[Any], spec: Spec) -> Value:
+    """Return a value that is known; one number everywhere becomes ``full``."""
+    array = np.asarray(array)
+    first = array.reshape(-1)[:1]
+    if array.size and array.size <= _LOOKED_AT and (array.tobytes() == np.broadcast_to(first, array.shape).tobytes()):
+        return full(spec, first[0].item() if first.dtype.kind != "V" else float(first[0]))
+    return Value("constant", (), {"array": array}, spec)
+
+
+_LOOKED_AT = 1 << 20
+
+
+def full(spec: Spec, value: bool | int | float) -> Value:
+    """Return one number everywhere."""
+    return Value("full", (), {"value": value}, spec)
+
+
+def operation(op: str, operands: Sequence[Value], spec: Any, params: Mapping[str, Any] = NO_PARAMS) -> Value:
+    """Return the result of a primitive."""
+    return Value(op, tuple(operands), params, spec)
