@@ -1,0 +1,53 @@
+"""What a matrix product is: its sizes, its type and where its elements lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lamina.compiler.codegen.emitter import DOUBLE, FLOAT, Emitter, Type, Value
+from lamina.dtypes import DType
+
+Epilogue = Callable[[Emitter, Value, Value, Value], None]
+"""Writes code for ``(emitter, row, first column, value)``: the value is an element of the result, or a vector of
+consecutive columns. It may be called for code in a loop, so row and column are values of the running program."""
+
+
+@dataclass(frozen=True)
+class Product:
+    r"""A matrix product of sizes known now.
+
+    .. math:: C_{mn} = \sum_k A_{mk} B_{kn}
+
+    Attributes
+    ----------
+    m, n, k : int
+        Rows and columns of C, and the length of the sums; any may be 0.
+    dtype : DType
+        Of all three. Half-precision types are summed in float32 and rounded once; integers wrap around.
+    a_strides : (int, int)
+        How many elements apart neighbours of A are along m and along k: ``(k, 1)`` for rows that follow each other,
+        ``(1, m)`` for a transposed A, 0 for an axis along which A is repeated.
+    b_strides : (int, int)
+        The same for B along k and n.
+    """
+
+    m: int
+    n: int
+    k: int
+    dtype: DType
+    a_strides: tuple[int, int]
+    b_strides: tuple[int, int]
+
+    @property
+    def stored(self) -> Type:
+        """The machine type of an element in memory."""
+        names = {"float16": "i16", "bfloat16": "i16", "float32": "float", "float64": "double"}
+        return Type(names.get(self.dtype.name, f"i{self.dtype.bits}"))
+
+    @property
+    def summed(self) -> Type:
+        """The machine type that sums have, and operands in registers."""
+        if not self.dtype.floating:
+            return Type(f"i{self.dtype.bits}")
+        return DOUBLE if self.dtype.bits == 64 else FLOAT
