@@ -370,6 +370,33 @@ class Emitter:
         self._start(end)
 
     @contextmanager
+    def repeat(self, start: Value, stop: Value, carried: Sequence[Value], step: int = 1) -> Iterator[Repeat]:
+        """Repeat what is written inside, at least once, handing values from each round to the next.
+
+        Inside, ``values`` are those of this round, which are ``carried`` in the first, and are replaced by those of
+        the next; after the block they are the last.
+        """
+        self._count += 1
+        number, before = self._count, self._block
+        body, end, index = f"body{number}", f"end{number}", Value(f"%i{number}", start.type)
+        firsts = [(Value(f"%c{number}.{place}", first.type), first) for place, first in enumerate(carried)]
+        self.write(f"br label %{body}")
+        self._start(body)
+        place = len(self.lines)
+        made = Repeat(index, [value for value, _ in firsts])
+        yield made
+        self.write(f"{index.text}.next = add nsw {start.type} {index.text}, {step}")
+        self.write(f"%more{number} = icmp slt {start.type} {index.text}.next, {stop.text}")
+        self.write(f"br i1 %more{number}, label %{body}, label %{end}")
+        last = [(index, start.text, f"{index.text}.next")]
+        last += [(value, first.text, now.text) for (value, first), now in zip(firsts, made.values, strict=True)]
+        self.lines[place:place] = [
+            f"  {value.text} = phi {value.type} [ {first}, %{before} ], [ {now}, %{self._block} ]"
+            for value, first, now in last
+        ]
+        self._start(end)
+
+    @contextmanager
     def when(self, condition: Value) -> Iterator[None]:
         """Run what is written inside only if a condition holds."""
         self._count += 1
@@ -410,11 +437,23 @@ class Emitter:
         """Write an instruction as it is."""
         self.lines.append(f"  {instruction}")
 
+    def result(self, instruction: str, type: Type) -> Value:
+        """Write an instruction as it is and return its result."""
+        return self._new(instruction, type)
+
     def _new(self, instruction: str, type: Type) -> Value:
         self._count += 1
         name = f"%v{self._count}"
         self.lines.append(f"  {name} = {instruction}")
         return Value(name, type)
+
+
+@dataclass(slots=True)
+class Repeat:
+    """A loop being written by `Emitter.repeat`: its index and the values it carries."""
+
+    index: Value
+    values: list[Value]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,156 @@
+"""The memory that the threads of a running program share, and the barrier at which they wait for one another."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING
+
+from lamina.compiler.codegen.emitter import I64, PTR, VOID, Emitter, Module, Value
+
+if TYPE_CHECKING:
+    from lamina.compiler.target import Target
+
+LINE = 128  # processors fetch cache lines in pairs; what different threads write lies this far apart
+ARRIVED, GENERATION, FAULT, YIELD, SIZE = 0, LINE, 2 * LINE, 2 * LINE + 8, 3 * LINE
+_SPINS = 2000  # before a waiting thread offers its processor to others; some 50 us
+
+
+class RuntimeBlock:
+    """What one instance of a program needs beside its buffers; ``buffers[0]`` points to it.
+
+    ======  ===========================================================================
+    offset  content, 8 bytes each
+    ======  ===========================================================================
+    0       how many threads have arrived at the barrier
+    128     how many barriers all threads have passed
+    256     the first fault that a thread reported, 0 for none
+    264     address of a function without arguments that offers the processor to others
+    ======  ===========================================================================
+
+    A block serves one run at a time, and lives as long as its `pointer` is in use.
+
+    Attributes
+    ----------
+    pointer : int
+        Its address, a multiple of 128.
+    """
+
+    def __init__(self) -> None:
+        self._memory, self.pointer = aligned_memory(SIZE)
+        _word(self.pointer + YIELD).value = yield_address()
+        self._fault = _word(self.pointer + FAULT)
+
+    @property
+    def fault(self) -> int:
+        """The number that `emit_fault` left first; 0 for none."""
+        return self._fault.value
+
+    def clear_fault(self) -> None:
+        """Forget a fault."""
+        self._fault.value = 0
+
+
+def aligned_memory(size: int) -> tuple[ctypes.Array[ctypes.c_char], int]:
+    """Return memory full of zeros, which lives as long as the object, and its first address on a line of its own."""
+    memory = ctypes.create_string_buffer(size + LINE)
+    return memory, -(-ctypes.addressof(memory) // LINE) * LINE
+
+
+def _word(address: int) -> ctypes.c_int64:
+    return ctypes.c_int64.from_address(address)
+
+
+@cache
+def yield_address() -> int:
+    if os.name == "nt":
+        found = ctypes.CDLL("kernel32").SwitchToThread
+    else:
+        found = ctypes.CDLL(None).sched_yield
+    return ctypes.cast(found, ctypes.c_void_p).value or 0
+
+
+# --- generated code ---------------------------------------------------------------------------------------
+
+
+def emit_barrier(f: Emitter, target: Target, runtime: Value, threads: Value) -> None:
+    """Write a barrier: no thread goes on before all have come, and each then sees what the others had written.
+
+    Every thread of the program must come to every barrier. With one thread there is nothing to wait for.
+
+    Parameters
+    ----------
+    f : Emitter
+        Of a function of the program.
+    target : Target
+        Says how its processor pauses.
+    runtime : Value
+        Pointer to the `RuntimeBlock`.
+    threads : Value
+        How many threads run the program, as i64.
+    """
+    name = "lamina.barrier"
+    if not any(f" @{name}(" in each for each in f.module.functions):
+        _define_barrier(f.module, name, target)
+    f.write(f"call void @{name}(ptr {runtime.text}, i64 {threads.text})")
+
+
+def emit_fault(f: Emitter, runtime: Value, code: int) -> None:
+    """Write the report of a fault, a number that is not 0; the first one stays.
+
+    The thread goes on: the others wait for it at the next barrier.
+    """
+    place = offset(f, runtime, FAULT)
+    f.write(f"cmpxchg ptr {place.text}, i64 0, i64 {code} monotonic monotonic, align 8")
+
+
+def emit_pause(f: Emitter, target: Target) -> None:
+    """Write the instruction that tells a processor that this loop only waits."""
+    if target.triple.startswith(("x86_64", "amd64")):
+        f.call("llvm.x86.sse2.pause", VOID)
+    elif target.triple.startswith(("aarch64", "arm64")):
+        f.call("llvm.aarch64.hint", VOID, Value("1", I64.with_scalar("i32")))
+
+
+def offset(f: Emitter, base: Value, distance: int) -> Value:
+    """Return a pointer so many bytes further."""
+    return f.at(base, f.integer(distance), I64.with_scalar("i8"))
+
+
+def load_atomic(f: Emitter, place: Value, order: str = "acquire") -> Value:
+    """Return a word that other threads write."""
+    return f.result(f"load atomic i64, ptr {place.text} {order}, align 8", I64)
+
+
+def store_atomic(f: Emitter, value: Value, place: Value, order: str = "release") -> None:
+    """Write a word that other threads read."""
+    f.write(f"store atomic {value.type} {value.text}, ptr {place.text} {order}, align {value.type.bits // 8}")
+
+
+def _define_barrier(module: Module, name: str, target: Target) -> None:
+    parameters = [("runtime", PTR), ("threads", I64)]
+    with module.function(name, parameters, notes="noinline") as f:
+        runtime, threads = f.arguments["runtime"], f.arguments["threads"]
+        f.leave(f.icmp("sle", threads, f.integer(1)))
+        arrived, generation = offset(f, runtime, ARRIVED), offset(f, runtime, GENERATION)
+        # Read before arriving: afterwards the last thread may have opened the barrier already.
+        seen = load_atomic(f, generation)
+        before = f.result(f"atomicrmw add ptr {arrived.text}, i64 1 acq_rel, align 8", I64)
+        with f.when(f.icmp("eq", f.add(before, f.integer(1)), threads)):
+            store_atomic(f, f.integer(0), arrived, "monotonic")
+            store_atomic(f, f.add(seen, f.integer(1)), generation)
+        emit_wait(f, target, runtime, lambda: f.icmp("eq", load_atomic(f, generation), seen))
+
+
+def emit_wait(f: Emitter, target: Target, runtime: Value, waiting: Callable[[], Value]) -> None:
+    """Write a loop that lasts while ``waiting()`` finds it must; after a while others get the processor."""
+    spins = f.variable(f.integer(0))
+    with f.while_() as loop:
+        loop.leave_unless(waiting())
+        emit_pause(f, target)
+        f.set(spins, f.add(f.get(spins), f.integer(1)))
+        with f.when(f.icmp("sgt", f.get(spins), f.integer(_SPINS))):
+            give_way = f.load(PTR, offset(f, runtime, YIELD))
+            f.write(f"call i32 {give_way.text}()")

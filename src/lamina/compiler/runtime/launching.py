@@ -1,0 +1,159 @@
+"""The generated code of the thread pool: how a program is handed to the workers, and how a worker waits for one.
+
+The pool's control block, 8 bytes each but for the states:
+
+======  ==================================================================================
+offset  content
+======  ==================================================================================
+0       the order: bits 48 to 63 say how many threads, the rest counts the orders
+8       address of the program
+16      its buffers
+24      how often a worker looks for an order before it sleeps
+128     how many workers have yet to finish
+256     not 0 when workers are to end after this order
+264     address of a function that offers the processor to others
+272     address of ``wait(control, state)``: sleep while the state is 1; may return early
+280     address of ``wake(control, state)``: end such a sleep
+288     address of C's ``syscall``, where the two above use it
+384 +   for each worker, 128 bytes apart, 4 bytes: 1 while it sleeps
+======  ==================================================================================
+
+The order is one word so that a worker that is not needed never reads the other fields, which the next order may be
+changing. A worker that goes to sleep first says so and then looks for an order once more; the launch first gives the
+order and then looks who sleeps: in the one order that sequentially consistent instructions have, one of them notices.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lamina.compiler.codegen.emitter import I32, I64, PTR, Emitter, Module, Value
+from lamina.compiler.runtime.barrier import LINE, YIELD, emit_pause, emit_wait, load_atomic, offset, store_atomic
+
+if TYPE_CHECKING:
+    from lamina.compiler.target import Target
+
+ORDER, PROGRAM, BUFFERS, SPINS = 0, 8, 16, 24
+PENDING = LINE
+STOPPING, WAIT, WAKE, SYSCALL = 2 * LINE, 2 * LINE + 16, 2 * LINE + 24, 2 * LINE + 32
+STATES = 3 * LINE
+_THREADS_SHIFT = 48
+_FUTEX_WAIT, _FUTEX_WAKE = 128, 129  # among the threads of this process
+_FUTEX = {"x86_64": 202, "aarch64": 98}  # system calls of Linux
+
+# The control block offers the processor by the same field as a program's runtime block.
+GIVE_WAY = YIELD
+
+
+def control_size(threads: int) -> int:
+    """Return the bytes of the control block of a pool of so many threads, the caller included."""
+    return STATES + threads * LINE
+
+
+def futex_number(target: Target) -> int | None:
+    """Return the system call by which threads sleep and wake; None where another way is needed."""
+    architecture, _, system = target.triple.partition("-")
+    return _FUTEX.get(architecture) if "linux" in system else None
+
+
+def pool_ir(target: Target) -> str:
+    """Return the module with ``launch``, ``worker``, ``spin``, ``nothing`` and, on Linux, ``wait`` and ``wake``."""
+    module = Module(target.triple)
+    with module.function("nothing", [("buffers", PTR), ("thread", I64), ("threads", I64)], internal=False):
+        pass
+    _emit_launch(module, target)
+    _emit_worker(module, target)
+    with module.function("spin", [("control", PTR), ("count", I64)], internal=False) as f:
+        order = load_atomic(f, f.arguments["control"])
+        with f.loop(f.integer(0), f.arguments["count"]):
+            emit_pause(f, target)
+            f.leave(f.icmp("ne", load_atomic(f, f.arguments["control"]), order))
+    number = futex_number(target)
+    if number is not None:
+        _emit_futex(module, "wait", number, _FUTEX_WAIT)
+        _emit_futex(module, "wake", number, _FUTEX_WAKE)
+    return str(module)
+
+
+def _emit_launch(module: Module, target: Target) -> None:
+    """Run a program in several threads, the caller being thread 0, and return when all have finished."""
+    parameters = [("control", PTR), ("program", PTR), ("buffers", PTR), ("threads", I64)]
+    with module.function("launch", parameters, internal=False) as f:
+        control, program, buffers, threads = (f.arguments[name] for name, _ in parameters)
+        pending = offset(f, control, PENDING)
+        f.store(program, offset(f, control, PROGRAM))
+        f.store(buffers, offset(f, control, BUFFERS))
+        store_atomic(f, f.sub(threads, f.integer(1)), pending, "monotonic")
+        count = f.add(load_atomic(f, control, "monotonic"), f.integer(1))
+        count = f.binary("and", count, f.integer((1 << _THREADS_SHIFT) - 1))
+        order = f.binary("or", count, f.binary("shl", threads, f.integer(_THREADS_SHIFT)))
+        store_atomic(f, order, control, "seq_cst")
+        with f.loop(f.integer(1), threads) as worker:
+            state = _state(f, control, worker)
+            with f.when(_sleeps(f, f.result(f"load atomic i32, ptr {state.text} seq_cst, align 4", I32))):
+                before = f.result(f"atomicrmw xchg ptr {state.text}, i32 0 seq_cst, align 4", I32)
+                with f.when(_sleeps(f, before)):
+                    _call(f, f.load(PTR, offset(f, control, WAKE)), control, state)
+        _call(f, program, buffers, f.integer(0), threads)
+        emit_wait(f, target, control, lambda: f.icmp("ne", load_atomic(f, pending), f.integer(0)))
+
+
+def _emit_worker(module: Module, target: Target) -> None:
+    """Carry out orders until told to end: look for one for a while, then sleep."""
+    with module.function("worker", [("control", PTR), ("index", I64)], internal=False) as f:
+        control, index = f.arguments["control"], f.arguments["index"]
+        state = _state(f, control, index)
+        limit = f.load(I64, offset(f, control, SPINS))
+        seen, spins = f.variable(f.integer(0)), f.variable(f.integer(0))
+        with f.while_():
+            order = load_atomic(f, control)
+            idle = f.icmp("eq", order, f.get(seen))
+            with f.when(idle):
+                tired = f.icmp("sge", f.get(spins), limit)
+                with f.when(tired):
+                    _emit_sleep(f, control, state, f.get(seen))
+                emit_pause(f, target)
+                f.set(spins, f.add(f.get(spins), f.integer(1)))
+            with f.when(f.icmp("ne", order, f.get(seen))):
+                f.set(seen, order)
+                threads = f.binary("lshr", order, f.integer(_THREADS_SHIFT))
+                with f.when(f.icmp("ult", index, threads)):
+                    _emit_share(f, control, index, threads)
+                    f.set(spins, f.integer(0))
+
+
+def _emit_share(f: Emitter, control: Value, index: Value, threads: Value) -> None:
+    program, buffers = (f.load(PTR, offset(f, control, place)) for place in (PROGRAM, BUFFERS))
+    _call(f, program, buffers, index, threads)
+    # Read before finishing: afterwards the block may be gone.
+    stopping = f.load(I64, offset(f, control, STOPPING))
+    f.write(f"atomicrmw sub ptr {offset(f, control, PENDING).text}, i64 1 acq_rel, align 8")
+    f.leave(f.icmp("ne", stopping, f.integer(0)))
+
+
+def _emit_sleep(f: Emitter, control: Value, state: Value, seen: Value) -> None:
+    store_atomic(f, f.integer(1, I32), state, "seq_cst")
+    with f.when(f.icmp("eq", load_atomic(f, control, "seq_cst"), seen)):
+        _call(f, f.load(PTR, offset(f, control, WAIT)), control, state)
+    store_atomic(f, f.integer(0, I32), state, "seq_cst")
+
+
+def _emit_futex(module: Module, name: str, number: int, operation: int) -> None:
+    with module.function(name, [("control", PTR), ("state", PTR)], internal=False) as f:
+        syscall = f.load(PTR, offset(f, f.arguments["control"], SYSCALL))
+        f.write(
+            f"call i64 (i64, ...) {syscall.text}(i64 {number}, ptr {f.arguments['state'].text}, "
+            f"i64 {operation}, i64 1, ptr null, ptr null, i64 0)"
+        )
+
+
+def _state(f: Emitter, control: Value, worker: Value) -> Value:
+    return offset(f, f.at(control, f.mul(worker, f.integer(LINE)), I64.with_scalar("i8")), STATES)
+
+
+def _sleeps(f: Emitter, state: Value) -> Value:
+    return f.icmp("eq", state, f.integer(1, I32))
+
+
+def _call(f: Emitter, function: Value, *operands: Value) -> None:
+    f.write(f"call void {function.text}({', '.join(f'{each.type} {each.text}' for each in operands)})")

@@ -1,0 +1,303 @@
+"""Threads: how many there are, and running a program in all of them at once.
+
+The workers are daemon threads of Python that stay in native code, without the interpreter lock. They are made when a
+program first asks for them, look for work for a moment after each run, and then sleep without using the processor.
+
+A signal such as Ctrl-C that arrives while a program runs is handled when it returns, as for every native call.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import operator
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache, lru_cache
+from typing import Any
+
+from lamina.compiler.runtime import launching
+from lamina.compiler.runtime.barrier import LINE, aligned_memory
+from lamina.compiler.runtime.native import Loaded, assemble, load
+from lamina.errors import DataError, DTypeError
+
+VARIABLE = "LAMINA_NUM_THREADS"
+MOST_THREADS = 1024
+
+_count: int | None = None
+
+
+def get_num_threads() -> int:
+    """Return how many threads a compiled function may use.
+
+    Until `set_num_threads` says otherwise: the environment variable ``LAMINA_NUM_THREADS``, or the number of
+    processors that this process may run on.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    DataError
+        The environment variable is not a number of threads.
+
+    Examples
+    --------
+    >>> from lamina.compiler.runtime.threads import get_num_threads
+    >>> get_num_threads() >= 1
+    True
+    """
+    global _count
+    if _count is None:
+        _count = _first_count()
+    return _count
+
+
+def set_num_threads(threads: int) -> None:
+    """Choose how many threads compiled functions use from now on. Results do not depend on it.
+
+    Parameters
+    ----------
+    threads : int
+        From 1 to 1024. More than there are processors makes programs slower.
+
+    Raises
+    ------
+    DTypeError
+        The number is not an integer.
+    DataError
+        The number is out of range.
+
+    Examples
+    --------
+    >>> from lamina.compiler.runtime.threads import get_num_threads, num_threads
+    >>> with num_threads(1):
+    ...     get_num_threads()
+    1
+    """
+    global _count
+    _count = _checked(threads, "set_num_threads")
+
+
+@contextmanager
+def num_threads(threads: int) -> Iterator[None]:
+    """Use so many threads inside a ``with`` block.
+
+    Parameters
+    ----------
+    threads : int
+        From 1 to 1024.
+
+    Raises
+    ------
+    DTypeError, DataError
+        As `set_num_threads` does.
+    """
+    before = get_num_threads()
+    set_num_threads(threads)
+    try:
+        yield
+    finally:
+        set_num_threads(before)
+
+
+def _checked(threads: Any, what: str) -> int:
+    if isinstance(threads, bool):
+        raise DTypeError(f"{what}: the number of threads must be an integer, got {threads!r}")
+    try:
+        number = operator.index(threads)
+    except TypeError:
+        raise DTypeError(f"{what}: the number of threads must be an integer, got {threads!r}") from None
+    if not 1 <= number <= MOST_THREADS:
+        raise DataError(f"{what}: the number of threads must be from 1 to {MOST_THREADS}, got {number}")
+    return number
+
+
+def _first_count() -> int:
+    given = os.environ.get(VARIABLE, "").strip()
+    if given:
+        try:
+            wanted = int(given)
+        except ValueError:
+            raise DataError(f"{VARIABLE}: the number of threads must be an integer, got {given!r}") from None
+        return _checked(wanted, VARIABLE)
+    if hasattr(os, "sched_getaffinity"):
+        return min(len(os.sched_getaffinity(0)), MOST_THREADS)
+    return min(os.cpu_count() or 1, MOST_THREADS)
+
+
+# --- running ----------------------------------------------------------------------------------------------
+
+_ARGUMENTS = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+_HOLDING = ctypes.PYFUNCTYPE(None, *_ARGUMENTS)
+_RELEASING = ctypes.CFUNCTYPE(None, *_ARGUMENTS)
+
+
+@lru_cache(maxsize=4096)
+def _callable(address: int, release: bool) -> Callable[[int, int, int], None]:
+    return (_RELEASING if release else _HOLDING)(address)
+
+
+def run(address: int, buffers: int, threads: int, release: bool) -> None:
+    """Call ``void program(ptr buffers, i64 thread, i64 threads)`` in several threads and return when all are done.
+
+    The caller is thread 0. Where the workers are busy with another thread's program, this one runs alone; so a
+    program must give the same results with fewer threads than asked for.
+
+    Parameters
+    ----------
+    address : int
+        Of the program.
+    buffers : int
+        Pointer to its buffers, the first of which is a `lamina.compiler.runtime.barrier.RuntimeBlock`.
+    threads : int
+        The most threads to use.
+    release : bool
+        Whether one thread gives up the interpreter lock; several always do. It costs well below a microsecond, and
+        other threads of Python then run meanwhile.
+    """
+    global _pool
+    if threads > 1 and _owner.acquire(blocking=False):
+        try:
+            if _pool is None or _pool.wanted < threads:
+                if _pool is not None:
+                    _pool.stop()
+                _pool = _Pool(threads)
+            _pool.run(address, buffers, min(threads, _pool.threads))
+        finally:
+            _owner.release()
+    else:
+        _callable(address, release)(buffers, 0, 1)
+
+
+class _Pool:
+    """Workers that wait for programs.
+
+    Attributes
+    ----------
+    wanted, threads : int
+        How many threads were asked for and how many the system gave, the caller included.
+    """
+
+    def __init__(self, threads: int) -> None:
+        code = _pool_code()
+        self.wanted = threads
+        # The code and the block stay for as long as a worker may use them, which is until it returns to Python.
+        self._memory, self._control = aligned_memory(launching.control_size(threads))
+        self._callbacks = _fill(self._control, code, threads)
+        self._launch = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 3, ctypes.c_int64)(code.address("launch"))
+        worker = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(code.address("worker"))
+        self._workers: list[threading.Thread] = []
+        for index in range(1, threads):
+            thread = threading.Thread(target=worker, args=(self._control, index), name=f"lamina-{index}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the system has no more threads for this process
+                break
+            self._workers.append(thread)
+        self.threads = len(self._workers) + 1
+
+    def run(self, address: int, buffers: int, threads: int) -> None:
+        self._launch(self._control, address, buffers, threads)
+
+    def stop(self) -> None:
+        """End the workers."""
+        ctypes.c_int64.from_address(self._control + launching.STOPPING).value = 1
+        self.run(_pool_code().address("nothing"), 0, self.threads)
+        for worker in self._workers:
+            worker.join()
+
+
+def _fill(control: int, code: Loaded, threads: int) -> list[Any]:
+    """Write the addresses and numbers of a control block; return what they need to stay valid."""
+    from lamina.compiler.runtime.barrier import yield_address
+    from lamina.compiler.target import host
+
+    def put(offset: int, value: int) -> None:
+        ctypes.c_int64.from_address(control + offset).value = value
+
+    put(launching.GIVE_WAY, yield_address())
+    put(launching.SPINS, _spins(code))
+    if launching.futex_number(host()) is None:
+        wait, wake = _sleeping_in_python(control, threads)
+        addresses = [ctypes.cast(each, ctypes.c_void_p).value or 0 for each in (wait, wake)]
+        put(launching.WAIT, addresses[0])
+        put(launching.WAKE, addresses[1])
+        return [wait, wake]
+    put(launching.SYSCALL, ctypes.cast(ctypes.CDLL(None).syscall, ctypes.c_void_p).value or 0)
+    put(launching.WAIT, code.address("wait"))
+    put(launching.WAKE, code.address("wake"))
+    return []
+
+
+def _sleeping_in_python(control: int, threads: int) -> tuple[Any, Any]:
+    """Return ``wait`` and ``wake`` for systems other than Linux: a semaphore for each worker."""
+    first = control + launching.STATES
+    semaphores = [threading.Semaphore(0) for _ in range(threads)]
+    kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)
+
+    def wait(_: int, state: int) -> None:
+        while ctypes.c_int32.from_address(state).value == 1:
+            semaphores[(state - first) // LINE].acquire()
+
+    def wake(_: int, state: int) -> None:
+        semaphores[(state - first) // LINE].release()
+
+    return kind(wait), kind(wake)
+
+
+@cache
+def _pool_code() -> Loaded:
+    from lamina.compiler.target import host
+
+    return load(assemble(launching.pool_ir(host()), host()))
+
+
+_SPINNING_SECONDS = 70e-6
+_SAMPLE = 1000
+
+
+@cache
+def _spins(code: Loaded) -> int:
+    """Return how often to look for work before sleeping: how long a look takes differs tenfold between processors."""
+    from time import perf_counter
+
+    memory, control = aligned_memory(LINE)
+    spin = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(code.address("spin"))
+    shortest = float("inf")
+    for _ in range(3):
+        start = perf_counter()
+        spin(control, _SAMPLE)
+        shortest = min(shortest, perf_counter() - start)
+    del memory
+    return max(int(_SAMPLE * _SPINNING_SECONDS / max(shortest, 1e-9)), 1)
+
+
+_pool: _Pool | None = None
+_owner = threading.Lock()
+
+
+def _forget() -> None:
+    """In a forked child there are no workers; whoever held the lock is not there either."""
+    global _pool, _owner
+    _pool, _owner = None, threading.Lock()
+
+
+def _stop() -> None:
+    """End the workers before the interpreter goes; one that another daemon thread keeps busy ends with the process."""
+    global _pool
+    if _owner.acquire(blocking=False):
+        try:
+            if _pool is not None:
+                _pool.stop()
+            _pool = None
+        finally:
+            _owner.release()
+
+
+atexit.register(_stop)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
