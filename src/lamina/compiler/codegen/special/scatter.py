@@ -1,0 +1,116 @@
+"""Kernels that add at indices: ``scatter_add`` and ``scatter_add_along_axis``.
+
+A thread owns rows of the result, clears them, and looks through all values for those that belong to it. So nobody
+else writes there, and every element is a sum in the order of the values, as in a single thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lamina.compiler.codegen.elements import load_element, store_element
+from lamina.compiler.codegen.emitter import Emitter, Value
+from lamina.compiler.codegen.special.indices import Indices
+from lamina.compiler.codegen.special.job import Job, bytes_at, clear, divide, least, most, split
+from lamina.compiler.graph import ir
+from lamina.dtypes import DType
+
+
+def scatter_units(value: ir.Value) -> int:
+    """One unit is a row of the result: an index, and all of the axes behind."""
+    result = split(value.shape, value.params["axis"])
+    return result.outer * result.length
+
+
+def emit_scatter_add(job: Job) -> None:
+    """``result[o, indices[j], i] += values[o, j, i]`` for j from the first to the last."""
+    f, value = job.f, job.value
+    values, indices = value.operands
+    source = split(values.shape, value.params["axis"], len(indices.shape))
+    chosen = Indices(job, job.operands[1], indices.dtype, value.params["size"])
+
+    def add_rows(outer: Value, first: Value, stop: Value) -> None:
+        with f.loop(f.integer(0), f.integer(source.length)) as position:
+            index = chosen.read(position)
+            with f.when(_between(f, index, first, stop)):
+                row = f.add(f.mul(outer, f.integer(value.params["size"])), index)
+                here = f.add(f.mul(outer, f.integer(source.length)), position)
+                _add_row(job, value.dtype, source.inner, row, here)
+
+    _by_owner(job, add_rows)
+    chosen.report()
+
+
+def emit_scatter_add_along(job: Job) -> None:
+    """``result[o, indices[o, j, i], i] += values[o, j, i]`` for j from the first to the last."""
+    f, value = job.f, job.value
+    values, indices = value.operands
+    source = split(values.shape, value.params["axis"])
+    chosen = Indices(job, job.operands[1], indices.dtype, value.params["size"])
+
+    def add_elements(outer: Value, first: Value, stop: Value) -> None:
+        begin = f.mul(outer, f.integer(source.length * source.inner))
+        with f.loop(f.integer(0), f.integer(source.length * source.inner)) as position:
+            here = f.add(begin, position)
+            index = chosen.read(here)
+            with f.when(_between(f, index, first, stop)):
+                row = f.add(f.mul(outer, f.integer(value.params["size"])), index)
+                inner = divide(f, position, source.inner)[1]
+                there = f.add(f.mul(row, f.integer(source.inner)), inner)
+                _add(job, value.dtype, there, here)
+
+    _by_owner(job, add_elements)
+    chosen.report()
+
+
+def _by_owner(job: Job, add: Callable[[Value, Value, Value], None]) -> None:
+    """Clear the rows of this job, then ``add(outer, first, stop)`` for every outer index and its range of rows."""
+    f, result = job.f, split(job.value.shape, job.value.params["axis"])
+    size, itemsize = f.integer(result.length), job.value.dtype.itemsize
+    if result.length == 0:
+        return
+    row = f.integer(result.inner * itemsize)
+    start = bytes_at(f, job.results[0], f.mul(job.begin, row), 1)
+    clear(f, start, f.mul(f.sub(job.end, job.begin), row))
+    outer_begin, _ = divide(f, job.begin, result.length)
+    outer_end, _ = divide(f, f.add(job.end, f.integer(result.length - 1)), result.length)
+    # An empty range may not begin a line that is not its own.
+    outer_end = f.select(f.icmp("slt", job.begin, job.end), outer_end, outer_begin)
+    with f.loop(outer_begin, outer_end) as outer:
+        line = f.mul(outer, size)
+        first = most(f, f.sub(job.begin, line), f.integer(0))
+        stop = least(f, f.sub(job.end, line), size)
+        add(outer, first, stop)
+
+
+def _between(f: Emitter, index: Value, first: Value, stop: Value) -> Value:
+    return f.icmp("ult", f.sub(index, first), f.sub(stop, first))
+
+
+def _add_row(job: Job, dtype: DType, inner: int, row: Value, here: Value) -> None:
+    """Add a row of the values to one of the result: vectors, then what is left."""
+    f = job.f
+    lanes = job.target.lanes(max(dtype.bits, 16))
+    to, start = f.mul(row, f.integer(inner)), f.mul(here, f.integer(inner))
+    whole = inner - inner % lanes
+    for low, high, width in ((0, whole, lanes), (whole, inner, 0)):
+        if low < high:
+            with f.loop(f.integer(low), f.integer(high), width or 1) as column:
+                _add(job, dtype, f.add(to, column), f.add(start, column), width)
+
+
+def _add(job: Job, dtype: DType, to: Value, here: Value, lanes: int = 0) -> None:
+    """Add elements of the values to elements of the result; a narrow type is rounded each time, as eager does."""
+    f = job.f
+    there = bytes_at(f, job.results[0], to, dtype.itemsize)
+    more = load_element(f, dtype, bytes_at(f, job.operands[0], here, dtype.itemsize), lanes)
+    total = load_element(f, dtype, there, lanes)
+    store_element(f, dtype, added(f, dtype, total, more), there)
+
+
+def added(f: Emitter, dtype: DType, a: Value, b: Value) -> Value:
+    """Return a sum in registers; of truth values, whether either is true."""
+    if dtype.floating:
+        return f.fadd(a, b)
+    return f.binary("or" if dtype.kind == "bool" else "add", a, b)
+
