@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import math
 from functools import cache
 from typing import Any
@@ -15,7 +16,7 @@ from lamina.compiler.codegen.emitter import I64, PTR, Module
 from lamina.compiler.codegen.special.kernel import FAULT_INDEX, SPECIAL, Job
 from lamina.compiler.graph import ir
 from lamina.compiler.runtime.native import assemble, load
-from lamina.compiler.target import AARCH64, AVX2, BASELINE, Target, host
+from lamina.compiler.target import AVX2, BASELINE, Target, host
 from lamina.dtypes import DTYPES, as_dtype
 from lamina.primitives.primitive import Spec
 from lamina.primitives.table import TABLE
@@ -41,7 +42,9 @@ def written(value: ir.Value, target: Target) -> str:
     module = Module(target.triple)
     parameters = [("buffers", PTR), ("begin", I64), ("end", I64), ("scratch", PTR), ("fault", PTR)]
     with module.function("kernel", parameters, internal=False) as f:
-        pointers = [f.load(PTR, f.at(f.arguments["buffers"], f.integer(at), PTR)) for at in range(1 + len(value.operands))]
+        pointers = [
+            f.load(PTR, f.at(f.arguments["buffers"], f.integer(at), PTR)) for at in range(1 + len(value.operands))
+        ]
         operands, results = tuple(pointers[:-1]), tuple(pointers[-1:])
         begin, end, scratch, fault = (f.arguments[name] for name in ("begin", "end", "scratch", "fault"))
         SPECIAL[value.op].emit(Job(f, target, value, operands, results, begin, end, scratch, fault))
@@ -85,7 +88,7 @@ def run(op: str, *arrays: Any, target: Target | None = None, cuts: int = 0, seed
     buffers = np.array([*(each.ctypes.data for each in arrays), result.memory.ctypes.data], np.uintp)
     rng = np.random.default_rng(seed)
     edges = [0, *sorted(rng.integers(0, units + 1, cuts)), units]
-    ranges = list(zip(edges, edges[1:], strict=False))
+    ranges = list(itertools.pairwise(edges))
     rng.shuffle(ranges)
     for begin, end in ranges:
         scratch = Guarded(kernel.scratch(value, target))
@@ -133,7 +136,16 @@ def draw(rng: np.random.Generator, name: str, shape: tuple[int, ...], *, special
     return np.asarray(values).astype(dtype)
 
 
-SHAPES = [((1,), 0), ((7,), 0), ((3, 5), 0), ((3, 5), 1), ((2, 3, 4), 1), ((4, 1, 37), 0), ((5, 200), 1), ((2, 3, 64), 1)]
+SHAPES = [
+    ((1,), 0),
+    ((7,), 0),
+    ((3, 5), 0),
+    ((3, 5), 1),
+    ((2, 3, 4), 1),
+    ((4, 1, 37), 0),
+    ((5, 200), 1),
+    ((2, 3, 64), 1),
+]
 
 
 # --- gathers ----------------------------------------------------------------------------------------------

@@ -92,6 +92,7 @@ class Module:
         self.functions: list[str] = []
         self.declarations: dict[str, str] = {}
         self.constants: dict[str, str] = {}
+        self._known: dict[str, str] = {}
 
     def declare(self, name: str, result: Type, parameters: Sequence[Type]) -> None:
         """Make a function of another module, or an intrinsic, known by its name."""
@@ -122,13 +123,25 @@ class Module:
         emitter = Emitter(self, name, parameters)
         yield emitter
         linkage = "internal " if internal else ""
-        given = ", ".join(
-            f"{type} {' '.join([*each.split()[:-1], '%' + each.split()[-1]])}" for each, type in parameters
-        )
+        given = ", ".join(_parameter(each, type) for each, type in parameters)
         body = "\n".join([*emitter.slots, *emitter.lines])
         self.functions.append(
             f"define {linkage}void @{name}({given}) {self.attributes} {notes} {{\nentry:\n{body}\n  ret void\n}}\n"
         )
+
+    def shared(self, name: str) -> str:
+        """Return the function that does what the last one written does: itself, or an earlier one equal to it."""
+        key = self.functions[-1].replace(f"@{name}(", "@(")
+        found = self._known.setdefault(key, name)
+        if found != name:
+            self.functions.pop()
+        return found
+
+    def data(self, content: bytes) -> Value:
+        """Return a pointer to constant bytes."""
+        text = "".join(f"\\{byte:02x}" for byte in content)
+        body = f'[{len(content)} x i8] c"{text}"'
+        return Value(self.constants.setdefault(body, f"@table{len(self.constants)}"), PTR)
 
     def __str__(self) -> str:
         head = f'target triple = "{self.triple}"\n' if self.triple else ""
@@ -255,6 +268,15 @@ class Emitter:
             self.write(text)
             return Value("", VOID)
         return self._new(text, result)
+
+    def call_address(self, address: Value, result: Type, *operands: Value) -> Value:
+        """Call a function by its address, which the program is given when it runs."""
+        given = ", ".join(f"{each.type} {each.text}" for each in operands)
+        return self._new(f"call {result} {address.text}({given})", result)
+
+    def call_here(self, name: str, operands: Sequence[Value]) -> None:
+        """Call a function that this module defines."""
+        self.write(f"call void @{name}({', '.join(f'{each.type} {each.text}' for each in operands)})")
 
     # --- comparison and choice ---
 

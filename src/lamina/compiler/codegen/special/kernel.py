@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from lamina.compiler.codegen.special.gather import emit_take, emit_take_along, take_along_units, take_units
 from lamina.compiler.codegen.special.job import FAULT_CALLBACK, FAULT_INDEX, Job, SpecialKernel, no_scratch
-from lamina.compiler.codegen.special.philox import emit_random_bits, random_units
 from lamina.compiler.codegen.special.lines import line_units
+from lamina.compiler.codegen.special.philox import emit_random_bits, random_units
 from lamina.compiler.codegen.special.positions import emit_argmax, emit_argmin
 from lamina.compiler.codegen.special.scatter import emit_scatter_add, emit_scatter_add_along, scatter_units
 

@@ -113,4 +113,3 @@ def added(f: Emitter, dtype: DType, a: Value, b: Value) -> Value:
     if dtype.floating:
         return f.fadd(a, b)
     return f.binary("or" if dtype.kind == "bool" else "add", a, b)
-

@@ -1,0 +1,121 @@
+"""Operations that a compiled program leaves to the eager backend: it calls back into Python.
+
+A factorisation costs the cube of its size, a call back some microseconds. The program makes the call in one thread,
+between barriers, with `emit_fallback`. An exception stops the program before it writes a variable, and is raised by
+whoever called it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Sequence
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lamina.backends.protocol import numpy_dtype
+from lamina.backends.registry import get_backend
+from lamina.compiler.codegen.emitter import I64, PTR
+from lamina.compiler.codegen.special.job import FAULT_CALLBACK
+from lamina.primitives.table import TABLE
+from lamina.tensor import Tensor
+
+if TYPE_CHECKING:
+    from lamina.compiler.codegen.emitter import Emitter, Value
+    from lamina.compiler.graph import ir
+    from lamina.primitives.primitive import Spec
+
+FALLBACKS = frozenset({"cholesky", "eigh", "inv", "qr", "slogdet", "solve", "svd"})
+
+_Pointers = ctypes.POINTER(ctypes.c_void_p)
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, _Pointers, _Pointers)
+
+
+class Fallback:
+    """What a program may ask of the eager backend.
+
+    Parameters
+    ----------
+    values : sequence of graph values
+        The operations; the program names one by its place here.
+
+    Attributes
+    ----------
+    callback : ctypes function ``int64(int64 number, void** operands, void** results)``
+        Computes an operation on C-contiguous arrays; returns 0, or ``FAULT_CALLBACK`` when an exception was kept.
+        Any thread may call it. It lives as long as this object.
+    """
+
+    def __init__(self, values: Sequence[ir.Value]) -> None:
+        self._values = tuple(values)
+        self._lock = Lock()
+        self._pending: BaseException | None = None
+        self.callback = _Callback(self._run)
+
+    def raise_pending(self) -> None:
+        """Raise the exception that stopped the program, if one did."""
+        with self._lock:
+            error, self._pending = self._pending, None
+        if error is not None:
+            raise error
+
+    def _run(self, number: int, operands: Any, results: Any) -> int:
+        # Everything is kept, an interruption from the keyboard too: an exception that leaves here is printed and lost.
+        try:
+            self._compute(self._values[number], operands, results)
+        except BaseException as error:
+            with self._lock:
+                self._pending = self._pending or error
+            return FAULT_CALLBACK
+        return 0
+
+    def _compute(self, value: ir.Value, operands: Any, results: Any) -> None:
+        backend = get_backend("cpu")
+        given = [Tensor(_array(operands[at], operand.spec), backend) for at, operand in enumerate(value.operands)]
+        # The primitive rather than the backend's method: it explains failures as eager code does.
+        found = TABLE[value.op](*given, **value.params)._data
+        several = isinstance(value.spec, tuple)
+        specs, arrays = (value.spec, found) if several else ((value.spec,), (found,))
+        for at, (spec, array) in enumerate(zip(specs, arrays, strict=True)):
+            np.copyto(_array(results[at], spec), array, casting="no")
+
+
+def _array(address: int | None, spec: Spec) -> npt.NDArray[Any]:
+    """Return memory as an array."""
+    dtype = numpy_dtype(spec.dtype)
+    size = math.prod(spec.shape)
+    if not size or address is None:
+        return np.empty(spec.shape, dtype)
+    memory: Any = (ctypes.c_char * (size * dtype.itemsize)).from_address(address)
+    return np.ndarray(spec.shape, dtype, memory)
+
+
+def emit_fallback(
+    f: Emitter, callback: Value, number: int, operands: Sequence[Value], results: Sequence[Value], fault: Value
+) -> None:
+    """Write the call of a fallback, for a single thread.
+
+    Parameters
+    ----------
+    f : Emitter
+    callback : Value
+        The address that `Fallback.callback` has.
+    number : int
+        Which of the fallback's values.
+    operands, results : sequence of Value
+        Pointers to C-contiguous arrays.
+    fault : Value
+        Pointer to an int64, which becomes ``FAULT_CALLBACK`` when the operation failed.
+    """
+    tables = []
+    for pointers in (operands, results):
+        table = f.slot(PTR, max(len(pointers), 1))
+        for at, pointer in enumerate(pointers):
+            f.store(pointer, f.at(table, f.integer(at), PTR))
+        tables.append(table)
+    code = f.call_address(callback, I64, f.integer(number), *tables)
+    with f.when(f.icmp("ne", code, f.integer(0))):
+        f.write(f"store atomic i64 {code.text}, ptr {fault.text} monotonic, align 8")
