@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 LINE = 128  # processors fetch cache lines in pairs; what different threads write lies this far apart
 ARRIVED, GENERATION, FAULT, YIELD, SIZE = 0, LINE, 2 * LINE, 2 * LINE + 8, 3 * LINE
-_SPINS = 2000  # before a waiting thread offers its processor to others; some 50 us
+_SPINS = 127  # pauses before a waiting thread first offers its processor to others; some 3 us
 
 
 class RuntimeBlock:
@@ -145,12 +145,20 @@ def _define_barrier(module: Module, name: str, target: Target) -> None:
 
 
 def emit_wait(f: Emitter, target: Target, runtime: Value, waiting: Callable[[], Value]) -> None:
-    """Write a loop that lasts while ``waiting()`` finds it must; after a while others get the processor."""
+    """Write a loop that lasts while ``waiting()`` finds it must; now and then others get the processor."""
     spins = f.variable(f.integer(0))
     with f.while_() as loop:
         loop.leave_unless(waiting())
-        emit_pause(f, target)
         f.set(spins, f.add(f.get(spins), f.integer(1)))
-        with f.when(f.icmp("sgt", f.get(spins), f.integer(_SPINS))):
-            give_way = f.load(PTR, offset(f, runtime, YIELD))
-            f.write(f"call i32 {give_way.text}()")
+        emit_pauses(f, target, runtime, f.get(spins))
+
+
+def emit_pauses(f: Emitter, target: Target, runtime: Value, spins: Value) -> None:
+    """Write the pause of a loop that only waits.
+
+    Where another thread of this process wants the same processor, the one that is waited for must get it soon.
+    """
+    emit_pause(f, target)
+    with f.when(f.icmp("eq", f.binary("and", spins, f.integer(_SPINS)), f.integer(_SPINS))):
+        give_way = f.load(PTR, offset(f, runtime, YIELD))
+        f.write(f"call i32 {give_way.text}()")

@@ -9,13 +9,13 @@ offset  content
 8       address of the program
 16      its buffers
 24      how often a worker looks for an order before it sleeps
-128     how many workers have yet to finish
-256     not 0 when workers are to end after this order
+128     not 0 when workers are to end after this order
 264     address of a function that offers the processor to others
 272     address of ``wait(control, state)``: sleep while the state is 1; may return early
 280     address of ``wake(control, state)``: end such a sleep
 288     address of C's ``syscall``, where the two above use it
-384 +   for each worker, 128 bytes apart, 4 bytes: 1 while it sleeps
+384 +   for each worker, 128 bytes apart: its state, 4 bytes, 1 while it sleeps
+392 +   the last order that it carried out
 ======  ==================================================================================
 
 The order is one word so that a worker that is not needed never reads the other fields, which the next order may be
@@ -28,15 +28,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lamina.compiler.codegen.emitter import I32, I64, PTR, Emitter, Module, Value
-from lamina.compiler.runtime.barrier import LINE, YIELD, emit_pause, emit_wait, load_atomic, offset, store_atomic
+from lamina.compiler.runtime.barrier import (
+    LINE,
+    YIELD,
+    emit_pause,
+    emit_pauses,
+    emit_wait,
+    load_atomic,
+    offset,
+    store_atomic,
+)
 
 if TYPE_CHECKING:
     from lamina.compiler.target import Target
 
 ORDER, PROGRAM, BUFFERS, SPINS = 0, 8, 16, 24
-PENDING = LINE
-STOPPING, WAIT, WAKE, SYSCALL = 2 * LINE, 2 * LINE + 16, 2 * LINE + 24, 2 * LINE + 32
+STOPPING, WAIT, WAKE, SYSCALL = LINE, 2 * LINE + 16, 2 * LINE + 24, 2 * LINE + 32
 STATES = 3 * LINE
+_DONE = 8  # behind the state
 _THREADS_SHIFT = 48
 _FUTEX_WAIT, _FUTEX_WAKE = 128, 129  # among the threads of this process
 _FUTEX = {"x86_64": 202, "aarch64": 98}  # system calls of Linux
@@ -80,10 +89,8 @@ def _emit_launch(module: Module, target: Target) -> None:
     parameters = [("control", PTR), ("program", PTR), ("buffers", PTR), ("threads", I64)]
     with module.function("launch", parameters, internal=False) as f:
         control, program, buffers, threads = (f.arguments[name] for name, _ in parameters)
-        pending = offset(f, control, PENDING)
         f.store(program, offset(f, control, PROGRAM))
         f.store(buffers, offset(f, control, BUFFERS))
-        store_atomic(f, f.sub(threads, f.integer(1)), pending, "monotonic")
         count = f.add(load_atomic(f, control, "monotonic"), f.integer(1))
         count = f.binary("and", count, f.integer((1 << _THREADS_SHIFT) - 1))
         order = f.binary("or", count, f.binary("shl", threads, f.integer(_THREADS_SHIFT)))
@@ -95,7 +102,9 @@ def _emit_launch(module: Module, target: Target) -> None:
                 with f.when(_sleeps(f, before)):
                     _call(f, f.load(PTR, offset(f, control, WAKE)), control, state)
         _call(f, program, buffers, f.integer(0), threads)
-        emit_wait(f, target, control, lambda: f.icmp("ne", load_atomic(f, pending), f.integer(0)))
+        with f.loop(f.integer(1), threads) as worker:
+            done = offset(f, _state(f, control, worker), _DONE)
+            emit_wait(f, target, control, lambda: f.icmp("ne", load_atomic(f, done), order))
 
 
 def _emit_worker(module: Module, target: Target) -> None:
@@ -112,22 +121,22 @@ def _emit_worker(module: Module, target: Target) -> None:
                 tired = f.icmp("sge", f.get(spins), limit)
                 with f.when(tired):
                     _emit_sleep(f, control, state, f.get(seen))
-                emit_pause(f, target)
                 f.set(spins, f.add(f.get(spins), f.integer(1)))
+                emit_pauses(f, target, control, f.get(spins))
             with f.when(f.icmp("ne", order, f.get(seen))):
                 f.set(seen, order)
                 threads = f.binary("lshr", order, f.integer(_THREADS_SHIFT))
                 with f.when(f.icmp("ult", index, threads)):
-                    _emit_share(f, control, index, threads)
+                    _emit_share(f, control, index, order)
                     f.set(spins, f.integer(0))
 
 
-def _emit_share(f: Emitter, control: Value, index: Value, threads: Value) -> None:
+def _emit_share(f: Emitter, control: Value, index: Value, order: Value) -> None:
     program, buffers = (f.load(PTR, offset(f, control, place)) for place in (PROGRAM, BUFFERS))
-    _call(f, program, buffers, index, threads)
-    # Read before finishing: afterwards the block may be gone.
+    _call(f, program, buffers, index, f.binary("lshr", order, f.integer(_THREADS_SHIFT)))
+    # Read before finishing: afterwards the launch returns, and what it wrote may change.
     stopping = f.load(I64, offset(f, control, STOPPING))
-    f.write(f"atomicrmw sub ptr {offset(f, control, PENDING).text}, i64 1 acq_rel, align 8")
+    store_atomic(f, order, offset(f, _state(f, control, index), _DONE))
     f.leave(f.icmp("ne", stopping, f.integer(0)))
 
 
