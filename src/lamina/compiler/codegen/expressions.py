@@ -1,0 +1,176 @@
+"""Expressions: elementwise operations and reads from memory, written where a kernel needs their value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from lamina.compiler.codegen.elements import literal, load_element, store_element
+from lamina.compiler.codegen.elementwise import emit_elementwise
+from lamina.compiler.codegen.emitter import I64, Emitter, Type, Value
+from lamina.compiler.graph import ir
+from lamina.compiler.schedule.accesses import in_memory
+from lamina.compiler.schedule.fusion import COPY, Fused
+from lamina.compiler.schedule.kernels import Kernel
+from lamina.compiler.schedule.views import VIEWS, Affine, Index, operand_index
+from lamina.compiler.target import Target
+
+
+@dataclass
+class Body:
+    """What a kernel's function is written with.
+
+    Attributes
+    ----------
+    f : Emitter
+    target : Target
+    kernel : Kernel
+    fused : Fused
+    pointers : mapping of graph value to pointer
+        The memory of every value that the kernel reads or writes.
+    """
+
+    f: Emitter
+    target: Target
+    kernel: Kernel
+    fused: Fused
+    pointers: Mapping[ir.Value, Value]
+
+
+class Step:
+    """The values of expressions at one step of a kernel's loops.
+
+    Parameters
+    ----------
+    body : Body
+    loops : sequence of Value
+        The index of every loop; that of the vector loop is the index of the first lane.
+    lane_loop : int or None
+        The loop along which a vector runs.
+    lanes : int
+        How many elements at once; 0 is one, as a scalar.
+    """
+
+    def __init__(self, body: Body, loops: Sequence[Value], lane_loop: int | None, lanes: int) -> None:
+        self.body = body
+        self.f = body.f
+        self.loops = loops
+        self.lane_loop = lane_loop if lanes else None
+        self.lanes = lanes
+        self._known: dict[tuple[ir.Value, Index], Value] = {}
+        self._addresses: dict[tuple[ir.Value, Affine], Value] = {}
+
+    def bind(self, value: ir.Value, index: Index, found: Value) -> None:
+        """Say what a value is that is not an expression: a sum, or an element of a product."""
+        self._known[value, index] = found
+
+    def of(self, value: ir.Value, index: Index) -> Value:
+        """Return a value: a vector, or a scalar where it is the same in every lane."""
+        key = value, index
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = self._new(value, index)
+        return found
+
+    def wide(self, value: ir.Value, index: Index) -> Value:
+        """Return a value in every lane."""
+        return self.f.splat(self.of(value, index), self.lanes)
+
+    def _new(self, value: ir.Value, index: Index) -> Value:
+        body = self.body
+        if value.op == "full":
+            return literal(self.f, value.dtype, value.params["value"], 0)
+        read = in_memory(body.kernel, body.fused, value, index)
+        if read is not None:
+            assert read.place is not None
+            return self.load(read.base, read.place)
+        dims = len(body.kernel.dims)
+        if value.op in VIEWS or value.op == COPY:
+            return self.of(value.operands[0], operand_index(value, 0, index, dims))
+        operands = [self.of(each, operand_index(value, at, index, dims)) for at, each in enumerate(value.operands)]
+        lanes = max([each.type.lanes for each in operands], default=0)
+        if lanes:
+            operands = [self.f.splat(each, lanes) for each in operands]
+        types = [each.dtype for each in value.operands]
+        return emit_elementwise(self.f, value.op, types, value.dtype, value.params, operands)
+
+    # --- memory ---
+
+    def address(self, base: ir.Value, place: Affine) -> Value:
+        """Return a pointer to an element of a value in memory, the first lane's."""
+        key = base, place
+        found = self._addresses.get(key)
+        if found is None:
+            f, pointer = self.f, self.body.pointers[base]
+            number = offset(f, place, self.loops)
+            found = self._addresses[key] = f.at(pointer, number, element_type(base))
+        return found
+
+    def load(self, base: ir.Value, place: Affine) -> Value:
+        """Return an element in memory, or one for each lane."""
+        pointer = self.address(base, place)
+        stride = place[self.lane_loop] if self.lane_loop is not None else 0
+        if stride == 0:
+            return load_element(self.f, base.dtype, pointer)
+        if stride == 1:
+            return load_element(self.f, base.dtype, pointer, self.lanes)
+        f = self.f
+        elements = [
+            load_element(f, base.dtype, f.at(pointer, f.integer(lane * stride), element_type(base)))
+            for lane in range(self.lanes)
+        ]
+        total = Value("poison", elements[0].type.of(self.lanes))
+        for lane, element in enumerate(elements):
+            total = f.insert(total, element, lane)
+        return total
+
+    def store(self, base: ir.Value, place: Affine, value: Value) -> None:
+        """Write an element, or one for each lane."""
+        f, pointer = self.f, self.address(base, place)
+        stride = place[self.lane_loop] if self.lane_loop is not None else 1
+        value = f.splat(value, self.lanes)
+        if stride == 1:
+            store_element(f, base.dtype, value, pointer)
+            return
+        for lane in range(self.lanes):
+            at = f.at(pointer, f.integer(lane * stride), element_type(base))
+            store_element(f, base.dtype, f.extract(value, lane), at)
+
+
+def element_type(value: ir.Value) -> Type:
+    """Return the type by which the memory of a value is counted."""
+    return Type(f"i{value.dtype.itemsize * 8}")
+
+
+def offset(f: Emitter, place: Affine, loops: Sequence[Value]) -> Value:
+    """Return an affine function of the loops' indices."""
+    total = f.integer(place[-1])
+    for coefficient, index in zip(place, loops, strict=False):
+        if coefficient:
+            total = f.add(total, f.mul(index, f.integer(coefficient)))
+    return total
+
+
+def pieces(count: int, lanes: int) -> Iterator[tuple[int, int]]:
+    """Yield where the rest of a loop begins and how many lanes it takes, by powers of two below ``lanes``."""
+    at = count - count % lanes
+    width = lanes // 2
+    while at < count:
+        if count - at >= width:
+            yield at, width
+            at += width
+        width = max(width // 2, 1)
+
+
+@contextmanager
+def nest(f: Emitter, sizes: Sequence[int]) -> Iterator[list[Value]]:
+    """Open loops over sizes, one inside the other; one of length one is index 0."""
+    if not sizes:
+        yield []
+        return
+    with f.loop(f.integer(0), f.integer(sizes[0])) as index, nest(f, sizes[1:]) as rest:
+        yield [index, *rest]
+
+
+ZERO = Value("0", I64)

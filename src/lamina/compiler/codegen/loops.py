@@ -1,0 +1,141 @@
+"""Loops of elementwise operations, vectors along the last one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+
+from lamina.compiler.codegen.emitter import Emitter, Value
+from lamina.compiler.codegen.expressions import ZERO, Body, Step, nest, pieces
+from lamina.compiler.graph import ir
+from lamina.compiler.schedule.accesses import place_of
+from lamina.compiler.schedule.kernels import Loops
+from lamina.compiler.schedule.order import Share
+from lamina.compiler.schedule.views import Affine, Shape, combined, contiguous
+
+# Writes one step of a loop: (index of the first element, how many at once, 0 for one as a scalar).
+StepWriter = Callable[[Value, int], None]
+
+
+def emit_loops(body: Body, share: Share, lanes: int, begin: Value, end: Value, places: Iterable[Affine]) -> None:
+    """Write a kernel of elementwise operations for the units from ``begin`` to ``end``.
+
+    Parameters
+    ----------
+    body : Body
+    share : Share
+    lanes : int
+        How many elements a vector holds.
+    begin, end : Value
+    places : iterable of tuple of int
+        Where the kernel reads, for neighbouring loops that all of memory runs through in one go are one.
+    """
+    kernel = body.kernel
+    assert isinstance(kernel, Loops)
+    stored = destinations(body, kernel)
+    if not kernel.dims:
+        _run(Step(body, [], None, 0), body, stored)
+        return
+    merged = merge(kernel.dims, [*places, *(place for _, _, place in stored)], share.loop)
+    last = merged[-1]
+    size = math.prod(kernel.dims[loop] for loop in last)
+
+    def write(loops: list[Value]) -> StepWriter:
+        return lambda at, width: _run(Step(body, [*loops[:-1], at], len(kernel.dims) - 1, width), body, stored)
+
+    with ExitStack() as stack:
+        loops = opened(stack, body.f, kernel.dims, merged, share, begin, end)
+        if share.loop is not None and share.loop in last:
+            walk_share(body.f, share, size, lanes, begin, end, write(loops))
+        else:
+            walk(body.f, ZERO, body.f.integer(size), lanes, write(loops))
+
+
+def destinations(body: Body, kernel: Loops) -> list[tuple[ir.Value, ir.Value, Affine]]:
+    """Return the values to store, each with whose memory it goes to, and where in it."""
+    dims = len(kernel.dims)
+    if kernel.into is not None:
+        (part,) = kernel.computed
+        into = kernel.into
+        index = place_of(kernel, part)
+        return [(part, into.base, combined(index, into.strides, into.offset, dims))]
+    return [
+        (value, value, combined(place_of(kernel, value), contiguous(value.shape), 0, dims))
+        for value in kernel.computed
+        if value in body.pointers
+    ]
+
+
+def _run(step: Step, body: Body, stored: Sequence[tuple[ir.Value, ir.Value, Affine]]) -> None:
+    """Compute everything, then store it: what is overwritten has been read."""
+    values = [step.of(value, place_of(body.kernel, value)) for value, _, _ in stored]
+    for (_, base, place), value in zip(stored, values, strict=True):
+        step.store(base, place, value)
+
+
+def merge(dims: Shape, places: Sequence[Affine], divided: int | None) -> list[list[int]]:
+    """Return neighbouring loops in groups, each of which is one run through memory for all places.
+
+    The loop that is divided among threads stays by itself, unless it is the only one.
+    """
+    groups = [[0]]
+    for loop in range(1, len(dims)):
+        before = groups[-1][-1]
+        one = before != divided and all(place[before] == place[loop] * dims[loop] for place in places)
+        if one:
+            groups[-1].append(loop)
+        else:
+            groups.append([loop])
+    return groups
+
+
+def opened(
+    stack: ExitStack, f: Emitter, dims: Shape, groups: list[list[int]], share: Share, begin: Value, end: Value
+) -> list[Value]:
+    """Open all loops but the last group's, and return the index of every loop."""
+    loops = [ZERO] * len(dims)
+    for group in groups[:-1]:
+        size = math.prod(dims[loop] for loop in group)
+        if share.loop in group:
+            index = stack.enter_context(f.loop(begin, end))
+        else:
+            index = stack.enter_context(nest(f, [size]))[0]
+        loops[group[-1]] = index
+    return loops
+
+
+def walk(f: Emitter, start: Value, stop: Value, lanes: int, write: StepWriter) -> None:
+    """Step from ``start`` to ``stop`` by vectors; what is left by narrower ones, or one by one."""
+    if start.literal == 0 and stop.literal is not None:
+        size = stop.literal
+        whole = size - size % lanes
+        if whole:
+            with f.loop(ZERO, f.integer(whole), lanes) as at:
+                write(at, lanes)
+        for at_number, width in pieces(size, lanes):
+            write(f.integer(at_number), width if width > 1 else 0)
+        return
+    length = f.sub(stop, start)
+    whole_length = f.sub(length, f.binary("srem", length, f.integer(lanes)))
+    middle = f.add(start, whole_length)
+    with f.loop(start, middle, lanes) as at:
+        write(at, lanes)
+    with f.loop(middle, stop) as at:
+        write(at, 0)
+
+
+def walk_share(f: Emitter, share: Share, size: int, lanes: int, begin: Value, end: Value, write: StepWriter) -> None:
+    """Step through a thread's units of a loop that is divided, of elements or of whole vectors."""
+    if share.grain == 1:
+        walk(f, begin, end, lanes, write)
+        return
+    start = f.mul(begin, f.integer(share.grain))
+    whole = f.integer(size - size % lanes)
+    stop = f.intrinsic("smin", f.mul(end, f.integer(share.grain)), whole)
+    with f.loop(start, stop, lanes) as at:
+        write(at, lanes)
+    if size % lanes:
+        with f.when(f.icmp("eq", end, f.integer(share.units))):
+            for number, width in pieces(size, lanes):
+                write(f.integer(number), width if width > 1 else 0)

@@ -1,0 +1,130 @@
+"""Matrix products with what is made of them."""
+
+from __future__ import annotations
+
+import math
+from contextlib import ExitStack
+from itertools import pairwise
+
+from lamina.compiler.codegen.emitter import Emitter, Value
+from lamina.compiler.codegen.expressions import ZERO, Body, Step, element_type, nest, offset
+from lamina.compiler.codegen.matmul import Product, emit_product, scratch_bytes
+from lamina.compiler.schedule.kernels import MatrixProduct
+from lamina.compiler.schedule.order import Share
+from lamina.compiler.schedule.views import Shape, View, combined, contiguous
+from lamina.compiler.target import Target
+
+
+class Layout:
+    """How a kernel's product is computed: as one of matrices, or as a batch of them.
+
+    Where the second operand is the same for the whole batch, and the first runs through memory in one go, all rows of
+    the batch are the rows of one product.
+    """
+
+    def __init__(self, kernel: MatrixProduct) -> None:
+        assert kernel.value is not None
+        assert kernel.a is not None
+        assert kernel.b is not None
+        shape = kernel.value.shape
+        self.a, self.b = _with_batch(kernel.a, shape), _with_batch(kernel.b, shape)
+        batch, rows, columns = shape[:-2], shape[-2], shape[-1]
+        depth = kernel.value.operands[0].shape[-1]
+        outer = [(size, stride) for size, stride in zip((*batch, rows), self.a.strides[:-1], strict=True) if size != 1]
+        together = all(a[1] == b[1] * b[0] for a, b in pairwise(outer))
+        self.one = not any(size != 1 for size in batch) or (not any(self.b.strides[:-2]) and together)
+        row_stride = outer[-1][1] if self.one and outer else self.a.strides[-2]
+        self.product = Product(
+            math.prod(batch) * rows if self.one else rows,
+            columns,
+            depth,
+            kernel.value.dtype,
+            (row_stride, self.a.strides[-1]),
+            (self.b.strides[-2], self.b.strides[-1]),
+        )
+        self.row_dims = kernel.dims if columns == 1 else kernel.dims[:-1]
+
+
+def _with_batch(view: View, shape: Shape) -> View:
+    """Return an operand with a stride for every batch axis of the result: 0 where it is broadcast."""
+    added = len(shape) - len(view.strides)
+    return View(view.base, (0,) * added + view.strides, view.offset)
+
+
+def product_scratch(kernel: MatrixProduct, target: Target) -> int:
+    """Return the bytes of scratch memory that one thread needs."""
+    return scratch_bytes(Layout(kernel).product, target)
+
+
+def emit_matrix_product(body: Body, share: Share, begin: Value, end: Value, scratch: Value) -> None:
+    """Write a matrix product for the units of its rows, or of its batch, from ``begin`` to ``end``."""
+    kernel, f = body.kernel, body.f
+    assert isinstance(kernel, MatrixProduct)
+    assert kernel.value is not None
+    layout = Layout(kernel)
+    if layout.one:
+        per_unit = layout.product.m // share.units if share.units else 0
+        first, last = f.mul(begin, f.integer(per_unit)), f.mul(end, f.integer(per_unit))
+        if not kernel.dims or share.loop is None or not layout.row_dims:
+            first, last = ZERO, f.integer(layout.product.m)
+        _emit_one(body, layout, [], first, last, scratch)
+        return
+    batch = list(kernel.value.shape[:-2])
+    with ExitStack() as stack:
+        loops: list[Value] = []
+        for size in batch:
+            if size == 1:
+                loops.append(ZERO)
+            elif not any(each.text != "0" for each in loops) and share.loop == 0:
+                loops.append(stack.enter_context(f.loop(begin, end)))
+            else:
+                loops.append(stack.enter_context(nest(f, [size]))[0])
+        _emit_one(body, layout, loops, ZERO, f.integer(layout.product.m), scratch)
+
+
+def _emit_one(body: Body, layout: Layout, batch: list[Value], first: Value, last: Value, scratch: Value) -> None:
+    kernel, f = body.kernel, body.f
+    assert isinstance(kernel, MatrixProduct)
+    assert kernel.value is not None
+    pointers = []
+    for view in (layout.a, layout.b):
+        place = (*view.strides[: len(batch)], view.offset) if batch else (view.offset,)
+        at = offset(f, place, batch)
+        pointers.append(f.at(body.pointers[view.base], at, element_type(view.base)))
+    shape = kernel.value.shape
+    outer = [index for index, size in zip(batch, shape[:-2], strict=False) if size != 1] if batch else []
+
+    def epilogue(f: Emitter, row: Value, column: Value, value: Value) -> None:
+        rows = [*outer, *([row] if shape[-2] != 1 else [])] if batch else _unravelled(f, row, layout.row_dims)
+        loops = rows if shape[-1] == 1 else [*rows, column]
+        _finish(Step(body, loops, None if shape[-1] == 1 else len(loops) - 1, value.type.lanes), body, value)
+
+    emit_product(f, body.target, layout.product, pointers[0], pointers[1], first, last, scratch, epilogue)
+
+
+def _unravelled(f: Emitter, row: Value, dims: Shape) -> list[Value]:
+    """Return the index along each axis of a row counted through all of them."""
+    indices: list[Value] = []
+    for size in reversed(dims[1:]):
+        indices.append(f.binary("urem", row, f.integer(size)))
+        row = f.binary("udiv", row, f.integer(size))
+    return [row, *reversed(indices)] if dims else []
+
+
+def _finish(step: Step, body: Body, value: Value) -> None:
+    """Compute what is made of elements of the product, and store what is to be kept."""
+    kernel = body.kernel
+    assert isinstance(kernel, MatrixProduct)
+    assert kernel.value is not None
+    dims = len(kernel.dims)
+    index = kernel.index_of(kernel.value)
+    assert index is not None
+    step.bind(kernel.value, index, value)
+    results = []
+    for each in kernel.computed:
+        at = kernel.index_of(each)
+        assert at is not None
+        if each in body.pointers:
+            results.append((each, combined(at, contiguous(each.shape), 0, dims), step.of(each, at)))
+    for each, place, found in results:
+        step.store(each, place, found)

@@ -1,0 +1,249 @@
+"""Reductions: running totals in vectors, with what is reduced computed as it is needed.
+
+Along the last axis a vector holds several running totals of one result, which are combined at the end; along another
+axis each lane holds the total of its own result. Either order is fixed by the shapes alone, so a result does not
+depend on how many threads there are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from lamina.compiler.codegen.elements import literal, narrow, register_type
+from lamina.compiler.codegen.elementwise import emit_elementwise
+from lamina.compiler.codegen.emitter import Emitter, Value, Variable
+from lamina.compiler.codegen.expressions import ZERO, Body, Step, nest, pieces
+from lamina.compiler.codegen.loops import walk_share
+from lamina.compiler.graph import ir
+from lamina.compiler.schedule.kernels import Reduction
+from lamina.compiler.schedule.order import Share
+from lamina.compiler.schedule.views import combined, contiguous
+from lamina.dtypes import DType, bool_, integer_info
+
+UNROLLED = 4
+"""How many vectors are totalled at a time: an addition takes four cycles, and one can begin in each."""
+
+
+def emit_reduction(body: Body, share: Share, lanes: int, begin: Value, end: Value) -> None:
+    """Write a reduction for the units of its results from ``begin`` to ``end``."""
+    kernel = body.kernel
+    assert isinstance(kernel, Reduction)
+    writer = _ReductionWriter(body, kernel, lanes)
+    kept = list(kernel.kept)
+    last = len(kernel.dims) - 1
+    with ExitStack() as stack:
+        loops = [ZERO] * len(kernel.dims)
+        for loop in kept:
+            if loop == last:
+                continue
+            if loop == share.loop:
+                loops[loop] = stack.enter_context(body.f.loop(begin, end))
+            else:
+                loops[loop] = stack.enter_context(nest(body.f, [kernel.dims[loop]]))[0]
+        if kept and kept[-1] == last:
+            _columns(writer, loops, share, begin, end)
+        else:
+            writer.along_last(loops)
+
+
+def _columns(writer: _ReductionWriter, loops: list[Value], share: Share, begin: Value, end: Value) -> None:
+    f, lanes = writer.f, writer.lanes
+    size = writer.kernel.dims[-1]
+    if share.loop == len(loops) - 1:
+        walk_share(f, share, size, lanes, begin, end, lambda at, width: writer.column(loops, [at], width))
+        return
+    block = lanes * UNROLLED
+    blocks = size - size % block
+    if blocks:
+        with f.loop(ZERO, f.integer(blocks), block) as at:
+            writer.column(loops, [f.add(at, f.integer(lanes * each)) for each in range(UNROLLED)], lanes)
+    if size - blocks >= lanes:
+        with f.loop(f.integer(blocks), f.integer(size - size % lanes), lanes) as at:
+            writer.column(loops, [at], lanes)
+    for number, width in pieces(size, lanes):
+        writer.column(loops, [f.integer(number)], width if width > 1 else 0)
+
+
+class _ReductionWriter:
+    """Writes the totals of one kernel."""
+
+    def __init__(self, body: Body, kernel: Reduction, lanes: int) -> None:
+        self.body = body
+        self.f = body.f
+        self.kernel = kernel
+        self.lanes = lanes
+        self.inner = [loop for loop in sorted(kernel.reduced) if loop != len(kernel.dims) - 1]
+        self.empty = any(kernel.dims[loop] == 0 for loop in kernel.reduced)
+        # Without loops there is nothing to tell the two kinds of value apart, nor any need to.
+        self.before = [each for each in kernel.computed if kernel.index_of(each) is None]
+        self.after = [each for each in kernel.computed if kernel.index_of(each) is not None]
+
+    # --- a vector along the last axis, which is reduced ---
+
+    def along_last(self, loops: list[Value]) -> None:
+        """Write the totals of one result, and what is made of them."""
+        f, lanes = self.f, self.lanes
+        last = len(self.kernel.dims) - 1
+        size = self.kernel.dims[last] if self.kernel.reduced else 1
+        unrolled = UNROLLED if size >= UNROLLED * lanes else 1
+        wide = [self._first(lanes) for _ in range(unrolled)] if size >= lanes else []
+        single = self._first(0)
+        with nest(f, [self.kernel.dims[loop] for loop in self.inner]) as indices:
+            inside = list(loops)
+            for loop, index in zip(self.inner, indices, strict=True):
+                inside[loop] = index
+            self._run_along(inside, size, wide, single)
+        totals = []
+        for place, value in enumerate(self.kernel.values):
+            parts = [f.get(each[place]) for each in wide]
+            while len(parts) > 1:
+                parts = [self._combine(value, a, b) for a, b in zip(parts[::2], parts[1::2], strict=True)]
+            total = f.get(single[place])
+            if parts:
+                total = self._combine(value, self._across(value, parts[0]), total)
+            totals.append(total)
+        self._finish(Step(self.body, loops, None, 0), totals)
+
+    def _run_along(self, loops: list[Value], size: int, wide: list[list[Variable]], single: list[Variable]) -> None:
+        f, lanes = self.f, self.lanes
+        if not self.kernel.reduced:
+            self._add(loops, ZERO, 0, single)
+            return
+        block = lanes * len(wide)
+        blocks = size - size % block if block else 0
+        if blocks:
+            with f.loop(ZERO, f.integer(blocks), block) as at:
+                for place, totals in enumerate(wide):
+                    self._add(loops, f.add(at, f.integer(place * lanes)), lanes, totals)
+        if size - size % lanes > blocks:
+            with f.loop(f.integer(blocks), f.integer(size - size % lanes), lanes) as at:
+                self._add(loops, at, lanes, wide[0])
+        for number, width in pieces(size, lanes):
+            self._add(loops, f.integer(number), width if width > 1 else 0, single)
+
+    def _add(self, loops: Sequence[Value], at: Value, width: int, totals: list[Variable]) -> None:
+        """Add the elements of one step to running totals; a narrow vector's are added up first."""
+        f = self.f
+        last = len(self.kernel.dims) - 1
+        step = Step(self.body, [*loops[:-1], at], last, width) if self.kernel.reduced else self._at(loops)
+        for value, total, part in zip(self.kernel.values, totals, self._elements(step), strict=True):
+            wanted = total.type.lanes
+            part = f.splat(part, width) if wanted == width else self._across(value, f.splat(part, width))
+            f.set(total, self._combine(value, f.get(total), part))
+
+    def _at(self, loops: Sequence[Value]) -> Step:
+        return Step(self.body, loops, None, 0)
+
+    # --- a lane for each result ---
+
+    def column(self, loops: list[Value], starts: list[Value], width: int) -> None:
+        """Write the totals of vectors of neighbouring results, and what is made of them."""
+        f = self.f
+        last = len(self.kernel.dims) - 1
+        totals = [self._first(width) for _ in starts]
+        with nest(f, [self.kernel.dims[loop] for loop in self.inner]) as indices:
+            inside = list(loops)
+            for loop, index in zip(self.inner, indices, strict=True):
+                inside[loop] = index
+            for at, running in zip(starts, totals, strict=True):
+                step = Step(self.body, [*inside[:-1], at], last, width)
+                for value, total, part in zip(self.kernel.values, running, self._elements(step), strict=True):
+                    f.set(total, self._combine(value, f.get(total), f.splat(part, width)))
+        for at, running in zip(starts, totals, strict=True):
+            step = Step(self.body, [*loops[:-1], at], last, width)
+            self._finish(step, [f.get(each) for each in running])
+
+    # --- what both have in common ---
+
+    def _first(self, width: int) -> list[Variable]:
+        return [self.f.variable(self._neutral(value, width)) for value in self.kernel.values]
+
+    def _neutral(self, value: ir.Value, width: int) -> Value:
+        dtype = value.operands[0].dtype
+        if value.op in ("any", "all"):
+            return literal(self.f, bool_, value.op == "all", width)
+        # Minus zero is what leaves every float as it is, itself too; nothing at all sums to plain zero.
+        number = {
+            "sum": -0.0 if dtype.floating and not self.empty else 0,
+            "prod": 1,
+            "max": _least(dtype),
+            "min": _greatest(dtype),
+        }[value.op]
+        return self.f.number(number, register_type(dtype).of(width))
+
+    def _elements(self, step: Step) -> list[Value]:
+        """Return what is reduced at a step, and store what else is to be kept of it."""
+        kernel, f = self.kernel, self.f
+        found = []
+        for value in kernel.values:
+            operand = value.operands[0]
+            index = kernel.full_index_of(operand)
+            assert index is not None
+            element = step.of(operand, index)
+            if value.op in ("any", "all") and operand.dtype is not bool_:
+                zero = literal(f, operand.dtype, 0, element.type.lanes)
+                element = emit_elementwise(f, "not_equal", [operand.dtype] * 2, bool_, {}, [element, zero])
+            found.append(element)
+        kept = []
+        for each in self.before:
+            index = kernel.full_index_of(each)
+            assert index is not None
+            kept.append((each, index, step.of(each, index)))
+        for each, index, element in kept:
+            if each in self.body.pointers:
+                step.store(each, combined(index, contiguous(each.shape), 0, len(kernel.dims)), element)
+        return found
+
+    def _combine(self, value: ir.Value, a: Value, b: Value) -> Value:
+        f, dtype = self.f, value.operands[0].dtype
+        match value.op:
+            case "sum":
+                return f.fadd(a, b) if dtype.floating else f.add(a, b)
+            case "prod":
+                return f.fmul(a, b) if dtype.floating else f.mul(a, b)
+            case "any":
+                return f.binary("or", a, b)
+            case "all":
+                return f.binary("and", a, b)
+        name = "maximum" if value.op == "max" else "minimum"
+        return emit_elementwise(f, name, [dtype, dtype], dtype, {}, [a, b])
+
+    def _across(self, value: ir.Value, vector: Value) -> Value:
+        """Return the total of a vector's lanes, halves first."""
+        f, lanes = self.f, vector.type.lanes
+        if not lanes:
+            return vector
+        while lanes > 1:
+            lanes //= 2
+            low = f.shuffle(vector, vector, range(lanes))
+            high = f.shuffle(vector, vector, range(lanes, 2 * lanes))
+            vector = self._combine(value, low, high)
+        return f.extract(vector, 0)
+
+    def _finish(self, step: Step, totals: list[Value]) -> None:
+        """Round the totals, compute what is made of them, and store what is to be kept."""
+        kernel = self.kernel
+        dims = len(kernel.dims)
+        for value, total in zip(kernel.values, totals, strict=True):
+            index = kernel.index_of(value)
+            assert index is not None
+            step.bind(value, index, narrow(self.f, value.dtype, total))
+        results = []
+        for each in self.after:
+            index = kernel.index_of(each)
+            assert index is not None
+            if each in self.body.pointers:
+                results.append((each, combined(index, contiguous(each.shape), 0, dims), step.of(each, index)))
+        for each, place, found in results:
+            step.store(each, place, found)
+
+
+def _least(dtype: DType) -> float:
+    return -math.inf if dtype.floating else integer_info(dtype).min
+
+
+def _greatest(dtype: DType) -> float:
+    return math.inf if dtype.floating else integer_info(dtype).max
+

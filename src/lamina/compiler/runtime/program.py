@@ -1,0 +1,123 @@
+"""A program that can be run: machine code with the memory it works in."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lamina.compiler.codegen.program import Slot
+from lamina.compiler.codegen.special.job import FAULT_CALLBACK, FAULT_INDEX
+from lamina.compiler.runtime.barrier import RuntimeBlock
+from lamina.compiler.runtime.fallback import Fallback
+from lamina.compiler.runtime.native import Loaded
+from lamina.compiler.runtime.threads import get_num_threads, run
+from lamina.errors import BackendError, SubscriptError
+
+RELEASED = 3000.0
+"""Nanoseconds from which a program gives up the interpreter lock."""
+_LINE = 64
+
+
+class Program:
+    """Machine code, the table of pointers it is given, and the memory of its values.
+
+    Runs of one program follow one another; `lock` sees to it.
+
+    Parameters
+    ----------
+    code : Loaded
+    layout : mapping
+        `lamina.compiler.lowering.Layout` as a dict.
+    inputs, outputs : int
+        How many there are.
+    fallback : Fallback or None
+        What Python computes for it.
+
+    Attributes
+    ----------
+    table : ctypes array of pointers
+        See `lamina.compiler.codegen.program.Slot`; inputs and outputs are for the caller to fill in.
+    lock : Lock
+    """
+
+    def __init__(
+        self, code: Loaded, layout: dict[str, Any], inputs: int, outputs: int, fallback: Fallback | None = None
+    ) -> None:
+        self.code = code
+        self.layout = layout
+        self.lock = Lock()
+        self.inputs, self.outputs = inputs, outputs
+        self._address = code.address("program")
+        self._fallback = fallback
+        self._block = RuntimeBlock()
+        self.table = (ctypes.c_void_p * (Slot.FIRST + inputs + outputs))()
+        self._table = ctypes.addressof(self.table)
+        self._release = layout["nanoseconds"] > RELEASED
+        self._arena = _memory(layout["arena"])
+        self._scratch: npt.NDArray[np.uint8] = _memory(0)
+        self._threads = 0
+        self.table[Slot.RUNTIME] = self._block.pointer
+        self.table[Slot.ARENA] = _start(self._arena)
+        self.table[Slot.REPEAT] = 1
+        if fallback is not None:
+            self.table[Slot.CALLBACK] = ctypes.cast(fallback.callback, ctypes.c_void_p).value
+
+    def __call__(self, inputs: Sequence[npt.NDArray[Any]], outputs: Sequence[npt.NDArray[Any]], repeat: int) -> None:
+        """Run on arrays.
+
+        Parameters
+        ----------
+        inputs : sequence of array
+            In the order of the graph's inputs, C-contiguous; updates are written into them.
+        outputs : sequence of array
+            C-contiguous, with an axis of length ``repeat`` before the others if that is not 1.
+        repeat : int
+            How many times to run, each on what the one before left in the inputs.
+        """
+        with self.lock:
+            for place, array in enumerate([*inputs, *outputs], Slot.FIRST):
+                self.table[place] = array.ctypes.data
+            self.run(repeat)
+
+    def run(self, repeat: int = 1) -> None:
+        """Run on what the table points to; the caller holds the lock.
+
+        Raises
+        ------
+        SubscriptError
+            An index was out of range; nothing has been updated.
+        LaminaError
+            What a fallback raised.
+        """
+        threads = min(self.layout["threads"], get_num_threads())
+        if threads > self._threads:
+            self._scratch = _memory(self.layout["scratch"] * threads)
+            self.table[Slot.SCRATCH] = _start(self._scratch)
+            self._threads = threads
+        self.table[Slot.REPEAT] = repeat
+        run(self._address, self._table, threads, self._release)
+        if self.layout["faults"] and self._block.fault:
+            self._raise()
+
+    def _raise(self) -> None:
+        code = self._block.fault
+        self._block.clear_fault()
+        if code == FAULT_INDEX:
+            raise SubscriptError("a compiled function: an index is out of range; nothing was updated")
+        if code == FAULT_CALLBACK and self._fallback is not None:
+            self._fallback.raise_pending()
+        raise BackendError(f"a compiled function failed with code {code}")
+
+
+def _memory(size: int) -> npt.NDArray[np.uint8]:
+    return np.empty(size + _LINE, np.uint8)
+
+
+def _start(memory: npt.NDArray[np.uint8]) -> int:
+    """Return the first address on a cache line of its own."""
+    return -(-memory.ctypes.data // _LINE) * _LINE

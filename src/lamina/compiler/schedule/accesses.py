@@ -1,0 +1,116 @@
+"""What a kernel reads, and where: the base of every dependence between kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lamina.compiler.graph.ir import Value
+from lamina.compiler.schedule.fusion import Fused
+from lamina.compiler.schedule.kernels import Kernel, Loops, MatrixProduct, Reduction, Special
+from lamina.compiler.schedule.views import Affine, Index, combined, operand_index, squeezed, whole
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Elements of a value that lies in memory.
+
+    Attributes
+    ----------
+    base : Value
+    place : tuple of int, or None
+        Where, as an affine function of the kernel's loops; None for anywhere.
+    reach : int
+        How many elements further a step reads.
+    """
+
+    base: Value
+    place: Affine | None
+    reach: int = 0
+
+
+def reads(kernel: Kernel, fused: Fused) -> set[Read]:
+    """Return what a kernel reads from memory: what other kernels write, inputs and constants."""
+    if isinstance(kernel, Special):
+        assert kernel.value is not None
+        return {Read(fused.views[each].base, None) for each in kernel.value.operands}
+    found = set(_product_reads(kernel)) if isinstance(kernel, MatrixProduct) else set()
+    found.update(each for each in expressions(kernel, fused) if isinstance(each, Read))
+    return found
+
+
+def expressions(kernel: Kernel, fused: Fused) -> Iterator[Value | Read]:
+    """Yield the operations written into a kernel, and what they read from memory."""
+    waiting = list(starts(kernel))
+    seen = set(waiting)
+    dims = len(kernel.dims)
+    while waiting:
+        value, index = waiting.pop()
+        yield value
+        for position, operand in enumerate(value.operands):
+            each = operand, operand_index(value, position, index, dims)
+            if each in seen:
+                continue
+            seen.add(each)
+            read = in_memory(kernel, fused, *each)
+            if read is not None:
+                yield read
+            elif kernel not in fused.home.get(operand, ()):
+                waiting.append(each)
+
+
+def starts(kernel: Kernel) -> Iterator[tuple[Value, Index]]:
+    """Yield what a kernel computes by expressions, with its place: not a product or a reduction themselves."""
+    for value in kernel.computed:
+        if isinstance(kernel, MatrixProduct) and value is kernel.value:
+            continue
+        if isinstance(kernel, Reduction) and value in kernel.values:
+            operand = value.operands[0]
+            index = kernel.full_index_of(operand)
+            assert index is not None
+            yield Value("alias", (operand,), {}, operand.spec), index
+            continue
+        yield value, place_of(kernel, value)
+
+
+def place_of(kernel: Kernel, value: Value) -> Index:
+    """Return where a value that a kernel computes stands."""
+    index = kernel.index_of(value)
+    if index is None:
+        assert isinstance(kernel, Reduction)
+        index = kernel.full_index_of(value)
+    assert index is not None
+    return index
+
+
+def in_memory(kernel: Kernel, fused: Fused, value: Value, index: Index) -> Read | None:
+    """Return the read of a value that lies in memory; None for one that this kernel computes."""
+    dims = len(kernel.dims)
+    view = fused.views.get(value)
+    if view is None and value in fused.home and kernel not in fused.home[value]:
+        view = whole(value)
+    if view is None or (kernel in fused.home.get(view.base, ()) and view.base is value):
+        return None
+    return Read(view.base, combined(index, view.strides, view.offset, dims))
+
+
+def _product_reads(kernel: MatrixProduct) -> Iterator[Read]:
+    """The first operand's rows are read as the result's are written; the second is read everywhere."""
+    assert kernel.value is not None
+    assert kernel.a is not None
+    assert kernel.b is not None
+    shape, view = kernel.value.shape, kernel.a
+    yield Read(kernel.b.base, None)
+    dims = [axis for axis, size in enumerate(shape) if size != 1]
+    added = len(shape) - len(view.strides)
+    depth, reach = kernel.value.operands[0].shape[-1], view.strides[-1]
+    if reach < 0:
+        yield Read(view.base, None)
+        return
+    place = [view.strides[axis - added] if added <= axis < len(shape) - 1 else 0 for axis in dims]
+    yield Read(view.base, (*place, view.offset), max(depth - 1, 0) * reach)
+
+
+def written_shape(kernel: Kernel, value: Value) -> tuple[int, ...]:
+    """Return the shape of what a kernel writes of a value: all of it, or a part."""
+    return squeezed(value.shape) if not isinstance(kernel, Loops) or kernel.into is None else kernel.dims

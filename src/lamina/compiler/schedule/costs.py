@@ -1,0 +1,47 @@
+"""Costs: how long a kernel should take, roughly; enough to tell how many threads a program is worth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from lamina.compiler.graph.ir import Value
+from lamina.compiler.schedule.accesses import Read, expressions
+from lamina.compiler.schedule.fusion import Fused
+from lamina.compiler.schedule.kernels import Kernel, MatrixProduct, Special
+from lamina.compiler.target import Target
+
+CYCLES = 3.0  # a nanosecond
+BYTES = 12.0  # a nanosecond, from the caches that hold a small program's values
+ELEMENT = 8.0  # nanoseconds for an element of a sort or a scatter
+
+
+def flops(kernel: Kernel) -> float:
+    """Return the arithmetic of a matrix product, a multiplication and an addition for each term; 0 for the rest."""
+    if not isinstance(kernel, MatrixProduct) or kernel.value is None:
+        return 0.0
+    return 2.0 * math.prod(kernel.value.shape) * kernel.value.operands[0].shape[-1]
+
+
+def traffic(kernel: Kernel, fused: Fused) -> float:
+    """Return the bytes of everything that a kernel reads and writes, each value once."""
+    values: set[Value] = set(kernel.computed)
+    if isinstance(kernel, Special):
+        assert kernel.value is not None
+        values = {*kernel.value.operands, *kernel.results}
+    else:
+        values |= {each.base for each in expressions(kernel, fused) if isinstance(each, Read)}
+    return float(sum(math.prod(each.shape) * each.dtype.itemsize for each in values))
+
+
+def kernel_cost(kernel: Kernel, fused: Fused, target: Target, cost: Callable[[str], int | None]) -> float:
+    """Return the nanoseconds that a kernel should take one thread."""
+    lanes = target.lanes(32)
+    if isinstance(kernel, Special):
+        assert kernel.value is not None
+        return ELEMENT * sum(math.prod(each.shape) for each in (*kernel.value.operands, *kernel.results))
+    operations = [each for each in expressions(kernel, fused) if isinstance(each, Value)]
+    each_step = 1 + sum(cost(value.op) or 0 for value in operations)
+    steps = math.prod(kernel.dims)
+    arithmetic = flops(kernel) / (2 * lanes) + each_step * steps / lanes
+    return max(arithmetic / CYCLES, traffic(kernel, fused) / BYTES) + 5.0

@@ -1,0 +1,130 @@
+"""Kernels: loops over elements that are run as one, with what each computes and stores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from lamina.compiler.graph.ir import Value
+from lamina.compiler.schedule.views import Index, Shape, View, identity, squeezed, whole
+
+
+@dataclass(eq=False)
+class Kernel:
+    """Loops over ``dims``; in each step some values are computed, and those others need are stored.
+
+    Attributes
+    ----------
+    dims : tuple of int
+        Lengths of the loops, none of them one.
+    computed : list of Value
+        The values that are computed here and nowhere else, in the order in which they are.
+    """
+
+    dims: Shape
+    computed: list[Value] = field(default_factory=list)
+
+    @property
+    def kept(self) -> Sequence[int]:
+        """The loops that the results have as axes."""
+        return range(len(self.dims))
+
+    @property
+    def space(self) -> Shape:
+        """The shape of the results, without axes of length one."""
+        return tuple([self.dims[place] for place in self.kept])
+
+    def index_of(self, value: Value) -> Index | None:
+        """Return where a value stands at a step of the loops, if it is computed here or could be."""
+        if squeezed(value.shape) != self.space:
+            return None
+        return identity(value.shape, len(self.dims), self.kept)
+
+
+@dataclass(eq=False)
+class Loops(Kernel):
+    """Elementwise operations alone.
+
+    Attributes
+    ----------
+    into : View or None
+        Where in another value's memory the elements go: a part of a padded or concatenated one.
+    """
+
+    into: View | None = None
+
+
+@dataclass(eq=False)
+class Reduction(Kernel):
+    """Reductions over some of the loops, what they are made of, and what is made of them.
+
+    Attributes
+    ----------
+    values : list of Value
+        The reductions, all over the same loops.
+    reduced : frozenset of int
+        The loops that are reduced over.
+    """
+
+    values: list[Value] = field(default_factory=list)
+    reduced: frozenset[int] = frozenset()
+
+    @property
+    def kept(self) -> Sequence[int]:
+        return [place for place in range(len(self.dims)) if place not in self.reduced]
+
+    def full_index_of(self, value: Value) -> Index | None:
+        """Return where a value that is to be reduced stands, if its shape is that of all loops."""
+        if squeezed(value.shape) != self.dims:
+            return None
+        return identity(value.shape, len(self.dims), range(len(self.dims)))
+
+
+@dataclass(eq=False)
+class MatrixProduct(Kernel):
+    """A product of matrices, and what is made of it.
+
+    Attributes
+    ----------
+    value : Value
+    a, b : View
+        The operands in memory, batch axes broadcast; the last two axes are those of matrices.
+    """
+
+    value: Value | None = None
+    a: View | None = None
+    b: View | None = None
+
+
+@dataclass(eq=False)
+class Special(Kernel):
+    """A primitive with an algorithm of its own, such as a sort; reads and writes whole arrays.
+
+    Attributes
+    ----------
+    value : Value
+        The primitive.
+    results : tuple of Value
+        The value itself, or its ``item`` values where it has several results.
+    """
+
+    value: Value | None = None
+    results: tuple[Value, ...] = ()
+
+
+def product_kernel(value: Value, a: View, b: View) -> MatrixProduct:
+    """Return the kernel of a matrix product; its loops are the batch's, the rows and the columns."""
+    return MatrixProduct(squeezed(value.shape), [value], value=value, a=a, b=b)
+
+
+def reduction_kernel(value: Value) -> Reduction:
+    """Return the kernel of a reduction."""
+    shape = value.operands[0].shape
+    places = {axis: place for place, axis in enumerate(axis for axis, size in enumerate(shape) if size != 1)}
+    reduced = frozenset(places[axis] for axis in value.params["axes"] if axis in places)
+    return Reduction(squeezed(shape), [value], values=[value], reduced=reduced)
+
+
+def memory_of(value: Value) -> View:
+    """Return the memory of a value as a view."""
+    return whole(value)

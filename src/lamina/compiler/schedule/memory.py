@@ -1,0 +1,114 @@
+"""Memory: one arena for all values that live inside a program, planned by when each is needed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+from lamina.compiler.graph.ir import Value
+from lamina.compiler.schedule.fusion import Fused
+from lamina.compiler.schedule.kernels import Kernel, Special
+from lamina.compiler.schedule.order import Ordered
+
+ALIGNMENT = 64
+"""Bytes: a cache line, so that no two values share one, and every vector of a value's start is aligned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value lies.
+
+    Attributes
+    ----------
+    kind : {"input", "output", "arena", "constant"}
+    number : int
+        Which input, output or constant; bytes from the start of the arena.
+    """
+
+    kind: Literal["input", "output", "arena", "constant"]
+    number: int
+
+
+@dataclass
+class Memory:
+    """The places of all values that lie in memory, and the bytes of the arena."""
+
+    places: dict[Value, Place] = field(default_factory=dict)
+    arena: int = 0
+
+
+@dataclass(slots=True)
+class _Block:
+    value: Value
+    size: int
+    first: int
+    last: int
+    offset: int = 0
+
+
+def plan_memory(fused: Fused, ordered: Ordered, *, alone: bool) -> Memory:
+    """Return where every value lies.
+
+    Values share memory where the last reading of one comes before the first writing of the other: in an earlier
+    kernel when one thread runs ``alone``, in an earlier phase when threads run side by side.
+    """
+    memory = Memory()
+    graph = fused.graph
+    for number, value in enumerate(graph.inputs):
+        memory.places[value] = Place("input", number)
+    for number, value in enumerate(graph.outputs):
+        memory.places[value] = Place("output", number)
+    for update in ordered.in_place:
+        memory.places[update.value] = Place("input", update.input)
+    constants = 0
+    for value in fused.views:
+        if value.op == "constant":
+            memory.places[value] = Place("constant", constants)
+            constants += 1
+    memory.arena = _arranged(_blocks(fused, ordered, memory, alone), memory)
+    return memory
+
+
+def _blocks(fused: Fused, ordered: Ordered, memory: Memory, alone: bool) -> list[_Block]:
+    time = {kernel: at if alone else ordered.phases[kernel] for at, kernel in enumerate(ordered.kernels)}
+    blocks: dict[Value, _Block] = {}
+
+    def use(value: Value, kernel: Kernel) -> None:
+        if value in memory.places:
+            return
+        block = blocks.get(value)
+        if block is None:
+            writers = [time[each] for each in fused.home[value]]
+            size = math.prod(value.shape) * value.dtype.itemsize
+            block = blocks[value] = _Block(value, -(-size // ALIGNMENT) * ALIGNMENT, min(writers), max(writers))
+        block.last = max(block.last, time[kernel])
+
+    for kernel in ordered.kernels:
+        for read in ordered.reads[kernel]:
+            use(read.base, kernel)
+        if isinstance(kernel, Special):
+            for result in kernel.results:
+                use(result, kernel)
+    return list(blocks.values())
+
+
+def _arranged(blocks: list[_Block], memory: Memory) -> int:
+    """Give every block its place, the largest first, each as low as those it lives with leave room."""
+    placed: list[_Block] = []
+    total = 0
+    for block in sorted(blocks, key=lambda each: -each.size):
+        neighbours = sorted(
+            (each for each in placed if each.first <= block.last and block.first <= each.last),
+            key=lambda each: each.offset,
+        )
+        offset = 0
+        for each in neighbours:
+            if offset + block.size <= each.offset:
+                break
+            offset = max(offset, each.offset + each.size)
+        block.offset = offset
+        placed.append(block)
+        total = max(total, offset + block.size)
+        memory.places[block.value] = Place("arena", offset)
+    return total

@@ -1,0 +1,287 @@
+"""Order: which kernel runs after which, how each is shared out among threads, and where the threads must meet.
+
+Every thread runs all kernels, each on its share of the units of work, mostly rows of the result. Two kernels need no
+barrier between them where a thread reads only what it wrote itself: the same share of rows. Kernels are put into
+phases; the threads meet between phases, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from lamina.compiler.graph.ir import Update, Value, operation
+from lamina.compiler.schedule.accesses import Read, reads
+from lamina.compiler.schedule.fusion import COPY, Fused
+from lamina.compiler.schedule.kernels import Kernel, Loops, MatrixProduct, Reduction, Special
+from lamina.compiler.schedule.views import combined, contiguous, squeezed
+
+CHUNKED = 2048
+"""From how many elements a single loop is shared out in whole vectors, not in elements."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How a kernel's work is divided.
+
+    Attributes
+    ----------
+    units : int
+        How many there are; 1 is work for one thread.
+    loop : int or None
+        The loop that the units divide; None for a primitive with units of its own.
+    grain : int
+        How many steps of that loop are a unit.
+    """
+
+    units: int
+    loop: int | None
+    grain: int = 1
+
+
+@dataclass
+class Ordered:
+    """The kernels in the order in which they run.
+
+    Attributes
+    ----------
+    kernels : list of Kernel
+    shares : dict of Kernel to Share
+    phases : dict of Kernel to int
+        The threads meet before a kernel of a later phase.
+    reads : dict of Kernel to set of Read
+    in_place : list of Update
+        The updates whose kernels write the input's memory themselves; all of them, after copies were added.
+    check : int
+        The phase before which faults are looked for: nothing is updated earlier.
+    """
+
+    kernels: list[Kernel]
+    shares: dict[Kernel, Share]
+    phases: dict[Kernel, int] = field(default_factory=dict)
+    reads: dict[Kernel, set[Read]] = field(default_factory=dict)
+    in_place: list[Update] = field(default_factory=list)
+    check: int = 0
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the order depends on beside the graph.
+
+    Attributes
+    ----------
+    lanes : callable
+        How many elements a kernel works on at once.
+    units : callable
+        How many units of work a primitive with an algorithm of its own has.
+    faults : callable
+        Whether an operation may fail on its values.
+    """
+
+    lanes: Callable[[Kernel], int]
+    units: Callable[[Value], int]
+    faults: Callable[[Value], bool]
+
+
+def order(fused: Fused, machine: Machine) -> Ordered:
+    """Return the kernels in order, with their shares and phases."""
+    known = {kernel: reads(kernel, fused) for kernel in fused.kernels}
+    updates = [_settled(each, fused, known) for each in fused.graph.updates]
+    while True:
+        before = _edges(fused, known, updates, machine)
+        done, stuck = _sorted(fused.kernels, before)
+        if not stuck:
+            break
+        updates = [_copied(each, fused, known) if _writer(each, fused) in stuck else each for each in updates]
+    shares = {kernel: share(kernel, machine) for kernel in done}
+    ordered = Ordered(done, shares, reads=known, in_place=updates)
+    _into_phases(ordered, fused, before, updates, machine)
+    ordered.kernels.sort(key=ordered.phases.__getitem__)
+    return ordered
+
+
+def share(kernel: Kernel, machine: Machine) -> Share:
+    """Return how the work of a kernel is divided: by the first axis of its results, if there is one."""
+    if isinstance(kernel, Special):
+        assert kernel.value is not None
+        return Share(machine.units(kernel.value), None)
+    kept = list(kernel.kept)
+    if not kept:
+        return Share(1, None)
+    size = kernel.dims[kept[0]]
+    if isinstance(kernel, MatrixProduct) and _single_row(kernel):
+        return Share(1, None)
+    if len(kept) > 1 or isinstance(kernel, MatrixProduct):
+        return Share(size, kept[0])
+    lanes = machine.lanes(kernel)
+    # A single axis that is not the last loop is walked element by element.
+    if size < CHUNKED or kept[0] != len(kernel.dims) - 1:
+        return Share(size, kept[0])
+    return Share(-(-size // lanes), kept[0], lanes)
+
+
+# --- what must come before what -------------------------------------------------------------------------------
+
+
+def _writer(update: Update, fused: Fused) -> Kernel:
+    return fused.home[update.value][0]
+
+
+def _settled(update: Update, fused: Fused, known: dict[Kernel, set[Read]]) -> Update:
+    """Return an update that its kernel can write in place; one that would overwrite what it still reads is copied."""
+    kernel, target = _writer(update, fused), fused.graph.inputs[update.input]
+    index = kernel.index_of(update.value)
+    if index is None:
+        return _copied(update, fused, known)
+    place = combined(index, contiguous(update.value.shape), 0, len(kernel.dims))
+    for read in known[kernel]:
+        if read.base is target and read.place != place:
+            return _copied(update, fused, known)
+    return update
+
+
+def _copied(update: Update, fused: Fused, known: dict[Kernel, set[Read]]) -> Update:
+    """Return an update that takes its value from memory of the program's own, at the end."""
+    copy = operation(COPY, (update.value,), update.value.spec)
+    kernel = Loops(squeezed(copy.shape), [copy])
+    fused.kernels.append(kernel)
+    fused.home[copy] = [kernel]
+    known[kernel] = reads(kernel, fused)
+    return Update(update.input, copy)
+
+
+def _edges(
+    fused: Fused, known: dict[Kernel, set[Read]], updates: list[Update], machine: Machine
+) -> dict[Kernel, dict[Kernel, list[Read]]]:
+    """Return, for each kernel, those before it: with the reads that tie the two, of either by the other's memory."""
+    before: dict[Kernel, dict[Kernel, list[Read]]] = {kernel: {} for kernel in fused.kernels}
+    readers: dict[Value, list[tuple[Kernel, Read]]] = {}
+    for kernel, found in known.items():
+        for read in found:
+            readers.setdefault(read.base, []).append((kernel, read))
+            for writer in fused.home.get(read.base, ()):
+                if writer is not kernel:
+                    before[kernel].setdefault(writer, []).append(read)
+    for value, writers in fused.home.items():
+        if value.op == "pad":
+            before[writers[1]].setdefault(writers[0], []).append(Read(value, None))
+    faulty = [kernel for kernel in fused.kernels if _may_fault(kernel, fused, machine)]
+    for update in updates:
+        writer, target = _writer(update, fused), fused.graph.inputs[update.input]
+        for kernel, read in readers.get(target, ()):
+            if kernel is not writer:
+                before[writer].setdefault(kernel, []).append(read)
+        for kernel in faulty:
+            if kernel is not writer:
+                before[writer].setdefault(kernel, []).append(Read(target, None))
+    return before
+
+
+def _may_fault(kernel: Kernel, fused: Fused, machine: Machine) -> bool:
+    if isinstance(kernel, Special):
+        assert kernel.value is not None
+        return machine.faults(kernel.value)
+    return False
+
+
+def _sorted(kernels: list[Kernel], before: dict[Kernel, dict[Kernel, list[Read]]]) -> tuple[list[Kernel], set[Kernel]]:
+    """Return kernels in an order that respects what comes before what, and those that wait in a circle."""
+    waiting = {kernel: len(before[kernel]) for kernel in kernels}
+    after: dict[Kernel, list[Kernel]] = {kernel: [] for kernel in kernels}
+    for kernel in kernels:
+        for needed in before[kernel]:
+            after[needed].append(kernel)
+    ready = [kernel for kernel in reversed(kernels) if not waiting[kernel]]
+    done = []
+    while ready:
+        kernel = ready.pop()
+        done.append(kernel)
+        for each in after[kernel]:
+            waiting[each] -= 1
+            if not waiting[each]:
+                ready.append(each)
+    return done, {kernel for kernel in kernels if waiting[kernel]}
+
+
+# --- where threads meet ---------------------------------------------------------------------------------------
+
+
+def _into_phases(
+    ordered: Ordered,
+    fused: Fused,
+    before: dict[Kernel, dict[Kernel, list[Read]]],
+    updates: list[Update],
+    machine: Machine,
+) -> None:
+    phases = ordered.phases
+    for kernel in ordered.kernels:
+        phases[kernel] = max(
+            (phases[each] + (not _own(ordered, kernel, each, ties)) for each, ties in before[kernel].items()),
+            default=0,
+        )
+    faulty = [kernel for kernel in ordered.kernels if _may_fault(kernel, fused, machine)]
+    ordered.check = 1 + max((phases[kernel] for kernel in faulty), default=-1)
+    _raise_to_check(ordered, before, {_writer(update, fused) for update in updates} if faulty else set())
+
+
+def _raise_to_check(ordered: Ordered, before: dict[Kernel, dict[Kernel, list[Read]]], writers: set[Kernel]) -> None:
+    """Move what updates variables behind the place where faults are looked for."""
+    phases = ordered.phases
+    for kernel in ordered.kernels:
+        least = max(
+            (phases[each] + (not _own(ordered, kernel, each, ties)) for each, ties in before[kernel].items()),
+            default=0,
+        )
+        phases[kernel] = max(phases[kernel], least, ordered.check if kernel in writers else 0)
+
+
+def _own(ordered: Ordered, later: Kernel, earlier: Kernel, ties: list[Read]) -> bool:
+    """Tell whether every thread depends only on its own share of the earlier kernel."""
+    mine, theirs = ordered.shares[later], ordered.shares[earlier]
+    if mine.units == 1 and theirs.units == 1:
+        return True
+    if (mine.units, mine.grain) != (theirs.units, theirs.grain) or mine.loop is None or theirs.loop is None:
+        return False
+    for kernel, divided in ((later, mine), (earlier, theirs)):
+        for read in ties:
+            if read in ordered.reads[kernel] and not _within_share(kernel, divided, read):
+                return False
+    if _writes_a_part(later) or _writes_a_part(earlier):
+        return False
+    # What a reduction stores before it reduces has other axes than its results.
+    return not any(_before_reduction(earlier, read.base) for read in ties) or theirs.loop == 0
+
+
+def _before_reduction(kernel: Kernel, value: Value) -> bool:
+    return isinstance(kernel, Reduction) and value in kernel.computed and kernel.index_of(value) is None
+
+
+def _writes_a_part(kernel: Kernel) -> bool:
+    return isinstance(kernel, Loops) and kernel.into is not None
+
+
+def _within_share(kernel: Kernel, divided: Share, read: Read) -> bool:
+    """Tell whether a step of the divided loop reads only the elements of the same step of the value read."""
+    if read.place is None or divided.loop is None:
+        return False
+    sizes = squeezed(read.base.shape)
+    length = kernel.dims[divided.loop]
+    if not sizes or sizes[0] != length:
+        return False
+    row = math.prod(sizes[1:])
+    *coefficients, offset = read.place
+    if coefficients[divided.loop] != row or offset < 0:
+        return False
+    furthest = offset + read.reach
+    for place, coefficient in enumerate(coefficients):
+        if place != divided.loop:
+            if coefficient < 0:
+                return False
+            furthest += coefficient * (kernel.dims[place] - 1)
+    return furthest < row
+
+
+def _single_row(kernel: MatrixProduct) -> bool:
+    assert kernel.value is not None
+    return math.prod(kernel.value.shape[:-1]) == 1
