@@ -13,7 +13,7 @@ from contextlib import ExitStack
 
 from lamina.compiler.codegen.elements import literal, narrow, register_type
 from lamina.compiler.codegen.elementwise import emit_elementwise
-from lamina.compiler.codegen.emitter import Emitter, Value, Variable
+from lamina.compiler.codegen.emitter import Value, Variable
 from lamina.compiler.codegen.expressions import ZERO, Body, Step, nest, pieces
 from lamina.compiler.codegen.loops import walk_share
 from lamina.compiler.graph import ir
