@@ -1,0 +1,168 @@
+"""Rewriting: a graph is made again, bottom up, by rules that know a better form of an operation.
+
+Every value is made by a `Builder`, which applies the rules and never makes the same value twice. A rule sees
+operands in their simplest form and builds by the same builder, so what it returns is in simplest form too, and one
+sweep settles everything. What nothing asks for is never reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lamina.compiler.graph.canonical import number_text
+from lamina.compiler.graph.ir import NO_PARAMS, Graph, Update, Value
+from lamina.dtypes import DType
+from lamina.primitives.primitive import Spec
+
+Shape = tuple[int, ...]
+Rule = Callable[[Value, "Builder"], Value | None]
+"""Returns what a value is better computed as, or None; it looks at the value and its operands only."""
+Rules = Mapping[str, Sequence[Rule]]
+
+COMMUTATIVE = frozenset(
+    {"add", "multiply", "maximum", "minimum", "equal", "not_equal", "bitwise_and", "bitwise_or", "bitwise_xor"}
+)
+COMPARED = 1 << 20
+"""Up to how many elements constants are compared by value."""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Rules that serve one purpose.
+
+    Attributes
+    ----------
+    name : str
+    reason : str
+        What it is good for, in one line.
+    rules : mapping
+        From the name of an operation to the rules for it, in the order in which they are tried.
+    """
+
+    name: str
+    reason: str
+    rules: Rules
+
+
+def merged(passes: Sequence[Pass]) -> dict[str, tuple[Rule, ...]]:
+    """Return the rules of several passes, the first pass's first."""
+    rules: dict[str, tuple[Rule, ...]] = {}
+    for each in passes:
+        for op, added in each.rules.items():
+            rules[op] = (*rules.get(op, ()), *added)
+    return rules
+
+
+def rewrite(graph: Graph, rules: Rules) -> Graph:
+    """Return a graph that computes the same, with rules applied and equal values made one.
+
+    Values to which nothing happens are kept as they are. An update of an input with itself is left out.
+    """
+    builder = Builder(rules)
+    values = graph.values()
+    uses = builder.uses
+    counts = dict.fromkeys(values, 0)
+    for root in graph.roots():
+        counts[root] += 1
+    for value in values:
+        for each in value.operands:
+            counts[each] += 1
+    made: dict[Value, Value] = {}
+    for value in values:
+        operands = tuple([made[each] for each in value.operands])
+        settled = builder.settle(
+            value if operands == value.operands else Value(value.op, operands, value.params, value.spec)
+        )
+        made[value] = settled
+        uses[settled] = uses.get(settled, 0) + counts[value]
+    updates = tuple(
+        Update(each.input, made[each.value])
+        for each in graph.updates
+        if made[each.value] is not graph.inputs[each.input]
+    )
+    return Graph(graph.inputs, tuple([made[each] for each in graph.outputs]), updates)
+
+
+class Builder:
+    """Makes values, each in its simplest form and once.
+
+    Attributes
+    ----------
+    uses : dict of Value to int
+        How often a value is read, as far as the graph that is being rewritten tells.
+    """
+
+    __slots__ = ("_known", "_rules", "uses")
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._known: dict[Any, Value] = {}
+        self.uses: dict[Value, int] = {}
+
+    def settle(self, value: Value) -> Value:
+        """Return the simplest form of a value whose operands are in theirs."""
+        key = _key(value)
+        known = self._known
+        found = known.get(key)
+        if found is not None:
+            return found
+        for rule in self._rules.get(value.op, ()):
+            found = rule(value, self)
+            if found is not None:
+                break
+        else:
+            found = value
+        known[key] = found
+        return found
+
+    def operation(self, op: str, operands: Sequence[Value], spec: Any, params: Mapping[str, Any] = NO_PARAMS) -> Value:
+        """Return the result of a primitive."""
+        return self.settle(Value(op, tuple(operands), params, spec))
+
+    def full(self, shape: Shape, dtype: DType, number: bool | int | float) -> Value:
+        """Return one number everywhere."""
+        return self.settle(Value("full", (), {"value": number}, Spec(shape, dtype)))
+
+    def reshape(self, x: Value, shape: Shape) -> Value:
+        """Return the elements in another shape."""
+        if x.shape == shape:
+            return x
+        return self.settle(Value("reshape", (x,), {"shape": shape}, Spec(shape, x.dtype)))
+
+    def permute_dims(self, x: Value, axes: Shape) -> Value:
+        """Return the axes in another order."""
+        shape = tuple([x.shape[axis] for axis in axes])
+        return self.settle(Value("permute_dims", (x,), {"axes": axes}, Spec(shape, x.dtype)))
+
+    def broadcast_to(self, x: Value, shape: Shape) -> Value:
+        """Return the elements repeated to a wider shape."""
+        if x.shape == shape:
+            return x
+        return self.settle(Value("broadcast_to", (x,), {"shape": shape}, Spec(shape, x.dtype)))
+
+
+def _key(value: Value) -> Any:
+    """Return what equal values have in common."""
+    op, operands, params = value.op, value.operands, value.params
+    if not operands:
+        return _leaf_key(value)
+    if op in COMMUTATIVE and operands[0].number > operands[1].number:
+        operands = operands[::-1]
+    if not params:
+        return op, operands
+    if op == "pad":  # The zeros are equal, but not the same.
+        return op, operands, tuple(params.items()), number_text(params["value"], value.dtype)
+    return op, operands, tuple(params.items())
+
+
+def _leaf_key(value: Value) -> Any:
+    if value.op == "full":
+        return "full", value.spec, number_text(value.params["value"], value.dtype)
+    if value.op == "constant":
+        array = value.params["array"]
+        if array.size <= COMPARED:
+            return "constant", value.spec, array.tobytes()
+        return "constant", id(array)
+    return value
