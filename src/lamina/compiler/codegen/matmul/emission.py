@@ -1,10 +1,12 @@
-"""The code of a product for a range of rows."""
+"""The code of a product for a range of rows and columns."""
 
 from __future__ import annotations
 
-from lamina.compiler.codegen.emitter import Emitter, Value
-from lamina.compiler.codegen.matmul.arithmetic import load, multiply_add, rounded
+from lamina.compiler.codegen.emitter import I8, Emitter, Value
+from lamina.compiler.codegen.matmul.plan import Dots, Resident, Tiling, plan
 from lamina.compiler.codegen.matmul.product import Epilogue, Product
+from lamina.compiler.codegen.matmul.small import emit_dots, emit_resident, emit_zeros
+from lamina.compiler.codegen.matmul.tiled import Tiled, panel_bytes
 from lamina.compiler.target import Target
 
 
@@ -13,9 +15,23 @@ def units(product: Product, target: Target) -> int:
     return 1
 
 
+def column_units(product: Product, target: Target) -> int:
+    """Return how many columns must stay together: shares of columns begin at multiples of it, or at the end.
+
+    Where B is packed, threads that share the columns pack a part of B each; those that share the rows each pack all.
+    """
+    how = plan(product, target)
+    if isinstance(how, Tiling):
+        return how.width
+    if isinstance(how, Dots):
+        return how.columns
+    return max(product.n, 1)
+
+
 def scratch_bytes(product: Product, target: Target) -> int:
     """Return how much memory one thread needs for packed panels, at an address that is a multiple of 64."""
-    return 0
+    how = plan(product, target)
+    return sum(panel_bytes(product, how)) if isinstance(how, Tiling) else 0
 
 
 def emit_product(
@@ -30,25 +46,40 @@ def emit_product(
     epilogue: Epilogue,
     columns: tuple[Value, Value] | None = None,
 ) -> None:
-    """Write the code that computes rows ``begin`` to ``end`` of C and hands each element to the epilogue once."""
-    lanes = target.lanes(product.summed.bits) if product.b_strides[1] == 1 else 0
-    with f.loop(begin, end) as row:
-        start, width = 0, lanes
-        while start < product.n:
-            while width > max(product.n - start, 1):
-                width //= 2
-            if width <= 1:
-                width = 0
-            stop = product.n if not width else start + (product.n - start) // width * width
-            with f.loop(f.integer(start), f.integer(stop), width or 1) as column:
-                total = f.variable(f.number(0, product.summed.of(width)))
-                with f.loop(f.integer(0), f.integer(product.k)) as k:
-                    left = f.add(f.mul(row, f.integer(product.a_strides[0])), f.mul(k, f.integer(product.a_strides[1])))
-                    right = f.add(
-                        f.mul(k, f.integer(product.b_strides[0])), f.mul(column, f.integer(product.b_strides[1]))
-                    )
-                    x = f.splat(load(f, target, product, f.at(a, left, product.stored)), width)
-                    y = load(f, target, product, f.at(b, right, product.stored), width)
-                    f.set(total, multiply_add(f, target, x, y, f.get(total)))
-                epilogue(f, row, column, rounded(f, target, product, f.get(total)))
-            start = stop
+    """Write the code that computes a part of C and hands each of its elements to the epilogue once.
+
+    An element is summed in the same order whatever part it is in.
+
+    Parameters
+    ----------
+    f : Emitter
+        Of the function to write to.
+    target : Target
+    product : Product
+    a, b : Value
+        Pointers to A[0, 0] and B[0, 0].
+    begin, end : Value
+        The rows to compute, i64: ``begin`` a multiple of `units`, ``end`` one too or all rows.
+    scratch : Value
+        Pointer to `scratch_bytes` of memory that no other thread uses.
+    epilogue : Epilogue
+        Writes the code for what becomes of a row's element, or of several neighbours in a vector.
+    columns : (Value, Value), optional
+        The columns to compute, i64, at multiples of `column_units` or the end. All by default.
+    """
+    how = plan(product, target)
+    first, last = columns or (f.integer(0), f.integer(product.n))
+    if how == "nothing":
+        return
+    with f.when(f.binary("and", f.icmp("slt", begin, end), f.icmp("slt", first, last))):
+        if isinstance(how, Resident):
+            emit_resident(f, target, product, how, a, b, begin, end, epilogue)
+        elif isinstance(how, Dots):
+            emit_dots(f, target, product, how, a, b, begin, end, first, last, epilogue)
+        elif isinstance(how, Tiling):
+            size_a, size_b, _ = panel_bytes(product, how)
+            packed_b = f.at(scratch, f.integer(size_a), I8)
+            edge = f.at(packed_b, f.integer(size_b), I8)
+            Tiled(f, target, product, how, a, b, begin, end, first, last, scratch, packed_b, edge, epilogue).write()
+        else:
+            emit_zeros(f, target, product, begin, end, first, last, epilogue)

@@ -1,0 +1,151 @@
+"""How a product is computed: which kind of code, the shape of its tiles, what is packed, how much at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from lamina.compiler.codegen.matmul.product import Product
+from lamina.compiler.target import Target
+
+TAIL = 4  # rows of the tile for what is left below the others; its row pointers are clamped
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Register tiles over packed or plain operands.
+
+    Attributes
+    ----------
+    lanes, vectors, rows : int
+        A tile is so many rows of so many vectors.
+    pack_a, pack_b : bool
+        Whether an operand is copied to panels first. What is left at the right of B always is.
+    block_rows, block_panels : int
+        How many rows of A and panels of B are packed, or kept in cache, at a time.
+    edge_lanes, edge_vectors : int
+        Shape of a tile for the columns that are left at the right; no vectors where none are left.
+    """
+
+    lanes: int
+    vectors: int
+    rows: int
+    pack_a: bool
+    pack_b: bool
+    block_rows: int
+    block_panels: int
+    edge_lanes: int
+    edge_vectors: int
+
+    @property
+    def width(self) -> int:
+        """Columns of a tile."""
+        return self.lanes * self.vectors
+
+    @property
+    def edge_width(self) -> int:
+        """Columns of the panel at the right, padding included."""
+        return self.edge_lanes * self.edge_vectors
+
+    @property
+    def a_width(self) -> int:
+        """Rows of a packed panel of A, padding included."""
+        return -(-self.rows // 4) * 4
+
+
+@dataclass(frozen=True)
+class Dots:
+    """Sums of products of two vectors along k: tiles of rows and columns, a vector of partial sums each."""
+
+    lanes: int
+    rows: int
+    columns: int
+
+
+@dataclass(frozen=True)
+class Resident:
+    """The whole of B in registers while rows of A pass by. Pieces are (first column, lanes; 0 for a scalar)."""
+
+    pieces: tuple[tuple[int, int], ...]
+
+
+Plan = Tiling | Dots | Resident | Literal["nothing", "zeros"]
+
+
+def pieces(start: int, stop: int, lanes: int) -> tuple[tuple[int, int], ...]:
+    """Cut a range of columns into vectors of powers of two, the widest first, and a scalar (0 lanes)."""
+    found = []
+    while start < stop:
+        while lanes > stop - start:
+            lanes //= 2
+        found.append((start, lanes if lanes > 1 else 0))
+        start += lanes
+    return tuple(found)
+
+
+@cache
+def plan(product: Product, target: Target) -> Plan:
+    """Choose how to compute a product on a machine. The shares of threads have no part in it."""
+    m, n, k = product.m, product.n, product.k
+    if not m or not n:
+        return "nothing"
+    if not k:
+        return "zeros"
+    lanes = target.lanes(product.summed.bits)
+    columns = pieces(0, n, lanes)
+    contiguous = product.b_strides[1] == 1 or n == 1
+    loads = k * (len(columns) if contiguous else n)
+    if len(columns) <= 3 and k * len(columns) <= 16 and loads <= 48:
+        return Resident(columns)
+    along_k = product.a_strides[1] == 1 and product.b_strides[0] == 1
+    if k > 1 and along_k and (n <= 4 or m <= 6) and 2 * k >= lanes:
+        return _dots(product, target, lanes)
+    return _tiling(product, target, lanes)
+
+
+def _dots(product: Product, target: Target, lanes: int) -> Dots:
+    while lanes > product.k:
+        lanes //= 2
+    columns = min(product.n, 4)
+    budget = 16 if target.registers >= 32 else 8
+    rows = min(product.m, max(budget // columns, 1), 8)
+    return Dots(lanes, rows, columns)
+
+
+def _tiling(product: Product, target: Target, lanes: int) -> Tiling:
+    m, n, k = product.m, product.n, product.k
+    item = product.summed.bits // 8
+    while lanes >= 2 * n:
+        lanes //= 2
+    vectors, rows = _tile(m, -(-n // lanes), target.registers)
+    width = lanes * vectors
+    pack_b = product.b_strides[1] != 1 or (m > 8 and k * n * item > target.l1)
+    left = n % width
+    edge_lanes, edge_vectors = lanes, -(-left // lanes)
+    while left and edge_lanes >= 2 * left:
+        edge_lanes //= 2
+    panel = max(k * width * item, 1)
+    block_panels = max(min(-(-n // width), (4 * 1024 * 1024) // panel), 1)
+    pack_a = product.a_strides[0] != 1 and n >= 8 * width and m * k * item > target.l2 // 4
+    block_rows = max(target.l2 // 2 // max(k * item, 1) // rows, 4) * rows
+    return Tiling(lanes, vectors, rows, pack_a, pack_b, block_rows, block_panels, edge_lanes, edge_vectors)
+
+
+def _tile(m: int, vectors: int, registers: int) -> tuple[int, int]:
+    """Return vectors and rows of a tile: many sums in registers, few rows that are computed and not wanted."""
+    many = registers >= 32
+    if m <= 2:
+        return min(vectors, 8 if many else 4), m
+    if m <= (6 if many else 3):
+        return min(vectors, 4 if many else 3), m
+    wide = 3 if many and vectors % 3 == 0 and vectors % 2 else 2
+    tallest = {1: 12, 2: 12, 3: 8}[min(vectors, wide)] if many else {1: 8, 2: 6}[min(vectors, wide)]
+    heights = range(max(tallest - 4, 4), tallest + 1)
+    return min(vectors, wide), min(heights, key=lambda rows: (_rows_computed(m, rows), -rows))
+
+
+def _rows_computed(m: int, rows: int) -> int:
+    """How many rows tiles of a height compute for m of them; those in low tiles cost more."""
+    full = m // rows * rows
+    return 4 * full + 5 * (-(-(m - full) // TAIL) * TAIL)

@@ -1,0 +1,178 @@
+"""Large products: blocks that stay in cache, panels, and register tiles over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+
+from lamina.compiler.codegen.emitter import Emitter, Value
+from lamina.compiler.codegen.matmul.packing import Panel, fill, fill_partly
+from lamina.compiler.codegen.matmul.plan import TAIL, Tiling
+from lamina.compiler.codegen.matmul.product import Epilogue, Product
+from lamina.compiler.codegen.matmul.tiles import Drain, Operand, accumulate, keep
+from lamina.compiler.target import Target
+
+_ALIGNMENT = 64
+
+
+def panel_bytes(product: Product, plan: Tiling) -> tuple[int, int, int]:
+    """Return the bytes that packed panels take: of A's block, of B's block, and of the panel at B's right."""
+    item = product.summed.bits // 8
+    a = (plan.block_rows // plan.rows) * product.k * plan.a_width * item if plan.pack_a else 0
+    b = plan.block_panels * product.k * plan.width * item if plan.pack_b else 0
+    edge = product.k * plan.edge_width * item
+    return tuple(-(-size // _ALIGNMENT) * _ALIGNMENT for size in (a, b, edge))  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class Tiled:
+    """Writes the code of one product by tiles.
+
+    Attributes
+    ----------
+    a, b : Value
+        The operands.
+    begin, end, first, last : Value
+        The rows and columns to compute.
+    packed_a, packed_b, edge : Value
+        Memory for panels.
+    """
+
+    f: Emitter
+    target: Target
+    product: Product
+    plan: Tiling
+    a: Value
+    b: Value
+    begin: Value
+    end: Value
+    first: Value
+    last: Value
+    packed_a: Value
+    packed_b: Value
+    edge: Value
+    epilogue: Epilogue
+
+    def write(self) -> None:
+        """Write all of it."""
+        f, plan = self.f, self.plan
+        block = plan.block_panels * plan.width
+        if plan.pack_b and block < self.product.n:
+            with f.loop(self.first, self.last, block) as column:
+                self._block(column, f.intrinsic("smin", f.add(column, f.integer(block)), self.last))
+        else:
+            self._block(self.first, self.last)
+
+    def _block(self, first: Value, last: Value) -> None:
+        """Compute columns whose panels are packed together, and with the last of them what is left at the right."""
+        f, plan, product = self.f, self.plan, self.product
+        full = product.n // plan.width * plan.width
+        stop = f.intrinsic("smin", last, f.integer(full))
+        at_right = f.icmp("eq", last, f.integer(product.n))
+        if plan.pack_b and full:
+            panel = self._b_panel(plan.width)
+            with f.loop(first, stop, plan.width) as column:
+                fill(f, panel, self._b_at(column), self._packed_b_at(first, column))
+        if full < product.n:
+            with f.when(at_right):
+                fill_partly(
+                    f,
+                    self._b_panel(plan.edge_width),
+                    self._b_at(f.integer(full)),
+                    self.edge,
+                    f.integer(product.n - full),
+                )
+        with self._row_blocks() as (begin, end):
+            if plan.pack_a:
+                self._pack_a(begin, end)
+            if full:
+                with f.loop(first, stop, plan.width) as column:
+                    self._panel(
+                        begin, end, column, self._b_operand(first, column), plan.lanes, plan.vectors, plan.width
+                    )
+            if full < product.n:
+                with f.when(at_right):
+                    b = Operand(self.edge, plan.edge_width, True)
+                    self._panel(begin, end, f.integer(full), b, plan.edge_lanes, plan.edge_vectors, product.n - full)
+
+    def _panel(self, begin: Value, end: Value, column: Value, b: Operand, lanes: int, vectors: int, valid: int) -> None:
+        """Compute rows of a panel of columns, as many at a time as a tile has, and what is left by low tiles."""
+        f, target, product, plan, width = self.f, self.target, self.product, self.plan, lanes * vectors
+        buffer = f.slot(product.summed, plan.rows * width)
+        drain = Drain(target, product, self.epilogue, buffer, width, lanes)
+        low = min(plan.rows, TAIL)
+        current = f.variable(begin)
+        height = f.variable(f.integer(0))
+        with f.while_() as loop:
+            row = f.get(current)
+            left = f.sub(end, row)
+            loop.leave_unless(f.icmp("sgt", left, f.integer(0)))
+            if plan.rows > low:
+                with f.when(f.icmp("sge", left, f.integer(plan.rows))):
+                    a, offsets = self._a_tile(begin, row, [f.integer(r) for r in range(plan.rows)])
+                    keep(f, product, accumulate(f, target, product, a, offsets, b, lanes, vectors), buffer)
+                    f.set(height, f.integer(plan.rows))
+            with f.when(f.icmp("slt", left, f.integer(plan.rows))) if plan.rows > low else nullcontext():
+                count = f.intrinsic("smin", left, f.integer(low))
+                last_row = f.sub(count, f.integer(1))
+                a, offsets = self._a_tile(
+                    begin, row, [f.intrinsic("smin", f.integer(r), last_row) if r else f.integer(0) for r in range(low)]
+                )
+                keep(f, product, accumulate(f, target, product, a, offsets, b, lanes, vectors), buffer)
+                f.set(height, count)
+            drain.columns(f, row, f.get(height), column, valid)
+            f.set(current, f.add(row, f.get(height)))
+
+    def _a_tile(self, begin: Value, row: Value, rows: list[Value]) -> tuple[Operand, list[Value]]:
+        """Return where a tile that starts at a row finds A, and how far away each of its rows begins."""
+        f, plan, product = self.f, self.plan, self.product
+        if not plan.pack_a:
+            stride = f.integer(product.a_strides[0])
+            start = f.at(self.a, f.mul(row, stride), product.stored)
+            return Operand(start, product.a_strides[1], False), [f.mul(each, stride) for each in rows]
+        inside = f.sub(row, begin)
+        panel = f.binary("udiv", inside, f.integer(plan.rows))
+        skipped = f.mul(panel, f.integer(product.k * plan.a_width - plan.rows))
+        start = f.at(self.packed_a, f.add(inside, skipped), product.summed)
+        return Operand(start, plan.a_width, True), [f.integer(r) for r in range(len(rows))]
+
+    @contextmanager
+    def _row_blocks(self) -> Iterator[tuple[Value, Value]]:
+        """Write what is inside for the rows of A that are packed, or kept in cache, together."""
+        f, size = self.f, self.plan.block_rows
+        if self.product.m <= size:
+            yield self.begin, self.end
+            return
+        with f.loop(self.begin, self.end, size) as begin:
+            yield begin, f.intrinsic("smin", f.add(begin, f.integer(size)), self.end)
+
+    def _pack_a(self, begin: Value, end: Value) -> None:
+        f, plan, product = self.f, self.plan, self.product
+        panel = Panel(product, self.target, plan.a_width, *product.a_strides)
+        with f.loop(begin, end, plan.rows) as row:
+            source = f.at(self.a, f.mul(row, f.integer(product.a_strides[0])), product.stored)
+            number = f.binary("udiv", f.sub(row, begin), f.integer(plan.rows))
+            into = f.at(self.packed_a, f.mul(number, f.integer(product.k * plan.a_width)), product.summed)
+            left = f.sub(end, row)
+            with f.when(f.icmp("sge", left, f.integer(plan.a_width))):
+                fill(f, panel, source, into)
+            with f.when(f.icmp("slt", left, f.integer(plan.a_width))):
+                fill_partly(f, panel, source, into, left)
+
+    def _b_panel(self, width: int) -> Panel:
+        along, across = self.product.b_strides
+        return Panel(self.product, self.target, width, across, along)
+
+    def _b_operand(self, first: Value, column: Value) -> Operand:
+        if self.plan.pack_b:
+            return Operand(self._packed_b_at(first, column), self.plan.width, True)
+        return Operand(self._b_at(column), self.product.b_strides[0], False)
+
+    def _b_at(self, column: Value) -> Value:
+        return self.f.at(self.b, self.f.mul(column, self.f.integer(self.product.b_strides[1])), self.product.stored)
+
+    def _packed_b_at(self, first: Value, column: Value) -> Value:
+        """Return where the panel of a column begins: a column takes as many elements as the sums are long."""
+        offset = self.f.mul(self.f.sub(column, first), self.f.integer(self.product.k))
+        return self.f.at(self.packed_b, offset, self.product.summed)

@@ -1,0 +1,95 @@
+"""The inner loops: a tile of sums in registers, and the epilogue of what they have become."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lamina.compiler.codegen.emitter import Emitter, Value
+from lamina.compiler.codegen.matmul.arithmetic import load, multiply_add, rounded
+from lamina.compiler.codegen.matmul.plan import pieces
+from lamina.compiler.codegen.matmul.product import Epilogue, Product
+from lamina.compiler.target import Target
+
+
+@dataclass(frozen=True)
+class Operand:
+    """Where a tile finds an operand: a pointer, how far it moves with k, and whether it was packed."""
+
+    pointer: Value
+    step: int
+    packed: bool
+
+
+def accumulate(
+    f: Emitter, target: Target, product: Product, a: Operand, offsets: list[Value], b: Operand, lanes: int, vectors: int
+) -> list[Value]:
+    """Return the sums of a tile, row by row: rows of A at offsets, by vectors of B."""
+    zero = f.number(0, product.summed.of(lanes))
+    sums = [zero] * (len(offsets) * vectors)
+    with f.repeat(f.integer(0), f.integer(product.k), [a.pointer, b.pointer, *sums]) as round_:
+        left, right, *sums = round_.values
+        columns = [_read(f, target, product, b, right, f.integer(lanes * v), lanes) for v in range(vectors)]
+        for row, offset in enumerate(offsets):
+            element = f.splat(_read(f, target, product, a, left, offset, 0), lanes)
+            for v, column in enumerate(columns):
+                place = row * vectors + v
+                sums[place] = multiply_add(f, target, element, column, sums[place])
+        round_.values = [_moved(f, product, a, left), _moved(f, product, b, right), *sums]
+    return round_.values[2:]
+
+
+def _read(
+    f: Emitter, target: Target, product: Product, operand: Operand, start: Value, offset: Value, lanes: int
+) -> Value:
+    if operand.packed:
+        return f.load(product.summed.of(lanes), f.at(start, offset, product.summed))
+    return load(f, target, product, f.at(start, offset, product.stored), lanes)
+
+
+def _moved(f: Emitter, product: Product, operand: Operand, start: Value) -> Value:
+    return f.at(start, f.integer(operand.step), product.summed if operand.packed else product.stored)
+
+
+def keep(f: Emitter, product: Product, sums: list[Value], buffer: Value) -> None:
+    """Put sums into a buffer, one after the other."""
+    for place, value in enumerate(sums):
+        f.store(value, f.at(buffer, f.integer(place * max(value.type.lanes, 1)), product.summed))
+
+
+@dataclass(frozen=True)
+class Drain:
+    """Hands what a buffer holds to the epilogue.
+
+    Attributes
+    ----------
+    buffer : Value
+        Finished sums, ``stride`` elements a row.
+    lanes : int
+        Of the widest vectors to hand over.
+    """
+
+    target: Target
+    product: Product
+    epilogue: Epilogue
+    buffer: Value
+    stride: int
+    lanes: int
+
+    def columns(self, f: Emitter, row: Value, rows: Value, column: Value, valid: int) -> None:
+        """Hand over so many first columns of each row."""
+        with f.loop(f.integer(0), rows) as r:
+            line = f.at(self.buffer, f.mul(r, f.integer(self.stride)), self.product.summed)
+            here = f.add(row, r)
+            whole = valid // self.lanes * self.lanes
+            if whole == self.lanes:
+                self._piece(f, line, here, column, f.integer(0), self.lanes)
+            elif whole:
+                with f.loop(f.integer(0), f.integer(whole), self.lanes) as c:
+                    self._piece(f, line, here, column, c, self.lanes)
+            for start, lanes in pieces(whole, valid, self.lanes):
+                self._piece(f, line, here, column, f.integer(start), lanes)
+
+    def _piece(self, f: Emitter, line: Value, row: Value, column: Value, offset: Value, lanes: int) -> None:
+        lanes = lanes if lanes > 1 else 0
+        value = f.load(self.product.summed.of(lanes), f.at(line, offset, self.product.summed))
+        self.epilogue(f, row, f.add(column, offset), rounded(f, self.target, self.product, value))

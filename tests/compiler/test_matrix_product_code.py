@@ -1,0 +1,243 @@
+"""Generated matrix products against NumPy, for every target, type, layout and share of the work."""
+
+import ctypes
+from functools import cache
+
+import ml_dtypes
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from lamina import dtypes
+from lamina.compiler.codegen.emitter import I64, PTR, Module
+from lamina.compiler.codegen.matmul import Product, column_units, emit_product, scratch_bytes, units
+from lamina.compiler.runtime.native import assemble, load
+from lamina.compiler.target import AARCH64, AVX2, AVX512, BASELINE, host
+
+TARGETS = {"host": host(), "avx2": AVX2, "baseline": BASELINE}
+TYPES = [name for name, dtype in dtypes.DTYPES.items() if dtype is not dtypes.bool_]
+FLOATS = [name for name in TYPES if dtypes.DTYPES[name].floating]
+INTEGERS = [name for name in TYPES if dtypes.DTYPES[name].integral]
+
+
+def source(product, target):
+    """A function that stores a product and, beside it, how often each element was handed over."""
+    module = Module(target.triple)
+    pointers = [(f"noalias {name}", PTR) for name in ("a", "b", "c", "count", "scratch")]
+    integers = [(name, I64) for name in ("begin", "end", "first", "last")]
+    with module.function("product", [*pointers, *integers], internal=False) as f:
+        arguments = f.arguments
+
+        def store(f, row, column, value):
+            place = f.add(f.mul(row, f.integer(product.n)), column)
+            f.store(value, f.at(arguments["c"], place, product.summed))
+            for lane in range(max(value.type.lanes, 1)):
+                counter = f.at(arguments["count"], f.add(place, f.integer(lane)), I64)
+                f.store(f.add(f.load(I64, counter), f.integer(1)), counter)
+
+        rows, columns = (arguments["begin"], arguments["end"]), (arguments["first"], arguments["last"])
+        emit_product(f, target, product, arguments["a"], arguments["b"], *rows, arguments["scratch"], store, columns)
+    return str(module)
+
+
+@cache
+def compiled(product, name):
+    if name not in ("host", "baseline") and not TARGETS[name].known <= host().known:
+        pytest.skip(f"this processor is not an {name}")
+    if name != "host" and TARGETS[name].triple[:6] != host().triple[:6]:
+        pytest.skip("this is another kind of processor")
+    loaded = load(assemble(source(product, TARGETS[name]), TARGETS[name]))
+    kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 5, *[ctypes.c_int64] * 4)
+    return loaded, kind(loaded.address("product"))
+
+
+def aligned(size):
+    raw = np.full(size + 64, 0xFF, np.uint8)  # NaN in every float type: what is not written shows
+    start = -raw.ctypes.data % 64
+    return raw[start : start + size]
+
+
+def numpy_type(product, summed=False):
+    name = product.dtype.name
+    if name in ("float16", "bfloat16") and summed:
+        return np.dtype(np.float32)
+    return np.dtype(ml_dtypes.bfloat16 if name == "bfloat16" else name)
+
+
+def run(product, name, a, b, shares=None):
+    """Compute a product by shares of its rows and columns, each element once, and return it."""
+    _, function = compiled(product, name)
+    kept = numpy_type(product, summed=True)
+    c = aligned(product.m * product.n * kept.itemsize).view(kept).reshape(product.m, product.n)
+    count = np.zeros(c.shape, np.int64)
+    guard = 128
+    scratch = aligned(scratch_bytes(product, TARGETS[name]) + guard)
+    pointers = [each.ctypes.data for each in (a, b, c, count, scratch)]
+    for share in shares or [(0, product.m, 0, product.n)]:
+        function(*pointers, *share)
+    assert (count == 1).all()
+    assert (scratch[-guard:] == 0xFF).all()
+    return c
+
+
+def operands(product, seed=0):
+    """Memory for A and B, and both as NumPy sees them."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for shape, strides in (((product.m, product.k), product.a_strides), ((product.k, product.n), product.b_strides)):
+        size = 1 + sum(max(extent - 1, 0) * stride for extent, stride in zip(shape, strides, strict=True))
+        if product.dtype.floating:
+            memory = rng.standard_normal(size).astype(numpy_type(product))
+        else:
+            limits = np.iinfo(product.dtype.name)
+            memory = rng.integers(limits.min, limits.max, size, dtype=product.dtype.name, endpoint=True)
+        steps = [stride * memory.itemsize for stride in strides]
+        found += [memory, np.lib.stride_tricks.as_strided(memory, shape, steps)]
+    return found[0], found[2], found[1], found[3]
+
+
+def check(product, name, c, left, right):
+    """Compare with NumPy: integers exactly, floats within the error of a sum of so many terms."""
+    if not product.dtype.floating:
+        np.testing.assert_array_equal(c, left @ right)
+        return
+    wide = np.float64 if product.dtype.bits < 64 else np.longdouble
+    left, right = left.astype(wide), right.astype(wide)
+    unit = np.finfo(np.float64 if product.dtype.bits == 64 else np.float32).eps
+    bound = unit * (product.k + 1) * (np.abs(left) @ np.abs(right))
+    exact = left @ right
+    if product.dtype.bits == 16:
+        bound = bound * 1.01 + np.abs(exact) * float(ml_dtypes.finfo(numpy_type(product)).eps)
+        bound += float(ml_dtypes.finfo(numpy_type(product)).smallest_subnormal)
+        rounded = c.astype(numpy_type(product)).astype(np.float32)
+        np.testing.assert_array_equal(c, rounded)
+    assert (np.abs(c - exact) <= bound).all()
+
+
+LAYOUTS = ("plain", "transposed", "spread", "repeated along rows", "repeated along columns")
+
+
+def strides(layout, rows, columns):
+    return {
+        "plain": (columns, 1),
+        "transposed": (1, rows),
+        "spread": (2 * columns + 3, 2),
+        "repeated along rows": (0, 1),
+        "repeated along columns": (1, 0),
+    }[layout]
+
+
+@st.composite
+def products(draw, types=("float32",), most=70):
+    size = st.one_of(st.integers(0, 9), st.integers(10, most))
+    m, n, k = draw(size), draw(size), draw(size)
+    layouts = draw(st.tuples(st.sampled_from(LAYOUTS), st.sampled_from(LAYOUTS)))
+    dtype = dtypes.DTYPES[draw(st.sampled_from(types))]
+    return Product(m, n, k, dtype, strides(layouts[0], m, k), strides(layouts[1], k, n))
+
+
+def plain(m, n, k, dtype=dtypes.float32, a="plain", b="plain"):
+    return Product(m, n, k, dtype, strides(a, m, k), strides(b, k, n))
+
+
+@pytest.mark.parametrize("name", TARGETS)
+@given(product=products(types=("float32", "float64")))
+@settings(deadline=None, max_examples=60)
+def test_a_product_is_the_sum_that_numpy_computes(name, product):
+    a, b, left, right = operands(product)
+    check(product, name, run(product, name, a, b), left, right)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+@given(product=products(types=("float16", "bfloat16"), most=40))
+@settings(deadline=None, max_examples=25)
+def test_half_precision_is_summed_in_single_and_rounded_once(name, product):
+    a, b, left, right = operands(product)
+    check(product, name, run(product, name, a, b), left, right)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+@given(product=products(types=INTEGERS, most=40))
+@settings(deadline=None, max_examples=25)
+def test_integers_wrap_around(name, product):
+    a, b, left, right = operands(product)
+    check(product, name, run(product, name, a, b), left, right)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+@given(product=products(types=("float32", "float64", "float16")), data=st.data())
+@settings(deadline=None, max_examples=40)
+def test_shares_of_the_work_give_the_same_bits_as_the_whole(name, product, data):
+    a, b, _, _ = operands(product)
+    whole = run(product, name, a, b)
+    row_unit, column_unit = units(product, TARGETS[name]), column_units(product, TARGETS[name])
+    row = min(data.draw(st.integers(0, product.m)) // row_unit * row_unit, product.m)
+    column = min(data.draw(st.integers(0, product.n)) // column_unit * column_unit, product.n)
+    parts = [(0, row), (row, product.m)], [(0, column), (column, product.n)]
+    shares = [(*rows, *columns) for rows in parts[0] for columns in parts[1]]
+    np.testing.assert_array_equal(run(product, name, a, b, shares).view(np.uint8), whole.view(np.uint8))
+
+
+LARGE = {
+    "square": plain(130, 150, 200),
+    "forward": plain(64, 250, 784, b="transposed"),
+    "input gradient": plain(64, 300, 128),
+    "weight gradient": plain(250, 784, 33, a="transposed"),
+    "many columns": plain(100, 1100, 700),
+    "many columns, both transposed": plain(70, 1100, 1027, a="transposed", b="transposed"),
+    "long sums": plain(30, 40, 40_000),
+    "long sums by lines": plain(5, 9, 40_001, b="transposed"),
+    "in double": plain(200, 610, 300, dtypes.float64, b="transposed"),
+    "in half": plain(100, 610, 300, dtypes.float16, b="transposed"),
+    "column": plain(500, 1, 300),
+    "row": plain(1, 500, 300),
+}
+
+
+@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("product", LARGE.values(), ids=LARGE)
+def test_blocks_for_the_cache_change_nothing(name, product):
+    a, b, left, right = operands(product)
+    c = run(product, name, a, b)
+    check(product, name, c, left, right)
+    third = product.m // 3
+    halves = run(product, name, a, b, [(0, third, 0, product.n), (third, product.m, 0, product.n)])
+    np.testing.assert_array_equal(c, halves)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("b", ["plain", "transposed"])
+@pytest.mark.parametrize("size", [2, 5, 33])
+def test_what_is_not_a_number_stays_in_its_row_and_column(name, b, size):
+    product = plain(size, size, size, b=b)
+    a, memory, left, right = operands(product)
+    left[1, size - 1], right[0, 1] = np.inf, np.nan
+    c = run(product, name, a, memory)
+    wrong = ~np.isfinite(c)
+    assert wrong[1].all()
+    assert wrong[:, 1].all()
+    assert wrong.sum() == 2 * size - 1
+
+
+@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("value", [65519.0, 65520.0, 70000.0, 2.0**-14, 2.0**-25, 1.5 * 2.0**-24, 2.0**-26, 0.1, -0.1])
+def test_a_half_is_rounded_as_numpy_rounds_it(name, value):
+    product = plain(1, 1, 3, dtypes.float16)
+    parts = np.float32(value).astype(np.float64)
+    with np.errstate(over="ignore"):
+        high = np.clip(parts, -60000, 60000).astype(np.float16)
+        a = np.array([high, np.float16((parts - np.float64(high)) * 1024.0), 0], np.float16)
+        b = np.array([1, 2.0**-10, 0], np.float16)
+        exact = np.float32(a.astype(np.float64) @ b.astype(np.float64))
+        want = exact.astype(np.float16).astype(np.float32)
+    np.testing.assert_array_equal(run(product, name, a, b)[0, 0], want)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16", "int8", "uint64"])
+@pytest.mark.parametrize(
+    ("m", "n", "k", "b"),
+    [(40, 70, 50, "plain"), (40, 70, 50, "transposed"), (3, 9, 40, "transposed"), (4, 8, 2, "plain")],
+)
+def test_code_for_another_processor_is_accepted(dtype, m, n, k, b):
+    for target in (AARCH64, AVX512):
+        assert assemble(source(plain(m, n, k, dtypes.DTYPES[dtype], b=b), target), target)
