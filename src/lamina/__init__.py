@@ -36,6 +36,7 @@ from lamina.errors import (
     DTypeError,
     GradientError,
     LaminaError,
+    RetraceWarning,
     ShapeError,
     SubscriptError,
     TracingError,
@@ -219,6 +220,8 @@ from lamina.tensor import Tensor, Variable
 
 if TYPE_CHECKING:
     from lamina import data, linalg, nn, optim, random, testing, training
+    from lamina.compiler import CompiledFunction, compile
+    from lamina.compiler.runtime.threads import get_num_threads, set_num_threads
     from lamina.training import History, fit, load, save
 
 __version__ = "0.1.0"
@@ -270,6 +273,7 @@ __all__ = [
     "DTypeError",
     "GradientError",
     "LaminaError",
+    "RetraceWarning",
     "ShapeError",
     "SubscriptError",
     "TracingError",
@@ -459,11 +463,19 @@ __all__ = [
     "History",
     "save",
     "load",
+    "CompiledFunction",
+    "compile",
+    "get_num_threads",
+    "set_num_threads",
 ]
 
 # What is not needed to compute is loaded when first used, so that importing stays quick.
 _LAZY_MODULES = ("data", "linalg", "nn", "optim", "random", "testing", "training")
 _LAZY_NAMES = {
+    "CompiledFunction": "lamina.compiler",
+    "compile": "lamina.compiler",
+    "get_num_threads": "lamina.compiler.runtime.threads",
+    "set_num_threads": "lamina.compiler.runtime.threads",
     "fit": "lamina.training",
     "History": "lamina.training",
     "save": "lamina.training",

@@ -36,6 +36,10 @@ class TracingError(LaminaError):
     """The operation needs a value that is not known here: while tracing, or through an untracked tensor."""
 
 
+class RetraceWarning(UserWarning):
+    """A compiled function is traced again and again, which costs more than it saves."""
+
+
 class BackendError(LaminaError):
     """A device or backend is missing, unknown, or unable to do what was asked."""
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from lamina.autodiff.gradients import Gradients, backward
 from lamina.autodiff.node import Leaf
 from lamina.backends.registry import get_backend
-from lamina.backends.thread_state import quietly
+from lamina.backends.thread_state import STATE, quietly
 from lamina.dtypes import DType, DTypeLike, as_dtype, python_number
 from lamina.errors import AssignmentError, DataError, DTypeError, ShapeError
 from lamina.functions.conversion import as_numpy, common_dtype, holds_tensors, in_range, leaves, natural_dtype
@@ -23,6 +23,7 @@ from lamina.functions.operators import Operators
 from lamina.functions.products import matrix_transpose
 from lamina.primitives.operand import Operand
 from lamina.primitives.shaping import permute_dims
+from lamina.watched import changed
 
 
 class Tensor(Operators, Methods, Operand):
@@ -113,7 +114,7 @@ class Tensor(Operators, Methods, Operand):
         Data moves between devices only by this method, by `numpy` and by `item`.
         """
         backend = get_backend(device)
-        if backend is self._backend:
+        if backend.name == self._backend.name:
             return self._snapshot
         return Tensor(backend.from_numpy(self.numpy(), self.dtype), backend)
 
@@ -125,20 +126,28 @@ class Tensor(Operators, Methods, Operand):
 
     def numpy(self) -> npt.NDArray[Any]:
         """Return the values as a NumPy array of its own memory."""
-        return np.array(self._backend.to_numpy(self._data))
+        return np.array(self._values("numpy"))
+
+    def _values(self, operation: str) -> npt.NDArray[Any]:
+        """Return the values as the backend hands them out; a tensor that is traced has none."""
+        source = self._snapshot
+        tracer = STATE.tracer
+        if tracer is not None and not source._backend.has_values:
+            raise tracer.without_values(operation, source)
+        return source._backend.to_numpy(source._data)
 
     def item(self) -> bool | int | float:
         """Return the only element as a Python number."""
         if self.size != 1:
             raise ShapeError(f"item: expected one element, got shape {list(self.shape)}; tolist() gives them all")
-        values = self._backend.to_numpy(self._data)
+        values = self._values("item")
         if self.dtype.name == "bfloat16":
             values = values.astype(np.float32)
         return values.item()  # type: ignore[no-any-return]
 
     def tolist(self) -> Any:
         """Return the values as nested lists of Python numbers."""
-        return self._backend.to_numpy(self._data).tolist()
+        return self._values("tolist").tolist()
 
     # --- protocols ---
 
@@ -171,16 +180,18 @@ class Tensor(Operators, Methods, Operand):
         """
         if copy is False:
             return self._shared_capsule(max_version, dl_device)
-        source = self._data.copy() if hasattr(self._data, "copy") else self.numpy()
+        data = self._snapshot._data
+        source = data.copy() if hasattr(data, "copy") else self.numpy()
         return np.asarray(source).__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device)
 
     def _shared_capsule(self, max_version: tuple[int, int] | None, dl_device: tuple[Any, int] | None) -> Any:
-        if not isinstance(self._data, np.ndarray) or max_version is None or max_version < (1, 0):
+        data = self._snapshot._data
+        if not isinstance(data, np.ndarray) or max_version is None or max_version < (1, 0):
             raise BufferError(
                 "__dlpack__: tensors share memory only read-only, which needs the cpu device and max_version=(1, 0) "
                 "or later; use copy=None"
             )
-        view = self._data.view()
+        view = data.view()
         view.flags.writeable = False
         return view.__dlpack__(max_version=max_version, dl_device=dl_device, copy=False)
 
@@ -193,6 +204,8 @@ class Tensor(Operators, Methods, Operand):
                 f"{conversion}: a tensor of shape {list(self.shape)} is not one number; "
                 "reduce it first, as with .any(), .all() or .sum()"
             )
+        if STATE.tracer is not None:
+            self._values(conversion)
         return self.item()
 
     def __bool__(self) -> bool:
@@ -231,7 +244,10 @@ class Tensor(Operators, Methods, Operand):
         return f"shape={list(self.shape)}, dtype={self.dtype.name}{device}"
 
     def _values_text(self, prefix: str) -> str:
-        values = self._backend.to_numpy(self._data)
+        source = self._snapshot
+        if not source._backend.has_values:
+            return "traced"
+        values = source._backend.to_numpy(source._data)
         if self.dtype.floating and self.dtype.bits < 32:
             values = values.astype(np.float32)
         return np.array2string(values, separator=", ", prefix=prefix, threshold=100, edgeitems=3, precision=4)
@@ -287,13 +303,17 @@ class Variable(Tensor):
     def __init__(self, value: Tensor, name: str | None = None, trainable: bool = True) -> None:
         self.name = name
         self._leaf = Leaf(self) if trainable and value.dtype.floating else None
-        self._hold(value)
+        tracer = STATE.tracer
+        self._hold(value if tracer is None else tracer.first_value(self, value))
 
     def _hold(self, value: Tensor) -> None:
         """Put a value into the cell, whatever its shape, type and device.
 
         `assign` is this with checks; a module that moves to another device needs it without.
         """
+        if STATE.tracer is not None:
+            STATE.tracer.check_hold(self, value)
+        changed()
         self._data, self._backend, self._node = value._data, value._backend, self._leaf
         self._value = Tensor(value._data, value._backend, self._leaf)
 
@@ -310,11 +330,18 @@ class Variable(Tensor):
     @property
     def value(self) -> Tensor:
         """The tensor held at this moment, still tracked."""
-        return self._value
+        tracer = STATE.tracer
+        return self._value if tracer is None else tracer.read(self)
 
     @property
     def _snapshot(self) -> Tensor:
-        return self._value
+        tracer = STATE.tracer
+        return self._value if tracer is None else tracer.read(self)
+
+    @property
+    def _untracked(self) -> Tensor:
+        value = self._snapshot
+        return Tensor(value._data, value._backend)
 
     def assign(self, value: Tensor | npt.NDArray[Any] | np.generic | bool | int | float) -> None:
         """Replace the value.
@@ -333,12 +360,16 @@ class Variable(Tensor):
             value = self._converted(value)
         if value._data.shape != self._data.shape:
             raise ShapeError(f"assign: {self.label} has shape {list(self.shape)}, the value {list(value.shape)}")
-        if value._backend is not self._backend:
+        tracer = STATE.tracer
+        if value._backend is not self._backend and tracer is None:
             self._unify("assign", (self, value))
         if value._data.dtype is not self._data.dtype and value.dtype is not self.dtype:
             raise DTypeError(
                 f"assign: {self.label} is {self.dtype.name}, the value {value.dtype.name}; cast it with astype"
             )
+        if tracer is not None:
+            tracer.assign(self, value)
+            return
         data = value._data
         self._data = data
         self._value = Tensor(data, self._backend, self._leaf)

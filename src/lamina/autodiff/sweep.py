@@ -50,7 +50,7 @@ def _pass_back(
 ) -> Cotangents:
     assert output._node is not None
     cotangents: Cotangents = {output._node: cotangent}
-    make, backend = output._make, output._backend
+    make = output._make
     for node in reversed(nodes):
         if node in ends or node not in cotangents:
             continue
@@ -58,7 +58,8 @@ def _pass_back(
         rules = node.primitive.derivatives
         assert rules is not None
         g = cotangents.pop(node)
-        y = make(node.value, backend, node)
+        # Of the node, not of the output: a traced result may have been made from one that has values.
+        y = make(node.value, node.inputs[0]._backend, node)
         for position, operand in enumerate(node.inputs):
             parent = operand._node
             if parent is None or (wanted is not None and parent not in wanted):

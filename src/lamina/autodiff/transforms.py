@@ -31,7 +31,7 @@ def _marked(name: str, x: Any) -> Tensor:
 
     The node keeps its link to what ``x`` was made from, so that an enclosing derivative goes on behind it.
     """
-    value = x if isinstance(x, Tensor) else asarray(x)
+    value = x._snapshot if isinstance(x, Tensor) else asarray(x)
     if not value.dtype.floating:
         raise DTypeError(f"{name}: can differentiate by floating-point inputs only, got {value.dtype.name}; cast it")
     if value.tracked and STATE.recording:

@@ -17,6 +17,7 @@ from lamina.backends.array_api import ArrayAPIBackend
 from lamina.backends.cupy_backend import CuPyBackend
 from lamina.backends.numpy_backend import NumPyBackend
 from lamina.errors import BackendError
+from lamina.watched import changed
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -136,6 +137,7 @@ def set_default_device(device: str) -> None:
     """Make new tensors on ``device`` where no device is named."""
     global _default
     _default = get_backend(device)
+    changed()
 
 
 @contextmanager
@@ -156,3 +158,4 @@ def default_device(device: str) -> Iterator[None]:
         yield
     finally:
         _default = before
+        changed()

@@ -1,4 +1,4 @@
-"""What each thread keeps for itself: whether operations are recorded, and NumPy's silence.
+"""What each thread keeps for itself: whether operations are recorded, NumPy's silence, and what is being traced.
 
 Overflow, division by zero and invalid operations give infinities and NaN, as IEEE 754 says; they are values
 here, not warnings. NumPy's own way to say so, ``errstate``, costs more than a small addition, so each thread
@@ -23,28 +23,38 @@ class ThreadState(threading.local):
     recording : bool
         Whether operations on tracked tensors are recorded.
     run : callable
-        ``run(function, *args, **kwargs)`` calls the function with floating-point warnings off.
+        ``run(function, *args, **kwargs)`` calls the operation of a backend, with floating-point warnings off. While
+        a function is traced it raises `Deferred` for every backend but the tracer's.
+    silent : callable
+        The same for any function, traced or not.
+    tracer : Tracer or None
+        What notes the operations of the function that is being traced.
     """
 
     def __init__(self) -> None:
         self.recording = True
         context = contextvars.copy_context()
         context.run(np.seterr, all="ignore")
-        self.run = context.run
+        self.run = self.silent = context.run
+        self.tracer: Any = None
 
 
 STATE = ThreadState()
 
 
+class Deferred(Exception):  # noqa: N818 - a signal to the engine, not an error
+    """An operation on values that are known, met while tracing: the tracer decides what becomes of it."""
+
+
 def is_nested(error: Exception) -> bool:
-    """Tell whether ``STATE.run`` was called by what it is running, which a context refuses."""
+    """Tell whether ``STATE.silent`` was called by what it is running, which a context refuses."""
     return isinstance(error, RuntimeError) and str(error).startswith("cannot enter context")
 
 
 def quietly(function: Callable[..., Any], *args: Any) -> Any:
     """Call a function with floating-point warnings off; inside another such call they are off already."""
     try:
-        return STATE.run(function, *args)
+        return STATE.silent(function, *args)
     except RuntimeError as error:
         if not is_nested(error):
             raise

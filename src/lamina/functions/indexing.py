@@ -183,7 +183,7 @@ def nonzero(x: Tensor, /) -> tuple[Tensor, ...]:
 
     How many there are depends on the values, so this works eagerly only.
     """
-    x = tensor("nonzero", x)
+    x = tensor("nonzero", x)._snapshot
     if x.ndim == 0:
         raise ShapeError("nonzero: expected at least one axis, got shape []")
     return tuple(x._make(places, x._backend) for places in x._backend.nonzero(x._data))

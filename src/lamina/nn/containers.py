@@ -12,6 +12,7 @@ from lamina.nn.activations import activation_layer
 from lamina.nn.dropout import Dropout
 from lamina.nn.linear import Linear
 from lamina.nn.module import Module
+from lamina.watched import changed
 
 Layer = Callable[[Any], Any]
 
@@ -54,6 +55,7 @@ class Sequential(Module):
     def append(self, layer: Layer) -> Self:
         """Add a layer at the end and return this module."""
         self.layers.append(_callable(layer))
+        changed()
         return self
 
     def __len__(self) -> int:

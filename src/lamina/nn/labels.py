@@ -12,7 +12,7 @@ from lamina.tensor import Tensor
 
 def concrete(x: Tensor) -> bool:
     """Tell whether a tensor has values now, so that they can be checked."""
-    return x._backend.has_values
+    return x._snapshot._backend.has_values
 
 
 def _values(x: Tensor) -> Any:

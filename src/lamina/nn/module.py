@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 from lamina.backends.registry import get_backend
@@ -11,9 +11,10 @@ from lamina.nn.state import Unmatched, load_into, state_of
 from lamina.nn.summary import Summary, summarize
 from lamina.nn.tree import Branch, children, walk
 from lamina.tensor import Tensor, Variable
+from lamina.watched import Watched
 
 
-class Module(Branch):
+class Module(Branch, Watched):
     """A layer or model: a plain Python object whose attributes hold variables and other modules.
 
     Write a class with the layers as attributes and a ``__call__`` (or ``forward``) that uses them. Variables and
@@ -100,6 +101,10 @@ class Module(Branch):
     def children(self) -> list[Module]:
         """Return the modules directly inside this one."""
         return [module for _, module in self.named_children()]
+
+    def _settings(self) -> Iterable[tuple[str, Any]]:
+        own = vars(self)
+        return own.items() if "training" in own else [("training", self.training), *own.items()]
 
     # --- state ---
 

@@ -23,12 +23,13 @@ from lamina.optim.parameter_group import (
 from lamina.optim.state import load_into, state_of
 from lamina.primitives.elementwise import astype, maximum
 from lamina.tensor import Tensor, Variable
+from lamina.watched import Watched, changed
 
 Values = Sequence[Tensor]
 Updates = list[tuple[Variable, Tensor]]
 
 
-class Optimizer:
+class Optimizer(Watched):
     """The base of the optimisers.
 
     An optimiser is a rule: `update` gives a parameter's next value and state from its gradient. What a rule
@@ -233,6 +234,7 @@ class Optimizer:
         self.param_groups.append(
             ParameterGroup(self._name, kept, self._checks, states, self.check_together, self._arrange)
         )
+        changed()
 
     def _arrange(self, group: ParameterGroup) -> None:
         """Make the constants and the state that the hyperparameters call for, keeping what is there."""

@@ -10,6 +10,7 @@ from lamina.dtypes import DType, float64, float_info
 from lamina.errors import AssignmentError, BackendError, DataError, DTypeError
 from lamina.optim.hyperparameters import Check, non_negative
 from lamina.tensor import Tensor, Variable
+from lamina.watched import Watched, changed
 
 Parameters = Iterable[Variable] | Iterable[Mapping[str, Any]]
 
@@ -50,7 +51,7 @@ class ParameterState:
         return Variable(first, f"state.{self.index}.{name}", trainable=False)
 
 
-class ParameterGroup(dict[str, Any]):
+class ParameterGroup(dict[str, Any], Watched):
     """The hyperparameters of a group by name, ``"params"`` (a list) and ``"lr"`` (a variable) among them.
 
     ``group["lr"] = 0.01`` assigns the variable. Another hyperparameter is checked and replaced; it takes effect
@@ -84,6 +85,9 @@ class ParameterGroup(dict[str, Any]):
         self.update(state.pop("values"))
         vars(self).update(state)
 
+    def _settings(self) -> Iterable[tuple[str, Any]]:
+        return self.items()
+
     @property
     def hyperparameters(self) -> dict[str, Any]:
         """What was given at the start apart from the parameters and the learning rate."""
@@ -100,6 +104,7 @@ class ParameterGroup(dict[str, Any]):
         check = self.checks.get(name)
         if check is None:
             super().__setitem__(name, value)
+            changed()
             return
         value = check(self.owner, name, value)
         self._check_together({**self, name: value})
@@ -136,7 +141,8 @@ class ParameterGroup(dict[str, Any]):
                 name: beside._full((), representable(name, value, dtype), dtype) if isinstance(value, float) else value
                 for name, value in self.constants.items()
             }
-            self.kept[key] = found
+            if beside._backend.has_values:  # not a tracer's, which last no longer than the trace
+                self.kept[key] = found
         return found
 
 

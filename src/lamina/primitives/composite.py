@@ -38,11 +38,12 @@ class Composite:
         self.derivatives = (derivative,)
 
     def __call__(self, x: Tensor, **params: Any) -> Tensor:
+        x = x._snapshot
         with record(False):
             result = self.function(x, **params)
         if x._node is None or not STATE.recording:
             return result
-        return x._make(result._data, x._backend, Node(self, (x._snapshot,), params, result._data))
+        return x._make(result._data, x._backend, Node(self, (x,), params, result._data))
 
     def __repr__(self) -> str:
         return f"<composite {self.name}>"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from lamina.backends.thread_state import quietly
+from lamina.backends.thread_state import STATE, quietly
 from lamina.dtypes import DType, Scalar, promote_scalar, python_number, scalar_default
 from lamina.errors import BackendError, DTypeError
 
@@ -107,5 +107,11 @@ class Operand:
 
     def _unify(self, operation: str, operands: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Return operands that share a backend, or say that data moves only when asked to."""
+        tracer = STATE.tracer
+        if tracer is not None:
+            return tracer.lift(operation, operands)  # type: ignore[no-any-return]
+        for operand in operands:
+            if not operand._backend.has_values:
+                operand._backend.to_numpy(operand._data)  # raises: it knows what to say about what a tracer made
         names = " and ".join(dict.fromkeys(operand._backend.name for operand in operands))
         raise BackendError(f"{operation}: operands are on different devices, {names}; move one with x.to(device)")

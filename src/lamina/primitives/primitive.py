@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lamina.autodiff.node import Node
-from lamina.backends.thread_state import STATE, is_nested
+from lamina.backends.thread_state import STATE, Deferred, is_nested
 from lamina.dtypes import DType
 from lamina.errors import BackendError, DataError, LaminaError, SubscriptError
 
@@ -132,6 +132,8 @@ class Primitive:
         try:
             value = state.run(getattr(backend, self.name), *arrays, **params)
         except Exception as error:
+            if error.__class__ is Deferred:
+                return state.tracer.apply(self, operands, params)  # type: ignore[no-any-return]
             value = self._nested(error, operands, params)
         if tracked and state.recording and self.derivatives is not None:
             return first._make(value, backend, self._record(operands, params, value))
@@ -195,6 +197,8 @@ class BinaryPrimitive(Primitive):
         try:
             value = state.run(getattr(backend, self.name), a._data, b._data)
         except Exception as error:
+            if error.__class__ is Deferred:
+                return state.tracer.apply(self, (a, b), {})  # type: ignore[no-any-return]
             value = self._nested(error, (a, b), {})
         if (a._node is not None or b._node is not None) and state.recording and self.derivatives is not None:
             return a._make(value, backend, self._record((a, b), {}, value))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Bundle:
     """The cotangents of the results of one primitive."""
 
-    __slots__ = ("parts",)
+    __slots__ = ("__weakref__", "parts")
 
     def __init__(self, parts: tuple[Tensor | None, ...]) -> None:
         self.parts = parts

@@ -1,0 +1,239 @@
+"""`lamina.compile`: a function that is traced for each signature, and then runs as one program."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from functools import update_wrapper
+from itertools import count
+from types import MethodType
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+import numpy as np
+
+from lamina.backends.registry import get_backend
+from lamina.backends.thread_state import STATE
+from lamina.compiler.signature import Arguments, Parts, difference, frozen, traced
+from lamina.compiler.specialisation import Specialisation
+from lamina.compiler.tracing.environment import Environment
+from lamina.compiler.tracing.trace import Trace, trace
+from lamina.compiler.tracing.tracer import Tracer
+from lamina.compiler.tracing.trees import mapped
+from lamina.dtypes import as_dtype
+from lamina.errors import BackendError, DTypeError, RetraceWarning
+from lamina.primitives.primitive import Spec
+from lamina.random import default_generator
+from lamina.tensor import Tensor
+from lamina.watched import REVISION
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_KEPT = 64
+"""Signatures of one function that are kept, the least recently used dropped first."""
+_OFTEN = 8
+"""Traces after which, and after each doubling, it is said what made them necessary."""
+
+
+class _Recent:
+    """A specialisation, and what must be unchanged for it to be the right one for arguments that look the same."""
+
+    __slots__ = ("environment", "revision", "specialisation")
+
+    def __init__(self, specialisation: Specialisation, environment: Environment, revision: int) -> None:
+        self.specialisation = specialisation
+        self.environment = environment
+        self.revision = revision
+
+
+class CompiledFunction(Generic[P, R]):
+    """What `lamina.compile` returns."""
+
+    def __init__(self, function: Callable[P, R], static: frozenset[int | str]) -> None:
+        if not callable(function):
+            raise DTypeError(f"la.compile: expected a function, got {type(function).__name__}")
+        update_wrapper(self, function)
+        self._function = function
+        self._static = static
+        self._names = _parameter_names(function)
+        self._recent: dict[Any, _Recent] = {}
+        self._traces: OrderedDict[Parts, Specialisation] = OrderedDict()
+        self._traced = 0
+        self._lock = threading.RLock()
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function."""
+        if STATE.tracer is not None:
+            return self._function(*args, **kwargs)
+        arguments = Arguments(args, kwargs, self._static)
+        return self._specialised(args, kwargs, arguments)(arguments.leaves)  # type: ignore[no-any-return]
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else MethodType(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<compiled {getattr(self._function, '__qualname__', repr(self._function))}>"
+
+    # --- which trace ---
+
+    def _specialised(self, args: tuple[Any, ...], kwargs: dict[str, Any], arguments: Arguments) -> Specialisation:
+        """Return the specialisation for a call; traced now if there is none."""
+        key = arguments.parts, STATE.recording, default_generator()
+        found = self._recent.get(key)
+        if (
+            found is not None
+            and found.revision == REVISION.number
+            and found.environment.unchanged()
+            and found.specialisation.fits()
+        ):
+            return found.specialisation
+        with self._lock:
+            revision = REVISION.number
+            environment = Environment([self._function, *arguments.objects])
+            parts = (*arguments.parts, *_circumstances(), *environment.parts())
+            specialisation = self._traces.get(parts)
+            if specialisation is None or not specialisation.fits():
+                specialisation = Specialisation(self._trace(args, kwargs))
+                self._note(parts)
+                self._traces[parts] = specialisation
+            self._traces.move_to_end(parts)
+            while len(self._traces) > _KEPT:
+                self._traces.popitem(last=False)
+            if len(self._recent) >= _KEPT:
+                self._recent.clear()
+            self._recent[key] = _Recent(specialisation, environment, revision)
+            return specialisation
+
+    def _note(self, parts: Parts) -> None:
+        self._traced += 1
+        doublings = self._traced // _OFTEN
+        if self._traced % _OFTEN == 0 and doublings & (doublings - 1) == 0:
+            warnings.warn(
+                f"{self!r} has been traced {self._traced} times, which costs more than it saves; the last time "
+                f"because of {difference(self._traces, parts, self._names)}. Pass numbers that vary as tensors, with "
+                "la.asarray(x), and keep shapes equal",
+                RetraceWarning,
+                stacklevel=4,
+            )
+
+    def _trace(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Trace:
+        def traced_call(tracer: Tracer) -> Any:
+            places = count()
+
+            def leaf(value: Any) -> Any:
+                return _argument(tracer, next(places), value) if traced(value, False) else value
+
+            positional = [each if at in self._static else mapped(leaf, each) for at, each in enumerate(args)]
+            named = {name: each if name in self._static else mapped(leaf, each) for name, each in kwargs.items()}
+            return self._function(*positional, **named)
+
+        return trace(traced_call, STATE.recording)
+
+
+def _argument(tracer: Tracer, place: int, value: Any) -> Tensor:
+    if isinstance(value, np.ndarray):
+        return tracer.argument(place, Spec(value.shape, as_dtype(value.dtype)), False)
+    if value.device != tracer.backend.name:
+        raise BackendError(
+            f"la.compile: an argument is on {value.device!r}, and compiled functions run on the cpu; move it with "
+            "x.to('cpu'), or call the function without la.compile"
+        )
+    return tracer.argument(place, Spec(value.shape, value.dtype), value.tracked)
+
+
+def _circumstances() -> Parts:
+    """Return what a trace depends on beside arguments and settings."""
+    return (
+        (("recording",), (bool, STATE.recording)),
+        (("default device",), (str, get_backend().name)),
+        (("random generator",), frozen(default_generator())),
+    )
+
+
+def _parameter_names(function: Callable[..., Any]) -> tuple[str, ...]:
+    try:
+        return tuple(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return ()
+
+
+@overload
+def compile(
+    function: Callable[P, R], /, *, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = ()
+) -> CompiledFunction[P, R]: ...
+@overload
+def compile(
+    *, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = ()
+) -> Callable[[Callable[P, R]], CompiledFunction[P, R]]: ...
+def compile(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
+) -> Any:
+    """Return a function that computes the same as one native program.
+
+    The function runs once on tensors without values, to be traced: what it does to tensors and variables, forward,
+    backward and update, becomes a program, which later calls run as a whole. It is traced for each signature: shapes
+    and types of the arguments, values of the arguments that are no arrays, and the settings of modules and
+    optimisers, such as ``training`` or ``betas``. Variables are read and assigned at each call as in eager code, so
+    learning rates in variables, statistics and random numbers go on from call to call.
+
+    Parameters
+    ----------
+    function : callable
+        Takes and returns tensors, arrays, numbers, and lists, tuples, dicts and dataclasses of them. Tensors and
+        NumPy arrays are traced. Everything else, Python numbers included, is a fixed part of the trace: a number
+        that varies from call to call goes in as ``la.asarray(x)``.
+    static_argnums : int or sequence of int, default ()
+        Positions of arguments of which nothing is traced.
+    static_argnames : str or sequence of str, default ()
+        Their names, where they are passed by name.
+
+    Returns
+    -------
+    CompiledFunction
+        Its results are tracked as those of the function, unless it assigns trainable variables: what a training step
+        returns is constant. Inside another compiled function, and inside derivatives, it is the function.
+
+    Raises
+    ------
+    TracingError
+        When called, if the function asks for the value of a traced tensor, as ``if x > 0`` does. The message names
+        the line and what to do instead.
+    BackendError
+        When called, if tensors are not on the cpu.
+
+    Notes
+    -----
+    What is not done to tensors, such as printing, happens only while tracing. Tensors and plain values that come from
+    outside are read when the function is traced, and again when a module or optimiser changes or a name that the
+    function uses leads to another object. Changes inside lists, dicts and objects that are neither modules nor
+    optimisers are not noticed. While one thread runs a step that updates variables, others should not read them.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> w = la.variable([1.0, 2.0])
+    >>> @la.compile
+    ... def step(x):
+    ...     loss = ((w * x).sum() - 1.0) ** 2
+    ...     w.assign(w - 0.1 * loss.backward()[w])
+    ...     return loss
+    >>> step(la.asarray([1.0, 1.0]))
+    Tensor(4., shape=[], dtype=float32)
+    >>> w.value
+    Tensor([0.6, 1.6], shape=[2], dtype=float32)
+    """
+    numbers = (static_argnums,) if isinstance(static_argnums, int) else static_argnums
+    names = (static_argnames,) if isinstance(static_argnames, str) else static_argnames
+    static: frozenset[int | str] = frozenset([*numbers, *names])
+
+    def compiled(wrapped: Callable[P, R]) -> CompiledFunction[P, R]:
+        return CompiledFunction(wrapped, static)
+
+    return compiled if function is None else compiled(function)

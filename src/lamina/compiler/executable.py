@@ -1,0 +1,62 @@
+"""What runs a graph: a function of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from lamina.backends.protocol import numpy_dtype
+from lamina.compiler.graph.interpreter import interpret
+from lamina.compiler.graph.ir import Graph
+
+NDArray = npt.NDArray[Any]
+
+
+class Executable(Protocol):
+    """A program made of a graph."""
+
+    def __call__(self, inputs: Sequence[NDArray], outputs: Sequence[NDArray], repeat: int) -> None:
+        """Run the program.
+
+        Parameters
+        ----------
+        inputs : sequence of array
+            C-contiguous, in the graph's order. Those that the graph updates are written in place, at the end: a run
+            that fails changes nothing.
+        outputs : sequence of array
+            C-contiguous; with a leading axis of ``repeat`` when that is more than one.
+        repeat : int
+            How many times in a row to run; updates carry on from one run to the next.
+        """
+
+
+class Interpreted:
+    """A graph run operation by operation, by the eager backend."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+
+    def __call__(self, inputs: Sequence[NDArray], outputs: Sequence[NDArray], repeat: int) -> None:
+        carried = list(inputs)
+        results = []
+        for _ in range(repeat):
+            computed, updated = interpret(self._graph, carried)
+            results.append([np.array(each) for each in computed])
+            for update, new in zip(self._graph.updates, updated, strict=True):
+                carried[update.input] = np.array(new)
+        for place, output in enumerate(outputs):
+            output[...] = results[0][place] if repeat == 1 else np.stack([each[place] for each in results])
+        for update in self._graph.updates:
+            inputs[update.input][...] = carried[update.input]
+
+
+# Replaced by the native one, which is made of the same graph.
+build: Callable[[Graph], Executable] = Interpreted
+
+
+def empty_outputs(graph: Graph) -> list[tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Return the shape and NumPy type of every output."""
+    return [(value.shape, numpy_dtype(value.dtype)) for value in graph.outputs]

@@ -1,0 +1,41 @@
+"""A trace that can be run, and differentiated."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lamina.compiler import executable
+from lamina.compiler.differentiation import derivative_trace
+from lamina.compiler.tracing.trace import Trace
+
+NDArray = npt.NDArray[Any]
+
+
+class Program:
+    """A trace and the executable made of its graph."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.execute = executable.build(trace.graph)
+        self._outputs = executable.empty_outputs(trace.graph)
+        self._derivatives: dict[tuple[int, ...], Program] = {}
+        self._lock = threading.RLock()
+
+    def run(self, inputs: Sequence[NDArray]) -> list[NDArray]:
+        """Run on arrays that are C-contiguous, and return the outputs; updated inputs are written in place."""
+        outputs = [np.empty(shape, dtype) for shape, dtype in self._outputs]
+        self.execute(inputs, outputs, 1)
+        return outputs
+
+    def derivative(self, present: tuple[int, ...]) -> Program:
+        """Return the program of the cotangents of the inputs, from the inputs and the cotangents of some results."""
+        with self._lock:
+            found = self._derivatives.get(present)
+            if found is None:
+                found = self._derivatives[present] = Program(derivative_trace(self.trace, present))
+            return found

@@ -1,0 +1,174 @@
+"""A program for one signature, and the memory that it runs on: arguments, variables, captured tensors."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lamina.backends.protocol import numpy_dtype
+from lamina.backends.registry import CPU
+from lamina.compiler.differentiation import others, results
+from lamina.compiler.program import Program
+from lamina.compiler.tracing.trace import Result, Trace
+from lamina.compiler.tracing.tracer import Input
+from lamina.compiler.tracing.trees import mapped
+from lamina.tensor import Tensor, Variable
+
+NDArray = npt.NDArray[Any]
+
+# Two programs may update the same variables, so one at a time: each uses all processors anyway.
+_updating = threading.RLock()
+
+
+def _after_fork() -> None:
+    global _updating
+    _updating = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+class Specialisation:
+    """What a compiled function does for one signature.
+
+    Parameters
+    ----------
+    trace : Trace
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.program = Program(trace)
+        self._updated = frozenset(update.input for update in trace.graph.updates)
+        self._assigns = bool(self._updated or trace.replacements)
+        self._specs = [(value.shape, numpy_dtype(value.dtype)) for value in trace.graph.inputs]
+        self._constant = _constant_tree(trace)
+
+    def fits(self) -> bool:
+        """Tell whether the variables are as they were when traced: where, of which type, sharing which memory."""
+        for source, (shape, dtype) in zip(self.trace.inputs, self._specs, strict=True):
+            if not source.variables:
+                continue
+            data = source.variables[0]._data
+            if data.shape != shape or data.dtype != dtype:
+                return False
+            for variable in source.variables:
+                if variable._data is not data or variable._backend is not CPU:
+                    return False
+        return True
+
+    def __call__(self, leaves: Sequence[Any]) -> Any:
+        """Run on the traced leaves of the arguments, and return what the function returns."""
+        if not self._assigns:
+            return self._run(leaves)
+        with _updating:
+            return self._run(leaves)
+
+    def _run(self, leaves: Sequence[Any]) -> Any:
+        # Taken before variables are updated: what is held is not written to.
+        operands = self._operands(leaves) if self.trace.tracked else ()
+        inputs = [self._array(place, leaves) for place in range(len(self._specs))]
+        outputs = self.program.run(inputs)
+        for replacement in self.trace.replacements:
+            for variable in replacement.variables:
+                _put(variable, outputs[replacement.output])
+        tracked = results(self.program, operands, outputs) if operands else []
+        return self._tree(outputs, tracked)
+
+    def _array(self, place: int, leaves: Sequence[Any]) -> NDArray:
+        """Return the memory of an input; of a variable that is updated, memory that nobody else holds."""
+        source = self.trace.inputs[place]
+        if source.variables:
+            if place in self._updated and not _exclusive(source.variables):
+                fresh = np.array(source.variables[0]._data, order="C")
+                for variable in source.variables:
+                    _put(variable, fresh)
+            data = source.variables[0]._data
+        elif source.argument is not None:
+            leaf = leaves[source.argument]
+            data = leaf._data if isinstance(leaf, Tensor) else leaf
+        else:
+            assert source.captured is not None
+            data = source.captured._data
+        if data.flags.c_contiguous and data.flags.aligned and data.dtype is self._specs[place][1]:
+            return data  # type: ignore[no-any-return]
+        return np.array(data, self._specs[place][1], order="C")
+
+    def _operands(self, leaves: Sequence[Any]) -> tuple[Tensor, ...]:
+        """Return all that the program reads as tensors, as they are now."""
+        own = [_tensor(source, leaves) for source in self.trace.inputs]
+        return (*own, *(variable._snapshot for variable in others(self.trace.inputs)))
+
+    def _tree(self, outputs: Sequence[NDArray], tracked: Sequence[Tensor]) -> Any:
+        def result(leaf: Any) -> Any:
+            if leaf.__class__ is not Result:
+                return leaf
+            if tracked and leaf.tracked is not None:
+                return tracked[leaf.tracked]
+            return Tensor(outputs[leaf.output], CPU)
+
+        tree = self.trace.tree
+        return result(tree) if self._constant else mapped(result, tree)
+
+
+def _constant_tree(trace: Trace) -> bool:
+    """Tell whether what is returned is a single leaf."""
+    return trace.tree is None or trace.tree.__class__ is Result
+
+
+def _tensor(source: Input, leaves: Sequence[Any]) -> Tensor:
+    if source.variables:
+        return source.variables[0]._snapshot
+    if source.argument is None:
+        assert source.captured is not None
+        return source.captured
+    leaf = leaves[source.argument]
+    return leaf if isinstance(leaf, Tensor) else Tensor(np.array(leaf, order="C"), CPU)
+
+
+def _put(variable: Variable, data: NDArray) -> None:
+    variable._data = data
+    variable._value = Tensor(data, CPU, variable._leaf)
+
+
+# --- who holds a variable's memory ---------------------------------------------------------------------------
+
+
+def _references(variable: Variable) -> tuple[int, int]:
+    data = variable._data
+    return sys.getrefcount(data), sys.getrefcount(variable._value)
+
+
+def _reference_counts_tell() -> bool:
+    """Tell whether counts of references say who holds an object, as they do under an interpreter lock."""
+    return getattr(sys, "_is_gil_enabled", lambda: True)() and sys.implementation.name == "cpython"
+
+
+def _counted() -> tuple[int, int]:
+    """Return the counts for a variable that nobody else holds anything of; versions of Python differ by one."""
+    return _references(Variable(Tensor(np.zeros(2), CPU), trainable=False))
+
+
+_ALONE = _counted()
+
+
+def _exclusive(variables: Sequence[Variable]) -> bool:
+    """Tell whether only these variables hold their array, so that writing to it changes nothing else."""
+    if not _reference_counts_tell():
+        return False
+    data = variables[0]._data
+    flags = data.flags
+    del data
+    if not (flags.c_contiguous and flags.writeable and flags.aligned and flags.owndata):
+        return False
+    del flags  # it holds the array
+    # Each further variable holds it twice: itself, and by its tensor.
+    held = _ALONE[0] + 2 * (len(variables) - 1)
+    return all(_references(variable) == (held, _ALONE[1]) for variable in variables)

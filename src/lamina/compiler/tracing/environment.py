@@ -1,0 +1,183 @@
+"""What a function reads from outside: globals, closures and attributes, and the settings of what it finds there.
+
+A trace holds for the objects that were found when it was made. `Environment.unchanged` tells quickly whether the
+names still lead to the same objects; their settings are looked at again when some setting has changed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, partial
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+from lamina.compiler.signature import Part, frozen
+from lamina.primitives.operand import Operand
+from lamina.watched import Watched
+
+_MISSING = object()
+_LONGEST = 1000
+"""Longer lists hold data, not layers."""
+
+
+class Environment:
+    """The outside of a function, as it is now.
+
+    Parameters
+    ----------
+    roots : iterable
+        The function, and the arguments that are not traced.
+    """
+
+    def __init__(self, roots: Iterable[Any]) -> None:
+        self._entries: list[tuple[Callable[[str], Any], str, Any]] = []
+        self._slots: list[tuple[Any, str, Any]] = []
+        self._watched: dict[int, Watched] = {}
+        self._objects: dict[int, Any] = {}
+        self._names: set[str] = {"__call__", "forward"}
+        self._seen: set[Any] = set()
+        self._waiting = list(roots)
+        self._discover()
+
+    def unchanged(self) -> bool:
+        """Tell whether every name leads to the object it led to."""
+        for get, name, was in self._entries:
+            if get(name, _MISSING) is not was:  # type: ignore[call-arg]
+                return False
+        return all(getattr(owner, name, _MISSING) is was for owner, name, was in self._slots)
+
+    def parts(self) -> Iterator[Part]:
+        """Yield what a trace depends on: plain values and identities by name, and all settings."""
+        for _, name, value in (*self._entries, *self._slots):
+            yield (name,), frozen(value)
+        seen: set[int] = set()
+        for watched in self._watched.values():
+            yield from settings((), watched, seen)
+
+    # --- finding ---
+
+    def _discover(self) -> None:
+        """Follow everything; an object is looked at again when a function that was found names more attributes."""
+        while self._waiting:
+            while self._waiting:
+                self._visit(self._waiting.pop())
+            for thing in list(self._objects.values()):
+                self._attributes(thing)
+
+    def _visit(self, value: Any) -> None:
+        if value is None or isinstance(value, Operand | str | bytes | int | float | type) or id(value) in self._seen:
+            return
+        self._seen.add(id(value))
+        if isinstance(value, FunctionType):
+            self._function(value)
+        elif isinstance(value, MethodType):
+            self._waiting += [value.__func__, value.__self__]
+        elif isinstance(value, partial):
+            self._waiting += [value.func, *value.args, *value.keywords.values()]
+        elif isinstance(value, dict | list | tuple | set):
+            if len(value) <= _LONGEST:
+                self._waiting += value.values() if isinstance(value, dict) else value
+            if isinstance(value, Watched):
+                self._watched[id(value)] = value
+        elif isinstance(value, ModuleType):
+            if not _foreign(value.__name__):
+                self._objects[id(value)] = value
+        else:
+            self._instance(value)
+
+    def _instance(self, value: Any) -> None:
+        if isinstance(value, Watched):
+            self._watched[id(value)] = value
+            # Members may be of the user's classes, whose methods read globals.
+            self._waiting += [each for _, each in value._settings()]
+        if hasattr(value, "__wrapped__"):
+            self._waiting.append(value.__wrapped__)
+        if not _foreign(type(value).__module__):
+            self._objects[id(value)] = value
+
+    def _function(self, function: FunctionType) -> None:
+        if _foreign(function.__module__):
+            return
+        names = set(_names(function.__code__))
+        self._names |= names
+        space = function.__globals__
+        for name in names & space.keys():
+            self._entry(space.get, name, space[name])
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+            try:
+                self._slot(cell, "cell_contents", cell.cell_contents, name)
+            except ValueError:  # not filled yet
+                continue
+        self._waiting += [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+
+    def _attributes(self, thing: Any) -> None:
+        held = getattr(thing, "__dict__", {})
+        for name in self._names:
+            if name in held:
+                if not isinstance(thing, Watched):  # whose attributes are settings
+                    self._entry(held.get, name, held[name])
+            elif isinstance(thing, ModuleType):
+                continue
+            else:
+                found = getattr(type(thing), name, None)
+                if isinstance(found, FunctionType | property):
+                    self._push(found.fget if isinstance(found, property) else found)
+                elif found is not None and name in getattr(type(thing), "__slots__", ()):
+                    self._slot(thing, name, getattr(thing, name, _MISSING), name)
+
+    def _push(self, value: Any) -> None:
+        if id(value) not in self._seen:
+            self._waiting.append(value)
+
+    def _entry(self, get: Callable[..., Any], name: str, value: Any) -> None:
+        key = id(getattr(get, "__self__", get)), name
+        if key not in self._seen:
+            self._seen.add(key)
+            if not isinstance(value, ModuleType):
+                self._entries.append((get, name, value))
+            self._push(value)
+
+    def _slot(self, owner: Any, name: str, value: Any, label: str) -> None:
+        key = id(owner), name
+        if key not in self._seen:
+            self._seen.add(key)
+            self._slots.append((owner, name, value))
+            self._push(value)
+
+
+def settings(path: tuple[Any, ...], value: Any, seen: set[int]) -> Iterator[Part]:
+    """Yield the settings of a watched object, and of what it holds."""
+    if isinstance(value, Watched):
+        if id(value) in seen:
+            yield path, frozen(value)
+            return
+        seen.add(id(value))
+        yield path, frozen(value)
+        for name, each in value._settings():
+            yield from settings((*path, type(value).__name__, name), each, seen)
+    elif isinstance(value, list | tuple | dict):
+        yield (*path, "length"), len(value)
+        if len(value) <= _LONGEST:
+            named: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, dict) else enumerate(value)
+            for name, each in named:
+                yield from settings((*path, name), each, seen)
+    else:
+        yield path, frozen(value)
+
+
+@cache
+def _names(code: CodeType) -> tuple[str, ...]:
+    """Return the names of globals and attributes in a function and in those defined inside it."""
+    inner = [_names(each) for each in code.co_consts if isinstance(each, CodeType)]
+    return tuple(dict.fromkeys([*code.co_names, *(name for each in inner for name in each)]))
+
+
+@cache
+def _foreign(module: str | None) -> bool:
+    """Tell whether a module is not the user's own, so that nobody changes its globals between two calls."""
+    top = (module or "").partition(".")[0]
+    if top in sys.stdlib_module_names or top in ("lamina", ""):
+        return True
+    file = getattr(sys.modules.get(top), "__file__", None) or ""
+    return "site-packages" in file or "dist-packages" in file

@@ -1,0 +1,176 @@
+"""One run of a function on traced tensors, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lamina.compiler.graph import ir
+from lamina.compiler.graph.ir import Graph, Update, Value
+from lamina.compiler.tracing.tracer import Input, Tracer
+from lamina.compiler.tracing.trees import mapped
+from lamina.errors import TracingError
+from lamina.tensor import Tensor, Variable
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The place of a tensor in the tree that a function returns.
+
+    Attributes
+    ----------
+    output : int
+        Which output of the graph it is.
+    tracked : int or None
+        Its place among the tracked results; None for a constant.
+    """
+
+    output: int
+    tracked: int | None
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """Variables that get a new array, because in place it would change others that do not get this value."""
+
+    variables: tuple[Variable, ...]
+    output: int
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a function does, as a graph, and how its inputs and outputs belong to the world outside.
+
+    Attributes
+    ----------
+    graph : Graph
+    inputs : tuple of Input
+        The sources of the graph's inputs, in their order.
+    tree : object
+        What the function returned, with a `Result` for every tensor of the graph.
+    replacements : tuple of Replacement
+        Variables that are assigned outputs; all other assignments are updates in place.
+    tracked : tuple of Tensor
+        The traced results that gradients can flow through; empty where a trainable variable is assigned.
+    tracked_outputs : tuple of int
+        Which outputs these are.
+    tracer : Tracer
+        With which the trace can be continued, to differentiate it.
+    """
+
+    graph: Graph
+    inputs: tuple[Input, ...]
+    tree: Any
+    replacements: tuple[Replacement, ...]
+    tracked: tuple[Tensor, ...]
+    tracked_outputs: tuple[int, ...]
+    tracer: Tracer
+
+
+def trace(function: Callable[[Tracer], Any], recording: bool) -> Trace:
+    """Return the trace of a function that is told the tracer, of which it takes its arguments."""
+    tracer = Tracer()
+    with tracer.active(recording):
+        returned = function(tracer)
+        trained = any(variable.trainable for variable in tracer.assigned)
+        results = Results(tracer, tracks=not trained)
+        tree = mapped(results.place, returned)
+    del returned
+    tracer.check_nothing_escaped()
+    tracer.finish()
+    updates, replacements = _assignments(tracer, results)
+    graph = Graph(tuple(each.value for each in tracer.inputs), tuple(results.outputs), updates)
+    return Trace(graph, tuple(tracer.inputs), tree, replacements, *results.tracked_ones(), tracer)
+
+
+class Results:
+    """Gathers the outputs of a graph and the tracked results."""
+
+    def __init__(self, tracer: Tracer, tracks: bool) -> None:
+        self.outputs: list[Value] = []
+        self.tracked: list[Tensor] = []
+        self._tracer = tracer
+        self._tracks = tracks
+        self._places: dict[Value, int] = {}
+        self._by_node: dict[tuple[Value, Any], int] = {}
+
+    def place(self, leaf: Any) -> Any:
+        """Return what stands for a leaf of what the function returned."""
+        if isinstance(leaf, Variable):
+            if leaf._backend is self._tracer.backend:
+                raise TracingError(
+                    "la.compile: the function returns a variable that it made; return its value, w.value, "
+                    "or make it outside"
+                )
+            return leaf
+        if not isinstance(leaf, Tensor) or leaf._backend is not self._tracer.backend:
+            return leaf
+        value, node = leaf._data.value, leaf._node
+        output = self.output(value)
+        if node is None or not self._tracks:
+            return Result(output, None)
+        tracked = self._by_node.setdefault((value, node), len(self.tracked))
+        if tracked == len(self.tracked):
+            self.tracked.append(leaf)
+        return Result(output, tracked)
+
+    def tracked_ones(self) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
+        """Return the tracked results, and which outputs they are."""
+        return tuple(self.tracked), tuple(self._places[result._data.value] for result in self.tracked)
+
+    def output(self, value: Value) -> int:
+        """Return the number of the output that is this value."""
+        found = self._places.setdefault(value, len(self.outputs))
+        if found == len(self.outputs):
+            self.outputs.append(value)
+        return found
+
+
+def _assignments(tracer: Tracer, results: Results) -> tuple[tuple[Update, ...], tuple[Replacement, ...]]:
+    """Return what is written in place, and which variables get a new array."""
+    updates, replacements = [], []
+    for index, source in enumerate(tracer.inputs):
+        finals: dict[Value, list[Variable]] = {}
+        for variable in source.variables:
+            final = tracer.current[variable]._data.value if variable in tracer.assigned else source.value
+            finals.setdefault(final, []).append(variable)
+        if len(finals) == 1:
+            (final,) = finals
+            if final is not source.value:
+                updates.append(Update(index, final))
+            continue
+        for final, variables in finals.items():
+            if final is not source.value:
+                replacements.append(Replacement(tuple(variables), results.output(final)))
+    return tuple(updates), tuple(replacements)
+
+
+def continued(before: Trace, function: Callable[[Tracer], Sequence[Tensor]]) -> Trace:
+    """Return a trace that goes on where another one ended, without its outputs and assignments.
+
+    Its inputs are those of the other trace, followed by those that are new.
+    """
+    tracer = before.tracer
+    first_new = len(tracer.inputs)
+    with tracer.active(True):
+        returned = function(tracer)
+    tracer.finish()
+    results = Results(tracer, tracks=True)
+    tree = tuple(results.place(each) for each in returned)
+    inputs = (*before.inputs, *tracer.inputs[first_new:])
+    graph = Graph(tuple(each.value for each in inputs), tuple(results.outputs), ())
+    return Trace(renumbered(graph), inputs, tree, (), *results.tracked_ones(), tracer)
+
+
+def renumbered(graph: Graph) -> Graph:
+    """Return the graph with its inputs numbered by their places."""
+    if all(value.params["index"] == place for place, value in enumerate(graph.inputs)):
+        return graph
+    new = {value: ir.input_value(place, value.spec) for place, value in enumerate(graph.inputs)}
+    for value in graph.values():
+        if value not in new:
+            operands = tuple(new[operand] for operand in value.operands)
+            new[value] = ir.operation(value.op, operands, value.spec, value.params)
+    updates = tuple(replace(update, value=new[update.value]) for update in graph.updates)
+    return Graph(tuple(new[value] for value in graph.inputs), tuple(new[value] for value in graph.outputs), updates)

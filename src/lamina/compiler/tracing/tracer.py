@@ -1,0 +1,261 @@
+"""What is known while a function runs to be traced: its inputs, and what has become of variables."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from lamina.autodiff.node import Leaf
+from lamina.backends.registry import CPU
+from lamina.backends.thread_state import STATE, Deferred
+from lamina.compiler.graph import ir
+from lamina.compiler.tracing.backend import Recorder, Traced, TracingBackend
+from lamina.compiler.tracing.location import users_line
+from lamina.dtypes import as_dtype
+from lamina.errors import BackendError, TracingError
+from lamina.primitives.primitive import Primitive, Spec
+from lamina.tensor import Tensor, Variable
+
+NDArray = npt.NDArray[Any]
+
+# Values up to this many are written into the program; more are passed to it where they are.
+_WRITTEN_OUT = 64
+
+_REMEDIES = {
+    "bool": "choose between values with la.where; what does not depend on traced values can be computed outside",
+    "index": "pass what decides about shapes or loops as a Python number, which is traced for each value",
+    "nonzero": "keep the shape, as with la.where, or compute it outside of the compiled function",
+}
+_OTHERWISE = "return the tensor and take its value outside of the compiled function"
+
+
+@dataclass(eq=False)
+class Input:
+    """One input of the graph, and where its memory comes from.
+
+    Attributes
+    ----------
+    value : Value
+        The leaf of the graph.
+    tensor : Tensor
+        The traced tensor that the function is given.
+    argument : int or None
+        For an argument: its place among them.
+    variables : list of Variable
+        For variables: all that held this array when they were read.
+    captured : Tensor or None
+        For a tensor from outside that is no variable: it.
+    """
+
+    value: ir.Value
+    tensor: Tensor
+    argument: int | None = None
+    variables: list[Variable] = field(default_factory=list)
+    captured: Tensor | None = None
+
+
+class Tracer:
+    """Notes what happens to tensors in one thread while it is active."""
+
+    def __init__(self) -> None:
+        self.backend: Any = TracingBackend(self, CPU.name)
+        self.inputs: list[Input] = []
+        self.current: dict[Variable, Tensor] = {}
+        self.input_of: dict[Variable, Input] = {}
+        self.assigned: set[Variable] = set()
+        self._by_array: dict[int, Input] = {}
+        self._captured: dict[int, tuple[NDArray, Traced]] = {}
+        self._held: list[NDArray] = []
+        self._made: list[weakref.ref[Variable]] = []
+
+    # --- being active ---
+
+    @contextmanager
+    def active(self, recording: bool) -> Iterator[None]:
+        """Trace what this thread does inside."""
+        before = STATE.run, STATE.tracer, STATE.recording
+        STATE.run, STATE.tracer, STATE.recording = cast(Any, self._run), self, recording
+        try:
+            yield
+        finally:
+            STATE.run, STATE.tracer, STATE.recording = before
+
+    @staticmethod
+    def _run(function: Any, *args: Any, **kwargs: Any) -> Any:
+        if function.__class__ is Recorder:
+            return function(*args, **kwargs)
+        raise Deferred
+
+    def apply(self, primitive: Primitive, operands: tuple[Tensor, ...], params: dict[str, Any]) -> Tensor:
+        """Apply a primitive to operands that all have values: at once, unless a variable is among them."""
+        if any(isinstance(operand, Variable) for operand in operands):
+            return primitive(*self.lift(primitive.name, operands), **params)
+        before = STATE.run, STATE.tracer
+        STATE.run, STATE.tracer = STATE.silent, None
+        try:
+            return primitive(*operands, **params)
+        finally:
+            STATE.run, STATE.tracer = before
+
+    def finish(self) -> None:
+        """Let go of the arrays that were met; those that are passed to the program are held by its inputs."""
+        self._by_array.clear()
+        self._captured.clear()
+        self._held.clear()
+
+    def check_active(self) -> None:
+        """Raise a TracingError when a tensor of this trace is used after or outside of it."""
+        if STATE.tracer is not self:
+            raise TracingError(
+                "this tensor was made while a function was traced, and has no value outside of it; return what you "
+                "need from the compiled function, or assign it to a variable" + users_line()
+            )
+
+    # --- inputs ---
+
+    def argument(self, place: int, spec: Spec, tracked: bool) -> Tensor:
+        """Return the traced tensor for an argument."""
+        return self._input(spec, Leaf() if tracked else None, argument=place).tensor
+
+    def cotangent(self, spec: Spec) -> Tensor:
+        """Return the traced tensor for one more input; tracked, so that what is made with it can be differentiated."""
+        return self._input(spec, Leaf()).tensor
+
+    def _input(self, spec: Spec, node: Any, **source: Any) -> Input:
+        value = ir.input_value(len(self.inputs), spec)
+        made = Input(value, Tensor(Traced(value), self.backend, node), **source)
+        self.inputs.append(made)
+        return made
+
+    def lift(self, operation: str, operands: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Return operands as tensors of this trace."""
+        return tuple(self._lifted(operation, operand) for operand in operands)
+
+    def _lifted(self, operation: str, x: Tensor) -> Tensor:
+        if isinstance(x, Variable):
+            return self.read(x)
+        if x._backend is self.backend:
+            return x
+        if not x._backend.has_values:
+            x._backend.to_numpy(x._data)
+        if x._backend is not CPU:
+            raise BackendError(
+                f"{operation}: a compiled function runs on the cpu, and met a tensor on {x.device!r}; "
+                "move it with x.to('cpu'), or call the function without la.compile" + users_line()
+            )
+        if isinstance(x._data, tuple):
+            parts = [self._lifted(operation, Tensor(part, CPU)) for part in x._data]
+            return Tensor(tuple(part._data for part in parts), self.backend, x._node)
+        if x._node is None:
+            return Tensor(self.constant(x._data), self.backend)
+        found = self._by_array.get(id(x._data))
+        if found is None or found.tensor._node is not x._node:
+            found = self._input(Spec(x.shape, x.dtype), x._node, captured=x)
+            self._by_array[id(x._data)] = found
+        return found.tensor
+
+    def constant(self, array: NDArray) -> Traced:
+        """Return values that are known: written into the program if they are few or equal, passed to it otherwise."""
+        kept = self._captured.get(id(array))
+        if kept is not None:
+            return kept[1]
+        spec = Spec(array.shape, as_dtype(array.dtype))
+        value = ir.constant(array, spec)
+        if value.op == "constant" and array.size > _WRITTEN_OUT:
+            held = Tensor(np.ascontiguousarray(array), CPU)
+            value = self._input(spec, None, captured=held).value
+        made = Traced(value)
+        self._captured[id(array)] = array, made
+        return made
+
+    # --- variables ---
+
+    def read(self, variable: Variable) -> Tensor:
+        """Return the value that a variable has at this point of the function, tracked by the variable."""
+        if variable._backend is self.backend:
+            return variable._value
+        found = self.current.get(variable)
+        if found is None:
+            source = self._source(variable)
+            found = self.current[variable] = Tensor(source.tensor._data, self.backend, variable._leaf)
+        return found
+
+    def _source(self, variable: Variable) -> Input:
+        found = self.input_of.get(variable)
+        if found is not None:
+            return found
+        if variable._backend is not CPU:
+            if not variable._backend.has_values:
+                variable._backend.to_numpy(variable._data)
+            raise BackendError(
+                f"la.compile: {variable.label} is on {variable.device!r}, and compiled functions run on the cpu; "
+                "move it there, or call the function without la.compile" + users_line()
+            )
+        data = variable._data
+        found = self._by_array.get(id(data))
+        if found is None or not found.variables:
+            found = self._input(Spec(data.shape, as_dtype(data.dtype)), None)
+            self._by_array[id(data)] = found
+            # Held while tracing, so that the number that tells arrays apart is not given to another.
+            self._held.append(data)
+        found.variables.append(variable)
+        self.input_of[variable] = found
+        return found
+
+    def assign(self, variable: Variable, value: Tensor) -> None:
+        """Note what a variable holds from here on."""
+        (value,) = self.lift("assign", (value,))
+        now = Tensor(value._data, self.backend, variable._leaf)
+        if variable._backend is self.backend:
+            variable._data, variable._value = now._data, now
+            return
+        self._source(variable)
+        self.current[variable] = now
+        self.assigned.add(variable)
+
+    def first_value(self, variable: Variable, value: Tensor) -> Tensor:
+        """Return the first value of a variable that is made while tracing."""
+        self._made.append(weakref.ref(variable))
+        (value,) = self.lift("variable", (value,))
+        variable._backend = self.backend
+        return value
+
+    def check_hold(self, variable: Variable, value: Tensor) -> None:
+        """Refuse to move a variable from outside to another device while tracing."""
+        if getattr(variable, "_backend", None) is not self.backend:
+            raise TracingError(f"{variable.label} cannot be moved inside of a compiled function; do it before")
+
+    def check_nothing_escaped(self) -> None:
+        """Refuse variables that outlive the trace in which they were made: later calls would not make them."""
+        if not any(made() for made in self._made):
+            return
+        gc.collect()
+        for made in self._made:
+            variable = made()
+            if variable is not None:
+                raise TracingError(
+                    f"la.compile: {variable.label} was made inside of the compiled function and is kept after it; "
+                    "make variables, modules and optimisers before the first call"
+                )
+
+    # --- what has no value ---
+
+    def without_values(self, operation: str, x: Tensor) -> TracingError:
+        """Return the error of an operation that needs the values of a traced tensor."""
+        self.check_active()
+        return self.no_values(operation, f"a traced tensor of shape {list(x.shape)} and type {x.dtype.name}")
+
+    def no_values(self, operation: str, what: str) -> TracingError:
+        """Return the error of an operation that needs values."""
+        remedy = _REMEDIES.get(operation, _OTHERWISE)
+        return TracingError(
+            f"{operation}: {what} has no values while the function is compiled: it is traced once, and then runs for "
+            f"all values; {remedy}{users_line()}"
+        )
