@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lamina.compiler.codegen.emitter import Emitter, Value
+from lamina.compiler.codegen.emitter import Emitter, Type, Value
 from lamina.compiler.codegen.matmul.product import Product
 from lamina.compiler.target import Target
 
@@ -54,6 +54,15 @@ def multiply_add(f: Emitter, target: Target, a: Value, b: Value, total: Value) -
 def plus(f: Emitter, a: Value, b: Value) -> Value:
     """Return a sum of two partial sums."""
     return f.fadd(a, b) if a.type.floating else f.binary("add", a, b)
+
+
+def advanced(f: Emitter, pointer: Value, elements: int, type: Type) -> Value:
+    """Return where a pointer carried through a loop is in the next round.
+
+    LLVM's reduction of address strengths takes longer than all its other passes over the many addresses of a tile
+    and gains nothing, as they are one register and a constant each. It does not look through this intrinsic.
+    """
+    return f.intrinsic("strip.invariant.group", f.at(pointer, f.integer(elements), type))
 
 
 def _converts_halves(target: Target) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lamina.compiler.codegen.emitter import Emitter, Value
-from lamina.compiler.codegen.matmul.arithmetic import load
+from lamina.compiler.codegen.matmul.arithmetic import advanced, load
 from lamina.compiler.codegen.matmul.plan import pieces
 from lamina.compiler.codegen.matmul.product import Product
 from lamina.compiler.target import Target
@@ -104,13 +104,14 @@ def _transpose(f: Emitter, panel: Panel, source: Value, offsets: list[Value], in
     product, target, block = panel.product, panel.target, panel.block
     if not _whole(panel):
         return
-    with f.loop(f.integer(0), f.integer(_whole(panel)), block) as k:
-        start = f.at(source, k, product.stored)
+    with f.repeat(f.integer(0), f.integer(_whole(panel)), [source, into], block) as round_:
+        start, row = round_.values
         columns = [load(f, target, product, f.at(start, offset, product.stored), block) for offset in offsets]
         gathered = [_joined(f, columns[first::block]) for first in range(block)]
-        row = f.at(into, f.mul(k, f.integer(panel.width)), product.summed)
         for number, line in enumerate(_squares_transposed(f, gathered)):
             f.store(line, f.at(row, f.integer(number * panel.width), product.summed))
+        ahead = advanced(f, start, block, product.stored)
+        round_.values = [ahead, advanced(f, row, block * panel.width, product.summed)]
 
 
 def _joined(f: Emitter, parts: list[Value]) -> Value:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lamina.compiler.codegen.emitter import I1, Emitter, Value
-from lamina.compiler.codegen.matmul.arithmetic import load, multiply_add, plus, rounded
+from lamina.compiler.codegen.matmul.arithmetic import load, multiply_add, plus, rounded, widen
 from lamina.compiler.codegen.matmul.plan import Dots, Resident
 from lamina.compiler.codegen.matmul.product import Epilogue, Product
 from lamina.compiler.codegen.matmul.tiles import Drain, keep
@@ -37,11 +37,7 @@ def emit_resident(
     epilogue: Epilogue,
 ) -> None:
     """Write the code of a product whose B fits in registers: one row of A after the other, without loops along k."""
-    columns = {
-        (k, start): _column(f, target, product, b, k, start, lanes)
-        for k in range(product.k)
-        for start, lanes in plan.pieces
-    }
+    columns = {start: _columns(f, target, product, b, start, lanes) for start, lanes in plan.pieces}
     with f.loop(begin, end) as row:
         line = f.at(a, f.mul(row, f.integer(product.a_strides[0])), product.stored)
         steps = [f.at(line, f.integer(k * product.a_strides[1]), product.stored) for k in range(product.k)]
@@ -49,22 +45,29 @@ def emit_resident(
         for start, lanes in plan.pieces:
             total = f.number(0, product.summed.of(lanes))
             for k, element in enumerate(elements):
-                total = multiply_add(f, target, f.splat(element, lanes), columns[k, start], total)
+                total = multiply_add(f, target, f.splat(element, lanes), columns[start][k], total)
             epilogue(f, row, f.integer(start), rounded(f, target, product, total))
 
 
-def _column(f: Emitter, target: Target, product: Product, b: Value, k: int, start: int, lanes: int) -> Value:
-    """Return a vector of neighbours along n, gathered where they are apart in memory."""
-    along, across = product.b_strides
+def _columns(f: Emitter, target: Target, product: Product, b: Value, start: int, lanes: int) -> list[Value]:
+    """Return, for each k, the vector of neighbours along n that begins at a column."""
+    (along, across), depth = product.b_strides, product.k
 
-    def at(lane: int) -> Value:
+    def at(k: int, lane: int) -> Value:
         return f.at(b, f.integer(k * along + (start + lane) * across), product.stored)
 
     if across == 1 or not lanes:
-        return load(f, target, product, at(0), lanes)
-    found = Value("poison", product.summed.of(lanes))
-    for lane in range(lanes):
-        found = f.insert(found, load(f, target, product, at(lane)), lane)
+        return [load(f, target, product, at(k, 0), lanes) for k in range(depth)]
+    if along == 1 and across == depth and depth & (depth - 1) == 0:
+        block = f.load(product.stored.of(depth * lanes), at(0, 0))
+        picked = [f.shuffle(block, block, range(k, depth * lanes, depth)) for k in range(depth)]
+        return [widen(f, target, product, column) for column in picked]
+    found = []
+    for k in range(depth):
+        column = Value("poison", product.summed.of(lanes))
+        for lane in range(lanes):
+            column = f.insert(column, load(f, target, product, at(k, lane)), lane)
+        found.append(column)
     return found
 
 

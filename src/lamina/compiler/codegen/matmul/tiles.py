@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lamina.compiler.codegen.emitter import Emitter, Value
-from lamina.compiler.codegen.matmul.arithmetic import load, multiply_add, rounded
+from lamina.compiler.codegen.matmul.arithmetic import advanced, load, multiply_add, rounded
 from lamina.compiler.codegen.matmul.plan import pieces
 from lamina.compiler.codegen.matmul.product import Epilogue, Product
 from lamina.compiler.target import Target
@@ -47,7 +47,7 @@ def _read(
 
 
 def _moved(f: Emitter, product: Product, operand: Operand, start: Value) -> Value:
-    return f.at(start, f.integer(operand.step), product.summed if operand.packed else product.stored)
+    return advanced(f, start, operand.step, product.summed if operand.packed else product.stored)
 
 
 def keep(f: Emitter, product: Product, sums: list[Value], buffer: Value) -> None:
