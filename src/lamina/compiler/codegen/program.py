@@ -7,7 +7,8 @@ thread runs all of it, each on its share, and they meet at barriers between phas
 from __future__ import annotations
 
 import math
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -43,7 +44,9 @@ class Slot(IntEnum):
     """The function that computes what falls back to Python."""
     REPEAT = 4
     """No pointer: how many times to run."""
-    FIRST = 5
+    PROFILE = 5
+    """Where a program that was written to be profiled adds up the ticks of each kernel, thread by thread."""
+    FIRST = 6
     """The first input."""
 
 
@@ -57,6 +60,8 @@ class Schedule:
     target: Target
     alone: bool
     """Whether the program runs in one thread only."""
+    profiled: bool = False
+    """Whether the program measures each kernel."""
 
     @property
     def scratch(self) -> int:
@@ -223,6 +228,7 @@ class _Caller:
         self.first = f.icmp("eq", f.arguments["thread"], f.integer(0))
         self.pointers = {place: self._pointer(place) for place in self._places()}
         self.shares: dict[int, tuple[Value, Value]] = {}
+        self.ticks = self._ticks() if schedule.profiled else None
         if not schedule.alone:
             for kernel in schedule.ordered.kernels:
                 self._share(schedule.ordered.shares[kernel])
@@ -270,9 +276,29 @@ class _Caller:
         begin, end = self._share(call.share)
         one = call.share.units == 1 and not self.schedule.alone
         given = [self.pointers[place] for place in call.places]
-        with f.when(self.first) if one else nullcontext():
+        with f.when(self.first) if one else nullcontext(), self._timed(call):
             rest = [begin, end, self.scratch, self.fault, self.callback]
             f.call_here(call.name, [*given, *rest])
+
+    # --- measuring ---
+
+    def _ticks(self) -> Value:
+        """Return where this thread adds up the ticks of kernel 0, 1, ..."""
+        f = self.f
+        base = f.load(PTR, f.at(f.arguments["table"], f.integer(Slot.PROFILE), PTR))
+        return f.at(base, f.mul(f.arguments["thread"], f.integer(len(self.schedule.ordered.kernels))), I64)
+
+    @contextmanager
+    def _timed(self, call: _KernelCall) -> Iterator[None]:
+        if self.ticks is None:
+            yield
+            return
+        f = self.f
+        before = f.call("llvm.readcyclecounter", I64)
+        yield
+        place = f.at(self.ticks, f.integer(self.schedule.ordered.kernels.index(call.kernel)), I64)
+        taken = f.binary("sub", f.call("llvm.readcyclecounter", I64), before)
+        f.store(f.binary("add", f.load(I64, place), taken), place)
 
 
 def _emit_repeated(module: Module, schedule: Schedule) -> None:

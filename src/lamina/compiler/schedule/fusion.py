@@ -156,7 +156,7 @@ class Fusion:
         operand = value.operands[0]
         source = self.views.get(operand)
         if source is None and value.op == "reshape" and squeezed(operand.shape) != squeezed(value.shape):
-            source = self._placed(operand)
+            source = self._memory(operand)
         if source is not None:
             found = viewed(value, source)
             if found is None:
@@ -274,7 +274,12 @@ class Fusion:
 
     def _memory(self, value: Value) -> View:
         """Return where a value lies in memory, as a view of whatever it is a part of."""
-        return self.views.get(value) or self._placed(value)
+        found = self.views.get(value)
+        if found is None and value.op in VIEWS:
+            found = viewed(value, self._memory(value.operands[0]))
+            if found is not None:
+                self.views[value] = found
+        return found or self._placed(value)
 
     def _array(self, value: Value) -> View:
         """Return a value that lies in memory in row-major order."""

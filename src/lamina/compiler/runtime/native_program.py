@@ -23,7 +23,7 @@ RELEASED = 3000.0
 _LINE = 64
 
 
-class Program:
+class NativeProgram:
     """Machine code, the table of pointers it is given, and the memory of its values.
 
     Runs of one program follow one another; `lock` sees to it.
