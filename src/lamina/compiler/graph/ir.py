@@ -136,7 +136,7 @@ def constant(array: npt.NDArray[Any], spec: Spec) -> Value:
     """Return a value that is known; one number everywhere becomes ``full``."""
     array = np.asarray(array)
     first = array.reshape(-1)[:1]
-    if array.size and array.size <= _LOOKED_AT and (array.tobytes() == np.broadcast_to(first, array.shape).tobytes()):
+    if array.size and array.size <= _LOOKED_AT and (array.tobytes() == np.repeat(first, array.size).tobytes()):
         return full(spec, first[0].item() if first.dtype.kind != "V" else float(first[0]))
     return Value("constant", (), {"array": array}, spec)
 

@@ -14,7 +14,6 @@ from lamina.errors import TracingError
 from lamina.tensor import Tensor, Variable
 
 
-@dataclass(frozen=True, slots=True)
 class Result:
     """The place of a tensor in the tree that a function returns.
 
@@ -26,8 +25,12 @@ class Result:
         Its place among the tracked results; None for a constant.
     """
 
-    output: int
-    tracked: int | None
+    # No dataclass, which would be a branch of the tree.
+    __slots__ = ("output", "tracked")
+
+    def __init__(self, output: int, tracked: int | None) -> None:
+        self.output = output
+        self.tracked = tracked
 
 
 @dataclass(frozen=True)
