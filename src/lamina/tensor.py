@@ -116,7 +116,7 @@ class Tensor(Operators, Methods, Operand):
         backend = get_backend(device)
         if backend.name == self._backend.name:
             return self._snapshot
-        return Tensor(backend.from_numpy(self.numpy(), self.dtype), backend)
+        return Tensor(backend.from_numpy(self._values("to"), self.dtype), backend)
 
     def to_device(self, device: str, /, *, stream: None = None) -> Tensor:
         """Return a copy of the values on another device (the array API's name for `to`)."""

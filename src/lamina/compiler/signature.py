@@ -118,7 +118,7 @@ def difference(before: Iterable[Parts], now: Parts, names: tuple[str, ...]) -> s
         old = dict(parts)
         changes = [path for path in {**old, **new} if old.get(path, "nothing") != new.get(path, "nothing")]
         said = [f"{_place(path, names)}: {_said(old.get(path))} before, {_said(new.get(path))} now" for path in changes]
-        if closest is None or 0 < len(said) < len(closest):
+        if closest is None or 0 < len(said) <= len(closest):
             closest = said
     if not closest:
         return "nothing that it depends on by name"

@@ -103,8 +103,7 @@ class Module(Branch, Watched):
         return [module for _, module in self.named_children()]
 
     def _settings(self) -> Iterable[tuple[str, Any]]:
-        own = vars(self)
-        return own.items() if "training" in own else [("training", self.training), *own.items()]
+        return {"training": self.training, **vars(self)}.items()
 
     # --- state ---
 

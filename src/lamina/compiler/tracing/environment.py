@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from dis import get_instructions
 from functools import cache, partial
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -36,6 +37,8 @@ class Environment:
         self._watched: dict[int, Watched] = {}
         self._objects: dict[int, Any] = {}
         self._names: set[str] = {"__call__", "forward"}
+        # What the functions themselves store, such as a count of calls, is no reason to trace them again.
+        self._stored: set[str] = set()
         self._seen: set[Any] = set()
         self._waiting = list(roots)
         self._discover()
@@ -99,8 +102,9 @@ class Environment:
     def _function(self, function: FunctionType) -> None:
         if _foreign(function.__module__):
             return
-        names = set(_names(function.__code__))
+        names, stored = _names(function.__code__)
         self._names |= names
+        self._stored |= stored
         space = function.__globals__
         for name in names & space.keys():
             self._entry(space.get, name, space[name])
@@ -134,7 +138,7 @@ class Environment:
         key = id(getattr(get, "__self__", get)), name
         if key not in self._seen:
             self._seen.add(key)
-            if not isinstance(value, ModuleType):
+            if not isinstance(value, ModuleType) and name not in self._stored:
                 self._entries.append((get, name, value))
             self._push(value)
 
@@ -142,7 +146,8 @@ class Environment:
         key = id(owner), name
         if key not in self._seen:
             self._seen.add(key)
-            self._slots.append((owner, name, value))
+            if label not in self._stored:
+                self._slots.append((owner, name, value))
             self._push(value)
 
 
@@ -167,10 +172,17 @@ def settings(path: tuple[Any, ...], value: Any, seen: set[int]) -> Iterator[Part
 
 
 @cache
-def _names(code: CodeType) -> tuple[str, ...]:
-    """Return the names of globals and attributes in a function and in those defined inside it."""
+def _names(code: CodeType) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the names of globals and attributes in a function and in those inside it, and those that are stored."""
     inner = [_names(each) for each in code.co_consts if isinstance(each, CodeType)]
-    return tuple(dict.fromkeys([*code.co_names, *(name for each in inner for name in each)]))
+    stored = [each.argval for each in get_instructions(code) if each.opname in _STORES]
+    return (
+        frozenset(code.co_names).union(*(names for names, _ in inner)),
+        frozenset(stored).union(*(names for _, names in inner)),
+    )
+
+
+_STORES = ("STORE_ATTR", "STORE_GLOBAL", "STORE_DEREF", "DELETE_ATTR", "DELETE_GLOBAL", "DELETE_DEREF")
 
 
 @cache

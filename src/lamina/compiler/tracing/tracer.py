@@ -31,6 +31,7 @@ _WRITTEN_OUT = 64
 _REMEDIES = {
     "bool": "choose between values with la.where; what does not depend on traced values can be computed outside",
     "index": "pass what decides about shapes or loops as a Python number, which is traced for each value",
+    "to": "compiled functions run on the cpu; move tensors before or after",
     "nonzero": "keep the shape, as with la.where, or compute it outside of the compiled function",
 }
 _OTHERWISE = "return the tensor and take its value outside of the compiled function"
@@ -234,7 +235,7 @@ class Tracer:
 
     def check_nothing_escaped(self) -> None:
         """Refuse variables that outlive the trace in which they were made: later calls would not make them."""
-        if not any(made() for made in self._made):
+        if all(made() is None for made in self._made):
             return
         gc.collect()
         for made in self._made:
