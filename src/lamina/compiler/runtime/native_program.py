@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from lamina.compiler.codegen.program import Slot
-from lamina.compiler.codegen.special.job import FAULT_CALLBACK, FAULT_INDEX
+from lamina.compiler.codegen.special.job import FAULT_CALLBACK, FAULT_INDEX, FAULT_OPERAND
 from lamina.compiler.runtime.barrier import RuntimeBlock
 from lamina.compiler.runtime.fallback import Fallback
 from lamina.compiler.runtime.native import Loaded
 from lamina.compiler.runtime.threads import get_num_threads, run
-from lamina.errors import BackendError, SubscriptError
+from lamina.errors import BackendError, DataError, SubscriptError
 
 RELEASED = 3000.0
 """Nanoseconds from which a program gives up the interpreter lock."""
@@ -109,6 +109,10 @@ class NativeProgram:
         self._block.clear_fault()
         if code == FAULT_INDEX:
             raise SubscriptError("a compiled function: an index is out of range; nothing was updated")
+        if code == FAULT_OPERAND:
+            raise DataError(
+                "pow: a negative power of an integer is no integer; cast the base to a floating-point type with astype"
+            )
         if code == FAULT_CALLBACK and self._fallback is not None:
             self._fallback.raise_pending()
         raise BackendError(f"a compiled function failed with code {code}")

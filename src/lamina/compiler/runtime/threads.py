@@ -20,7 +20,8 @@ from typing import Any
 
 from lamina.compiler.runtime import launching
 from lamina.compiler.runtime.barrier import LINE, aligned_memory
-from lamina.compiler.runtime.native import Loaded, assemble, load
+from lamina.compiler.runtime.cache import Entry, program
+from lamina.compiler.runtime.native import Loaded, assemble
 from lamina.errors import DataError, DTypeError
 
 VARIABLE = "LAMINA_NUM_THREADS"
@@ -253,7 +254,8 @@ def _sleeping_in_python(control: int, threads: int) -> tuple[Any, Any]:
 def _pool_code() -> Loaded:
     from lamina.compiler.target import host
 
-    return load(assemble(launching.pool_ir(host()), host()))
+    ir = launching.pool_ir(host())
+    return program(["thread pool", ir, host()], lambda: Entry(assemble(ir, host()), {})).code
 
 
 _SPINNING_SECONDS = 70e-6

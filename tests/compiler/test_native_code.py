@@ -1,0 +1,171 @@
+"""LLVM IR becomes machine code that can be called, and a mistake in it becomes an exception."""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from lamina.compiler.runtime import native
+from lamina.compiler.target import AARCH64, AVX2, AVX512, BASELINE, Target, host
+from lamina.errors import BackendError
+
+TARGETS = {"avx512": AVX512, "avx2": AVX2, "baseline": BASELINE, "aarch64": AARCH64}
+
+POLYNOMIAL = """
+@coefficients = private unnamed_addr constant [3 x double] [double 1.0, double 2.0, double 3.0], align 64
+declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
+
+define internal double @coefficient(i64 %i) alwaysinline {
+  %p = getelementptr double, ptr @coefficients, i64 %i
+  %v = load double, ptr %p
+  ret double %v
+}
+
+define void @polynomial(ptr %result, ptr %x, i64 %n) nounwind {
+entry:
+  %bytes = mul i64 %n, 8
+  call void @llvm.memset.p0.i64(ptr %result, i8 0, i64 %bytes, i1 false)
+  %sum = alloca double
+  store double 0.0, ptr %sum
+  br label %head
+head:
+  %i = phi i64 [ 0, %entry ], [ %next, %body ]
+  %more = icmp slt i64 %i, 3
+  br i1 %more, label %body, label %end
+body:
+  %c = call double @coefficient(i64 %i)
+  %before = load double, ptr %sum
+  %value = load double, ptr %x
+  %scaled = fmul double %before, %value
+  %after = fadd double %scaled, %c
+  store double %after, ptr %sum
+  %next = add i64 %i, 1
+  br label %head
+end:
+  %total = load double, ptr %sum
+  store double %total, ptr %result
+  ret void
+}
+"""
+
+SUM = """
+define float @sum(ptr %x, i64 %n) {
+entry:
+  br label %loop
+loop:
+  %i = phi i64 [ 0, %entry ], [ %next, %loop ]
+  %s = phi i32 [ 0, %entry ], [ %t, %loop ]
+  %p = getelementptr i32, ptr %x, i64 %i
+  %v = load i32, ptr %p
+  %t = add i32 %s, %v
+  %next = add i64 %i, 1
+  %more = icmp slt i64 %next, %n
+  br i1 %more, label %loop, label %end
+end:
+  %r = sitofp i32 %t to float
+  ret float %r
+}
+"""
+
+CALL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
+
+
+def polynomial(loaded: native.Loaded, x: float) -> float:
+    result, argument = (ctypes.c_double * 4)(9, 9, 9, 9), ctypes.c_double(x)
+    CALL(loaded.address("polynomial"))(ctypes.addressof(result), ctypes.addressof(argument), 4)
+    assert list(result[1:]) == [0, 0, 0]
+    return result[0]
+
+
+def test_loaded_code_computes_what_the_ir_says() -> None:
+    assert polynomial(native.load(native.assemble(POLYNOMIAL, host())), 10.0) == 123.0
+
+
+def test_the_same_module_gives_the_same_object_code() -> None:
+    assert native.assemble(POLYNOMIAL, host()) == native.assemble(POLYNOMIAL, host())
+
+
+def test_programs_loaded_side_by_side_do_not_disturb_one_another() -> None:
+    codes = [native.assemble(POLYNOMIAL.replace("double 3.0", f"double {k}.0"), host()) for k in range(4)]
+    loaded = [native.load(code) for code in codes for _ in range(5)]
+    assert [polynomial(each, 10.0) for each in loaded] == [120.0 + k for k in range(4) for _ in range(5)]
+    del loaded[::2]
+    assert polynomial(loaded[-1], 10.0) == 123.0
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_every_target_is_assembled(name: str) -> None:
+    code = native.assemble(POLYNOMIAL, TARGETS[name])
+    assert code[:4] == b"\x7fELF"
+    assert native.foreign_symbols(code) <= {"memset"}
+    assert "polynomial" in native.assembly(POLYNOMIAL, TARGETS[name])
+
+
+def test_variables_become_registers_and_small_functions_are_inlined() -> None:
+    text = native.optimised_ir(POLYNOMIAL, host())
+    assert "alloca" not in text
+    assert "@coefficient(" not in text
+
+
+def test_loops_are_not_vectorised_behind_the_writer_s_back() -> None:
+    assert "<" not in native.optimised_ir(SUM, host()).split("define", 1)[1]
+
+
+@pytest.mark.parametrize(
+    ("ir", "part"),
+    [
+        ("define", "expected type"),
+        ("define void @f() { ret i32 0 }", "result type"),
+        ("define i32 @f() {\n %x = add i32 %y, 1\n %y = add i32 1, 1\n ret i32 %x }", "dominate"),
+        ('define void @f() {\n call void asm sideeffect "nonsense", ""()\n ret void }', "inline assembly"),
+        ('module asm "nonsense"', "inline assembly"),
+        ("define double @f(double %x) { %y = frem double %x, 3.0\n ret double %y }", "fmod"),
+        ("declare void @elsewhere()\ndefine void @f() { call void @elsewhere()\n ret void }", "elsewhere"),
+        ("declare void @llvm.aarch64.hint(i32)", "aarch64"),
+        ("declare void @llvm.x86.avx512.mask.store()", "avx512"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_the_ir_is_an_exception(ir: str, part: str) -> None:
+    with pytest.raises(BackendError, match=part):
+        native.assemble(ir, BASELINE)
+
+
+def test_an_unknown_machine_is_an_exception() -> None:
+    with pytest.raises(BackendError, match="nowhere"):
+        native.assemble("", Target("nowhere-unknown-linux", "", "", 16, 16, False))
+
+
+def test_the_name_of_an_older_processor_does_not_end_the_process() -> None:
+    assert native.assemble(POLYNOMIAL, dataclasses.replace(BASELINE, cpu="i386"))
+
+
+@pytest.mark.parametrize("code", [b"", b"nonsense", native._SYMBOL_TABLE.to_bytes(64, "big")])
+def test_what_is_not_object_code_is_an_exception(code: bytes) -> None:
+    with pytest.raises(BackendError):
+        native.load(code).address("f")
+
+
+def test_a_function_that_does_not_exist_is_an_exception() -> None:
+    loaded = native.load(native.assemble(POLYNOMIAL, host()))
+    with pytest.raises(BackendError, match="elsewhere"):
+        loaded.address("elsewhere")
+    assert polynomial(loaded, 1.0) == 6.0
+
+
+def test_many_python_threads_may_compile_at_once() -> None:
+    def compiled(k: int) -> float:
+        code = native.assemble(POLYNOMIAL.replace("double 3.0", f"double {k}.0"), host())
+        return polynomial(native.load(code), 10.0)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(compiled, range(32))) == [120.0 + k for k in range(32)]
+
+
+def test_llvm_is_imported_when_it_is_first_needed() -> None:
+    script = "import sys, lamina.compiler.runtime.threads; sys.exit('llvmlite' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], timeout=60).returncode == 0
