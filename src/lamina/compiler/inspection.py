@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from lamina.compiler.codegen.program import Schedule
 from lamina.compiler.graph.ir import Value
-from lamina.compiler.schedule.accesses import Read, expressions
+from lamina.compiler.schedule.accesses import expressions
 from lamina.compiler.schedule.costs import flops, traffic
 from lamina.compiler.schedule.kernels import Kernel, Loops, MatrixProduct, Reduction, Special
 
@@ -93,6 +93,8 @@ def _operations(kernel: Kernel, schedule: Schedule) -> str:
     if isinstance(kernel, Special) and kernel.value is not None:
         return kernel.value.op
     written = [each for each in expressions(kernel, schedule.fused) if isinstance(each, Value)]
-    anchors = {MatrixProduct: lambda k: [k.value], Reduction: lambda k: k.values}.get(type(kernel), lambda k: [])(kernel)
+    anchors: list[Value] = kernel.values if isinstance(kernel, Reduction) else []
+    if isinstance(kernel, MatrixProduct) and kernel.value is not None:
+        anchors = [kernel.value]
     names = Counter(each.op for each in dict.fromkeys([*anchors, *written]) if each.op not in ("full", "alias"))
     return ", ".join(name if count == 1 else f"{count} {name}" for name, count in names.items())

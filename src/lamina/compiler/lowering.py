@@ -67,7 +67,7 @@ class Lowered:
     schedule: Schedule = field(repr=False)
 
 
-def lower(graph: Graph, target: Target, most_threads: int = 1024) -> Lowered:
+def lower(graph: Graph, target: Target, most_threads: int = 1024, *, profiled: bool = False) -> Lowered:
     """Return the program of a simplified graph.
 
     Parameters
@@ -76,13 +76,15 @@ def lower(graph: Graph, target: Target, most_threads: int = 1024) -> Lowered:
     target : Target
     most_threads : int
         With 1, the program is written for one thread: no shares, no barriers.
+    profiled : bool
+        Whether the program measures each of its kernels.
     """
     fused = fuse(graph, Rules(_cost, _is_special))
     ordered = order(fused, Machine(lambda kernel: lanes_in(kernel, fused, target), _units, _may_fault))
     nanoseconds = sum(kernel_cost(kernel, fused, target, _cost) for kernel in ordered.kernels)
     threads = max(1, min(most_threads, int(nanoseconds / WORTH_A_THREAD)))
     memory = plan_memory(fused, ordered, alone=threads == 1)
-    schedule = Schedule(fused, ordered, memory, target, threads == 1)
+    schedule = Schedule(fused, ordered, memory, target, threads == 1, profiled)
     layout = Layout(memory.arena, schedule.scratch, threads, nanoseconds, may_fault(schedule), bool(fallbacks(fused)))
     return Lowered(str(emit_program(schedule)), layout, schedule)
 
@@ -100,4 +102,7 @@ def _units(value: Value) -> int:
 
 
 def _may_fault(value: Value) -> bool:
-    return value.op not in ("random_bits", "sort", "argsort", "searchsorted", "cumulative_sum", "cumulative_prod")
+    return value.op in _FAULTY or (value.op == "pow" and value.dtype.kind == "signed")
+
+
+_FAULTY = FALLBACKS | {"take", "take_along_axis", "scatter_add", "scatter_add_along_axis"}

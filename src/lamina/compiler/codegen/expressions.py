@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from lamina.compiler.codegen.elements import literal, load_element, store_element
-from lamina.compiler.codegen.elementwise import emit_elementwise
-from lamina.compiler.codegen.emitter import I64, Emitter, Type, Value
+from lamina.compiler.codegen.elementwise import emit_elementwise, emit_fault
+from lamina.compiler.codegen.emitter import I1, I64, Emitter, Type, Value
+from lamina.compiler.codegen.special.job import FAULT_OPERAND
 from lamina.compiler.graph import ir
 from lamina.compiler.schedule.accesses import in_memory
 from lamina.compiler.schedule.fusion import COPY, Fused
@@ -93,7 +94,18 @@ class Step:
         if lanes:
             operands = [self.f.splat(each, lanes) for each in operands]
         types = [each.dtype for each in value.operands]
+        wrong = emit_fault(self.f, value.op, types, operands)
+        if wrong is not None:
+            self._fail(wrong)
         return emit_elementwise(self.f, value.op, types, value.dtype, value.params, operands)
+
+    def _fail(self, wrong: Value) -> None:
+        """Report a fault if an operand of some lane is an error."""
+        f = self.f
+        if wrong.type.lanes:
+            wrong = f.call(f"llvm.vector.reduce.or.{wrong.type.suffix}", I1, wrong)
+        with f.when(wrong):
+            f.write(f"store atomic i64 {FAULT_OPERAND}, ptr {f.arguments['fault'].text} monotonic, align 8")
 
     # --- memory ---
 

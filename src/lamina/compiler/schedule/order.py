@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lamina.compiler.graph.ir import Update, Value, operation
-from lamina.compiler.schedule.accesses import Read, reads
+from lamina.compiler.schedule.accesses import Read, expressions, reads
 from lamina.compiler.schedule.fusion import COPY, Fused
 from lamina.compiler.schedule.kernels import Kernel, Loops, MatrixProduct, Reduction, Special
 from lamina.compiler.schedule.views import combined, contiguous, squeezed
@@ -87,7 +87,7 @@ class Machine:
 def order(fused: Fused, machine: Machine) -> Ordered:
     """Return the kernels in order, with their shares and phases."""
     known = {kernel: reads(kernel, fused) for kernel in fused.kernels}
-    updates = [_settled(each, fused, known) for each in fused.graph.updates]
+    updates = [_settled(each, fused, known, machine) for each in fused.graph.updates]
     while True:
         before = _edges(fused, known, updates, machine)
         done, stuck = _sorted(fused.kernels, before)
@@ -128,11 +128,14 @@ def _writer(update: Update, fused: Fused) -> Kernel:
     return fused.home[update.value][0]
 
 
-def _settled(update: Update, fused: Fused, known: dict[Kernel, set[Read]]) -> Update:
-    """Return an update that its kernel can write in place; one that would overwrite what it still reads is copied."""
+def _settled(update: Update, fused: Fused, known: dict[Kernel, set[Read]], machine: Machine) -> Update:
+    """Return an update that its kernel can write in place; one that would overwrite what it still reads is copied.
+
+    So is one whose kernel may fail: it would write before that is known.
+    """
     kernel, target = _writer(update, fused), fused.graph.inputs[update.input]
     index = kernel.index_of(update.value)
-    if index is None:
+    if index is None or _may_fault(kernel, fused, machine):
         return _copied(update, fused, known)
     place = combined(index, contiguous(update.value.shape), 0, len(kernel.dims))
     for read in known[kernel]:
@@ -182,7 +185,7 @@ def _may_fault(kernel: Kernel, fused: Fused, machine: Machine) -> bool:
     if isinstance(kernel, Special):
         assert kernel.value is not None
         return machine.faults(kernel.value)
-    return False
+    return any(isinstance(each, Value) and machine.faults(each) for each in expressions(kernel, fused))
 
 
 def _sorted(kernels: list[Kernel], before: dict[Kernel, dict[Kernel, list[Read]]]) -> tuple[list[Kernel], set[Kernel]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from lamina.compiler.codegen.emitter import I8, VOID, Emitter, Type, Value
 from lamina.compiler.graph import ir
 from lamina.compiler.target import Target
+from lamina.dtypes import DType
 from lamina.primitives.primitive import Shape
 
 # What a kernel writes where `Job.fault` points, which holds 0 while all is well.
@@ -16,6 +17,8 @@ FAULT_INDEX = 1
 """An index lies outside its axis."""
 FAULT_CALLBACK = 2
 """Python raised an exception, which the fallback keeps."""
+FAULT_OPERAND = 3
+"""An elementwise operation does not have a result for its operands, as a negative power of an integer."""
 
 
 @dataclass(frozen=True)
@@ -126,3 +129,10 @@ def least(f: Emitter, a: Value, b: Value) -> Value:
 def most(f: Emitter, a: Value, b: Value) -> Value:
     """Return the larger of two int64."""
     return f.intrinsic("smax", a, b)
+
+
+def added(f: Emitter, dtype: DType, a: Value, b: Value) -> Value:
+    """Return a sum in registers; of truth values, whether either is true."""
+    if dtype.floating:
+        return f.fadd(a, b)
+    return f.binary("or" if dtype.kind == "bool" else "add", a, b)

@@ -1,0 +1,130 @@
+"""What is fused, what is not, and where threads meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import lamina as la
+from lamina import nn, optim
+from lamina.compiler.building import lowered
+from lamina.compiler.codegen.program import Schedule
+from lamina.compiler.inspection import KernelReport, reports
+from lamina.compiler.target import AVX512
+from lamina.compiler.tracing.trace import trace
+from lamina.primitives.primitive import Spec
+
+
+def schedule_of(function: Callable[..., object], *arguments: la.Tensor) -> Schedule:
+    """Return the schedule of a function for arguments of these shapes and types."""
+
+    def traced(tracer: object) -> object:
+        given = [tracer.argument(place, Spec(x.shape, x.dtype), False) for place, x in enumerate(arguments)]  # type: ignore[attr-defined]
+        return function(*given)
+
+    return lowered(trace(traced, True).graph, AVX512).schedule
+
+
+def kernels_of(function: Callable[..., object], *arguments: la.Tensor) -> list[KernelReport]:
+    return reports(schedule_of(function, *arguments))
+
+
+def network_step(sizes: tuple[int, ...], loss: Callable[..., la.Tensor]) -> Callable[..., la.Tensor]:
+    layers: list[nn.Module] = []
+    for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+        layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+    model = nn.Sequential(*layers[:-1])
+    optimizer = optim.Adam(model.parameters())
+
+    def step(x: la.Tensor, y: la.Tensor) -> la.Tensor:
+        found = loss(model(x), y)
+        optimizer.step(found.backward())
+        return found
+
+    return step
+
+
+def test_elementwise_operations_are_one_kernel() -> None:
+    (kernel,) = kernels_of(lambda x, y: (x * y + 1.0).relu() / (x - y).exp(), la.zeros((8, 5)), la.zeros((8, 5)))
+    assert kernel.kind == "loops"
+
+
+def test_bias_and_activation_are_the_epilogue_of_their_product() -> None:
+    layer = nn.Linear(16, 32)
+    (kernel,) = kernels_of(lambda x: layer(x).relu(), la.zeros((64, 16)))
+    assert kernel.kind == "product"
+    assert "add" in kernel.operations
+    assert "relu" in kernel.operations
+
+
+def test_views_move_nothing() -> None:
+    def views(x: la.Tensor) -> la.Tensor:
+        return la.flip(x.T[1:7:2], axis=0).reshape(1, 3, 5) * 2.0
+
+    (kernel,) = kernels_of(views, la.zeros((5, 9)))
+    assert kernel.kind == "loops"
+
+
+def test_transposed_operands_of_a_product_are_read_where_they_are() -> None:
+    kernels = kernels_of(lambda a, b: (a.T @ b.T).T, la.zeros((8, 5)), la.zeros((6, 8)))
+    assert [kernel.kind for kernel in kernels] == ["product"]
+
+
+def test_softmax_reads_its_rows_three_times_and_the_threads_do_not_meet() -> None:
+    kernels = kernels_of(lambda x: nn.softmax(x, axis=-1), la.zeros((64, 100)))
+    assert [kernel.kind for kernel in kernels] == ["reduction", "reduction", "loops"]
+    assert {kernel.phase for kernel in kernels} == {0}
+
+
+def test_what_is_cheap_is_computed_again_rather_than_stored() -> None:
+    schedule = schedule_of(lambda x: ((x + 1.0).sum(axis=1), (x + 1.0).max(axis=0)), la.zeros((64, 64)))
+    assert schedule.memory.arena == 0
+
+
+def test_optimizer_updates_are_fused_into_the_products_of_their_gradients() -> None:
+    kernels = kernels_of(network_step((32, 64, 64, 1), nn.mse_loss), la.zeros((64, 32)), la.zeros((64, 1)))
+    products = [kernel for kernel in kernels if kernel.kind == "product"]
+    assert sum("sqrt" in kernel.operations for kernel in products) == 3
+    assert not any(kernel.kind == "loops" and kernel.shapes not in ("[]", "[64]") for kernel in kernels)
+
+
+def test_the_threads_meet_once_in_a_training_step_of_a_small_network() -> None:
+    step = network_step((32, 64, 64, 1), nn.mse_loss)
+    schedule = schedule_of(step, la.zeros((64, 32)), la.zeros((64, 1)))
+    assert max(schedule.ordered.phases.values()) <= 2
+
+
+def test_values_that_do_not_live_at_the_same_time_share_memory() -> None:
+    def chain(x: la.Tensor, w: la.Tensor) -> la.Tensor:
+        for _ in range(10):
+            x = (x @ w).relu()
+        return x
+
+    schedule = schedule_of(chain, la.zeros((32, 32)), la.zeros((32, 32)))
+    assert schedule.memory.arena <= 2 * 32 * 32 * 4
+
+
+def test_a_variable_read_after_its_update_is_computed_does_not_change_early() -> None:
+    w = la.variable(np.arange(4.0, dtype=np.float32))
+
+    @la.compile
+    def rotate() -> la.Tensor:
+        old = w.value
+        w.assign(la.flip(w.value, axis=0) + 1.0)
+        return old * 1.0 + w.value.sum()
+
+    result = rotate()
+    assert np.allclose(result.numpy(), np.arange(4.0) + 10.0)
+    assert np.allclose(w.numpy(), [4.0, 3.0, 2.0, 1.0])
+
+
+@pytest.mark.parametrize("length", [1, 100, 20_000])
+def test_the_longest_expressions_are_cut(length: int) -> None:
+    def chain(x: la.Tensor) -> la.Tensor:
+        for number in range(length):
+            x = x * 1.0001 + float(number % 7)
+        return x
+
+    assert len(kernels_of(chain, la.zeros((3,)))) >= length / 100
