@@ -44,6 +44,11 @@ class Tiling:
         return self.lanes * self.vectors
 
     @property
+    def shares_edge(self) -> bool:
+        """Whether the panel at the right is shaped as the others, so that the same code computes it."""
+        return self.pack_b and (self.edge_lanes, self.edge_vectors) == (self.lanes, self.vectors)
+
+    @property
     def edge_width(self) -> int:
         """Columns of the panel at the right, padding included."""
         return self.edge_lanes * self.edge_vectors
@@ -99,7 +104,9 @@ def plan(product: Product, target: Target) -> Plan:
     if len(columns) <= 3 and k * len(columns) <= 16 and loads <= 48:
         return Resident(columns)
     along_k = product.a_strides[1] == 1 and product.b_strides[0] == 1
-    if k > 1 and along_k and (n <= 4 or m <= 6) and 2 * k >= lanes:
+    # Packing B costs as much as four rows of C; adding up the lanes of a sum as much as forty of its terms.
+    few_rows = m * 10 < k and m * k * product.summed.bits // 8 <= target.l2 // 2
+    if k > 1 and along_k and 2 * k >= lanes and (n <= 4 or m <= 2 or few_rows):
         return _dots(product, target, lanes)
     return _tiling(product, target, lanes)
 
@@ -118,7 +125,7 @@ def _tiling(product: Product, target: Target, lanes: int) -> Tiling:
     item = product.summed.bits // 8
     while lanes >= 2 * n:
         lanes //= 2
-    vectors, rows = _tile(m, -(-n // lanes), target.registers)
+    vectors, rows = _tile(m, -(-n // lanes), target)
     width = lanes * vectors
     pack_b = product.b_strides[1] != 1 or (m > 8 and k * n * item > target.l1)
     left = n % width
@@ -127,21 +134,22 @@ def _tiling(product: Product, target: Target, lanes: int) -> Tiling:
         edge_lanes //= 2
     panel = max(k * width * item, 1)
     block_panels = max(min(-(-n // width), (4 * 1024 * 1024) // panel), 1)
-    pack_a = product.a_strides[0] != 1 and n >= 8 * width and m * k * item > target.l2 // 4
+    pack_a = n >= 8 * width and m * k * item > target.l2 // 4
     block_rows = max(target.l2 // 2 // max(k * item, 1) // rows, 4) * rows
     return Tiling(lanes, vectors, rows, pack_a, pack_b, block_rows, block_panels, edge_lanes, edge_vectors)
 
 
-def _tile(m: int, vectors: int, registers: int) -> tuple[int, int]:
+def _tile(m: int, vectors: int, target: Target) -> tuple[int, int]:
     """Return vectors and rows of a tile: many sums in registers, few rows that are computed and not wanted."""
-    many = registers >= 32
+    many = target.registers >= 32
     if m <= 2:
         return min(vectors, 8 if many else 4), m
     if m <= (6 if many else 3):
         return min(vectors, 4 if many else 3), m
     wide = 3 if many and vectors % 3 == 0 and vectors % 2 else 2
-    tallest = {1: 12, 2: 12, 3: 8}[min(vectors, wide)] if many else {1: 8, 2: 6}[min(vectors, wide)]
-    heights = range(max(tallest - 4, 4), tallest + 1)
+    tallest = {1: 12, 2: 12, 3: 8} if many else {1: 8, 2: 6 if target.fma else 4}
+    rows = tallest[min(vectors, wide)]
+    heights = range(max(rows - 4, 4), rows + 1)
     return min(vectors, wide), min(heights, key=lambda rows: (_rows_computed(m, rows), -rows))
 
 

@@ -21,7 +21,7 @@ def panel_bytes(product: Product, plan: Tiling) -> tuple[int, int, int]:
     item = product.summed.bits // 8
     a = (plan.block_rows // plan.rows) * product.k * plan.a_width * item if plan.pack_a else 0
     b = plan.block_panels * product.k * plan.width * item if plan.pack_b else 0
-    edge = product.k * plan.edge_width * item
+    edge = 0 if plan.shares_edge else product.k * plan.edge_width * item
     return tuple(-(-size // _ALIGNMENT) * _ALIGNMENT for size in (a, b, edge))  # type: ignore[return-value]
 
 
@@ -75,23 +75,18 @@ class Tiled:
             with f.loop(first, stop, plan.width) as column:
                 fill(f, panel, self._b_at(column), self._packed_b_at(first, column))
         if full < product.n:
+            edge = self._packed_b_at(first, f.integer(full)) if plan.shares_edge else self.edge
             with f.when(at_right):
-                fill_partly(
-                    f,
-                    self._b_panel(plan.edge_width),
-                    self._b_at(f.integer(full)),
-                    self.edge,
-                    f.integer(product.n - full),
-                )
+                left = f.integer(product.n - full)
+                fill_partly(f, self._b_panel(plan.edge_width), self._b_at(f.integer(full)), edge, left)
         with self._row_blocks() as (begin, end):
             if plan.pack_a:
                 self._pack_a(begin, end)
-            if full:
-                with f.loop(first, stop, plan.width) as column:
-                    self._panel(
-                        begin, end, column, self._b_operand(first, column), plan.lanes, plan.vectors, plan.width
-                    )
-            if full < product.n:
+            if full or plan.shares_edge:
+                with f.loop(first, last if plan.shares_edge else stop, plan.width) as column:
+                    b = self._b_operand(first, column)
+                    self._panel(begin, end, column, b, plan.lanes, plan.vectors, plan.width)
+            if full < product.n and not plan.shares_edge:
                 with f.when(at_right):
                     b = Operand(self.edge, plan.edge_width, True)
                     self._panel(begin, end, f.integer(full), b, plan.edge_lanes, plan.edge_vectors, product.n - full)
@@ -101,6 +96,10 @@ class Tiled:
         f, target, product, plan, width = self.f, self.target, self.product, self.plan, lanes * vectors
         buffer = f.slot(product.summed, plan.rows * width)
         drain = Drain(target, product, self.epilogue, buffer, width, lanes)
+        last = None
+        if plan.shares_edge:
+            left_over = product.n % plan.width
+            last = f.icmp("eq", column, f.integer(product.n - left_over)), left_over
         low = min(plan.rows, TAIL)
         current = f.variable(begin)
         height = f.variable(f.integer(0))
@@ -121,7 +120,7 @@ class Tiled:
                 )
                 keep(f, product, accumulate(f, target, product, a, offsets, b, lanes, vectors), buffer)
                 f.set(height, count)
-            drain.columns(f, row, f.get(height), column, valid)
+            drain.columns(f, row, f.get(height), column, valid, last)
             f.set(current, f.add(row, f.get(height)))
 
     def _a_tile(self, begin: Value, row: Value, rows: list[Value]) -> tuple[Operand, list[Value]]:

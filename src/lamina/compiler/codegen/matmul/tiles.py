@@ -75,19 +75,28 @@ class Drain:
     stride: int
     lanes: int
 
-    def columns(self, f: Emitter, row: Value, rows: Value, column: Value, valid: int) -> None:
-        """Hand over so many first columns of each row."""
-        with f.loop(f.integer(0), rows) as r:
+    def columns(
+        self, f: Emitter, row: Value, rows: Value, column: Value, valid: int, last: tuple[Value, int] | None = None
+    ) -> None:
+        """Hand over so many first columns of each row; fewer of them if this panel is the last, where that is given."""
+        zero, whole = f.integer(0), valid // self.lanes * self.lanes
+        with f.loop(zero, rows) as r:
             line = f.at(self.buffer, f.mul(r, f.integer(self.stride)), self.product.summed)
             here = f.add(row, r)
-            whole = valid // self.lanes * self.lanes
-            if whole == self.lanes:
-                self._piece(f, line, here, column, f.integer(0), self.lanes)
+            stop = f.integer(whole)
+            if last:
+                stop = f.select(last[0], f.integer(last[1] // self.lanes * self.lanes), stop)
+            if whole == self.lanes and not last:
+                self._piece(f, line, here, column, zero, self.lanes)
             elif whole:
-                with f.loop(f.integer(0), f.integer(whole), self.lanes) as c:
+                with f.loop(zero, stop, self.lanes) as c:
                     self._piece(f, line, here, column, c, self.lanes)
             for start, lanes in pieces(whole, valid, self.lanes):
                 self._piece(f, line, here, column, f.integer(start), lanes)
+            if last and last[1] % self.lanes:
+                with f.when(last[0]):
+                    for start, lanes in pieces(last[1] // self.lanes * self.lanes, last[1], self.lanes):
+                        self._piece(f, line, here, column, f.integer(start), lanes)
 
     def _piece(self, f: Emitter, line: Value, row: Value, column: Value, offset: Value, lanes: int) -> None:
         lanes = lanes if lanes > 1 else 0
