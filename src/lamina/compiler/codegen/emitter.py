@@ -10,6 +10,10 @@ import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lamina.compiler.target import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +88,21 @@ class Variable:
 
 
 class Module:
-    """The text of a module: functions, what they declare, and constant data."""
+    """The text of a module: functions, what they declare, and constant data.
 
-    def __init__(self, triple: str = "", attributes: str = "nounwind") -> None:
-        self.triple = triple
+    Parameters
+    ----------
+    triple : str
+        Default the target's.
+    attributes : str
+        Of every function.
+    target : Target, optional
+        Whose instructions may be relied upon; without it only those that every processor has.
+    """
+
+    def __init__(self, triple: str = "", attributes: str = "nounwind", target: Target | None = None) -> None:
+        self.triple = triple or (target.triple if target else "")
+        self.target = target
         self.attributes = attributes
         self.functions: list[str] = []
         self.declarations: dict[str, str] = {}

@@ -1,0 +1,171 @@
+"""exp, expm1 and what is made of them at once: sigmoid and tanh.
+
+The argument is x = n ln 2 + r with an integer n and |r| <= ln(2) / 2; ln 2 is subtracted in two parts, of which the
+first has so few bits that its product with n is exact (W. J. Cody and W. Waite, *Software Manual for the Elementary
+Functions*, 1980, chapter 6). exp(r) is a polynomial whose largest relative error is least (E. Remez's exchange).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lamina.compiler.codegen.mathematics.lanes import Lanes, polynomial
+
+
+@dataclass(frozen=True)
+class _Constants:
+    """What belongs to a type.
+
+    Attributes
+    ----------
+    shift : float
+        1.5 times the power of two whose last bit is worth 1: adding it rounds, and leaves the integer in the lowest
+        bits.
+    mantissa, bias : int
+        Bits of the fraction, and what is added to an exponent.
+    high, low : float
+        ln 2 in two parts.
+    least, most : float
+        Below and above, exp is 0 and infinity, and stays so a little beyond.
+    one : float
+        Where tanh has become 1.
+    exp, expm1 : tuple of float
+        (exp(r) - 1 - r) / r^2, fitted to the relative error of exp and of expm1.
+    """
+
+    shift: float
+    mantissa: int
+    bias: int
+    high: float
+    low: float
+    least: float
+    most: float
+    one: float
+    exp: tuple[float, ...]
+    expm1: tuple[float, ...]
+
+
+_SINGLE = _Constants(
+    1.5 * 2.0**23, 23, 127, 0.693145751953125, 1.4286068203094173e-06, -104.5, 89.5, 10.0,
+    # relative errors 2**-28 and 2**-26
+    (0.4999999345786539, 0.16666520707764323, 0.04166838667587784, 0.008368709805281333, 0.001381463488668862),
+    (0.5000000061918769, 0.16666543005191328, 0.04166628206035439, 0.00836658268932892, 0.0013946448459694666),
+)  # fmt: skip
+_DOUBLE = _Constants(
+    1.5 * 2.0**52, 52, 1023, 0.6931471805598903, 5.497923018708371e-14, -746.0, 710.5, 20.0,
+    # relative errors 2**-58 and 2**-62
+    (
+        0.5000000000000011, 0.16666666666666413, 0.041666666666530704, 0.00833333333349433, 0.0013888888943505945,
+        0.00019841269506577498, 2.480149321417046e-05, 2.7557586558228633e-06, 2.7630210871205346e-07,
+        2.4999959710820824e-08,
+    ),
+    (
+        0.5, 0.16666666666666677, 0.0416666666666667, 0.008333333333321619, 0.0013888888888866843,
+        0.00019841269886151436, 2.4801587360548367e-05, 2.7557244188493174e-06, 2.7557242765757903e-07,
+        2.5109042756546026e-08, 2.0924441556337997e-09,
+    ),
+)  # fmt: skip
+_LOG2_E = 1.4426950408889634
+
+
+def exp(x: Lanes) -> Lanes:
+    """Return e to the power of x."""
+    c = _constants(x)
+    return _exp(x.at_least(c.least).at_most(c.most))
+
+
+def half_exp(x: Lanes) -> Lanes:
+    """Return exp(x) / 2, which overflows a little later, for x that is not negative."""
+    n, r = _reduced(x.at_most(_constants(x).most + 0.7))
+    return _times_power_of_two(_exp_of_small(r), n - 1.0)
+
+
+def expm1(x: Lanes) -> Lanes:
+    """Return exp(x) - 1, as ((exp(r) - 1) + (1 - 2^-n)) 2^n."""
+    c = _constants(x)
+    n, r = _reduced(x.at_least(-2.0 * c.one).at_most(c.most))
+    exponent = _integer(n)
+    # From n = bias on, 2^-n has no normal form, and has not mattered for long.
+    small = (exponent < c.bias).choose(c.bias - exponent, 0) << c.mantissa
+    total = _expm1_of_small(r) + (1.0 - small.as_float())
+    total = total * ((exponent + (c.bias - 1)) << c.mantissa).as_float()
+    return (total + total).with_sign_of(x)
+
+
+def sigmoid(x: Lanes) -> Lanes:
+    """Return 1 / (1 + exp(-x)), by exp(-|x|), which does not overflow."""
+    power = _exp((-abs(x)).at_least(_constants(x).least))
+    return (x < 0.0).choose(power, 1.0) / (power + 1.0)
+
+
+def tanh(x: Lanes) -> Lanes:
+    """Return t / (t + 2) with t = expm1(2 |x|), and the sign of x."""
+    c = _constants(x)
+    half = abs(x).at_most(c.one)
+    n, r = _reduced(half + half)
+    power = ((_integer(n) + c.bias) << c.mantissa).as_float()
+    t = power.times_plus(_expm1_of_small(r), power - 1.0)
+    return (t / (t + 2.0)).with_sign_of(x)
+
+
+# --- parts ---
+
+
+def _constants(x: Lanes) -> _Constants:
+    return _DOUBLE if x.double else _SINGLE
+
+
+def _exp(x: Lanes) -> Lanes:
+    n, r = _reduced(x)
+    return _times_power_of_two(_exp_of_small(r), n)
+
+
+def _reduced(x: Lanes) -> tuple[Lanes, Lanes]:
+    """Return n, as a float, and r."""
+    c = _constants(x)
+    n = x.times_plus(_LOG2_E, c.shift) - c.shift
+    return n, n.times_plus(-c.low, n.times_plus(-c.high, x))
+
+
+def _exp_of_small(r: Lanes) -> Lanes:
+    return (r * r).times_plus(polynomial(r, _constants(r).exp), r) + 1.0
+
+
+def _expm1_of_small(r: Lanes) -> Lanes:
+    return (r * r).times_plus(polynomial(r, _constants(r).expm1), r)
+
+
+def _integer(n: Lanes) -> Lanes:
+    """Return a small integer that is a float as an integer of its width; anything for NaN."""
+    c = _constants(n)
+    shifted = (n + c.shift).bits()
+    return shifted - _bits_of_shift(c)
+
+
+def _bits_of_shift(c: _Constants) -> int:
+    return ((c.bias + c.mantissa) << c.mantissa) + (1 << (c.mantissa - 1))
+
+
+def _times_power_of_two(p: Lanes, n: Lanes) -> Lanes:
+    """Return p 2^n for p near 1, rounded once where the result is subnormal."""
+    c = _constants(p)
+    if (name := _scaling_instruction(p)) is not None:
+        kind = p.value.type
+        mask = f"i{max(kind.lanes, 8)} -1"
+        given = (p.value, n.value, p.value)
+        rounding = ", i32 4" if kind.lanes * kind.bits == 512 else ""
+        return p.like(p.f.call(name, kind, *given, extra=mask + rounding))
+    # In two steps, for 2^n may have no normal form.
+    integer = _integer(n)
+    half = integer >> 1
+    first = ((half + c.bias) << c.mantissa).as_float()
+    return p * first * (((integer - half) + c.bias) << c.mantissa).as_float()
+
+
+def _scaling_instruction(p: Lanes) -> str | None:
+    """Return the intrinsic of AVX-512 that multiplies by a power of two."""
+    target, kind = p.f.module.target, p.value.type
+    width = kind.lanes * kind.bits
+    if target is None or width not in (128, 256, 512) or not {"avx512f", "avx512vl"} <= target.known:
+        return None
+    return f"llvm.x86.avx512.mask.scalef.p{'d' if p.double else 's'}.{width}"
