@@ -1,10 +1,11 @@
-"""What is trained: sizes, data and first weights, the same numbers for every contender."""
+"""What is measured: sizes, data and first weights, the same numbers for every contender; and the arithmetic in it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Workload:
-    """A multi-layer perceptron with ReLU between its layers, trained by Adam on the mean squared error.
+    """A multi-layer perceptron with ReLU between its layers; a step trains it with Adam, or runs it forward.
 
     Attributes
     ----------
@@ -22,46 +23,82 @@ class Workload:
     sizes : tuple of int
         Width of the input, of each hidden layer, and of the output.
     batch : int
-        Rows in the batch, which is already in memory.
+        Rows in the batch, which is already in memory, in the framework's own form.
+    loss : {"mse", "cross_entropy", None}
+        Mean squared error on numbers, or cross-entropy on integer labels; None for inference, forward only.
     lr : float
         Adam's learning rate.
+    steps : int
+        How many steps run between two returns to the first weights. Training goes nowhere on one batch: units die,
+        their moments decay into subnormal numbers, and those are slow. So time is taken near the first weights.
+    checked : int
+        How many steps must have the same losses before any time counts.
+    product_bound : bool
+        Whether the matrix products are most of the work, so that a fraction of the machine's peak says something.
     """
 
     name: str
     sizes: tuple[int, ...]
     batch: int
+    loss: Literal["mse", "cross_entropy"] | None
     lr: float = 1e-2
+    steps: int = 512
+    checked: int = 20
+    product_bound: bool = False
 
-    def data(self) -> tuple[Floats, Floats]:
-        """Return inputs [batch, sizes[0]] and targets [batch, sizes[-1]]."""
+    def data(self) -> tuple[Floats, npt.NDArray[Any]]:
+        """Return inputs [batch, sizes[0]] and targets: numbers [batch, sizes[-1]], or int64 labels [batch]."""
         rng = np.random.default_rng(7)
         inputs = rng.standard_normal((self.batch, self.sizes[0]), dtype=np.float32)
+        if self.loss == "cross_entropy":
+            return inputs, rng.integers(0, self.sizes[-1], self.batch)
         targets = np.sin(inputs.sum(axis=1, keepdims=True)).astype(np.float32)
         return inputs, np.repeat(targets, self.sizes[-1], axis=1)
 
-    def weights(self) -> list[tuple[Floats, Floats]]:
-        """Return the first weight [out, in] and bias [out] of each layer."""
+    def weights(self) -> Iterator[tuple[Floats, Floats]]:
+        """Yield the first weight [out, in] and bias [out] of each layer, one layer at a time."""
         rng = np.random.default_rng(11)
-        layers = []
-        for fan_in, fan_out in zip(self.sizes, self.sizes[1:], strict=False):
-            bound = 1.0 / np.sqrt(fan_in)
-            weight = rng.uniform(-bound, bound, (fan_out, fan_in)).astype(np.float32)
-            layers.append((weight, rng.uniform(-bound, bound, fan_out).astype(np.float32)))
-        return layers
+        for fan_in, fan_out in pairwise(self.sizes):
+            bound = np.float32(1.0 / np.sqrt(fan_in))
+            layer = []
+            for shape in ((fan_out, fan_in), (fan_out,)):
+                values = rng.random(shape, dtype=np.float32)
+                values -= np.float32(0.5)
+                values *= 2 * bound
+                layer.append(values)
+            yield layer[0], layer[1]
+
+    @property
+    def trains(self) -> bool:
+        """Whether a step is forward, backward and update rather than forward alone."""
+        return self.loss is not None
+
+    @property
+    def product_flops(self) -> int:
+        """Floating-point operations in the matrix products of a step: two for each multiply-add.
+
+        Each layer has a product forward and, in training, one for the gradient of its weight and one for that of
+        its input; the first layer's input needs no gradient.
+        """
+        layers = [fan_in * fan_out for fan_in, fan_out in pairwise(self.sizes)]
+        multiply_adds = 3 * sum(layers) - layers[0] if self.trains else sum(layers)
+        return 2 * self.batch * multiply_adds
 
     @property
     def description(self) -> str:
         """The sizes and the batch, for a table."""
-        return f"{'-'.join(map(str, self.sizes))}, batch {self.batch}"
+        rows = f"batch {self.batch}" if self.trains else "one sample forward"
+        return f"{'-'.join(map(str, self.sizes))}, {rows}"
 
 
 WORKLOADS: dict[str, Workload] = {
     workload.name: workload
     for workload in (
-        Workload("xor", (2, 8, 1), 4),
-        Workload("tabular", (32, 64, 64, 1), 64),
+        Workload("xor", (2, 8, 1), 4, "mse"),
+        Workload("tabular", (32, 64, 64, 1), 64, "mse"),
+        Workload("mnist", (784, 256, 128, 10), 128, "cross_entropy", lr=1e-3, steps=64, product_bound=True),
+        # A step takes some 300 ms: five checked steps are seconds for every contender.
+        Workload("wide", (1024, 4096, 4096, 10), 512, "cross_entropy", lr=1e-4, steps=2, checked=5, product_bound=True),
+        Workload("inference", (32, 64, 64, 1), 1, None),
     )
 }
-
-Step = Callable[[], Any]
-"""One training step: returns the loss, a tensor with ``item()``."""

@@ -1,5 +1,5 @@
-"""One file for each way to train a workload; each has ``LABEL`` and ``build(workload) -> step``.
+"""One file for each way to run a workload; each has ``CONTENDER``, a `benchmarks.contender.Contender`.
 
-``step()`` runs forward, backward and Adam on the batch and returns the loss before the update, still in the
-framework's own form: reading it is not part of a step.
+A framework is imported when a workload is built, so that the list of contenders can be read without it. A step
+returns its loss or output in the framework's own form: reading it is not part of a step.
 """

@@ -1,33 +1,84 @@
-"""PyTorch, eager, with its default Adam (and, in the sibling file, its fused one)."""
+"""PyTorch, eager, with its default Adam; the sibling files have its fused one and its compiler."""
 
 from __future__ import annotations
 
-from benchmarks.workloads import Step, Workload
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
-LABEL = "PyTorch eager"
+from benchmarks.contender import Contender, Step, Task
+from benchmarks.workloads import Workload
 
 
-def build(workload: Workload, *, fused: bool | None = None) -> Step:
-    """Return the training step of a workload."""
+@dataclass(frozen=True)
+class Parts:
+    """A workload in PyTorch's form."""
+
+    model: Any
+    optimizer: Any
+    loss: Any
+    inputs: Any
+    targets: Any
+
+    @classmethod
+    def of(cls, workload: Workload, *, fused: bool | None) -> Parts:
+        """Return the parts of a workload, with its first weights."""
+        import torch
+        from torch import nn
+
+        layers: list[nn.Module] = []
+        for weight, bias in workload.weights():
+            layers += [nn.Linear(weight.shape[1], weight.shape[0]), nn.ReLU()]
+            _fill(layers[-2], weight, bias)
+        model = nn.Sequential(*layers[:-1])
+        inputs, targets = (torch.from_numpy(array) for array in workload.data())
+        loss = nn.functional.cross_entropy if workload.loss == "cross_entropy" else nn.functional.mse_loss
+        optimizer = torch.optim.Adam(model.parameters(), lr=workload.lr, fused=fused)
+        return cls(model, optimizer, loss, inputs, targets)
+
+    def step(self, forward: Callable[[Any, Any], Any], update: Callable[[], Any]) -> Step:
+        """Return the training step, from the function of the loss and that of the update."""
+        inputs, targets, clear = self.inputs, self.targets, self.optimizer.zero_grad
+
+        def step() -> Any:
+            loss = forward(inputs, targets)
+            clear()
+            loss.backward()
+            update()
+            return loss
+
+        return step
+
+    def forward(self, inputs: Any, targets: Any) -> Any:
+        """Return the loss."""
+        return self.loss(self.model(inputs), targets)
+
+    def reset(self, workload: Workload) -> None:
+        """Bring back the first weights, and zeros for the optimiser's state."""
+        linear = [layer for layer in self.model if hasattr(layer, "weight")]
+        for layer, (weight, bias) in zip(linear, workload.weights(), strict=True):
+            _fill(layer, weight, bias)
+        for state in self.optimizer.state.values():
+            for value in state.values():
+                value.zero_()
+
+
+def _fill(layer: Any, weight: Any, bias: Any) -> None:
     import torch
-    from torch import nn
 
-    layers: list[nn.Module] = []
-    for weight, bias in workload.weights():
-        layer = nn.Linear(weight.shape[1], weight.shape[0])
-        with torch.no_grad():
-            layer.weight.copy_(torch.from_numpy(weight))
-            layer.bias.copy_(torch.from_numpy(bias))
-        layers += [layer, nn.ReLU()]
-    model = nn.Sequential(*layers[:-1])
-    optimizer = torch.optim.Adam(model.parameters(), lr=workload.lr, fused=fused)
-    inputs, targets = (torch.from_numpy(array) for array in workload.data())
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(weight))
+        layer.bias.copy_(torch.from_numpy(bias))
 
-    def step() -> torch.Tensor:
-        loss = nn.functional.mse_loss(model(inputs), targets)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
 
-    return step
+def build(workload: Workload, *, fused: bool | None = None) -> Task:
+    """Return the task of a workload."""
+    import torch
+
+    parts = Parts.of(workload, fused=fused)
+    if workload.trains:
+        return Task(lambda: parts.step(parts.forward, parts.optimizer.step), reset=lambda: parts.reset(workload))
+    return Task(lambda: lambda: parts.model(parts.inputs), around=torch.inference_mode)
+
+
+CONTENDER = Contender("PyTorch eager", ("torch",), build)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from benchmarks.contender import Contender
 from benchmarks.contenders import torch_eager
-from benchmarks.workloads import Step, Workload
 
-LABEL = "PyTorch fused"
-
-
-def build(workload: Workload) -> Step:
-    """Return the training step of a workload."""
-    return torch_eager.build(workload, fused=True)
+CONTENDER = Contender("PyTorch fused", ("torch",), partial(torch_eager.build, fused=True), infers=False)

@@ -1,0 +1,58 @@
+"""Lamina, the whole step compiled: forward, backward and Adam in one native call."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from benchmarks.contender import Contender, Kernel, Step, Task
+from benchmarks.contenders.lamina_eager import IMPORTS, Parts
+from benchmarks.workloads import Workload
+
+
+def build(workload: Workload) -> Task:
+    """Return the task of a workload."""
+    import lamina as la
+
+    parts = Parts.of(workload)
+    inputs, targets = parts.inputs, parts.targets
+    la.set_num_threads(int(os.environ["LAMINA_NUM_THREADS"]))
+    compiled: list[Any] = []
+
+    def start() -> Step:
+        if workload.trains:
+            step = la.compile(parts.train)
+            compiled.append(step)
+            return lambda: step(inputs, targets)
+        predict = la.compile(lambda x: parts.model(x))
+        compiled.append(predict)
+        return lambda: predict(inputs)
+
+    def profile(_: Step) -> list[Kernel] | None:
+        return kernels(compiled[-1], (inputs, targets) if workload.trains else (inputs,))
+
+    if workload.trains:
+        return Task(start, reset=lambda: parts.reset(workload), profile=profile)
+    return Task(start, around=la.no_grad, profile=profile)
+
+
+def kernels(step: Any, arguments: tuple[Any, ...]) -> list[Kernel] | None:
+    """Return what ``step.profile(...)`` says of each kernel, or None while compiled functions have no profile.
+
+    Read are ``kernels``, and of each its ``name``, ``seconds`` and the ``flops`` of the matrix product in it.
+    """
+    if not hasattr(step, "profile"):
+        return None
+    profile = step.profile(*arguments)
+    return [Kernel(str(each.name), float(each.seconds), int(each.flops)) for each in profile.kernels]
+
+
+def lacks() -> str | None:
+    """Say that Lamina has no compiler, where it has none."""
+    import lamina as la
+
+    absent = [name for name in ("compile", "set_num_threads") if not hasattr(la, name)]
+    return f"this version of Lamina has no {' and no '.join(f'la.{name}' for name in absent)}" if absent else None
+
+
+CONTENDER = Contender("Lamina compiled", IMPORTS, build, ours=True, lacks=lacks)
