@@ -7,7 +7,10 @@ from lamina.compiler.codegen.special.job import FAULT_CALLBACK, FAULT_INDEX, Job
 from lamina.compiler.codegen.special.lines import line_units
 from lamina.compiler.codegen.special.philox import emit_random_bits, random_units
 from lamina.compiler.codegen.special.positions import emit_argmax, emit_argmin
+from lamina.compiler.codegen.special.scans import emit_cumulative_prod, emit_cumulative_sum
 from lamina.compiler.codegen.special.scatter import emit_scatter_add, emit_scatter_add_along, scatter_units
+from lamina.compiler.codegen.special.searching import emit_searchsorted, search_units
+from lamina.compiler.codegen.special.sorting import emit_argsorted, emit_sorted, sort_scratch, sort_units
 
 SPECIAL: dict[str, SpecialKernel] = {
     "take": SpecialKernel(take_units, no_scratch, emit_take),
@@ -16,6 +19,11 @@ SPECIAL: dict[str, SpecialKernel] = {
     "scatter_add_along_axis": SpecialKernel(scatter_units, no_scratch, emit_scatter_add_along),
     "argmax": SpecialKernel(line_units, no_scratch, emit_argmax),
     "argmin": SpecialKernel(line_units, no_scratch, emit_argmin),
+    "cumulative_sum": SpecialKernel(line_units, no_scratch, emit_cumulative_sum),
+    "cumulative_prod": SpecialKernel(line_units, no_scratch, emit_cumulative_prod),
+    "sort": SpecialKernel(sort_units, sort_scratch, emit_sorted),
+    "argsort": SpecialKernel(sort_units, sort_scratch, emit_argsorted),
+    "searchsorted": SpecialKernel(search_units, no_scratch, emit_searchsorted),
     "random_bits": SpecialKernel(random_units, no_scratch, emit_random_bits),
 }
 

@@ -9,9 +9,10 @@ from lamina.compiler.codegen.elements import load_element
 from lamina.compiler.codegen.emitter import I32, I64, Emitter, Type, Value, Variable
 from lamina.compiler.codegen.special.job import Job, bytes_at
 from lamina.compiler.codegen.special.lines import COLUMNS, Walk, each_walk
+from lamina.compiler.target import Target
 from lamina.dtypes import DType, bool_, uint8
 
-_LONG = 4 * COLUMNS  # from where on a single line is worth vectors
+_LONG = 4  # vectors from where on a single line is worth them
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,18 @@ class _Best:
 
 def _emit(job: Job, *, largest: bool) -> None:
     with each_walk(job) as walk:
-        across = walk.lines.inner == 1 and walk.lines.length >= _LONG
-        position = (_along if across else _down)(job, walk, largest)
+        lanes = _lanes(job.target, walk.lines.length) if walk.lines.inner == 1 else 0
+        position = _along(job, walk, lanes, largest) if lanes else _down(job, walk, largest)
         job.f.store(position, job.f.at(job.results[0], walk.line, I64), align=8)
 
 
 emit_argmax = partial(_emit, largest=True)
 emit_argmin = partial(_emit, largest=False)
+
+
+def _lanes(target: Target, length: int) -> int:
+    """Return how many elements of one line to look at together: several registers full where it is long."""
+    return next((lanes for lanes in (target.vector_bytes, COLUMNS) if length >= _LONG * lanes), 0)
 
 
 def _down(job: Job, walk: Walk, largest: bool) -> Value:
@@ -64,20 +70,20 @@ def _down(job: Job, walk: Walk, largest: bool) -> Value:
     return _widened(f, f.get(best.position))
 
 
-def _along(job: Job, walk: Walk, largest: bool) -> Value:
+def _along(job: Job, walk: Walk, lanes: int, largest: bool) -> Value:
     """Return the position for one long line: the best of every lane, the best of those, and the elements left."""
     f, length, kind = job.f, walk.lines.length, _position_type(walk)
-    lanes = f.lane_numbers(COLUMNS, kind)
-    wide = _first(job, walk, COLUMNS, largest, lanes)
-    whole = length - length % COLUMNS
-    with f.loop(f.integer(COLUMNS), f.integer(whole), COLUMNS) as at:
-        _look(job, walk, wide, at, COLUMNS, lanes)
+    numbers = f.lane_numbers(lanes, kind)
+    wide = _first(job, walk, lanes, largest, numbers)
+    whole = length - length % lanes
+    with f.loop(f.integer(lanes), f.integer(whole), lanes) as at:
+        _look(job, walk, wide, at, lanes, numbers)
     elements, positions = f.slot(wide.element.type), f.slot(wide.position.type)
     f.store(f.get(wide.element), elements)
     f.store(f.get(wide.position), positions)
     element = wide.element.type.of(0)
     best = _Best(f, wide.dtype, largest, *map(f.variable, (f.load(element, elements), f.load(kind, positions))))
-    with f.loop(f.integer(1), f.integer(COLUMNS)) as lane:
+    with f.loop(f.integer(1), f.integer(lanes)) as lane:
         other, position = f.load(element, f.at(elements, lane, element)), f.load(kind, f.at(positions, lane, kind))
         held = f.get(best.element)
         earlier = f.icmp("slt", position, f.get(best.position))

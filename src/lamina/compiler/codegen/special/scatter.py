@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lamina.compiler.codegen.elements import load_element, store_element
+from lamina.compiler.codegen.elements import load_element, narrow, store_element
 from lamina.compiler.codegen.emitter import Emitter, Value
 from lamina.compiler.codegen.special.indices import Indices
-from lamina.compiler.codegen.special.job import Job, bytes_at, clear, divide, least, most, split
+from lamina.compiler.codegen.special.job import Job, added, bytes_at, clear, divide, least, most, split
 from lamina.compiler.graph import ir
 from lamina.dtypes import DType
 
@@ -105,11 +105,4 @@ def _add(job: Job, dtype: DType, to: Value, here: Value, lanes: int = 0) -> None
     there = bytes_at(f, job.results[0], to, dtype.itemsize)
     more = load_element(f, dtype, bytes_at(f, job.operands[0], here, dtype.itemsize), lanes)
     total = load_element(f, dtype, there, lanes)
-    store_element(f, dtype, added(f, dtype, total, more), there)
-
-
-def added(f: Emitter, dtype: DType, a: Value, b: Value) -> Value:
-    """Return a sum in registers; of truth values, whether either is true."""
-    if dtype.floating:
-        return f.fadd(a, b)
-    return f.binary("or" if dtype.kind == "bool" else "add", a, b)
+    store_element(f, dtype, narrow(f, dtype, added(f, dtype, total, more)), there)
