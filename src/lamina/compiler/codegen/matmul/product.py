@@ -40,6 +40,11 @@ class Product:
     b_strides: tuple[int, int]
 
     @property
+    def exchanged(self) -> Product:
+        """The product whose result is this one's transposed: that of B and A, both transposed."""
+        return Product(self.n, self.m, self.k, self.dtype, self.b_strides[::-1], self.a_strides[::-1])
+
+    @property
     def stored(self) -> Type:
         """The machine type of an element in memory."""
         names = {"float16": "i16", "bfloat16": "i16", "float32": "float", "float64": "double"}
