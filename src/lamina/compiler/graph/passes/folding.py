@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from lamina.backends.protocol import numpy_dtype
-from lamina.backends.thread_state import quietly
 from lamina.compiler.graph.interpreter import evaluate
 from lamina.compiler.graph.ir import Value, constant
 from lamina.compiler.graph.passes.rewriting import Builder, Pass
@@ -63,13 +62,9 @@ def _fold_numbers(value: Value, builder: Builder) -> Value | None:
 
 def _computed(value: Value) -> NDArray | None:
     try:
-        return quietly(_evaluate, value)  # type: ignore[no-any-return]
+        return np.asarray(evaluate(value, [evaluate(each, ()) for each in value.operands]))
     except (ValueError, IndexError, ArithmeticError, np.linalg.LinAlgError):
         return None
-
-
-def _evaluate(value: Value) -> NDArray:
-    return np.asarray(evaluate(value, [evaluate(each, ()) for each in value.operands]))
 
 
 def _number(array: NDArray) -> bool | int | float:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lamina.backends.thread_state import quietly
 from lamina.compiler.graph.canonical import number_text
 from lamina.compiler.graph.ir import NO_PARAMS, Graph, Update, Value
 from lamina.dtypes import DType
@@ -24,6 +25,7 @@ Rules = Mapping[str, Sequence[Rule]]
 COMMUTATIVE = frozenset(
     {"add", "multiply", "maximum", "minimum", "equal", "not_equal", "bitwise_and", "bitwise_or", "bitwise_xor"}
 )
+_VIEWS = frozenset({"reshape", "permute_dims", "broadcast_to"})
 COMPARED = 1 << 20
 """Up to how many elements constants are compared by value."""
 
@@ -60,15 +62,14 @@ def rewrite(graph: Graph, rules: Rules) -> Graph:
 
     Values to which nothing happens are kept as they are. An update of an input with itself is left out.
     """
+    # Rules compute with numbers, and what overflows there is no news.
+    return quietly(_rewritten, graph, rules)  # type: ignore[no-any-return]
+
+
+def _rewritten(graph: Graph, rules: Rules) -> Graph:
     builder = Builder(rules)
     values = graph.values()
-    uses = builder.uses
-    counts = dict.fromkeys(values, 0)
-    for root in graph.roots():
-        counts[root] += 1
-    for value in values:
-        for each in value.operands:
-            counts[each] += 1
+    counts = _counts(graph, values)
     made: dict[Value, Value] = {}
     for value in values:
         operands = tuple([made[each] for each in value.operands])
@@ -76,7 +77,8 @@ def rewrite(graph: Graph, rules: Rules) -> Graph:
             value if operands == value.operands else Value(value.op, operands, value.params, value.spec)
         )
         made[value] = settled
-        uses[settled] = uses.get(settled, 0) + counts[value]
+        # An operation that comes to its own operand no longer reads it.
+        builder.note_uses(settled, counts[value] - operands.count(settled))
     updates = tuple(
         Update(each.input, made[each.value])
         for each in graph.updates
@@ -85,21 +87,37 @@ def rewrite(graph: Graph, rules: Rules) -> Graph:
     return Graph(graph.inputs, tuple([made[each] for each in graph.outputs]), updates)
 
 
+def _counts(graph: Graph, values: Sequence[Value]) -> dict[Value, int]:
+    counts = dict.fromkeys(values, 0)
+    for root in graph.roots():
+        counts[root] += 1
+    for value in values:
+        for each in value.operands:
+            counts[each] += 1
+    return counts
+
+
 class Builder:
-    """Makes values, each in its simplest form and once.
+    """Makes values, each in its simplest form and once."""
 
-    Attributes
-    ----------
-    uses : dict of Value to int
-        How often a value is read, as far as the graph that is being rewritten tells.
-    """
-
-    __slots__ = ("_known", "_rules", "uses")
+    __slots__ = ("_known", "_rules", "_uses")
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._known: dict[Any, Value] = {}
-        self.uses: dict[Value, int] = {}
+        self._uses: dict[Value, int] = {}
+
+    def note_uses(self, value: Value, count: int) -> None:
+        """Note that a value, and what it is a view of, is read so often in the graph that is rewritten."""
+        uses = self._uses
+        uses[value] = uses.get(value, 0) + count
+        while value.op in _VIEWS and value.operands[0] not in uses:
+            value = value.operands[0]
+            uses[value] = count
+
+    def read_once(self, value: Value) -> bool:
+        """Tell whether one operation at most reads a value, so that it may as well be computed otherwise."""
+        return self._uses.get(value, 0) <= 1
 
     def settle(self, value: Value) -> Value:
         """Return the simplest form of a value whose operands are in theirs."""

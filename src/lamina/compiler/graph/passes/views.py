@@ -41,46 +41,44 @@ def _reshape_of_permuted(x: Value, shape: Shape, builder: Builder) -> Value | No
     source, axes = x.operands[0], x.params["axes"]
     if 1 in source.shape:
         return None
-    groups = _groups(x.shape, shape)
-    if groups is None:
+    parts = groups(x.shape, shape)
+    if parts is None:
         return None
-    runs = [axes[start:stop] for start, stop, _ in groups]
+    runs = [axes[start:stop] for start, stop, _ in parts]
     if any(run != tuple(range(run[0], run[0] + len(run))) for run in runs):
         return None
-    order = sorted(range(len(groups)), key=lambda place: runs[place][0])
+    order = sorted(range(len(parts)), key=lambda place: runs[place][0])
     first: dict[int, int] = {}
     inner: list[int] = []
     for place in order:
         first[place] = len(inner)
-        inner.extend(groups[place][2])
-    permuted = [first[place] + at for place, (_, _, sizes) in enumerate(groups) for at in range(len(sizes))]
+        inner.extend(parts[place][2])
+    permuted = [first[place] + at for place, (_, _, sizes) in enumerate(parts) for at in range(len(sizes))]
     return builder.permute_dims(builder.reshape(source, tuple(inner)), tuple(permuted))
 
 
-def _groups(shape: Shape, wanted: Shape) -> list[tuple[int, int, Shape]] | None:
-    """Return which ranges of axes (without ones among them) become which sizes, each range as short as possible."""
-    groups = []
-    start = taken = 0
+def groups(shape: Shape, wanted: Shape) -> list[tuple[int, int, Shape]] | None:
+    """Return which ranges of axes become which sizes in a reshape, each range as short as possible.
+
+    The axes have lengths of two at least; None where there are none.
+    """
+    found: list[tuple[int, int, Shape]] = []
+    start = first = 0
     while start < len(shape):
-        stop, size, sizes = start + 1, shape[start], 1
-        first = taken
-        while sizes != size or stop == start:
-            if sizes < size:
-                if taken == len(wanted):
-                    return None
-                sizes *= wanted[taken]
+        stop, taken, have, need = start + 1, first, shape[start], 1
+        while have != need:
+            if need < have:
+                need *= wanted[taken]
                 taken += 1
             else:
-                if stop == len(shape):
-                    return None
-                size *= shape[stop]
+                have *= shape[stop]
                 stop += 1
-        groups.append((start, stop, wanted[first:taken]))
-        start = stop
-    if groups and taken < len(wanted):
-        begin, end, last = groups[-1]
-        groups[-1] = begin, end, (*last, *wanted[taken:])
-    return groups or None
+        found.append((start, stop, wanted[first:taken]))
+        start, first = stop, taken
+    if found:
+        begin, end, last = found[-1]
+        found[-1] = begin, end, (*last, *wanted[first:])
+    return found or None
 
 
 # --- permute_dims -----------------------------------------------------------------------------------------
