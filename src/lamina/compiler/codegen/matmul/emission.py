@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from lamina.compiler.codegen.emitter import I8, Emitter, Value
-from lamina.compiler.codegen.matmul.plan import Dots, Resident, Tiling, plan
+from lamina.compiler.codegen.matmul.column import emit_column
+from lamina.compiler.codegen.matmul.dots import emit_dots
+from lamina.compiler.codegen.matmul.plan import Column, Dots, Resident, Tiling, plan
 from lamina.compiler.codegen.matmul.product import Epilogue, Product
-from lamina.compiler.codegen.matmul.small import emit_dots, emit_resident, emit_zeros
+from lamina.compiler.codegen.matmul.resident import emit_resident, emit_zeros
 from lamina.compiler.codegen.matmul.tiled import Tiled, panel_bytes
 from lamina.compiler.target import Target
 
 
 def units(product: Product, target: Target) -> int:
-    """Return how many rows must stay together: shares of rows begin at multiples of it, or at the end."""
-    return column_units(product.exchanged, target) if _is_column(product) else 1
+    """Return how many rows must stay together: shares of rows begin at multiples of it."""
+    return 1
 
 
 def column_units(product: Product, target: Target) -> int:
@@ -20,8 +22,6 @@ def column_units(product: Product, target: Target) -> int:
 
     Where B is packed, threads that share the columns pack a part of B each; those that share the rows each pack all.
     """
-    if _is_column(product):
-        return 1
     how = plan(product, target)
     if isinstance(how, Tiling):
         return how.width
@@ -32,7 +32,7 @@ def column_units(product: Product, target: Target) -> int:
 
 def scratch_bytes(product: Product, target: Target) -> int:
     """Return how much memory one thread needs for packed panels, at an address that is a multiple of 64."""
-    how = plan(product.exchanged if _is_column(product) else product, target)
+    how = plan(product, target)
     return sum(panel_bytes(product, how)) if isinstance(how, Tiling) else 0
 
 
@@ -61,7 +61,7 @@ def emit_product(
     a, b : Value
         Pointers to A[0, 0] and B[0, 0].
     begin, end : Value
-        The rows to compute, i64, at multiples of `units` or the end.
+        The rows to compute, i64.
     scratch : Value
         Pointer to `scratch_bytes` of memory that no other thread uses.
     epilogue : Epilogue
@@ -70,9 +70,6 @@ def emit_product(
         The columns to compute, i64, at multiples of `column_units` or the end. All by default.
     """
     first, last = columns or (f.integer(0), f.integer(product.n))
-    if _is_column(product):
-        a, b, begin, end, first, last = b, a, first, last, begin, end
-        product, epilogue = product.exchanged, _by_elements(f, product, epilogue)
     how = plan(product, target)
     if how == "nothing":
         return
@@ -81,31 +78,12 @@ def emit_product(
             emit_resident(f, target, product, how, a, b, begin, end, epilogue)
         elif isinstance(how, Dots):
             emit_dots(f, target, product, how, a, b, begin, end, first, last, epilogue)
+        elif isinstance(how, Column):
+            emit_column(f, target, product, how, a, b, begin, end, epilogue)
         elif isinstance(how, Tiling):
             size_a, size_b, _ = panel_bytes(product, how)
             packed_b = f.at(scratch, f.integer(size_a), I8)
             edge = f.at(packed_b, f.integer(size_b), I8)
             Tiled(f, target, product, how, a, b, begin, end, first, last, scratch, packed_b, edge, epilogue).write()
         else:
-            emit_zeros(f, target, product, begin, end, first, last, epilogue)
-
-
-def _is_column(product: Product) -> bool:
-    """Whether C is one column of a transposed A: its elements are neighbours along m only."""
-    return product.n == 1 and product.m > 1 and product.a_strides[0] == 1 and product.a_strides[1] != 1
-
-
-def _by_elements(f: Emitter, product: Product, epilogue: Epilogue) -> Epilogue:
-    """Return an epilogue of the exchanged product that hands on each element where it belongs."""
-    buffer = f.slot(product.summed, 64)
-
-    def hand_on(f: Emitter, row: Value, column: Value, value: Value) -> None:
-        if not value.type.lanes:
-            epilogue(f, column, row, value)
-            return
-        f.store(value, buffer)
-        with f.loop(f.integer(0), f.integer(value.type.lanes)) as lane:
-            element = f.load(product.summed, f.at(buffer, lane, product.summed))
-            epilogue(f, f.add(column, lane), row, element)
-
-    return hand_on
+            emit_zeros(f, product, begin, end, first, last, epilogue)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lamina.compiler.codegen.elements import load_element
 from lamina.compiler.codegen.emitter import Emitter, Value
-from lamina.compiler.codegen.matmul.arithmetic import advanced, load
+from lamina.compiler.codegen.matmul.arithmetic import advanced
 from lamina.compiler.codegen.matmul.plan import pieces
 from lamina.compiler.codegen.matmul.product import Product
 from lamina.compiler.target import Target
@@ -75,7 +76,7 @@ def _copy(f: Emitter, panel: Panel, source: Value, into: Value, valid: int) -> N
         row = f.at(into, f.mul(k, f.integer(panel.width)), summed)
         for column, width in pieces(0, valid, lanes):
             f.store(
-                load(f, target, product, f.at(start, f.integer(column), product.stored), width),
+                load_element(f, product.dtype, f.at(start, f.integer(column), product.stored), width),
                 _at(f, row, column, panel),
             )
         for column, width in pieces(valid, panel.width, lanes):
@@ -88,25 +89,25 @@ def _at(f: Emitter, row: Value, column: int, panel: Panel) -> Value:
 
 def _copy_elements(f: Emitter, panel: Panel, source: Value, into: Value, first: int, valid: Value) -> None:
     """Copy one element after the other, from the panel's row ``first`` on; padding repeats the last column."""
-    product, target, summed = panel.product, panel.target, panel.product.summed
+    product, summed = panel.product, panel.product.summed
     if first == product.k:
         return
     last = f.sub(valid, f.integer(1))
     with f.loop(f.integer(first), f.integer(product.k)) as k, f.loop(f.integer(0), f.integer(panel.width)) as column:
         there = column if valid.literal == panel.width else f.intrinsic("smin", column, last)
         offset = f.add(f.mul(there, f.integer(panel.across)), f.mul(k, f.integer(panel.along)))
-        element = load(f, target, product, f.at(source, offset, product.stored))
+        element = load_element(f, product.dtype, f.at(source, offset, product.stored))
         f.store(element, f.at(into, f.add(f.mul(k, f.integer(panel.width)), column), summed))
 
 
 def _transpose(f: Emitter, panel: Panel, source: Value, offsets: list[Value], into: Value) -> None:
     """Copy columns that begin at offsets, each contiguous along k, a few of its elements at a time."""
-    product, target, block = panel.product, panel.target, panel.block
+    product, block = panel.product, panel.block
     if not _whole(panel):
         return
     with f.repeat(f.integer(0), f.integer(_whole(panel)), [source, into], block) as round_:
         start, row = round_.values
-        columns = [load(f, target, product, f.at(start, offset, product.stored), block) for offset in offsets]
+        columns = [load_element(f, product.dtype, f.at(start, offset, product.stored), block) for offset in offsets]
         gathered = [_joined(f, columns[first::block]) for first in range(block)]
         for number, line in enumerate(_squares_transposed(f, gathered)):
             f.store(line, f.at(row, f.integer(number * panel.width), product.summed))

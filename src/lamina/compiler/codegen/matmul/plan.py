@@ -75,7 +75,15 @@ class Resident:
     pieces: tuple[tuple[int, int], ...]
 
 
-Plan = Tiling | Dots | Resident | Literal["nothing", "zeros"]
+@dataclass(frozen=True)
+class Column:
+    """One column of C where neighbours of A lie along m: vectors along m, so many at a time."""
+
+    lanes: int
+    vectors: int
+
+
+Plan = Tiling | Dots | Resident | Column | Literal["nothing", "zeros"]
 
 
 def pieces(start: int, stop: int, lanes: int) -> tuple[tuple[int, int], ...]:
@@ -104,6 +112,8 @@ def plan(product: Product, target: Target) -> Plan:
     if len(columns) <= 3 and k * len(columns) <= 16 and loads <= 48:
         return Resident(columns)
     along_k = product.a_strides[1] == 1 and product.b_strides[0] == 1
+    if n == 1 and product.a_strides[0] == 1 and not along_k and m >= lanes > 1:
+        return Column(lanes, 4)
     # Packing B costs as much as four rows of C; adding up the lanes of a sum as much as forty of its terms.
     few_rows = m * 10 < k and m * k * product.summed.bits // 8 <= target.l2 // 2
     if k > 1 and along_k and 2 * k >= lanes and (n <= 4 or m <= 2 or few_rows):

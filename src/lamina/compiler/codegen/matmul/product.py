@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lamina.compiler.codegen.emitter import DOUBLE, FLOAT, Emitter, Type, Value
+from lamina.compiler.codegen.elements import memory_type, register_type
+from lamina.compiler.codegen.emitter import Emitter, Type, Value
 from lamina.dtypes import DType
 
 Epilogue = Callable[[Emitter, Value, Value, Value], None]
@@ -40,19 +41,11 @@ class Product:
     b_strides: tuple[int, int]
 
     @property
-    def exchanged(self) -> Product:
-        """The product whose result is this one's transposed: that of B and A, both transposed."""
-        return Product(self.n, self.m, self.k, self.dtype, self.b_strides[::-1], self.a_strides[::-1])
-
-    @property
     def stored(self) -> Type:
         """The machine type of an element in memory."""
-        names = {"float16": "i16", "bfloat16": "i16", "float32": "float", "float64": "double"}
-        return Type(names.get(self.dtype.name, f"i{self.dtype.bits}"))
+        return memory_type(self.dtype)
 
     @property
     def summed(self) -> Type:
         """The machine type that sums have, and operands in registers."""
-        if not self.dtype.floating:
-            return Type(f"i{self.dtype.bits}")
-        return DOUBLE if self.dtype.bits == 64 else FLOAT
+        return register_type(self.dtype)

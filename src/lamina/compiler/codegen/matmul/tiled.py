@@ -95,7 +95,7 @@ class Tiled:
         """Compute rows of a panel of columns, as many at a time as a tile has, and what is left by low tiles."""
         f, target, product, plan, width = self.f, self.target, self.product, self.plan, lanes * vectors
         buffer = f.slot(product.summed, plan.rows * width)
-        drain = Drain(target, product, self.epilogue, buffer, width, lanes)
+        drain = Drain(product, self.epilogue, buffer, width, lanes)
         last = None
         if plan.shares_edge:
             left_over = product.n % plan.width

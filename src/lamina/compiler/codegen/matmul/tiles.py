@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lamina.compiler.codegen.elements import load_element, narrow
 from lamina.compiler.codegen.emitter import Emitter, Value
-from lamina.compiler.codegen.matmul.arithmetic import advanced, load, multiply_add, rounded
+from lamina.compiler.codegen.matmul.arithmetic import advanced, multiply_add
 from lamina.compiler.codegen.matmul.plan import pieces
 from lamina.compiler.codegen.matmul.product import Epilogue, Product
 from lamina.compiler.target import Target
@@ -28,9 +29,9 @@ def accumulate(
     sums = [zero] * (len(offsets) * vectors)
     with f.repeat(f.integer(0), f.integer(product.k), [a.pointer, b.pointer, *sums]) as round_:
         left, right, *sums = round_.values
-        columns = [_read(f, target, product, b, right, f.integer(lanes * v), lanes) for v in range(vectors)]
+        columns = [_read(f, product, b, right, f.integer(lanes * v), lanes) for v in range(vectors)]
         for row, offset in enumerate(offsets):
-            element = f.splat(_read(f, target, product, a, left, offset, 0), lanes)
+            element = f.splat(_read(f, product, a, left, offset, 0), lanes)
             for v, column in enumerate(columns):
                 place = row * vectors + v
                 sums[place] = multiply_add(f, target, element, column, sums[place])
@@ -38,12 +39,10 @@ def accumulate(
     return round_.values[2:]
 
 
-def _read(
-    f: Emitter, target: Target, product: Product, operand: Operand, start: Value, offset: Value, lanes: int
-) -> Value:
+def _read(f: Emitter, product: Product, operand: Operand, start: Value, offset: Value, lanes: int) -> Value:
     if operand.packed:
         return f.load(product.summed.of(lanes), f.at(start, offset, product.summed))
-    return load(f, target, product, f.at(start, offset, product.stored), lanes)
+    return load_element(f, product.dtype, f.at(start, offset, product.stored), lanes)
 
 
 def _moved(f: Emitter, product: Product, operand: Operand, start: Value) -> Value:
@@ -68,7 +67,6 @@ class Drain:
         Of the widest vectors to hand over.
     """
 
-    target: Target
     product: Product
     epilogue: Epilogue
     buffer: Value
@@ -101,4 +99,4 @@ class Drain:
     def _piece(self, f: Emitter, line: Value, row: Value, column: Value, offset: Value, lanes: int) -> None:
         lanes = lanes if lanes > 1 else 0
         value = f.load(self.product.summed.of(lanes), f.at(line, offset, self.product.summed))
-        self.epilogue(f, row, f.add(column, offset), rounded(f, self.target, self.product, value))
+        self.epilogue(f, row, f.add(column, offset), narrow(f, self.product.dtype, value))

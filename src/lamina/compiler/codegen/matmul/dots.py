@@ -1,74 +1,14 @@
-"""Products without tiles of broadcast elements: B held in registers, or vectors along k."""
+"""Products of rows by rows: vectors along k, whose lanes are added up at the end."""
 
 from __future__ import annotations
 
+from lamina.compiler.codegen.elements import load_element
 from lamina.compiler.codegen.emitter import I1, Emitter, Value
-from lamina.compiler.codegen.matmul.arithmetic import load, multiply_add, plus, rounded, widen
-from lamina.compiler.codegen.matmul.plan import Dots, Resident
+from lamina.compiler.codegen.matmul.arithmetic import multiply_add, plus
+from lamina.compiler.codegen.matmul.plan import Dots
 from lamina.compiler.codegen.matmul.product import Epilogue, Product
 from lamina.compiler.codegen.matmul.tiles import Drain, keep
 from lamina.compiler.target import Target
-
-
-def emit_zeros(
-    f: Emitter,
-    target: Target,
-    product: Product,
-    begin: Value,
-    end: Value,
-    first: Value,
-    last: Value,
-    epilogue: Epilogue,
-) -> None:
-    """Write the code of sums of nothing."""
-    with f.loop(begin, end) as row, f.loop(first, last) as column:
-        epilogue(f, row, column, f.number(0, product.summed))
-
-
-def emit_resident(
-    f: Emitter,
-    target: Target,
-    product: Product,
-    plan: Resident,
-    a: Value,
-    b: Value,
-    begin: Value,
-    end: Value,
-    epilogue: Epilogue,
-) -> None:
-    """Write the code of a product whose B fits in registers: one row of A after the other, without loops along k."""
-    columns = {start: _columns(f, target, product, b, start, lanes) for start, lanes in plan.pieces}
-    with f.loop(begin, end) as row:
-        line = f.at(a, f.mul(row, f.integer(product.a_strides[0])), product.stored)
-        steps = [f.at(line, f.integer(k * product.a_strides[1]), product.stored) for k in range(product.k)]
-        elements = [load(f, target, product, step) for step in steps]
-        for start, lanes in plan.pieces:
-            total = f.number(0, product.summed.of(lanes))
-            for k, element in enumerate(elements):
-                total = multiply_add(f, target, f.splat(element, lanes), columns[start][k], total)
-            epilogue(f, row, f.integer(start), rounded(f, target, product, total))
-
-
-def _columns(f: Emitter, target: Target, product: Product, b: Value, start: int, lanes: int) -> list[Value]:
-    """Return, for each k, the vector of neighbours along n that begins at a column."""
-    (along, across), depth = product.b_strides, product.k
-
-    def at(k: int, lane: int) -> Value:
-        return f.at(b, f.integer(k * along + (start + lane) * across), product.stored)
-
-    if across == 1 or not lanes:
-        return [load(f, target, product, at(k, 0), lanes) for k in range(depth)]
-    if along == 1 and across == depth and depth & (depth - 1) == 0:
-        block = f.load(product.stored.of(depth * lanes), at(0, 0))
-        picked = [f.shuffle(block, block, range(k, depth * lanes, depth)) for k in range(depth)]
-        return [widen(f, target, product, column) for column in picked]
-    found = []
-    for k in range(depth):
-        column = Value("poison", product.summed.of(lanes))
-        for lane in range(lanes):
-            column = f.insert(column, load(f, target, product, at(k, lane)), lane)
-        found.append(column)
-    return found
 
 
 def emit_dots(
@@ -86,7 +26,7 @@ def emit_dots(
 ) -> None:
     """Write the code of a product of rows by rows, both contiguous along k."""
     buffer = f.slot(product.summed, -(-plan.rows * plan.columns // 4) * 4)
-    drain = Drain(target, product, epilogue, buffer, plan.columns, 1 << (plan.columns.bit_length() - 1))
+    drain = Drain(product, epilogue, buffer, plan.columns, 1 << (plan.columns.bit_length() - 1))
     remainder = product.n % plan.columns
     with f.loop(first, last, plan.columns) as column, f.loop(begin, end, plan.rows) as row:
         rows = f.intrinsic("smin", f.sub(end, row), f.integer(plan.rows))
@@ -122,7 +62,7 @@ def _dots(
     def added(k: Value, sums: list[Value], mask: Value | None = None) -> list[Value]:
         vectors = []
         for line in [*left, *right]:
-            vector = load(f, target, product, f.at(line, k, product.stored), lanes)
+            vector = load_element(f, product.dtype, f.at(line, k, product.stored), lanes)
             vectors.append(vector if mask is None else f.select(mask, vector, f.number(0, vector.type)))
         pairs = [(x, y) for x in vectors[: len(left)] for y in vectors[len(left) :]]
         return [multiply_add(f, target, x, y, total) for (x, y), total in zip(pairs, sums, strict=True)]
