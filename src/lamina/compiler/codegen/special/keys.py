@@ -38,16 +38,16 @@ class Keys:
         return int((1 << (self.type.bits - 1)) - 1)
 
     def of(self, bits: Value) -> Value:
-        """Return the key of an element, which is given as its bits."""
-        f = self.f
+        """Return the key of an element, or those of a vector, which are given as bits."""
+        f, kind = self.f, bits.type
         if self.dtype.kind == "unsigned":
-            return f.binary("xor", bits, f.integer(-self.largest - 1, self.type))
+            return f.binary("xor", bits, f.integer(-self.largest - 1, kind))
         if not self.dtype.floating:
             return bits
-        magnitude = f.binary("and", bits, f.integer(self.largest, self.type))
-        infinity = f.integer(self.largest - (1 << _FRACTION[self.dtype.name]) + 1, self.type)
-        key = f.select(f.icmp("eq", magnitude, f.integer(0, self.type)), magnitude, self._turned(bits))
-        return f.select(f.icmp("ugt", magnitude, infinity), f.integer(self.largest, self.type), key)
+        magnitude = f.binary("and", bits, f.integer(self.largest, kind))
+        infinity = f.integer(self.largest - (1 << _FRACTION[self.dtype.name]) + 1, kind)
+        key = f.select(f.icmp("eq", magnitude, f.integer(0, kind)), magnitude, self._turned(bits))
+        return f.select(f.icmp("ugt", magnitude, infinity), f.integer(self.largest, kind), key)
 
     def element(self, key: Value) -> Value:
         """Return the bits of an element that has a key: of both zeros the positive one."""
@@ -67,5 +67,5 @@ class Keys:
     def _turned(self, bits: Value) -> Value:
         """Return bits with the magnitude inverted where the sign is set, which undoes itself."""
         f = self.f
-        sign = f.binary("ashr", bits, f.integer(self.type.bits - 1, self.type))
-        return f.binary("xor", bits, f.binary("and", sign, f.integer(self.largest, self.type)))
+        sign = f.binary("ashr", bits, f.integer(self.type.bits - 1, bits.type))
+        return f.binary("xor", bits, f.binary("and", sign, f.integer(self.largest, bits.type)))

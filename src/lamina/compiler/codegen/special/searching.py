@@ -1,52 +1,56 @@
-"""``searchsorted``: a binary search for every value."""
+"""``searchsorted``: binary searches, several at a time."""
 
 from __future__ import annotations
 
 import math
 
-from lamina.compiler.codegen.elements import load_element
-from lamina.compiler.codegen.emitter import I64, Value
-from lamina.compiler.codegen.special.job import Job, bytes_at
+from lamina.compiler.codegen.emitter import I32, I64, Type, Value
+from lamina.compiler.codegen.special.job import Job, least
+from lamina.compiler.codegen.special.keys import Keys
 from lamina.compiler.graph import ir
-from lamina.dtypes import DType
+
+_SEARCHES = 8  # side by side: each waits for memory, and a vector has no branches to guess
 
 
 def search_units(value: ir.Value) -> int:
-    """One unit is a value to search for."""
-    return math.prod(value.shape)
+    """One unit is a value to search for, or several."""
+    count = math.prod(value.shape)
+    return -(-count // _SEARCHES)
 
 
 def emit_searchsorted(job: Job) -> None:
-    """Where each value would go: before its equals (``"left"``) or behind them. NaN goes to the end."""
-    f = job.f
-    edges = job.value.operands[0]
-    with f.loop(job.begin, job.end) as unit:
-        wanted = _read(job, 1, unit)
-        # Every search takes the same steps, so that there is no branch to guess: ``low`` moves or stays.
-        low, size = f.variable(f.integer(0)), f.variable(f.integer(edges.shape[0]))
-        with f.while_() as again:
-            again.leave_unless(f.icmp("sgt", f.get(size), f.integer(0)))
-            step = f.binary("lshr", f.add(f.get(size), f.integer(1)), f.integer(1))
-            edge = _read(job, 0, f.sub(f.add(f.get(low), step), f.integer(1)))
-            moves = f.convert("sext", _goes_behind(job, edge, wanted), "i64")
-            f.set(low, f.add(f.get(low), f.binary("and", step, moves)))
-            f.set(size, f.sub(f.get(size), step))
-        f.store(f.get(low), f.at(job.results[0], unit, I64), align=8)
+    """Where each value would go: before its equals (``"left"``) or behind them. NaN goes to the end.
 
-
-def _read(job: Job, which: int, position: Value) -> Value:
-    dtype: DType = job.value.operands[which].dtype
-    return load_element(job.f, dtype, bytes_at(job.f, job.operands[which], position, dtype.itemsize))
-
-
-def _goes_behind(job: Job, edge: Value, wanted: Value) -> Value:
-    """Tell whether a value belongs behind an edge: the edge is smaller, or on the right side not larger.
-
-    NaN is larger than every number and equal to itself.
+    Every search takes the same steps, in which its lower end moves or stays.
     """
-    f, dtype, left = job.f, job.value.operands[0].dtype, job.value.params["side"] == "left"
-    if not dtype.floating:
-        return f.icmp(f"{'s' if dtype.kind == 'signed' else 'u'}{'lt' if left else 'le'}", edge, wanted)
-    if left:
-        return f.binary("and", f.fcmp("ult", edge, wanted), f.fcmp("ord", edge, edge))
-    return f.binary("or", f.fcmp("ole", edge, wanted), f.fcmp("uno", wanted, wanted))
+    f, count = job.f, math.prod(job.value.shape)
+    edges, lanes = job.value.operands[0], min(count, _SEARCHES)
+    keys, size = Keys(f, edges.dtype), f.integer(edges.shape[0])
+    position = (I32 if edges.shape[0] < 1 << 31 else I64).of(lanes)
+    with f.loop(job.begin, job.end) as unit:
+        # The last searches end with the last value: those shared with the ones before are done twice, alike.
+        first = least(f, f.mul(unit, f.integer(_SEARCHES)), f.integer(count - lanes))
+        values = f.at(job.operands[1], first, keys.type)
+        wanted = keys.of(f.load(keys.type.of(lanes), values, keys.type.bits // 8))
+        low, rest = f.variable(f.integer(0, position)), f.variable(size)
+        with f.while_() as again:
+            again.leave_unless(f.icmp("sgt", f.get(rest), f.integer(0)))
+            step = f.binary("lshr", f.add(f.get(rest), f.integer(1)), f.integer(1))
+            # The last edge of the step, seen from the lower end.
+            base = f.at(job.operands[0], f.sub(step, f.integer(1)), keys.type)
+            edge = keys.of(_gathered(job, base, f.get(low), keys.type))
+            before = f.icmp("slt" if job.value.params["side"] == "left" else "sle", edge, wanted)
+            moved = f.add(f.get(low), f.splat(f.convert("trunc", step, position.scalar), lanes))
+            f.set(low, f.select(before, moved, f.get(low)))
+            f.set(rest, f.sub(f.get(rest), step))
+        f.store(f.convert("zext", f.get(low), "i64"), f.at(job.results[0], first, I64), align=8)
+
+
+def _gathered(job: Job, base: Value, positions: Value, kind: Type) -> Value:
+    """Return the elements at several positions."""
+    f, lanes = job.f, positions.type.lanes
+    found = Value("poison", kind.of(lanes))
+    for lane in range(lanes):
+        position = f.convert("zext", f.extract(positions, lane), "i64")
+        found = f.insert(found, f.load(kind, f.at(base, position, kind)), lane)
+    return found
