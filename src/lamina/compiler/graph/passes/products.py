@@ -69,17 +69,29 @@ def stacked_rows(value: Value, builder: Builder) -> Value | None:
     if len(b.shape) != 2 or len(a.shape) < 3:
         return None
     rows = builder.reshape(a, (math.prod(a.shape[:-1]), a.shape[-1]))
-    return builder.reshape(product(builder, rows, b), value.shape) if _free(rows) else None
+    return builder.reshape(product(builder, rows, b), value.shape) if _free(rows, a) else None
 
 
-def _free(x: Value) -> bool:
-    """Tell whether elements stay where they are: a reshape of a view may have to move them."""
-    if x.op != "reshape":
+def _free(x: Value, instead: Value) -> bool:
+    """Tell whether elements stay where they are: a reshape of a view may have to move them.
+
+    It does not matter where it takes the place of another reshape.
+    """
+    if x.op != "reshape" or instead.op == "reshape":
         return True
     source = x.operands[0]
     if source.op == "slice":  # Rows cut short follow each other at the same distance.
         return source.shape[:-1] == source.operands[0].shape[:-1] and x.shape[-1] == source.shape[-1]
     return source.op not in ("permute_dims", "broadcast_to", "flip")
+
+
+def column(value: Value, builder: Builder) -> Value | None:
+    """A transposed matrix times a column is a row times the matrix, whose rows are read as they lie."""
+    a, b = value.operands
+    if b.shape[-1] != 1 or a.op != "permute_dims" or a.params["axes"] != swapped(len(a.shape)) or len(b.shape) != 2:
+        return None
+    row = product(builder, builder.reshape(b, (1, b.shape[0])), a.operands[0])
+    return builder.reshape(row, value.shape)
 
 
 def sum_of_products(value: Value, builder: Builder) -> Value | None:
@@ -95,7 +107,7 @@ def sum_of_products(value: Value, builder: Builder) -> Value | None:
     beside = builder.permute_dims(a, (batch, *range(batch), batch + 1))
     wide = builder.reshape(beside, (a.shape[-2], count * a.shape[-1]))
     tall = builder.reshape(b, (count * b.shape[-2], b.shape[-1]))
-    return product(builder, wide, tall) if _free(wide) and _free(tall) else None
+    return product(builder, wide, tall) if _free(wide, a) and _free(tall, b) else None
 
 
 # --- its transpose ----------------------------------------------------------------------------------------
@@ -148,7 +160,7 @@ PRODUCTS = Pass(
     "matrix products",
     "transposes cost nothing where a product absorbs them, and one large product is faster than many small",
     {
-        "matmul": (batches, outer, stacked_rows),
+        "matmul": (batches, outer, column, stacked_rows),
         "permute_dims": (transposed,),
         "sum": (sum_of_products,),
     },

@@ -26,6 +26,8 @@ COMMUTATIVE = frozenset(
     {"add", "multiply", "maximum", "minimum", "equal", "not_equal", "bitwise_and", "bitwise_or", "bitwise_xor"}
 )
 _VIEWS = frozenset({"reshape", "permute_dims", "broadcast_to"})
+SWEEPS = 4
+"""How often a graph is gone through at most."""
 COMPARED = 1 << 20
 """Up to how many elements constants are compared by value."""
 
@@ -60,14 +62,22 @@ def merged(passes: Sequence[Pass]) -> dict[str, tuple[Rule, ...]]:
 def rewrite(graph: Graph, rules: Rules) -> Graph:
     """Return a graph that computes the same, with rules applied and equal values made one.
 
-    Values to which nothing happens are kept as they are. An update of an input with itself is left out.
+    Values to which nothing happens are kept as they are. An update of an input with itself is left out. One sweep is
+    enough but where a rule held back because a value was read elsewhere, and is no longer.
     """
-    # Rules compute with numbers, and what overflows there is no news.
-    return quietly(_rewritten, graph, rules)  # type: ignore[no-any-return]
+    for _ in range(SWEEPS):
+        builder = Builder(rules)
+        # Rules compute with numbers, and what overflows there is no news.
+        graph = quietly(_swept, graph, builder)
+        if not builder.waited_for:
+            break
+        counts = _counts(graph, graph.values())
+        if all(counts.get(value, 2) > 1 for value in builder.waited_for):
+            break
+    return graph
 
 
-def _rewritten(graph: Graph, rules: Rules) -> Graph:
-    builder = Builder(rules)
+def _swept(graph: Graph, builder: Builder) -> Graph:
     values = graph.values()
     counts = _counts(graph, values)
     made: dict[Value, Value] = {}
@@ -98,14 +108,21 @@ def _counts(graph: Graph, values: Sequence[Value]) -> dict[Value, int]:
 
 
 class Builder:
-    """Makes values, each in its simplest form and once."""
+    """Makes values, each in its simplest form and once.
 
-    __slots__ = ("_known", "_rules", "_uses")
+    Attributes
+    ----------
+    waited_for : set of Value
+        What a rule would have computed otherwise if nothing else read it.
+    """
+
+    __slots__ = ("_known", "_rules", "_uses", "waited_for")
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._known: dict[Any, Value] = {}
         self._uses: dict[Value, int] = {}
+        self.waited_for: set[Value] = set()
 
     def note_uses(self, value: Value, count: int) -> None:
         """Note that a value, and what it is a view of, is read so often in the graph that is rewritten."""
@@ -117,7 +134,10 @@ class Builder:
 
     def read_once(self, value: Value) -> bool:
         """Tell whether one operation at most reads a value, so that it may as well be computed otherwise."""
-        return self._uses.get(value, 0) <= 1
+        if self._uses.get(value, 0) <= 1:
+            return True
+        self.waited_for.add(value)
+        return False
 
     def settle(self, value: Value) -> Value:
         """Return the simplest form of a value whose operands are in theirs."""
