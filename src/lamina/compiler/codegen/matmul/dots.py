@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from lamina.compiler.codegen.elements import load_element
 from lamina.compiler.codegen.emitter import I1, Emitter, Value
-from lamina.compiler.codegen.matmul.arithmetic import multiply_add, plus
+from lamina.compiler.codegen.matmul.arithmetic import advanced, multiply_add, plus
 from lamina.compiler.codegen.matmul.plan import Dots
 from lamina.compiler.codegen.matmul.product import Epilogue, Product
 from lamina.compiler.codegen.matmul.tiles import Drain, keep
@@ -31,8 +33,8 @@ def emit_dots(
     with f.loop(first, last, plan.columns) as column, f.loop(begin, end, plan.rows) as row:
         rows = f.intrinsic("smin", f.sub(end, row), f.integer(plan.rows))
         columns = f.sub(last, column)
-        left = _starts(f, product, a, row, rows, plan.rows, product.a_strides[0])
-        right = _starts(f, product, b, column, columns, plan.columns, product.b_strides[1])
+        left = _lines(f, product, a, row, rows, plan.rows, product.a_strides[0])
+        right = _lines(f, product, b, column, columns, plan.columns, product.b_strides[1])
         keep(f, product, _totals(f, _dots(f, target, product, plan, left, right)), buffer)
         if not remainder:
             drain.columns(f, row, rows, column, plan.columns)
@@ -43,39 +45,49 @@ def emit_dots(
                 drain.columns(f, row, rows, column, remainder)
 
 
-def _starts(
-    f: Emitter, product: Product, base: Value, first: Value, count: Value, most: int, stride: int
-) -> list[Value]:
-    """Return where lines begin; those that do not exist are the last that does."""
+@dataclass(frozen=True)
+class _Lines:
+    """Lines contiguous along k: a pointer to the first, and how far away each begins."""
+
+    start: Value
+    offsets: list[Value]
+
+
+def _lines(f: Emitter, product: Product, base: Value, first: Value, count: Value, most: int, stride: int) -> _Lines:
+    """Return so many lines; those that do not exist are the last that does."""
     start = f.at(base, f.mul(first, f.integer(stride)), product.stored)
-    last = f.sub(count, f.integer(1)) if most > 1 else count
+    last = f.sub(count, f.integer(1))
     lines = [f.intrinsic("smin", f.integer(line), last) for line in range(1, most)]
-    return [start, *(f.at(start, f.mul(line, f.integer(stride)), product.stored) for line in lines)]
+    return _Lines(start, [f.integer(0), *(f.mul(line, f.integer(stride)) for line in lines)])
 
 
-def _dots(
-    f: Emitter, target: Target, product: Product, plan: Dots, left: list[Value], right: list[Value]
-) -> list[Value]:
+def _dots(f: Emitter, target: Target, product: Product, plan: Dots, left: _Lines, right: _Lines) -> list[Value]:
     """Return vectors of partial sums, for each of the lines on the left with each on the right."""
     lanes, depth = plan.lanes, product.k
 
-    def added(k: Value, sums: list[Value], mask: Value | None = None) -> list[Value]:
-        vectors = []
-        for line in [*left, *right]:
-            vector = load_element(f, product.dtype, f.at(line, k, product.stored), lanes)
-            vectors.append(vector if mask is None else f.select(mask, vector, f.number(0, vector.type)))
-        pairs = [(x, y) for x in vectors[: len(left)] for y in vectors[len(left) :]]
-        return [multiply_add(f, target, x, y, total) for (x, y), total in zip(pairs, sums, strict=True)]
+    def vectors(lines: _Lines, start: Value, mask: Value | None = None) -> list[Value]:
+        places = [f.at(start, offset, product.stored) for offset in lines.offsets]
+        found = [load_element(f, product.dtype, place, lanes) for place in places]
+        return found if mask is None else [f.select(mask, each, f.number(0, each.type)) for each in found]
 
-    zeros = [f.number(0, product.summed.of(lanes))] * (len(left) * len(right))
-    with f.repeat(f.integer(0), f.integer(depth // lanes * lanes), zeros, lanes) as round_:
-        round_.values = added(round_.index, round_.values)
+    def added(x: list[Value], y: list[Value], sums: list[Value]) -> list[Value]:
+        pairs = [(a, b) for a in x for b in y]
+        return [multiply_add(f, target, a, b, total) for (a, b), total in zip(pairs, sums, strict=True)]
+
+    zeros = [f.number(0, product.summed.of(lanes))] * (plan.rows * plan.columns)
+    whole = f.integer(depth // lanes * lanes)
+    with f.repeat(f.integer(0), whole, [left.start, right.start, *zeros], lanes) as round_:
+        x, y, *sums = round_.values
+        ahead = [advanced(f, each, lanes, product.stored) for each in (x, y)]
+        round_.values = [*ahead, *added(vectors(left, x), vectors(right, y), sums)]
+    sums = round_.values[2:]
     rest = depth % lanes
     if not rest:
-        return round_.values
+        return sums
     # The last vector overlaps the one before it; what was counted already is 0 on both sides.
     mask = f.vector([lane >= lanes - rest for lane in range(lanes)], I1)
-    return added(f.integer(depth - lanes), round_.values, mask)
+    x, y = (f.at(each.start, f.integer(depth - lanes), product.stored) for each in (left, right))
+    return added(vectors(left, x, mask), vectors(right, y, mask), sums)
 
 
 def _totals(f: Emitter, partial: list[Value]) -> list[Value]:
