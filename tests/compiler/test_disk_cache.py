@@ -311,7 +311,7 @@ def test_what_a_killed_process_left_unfinished_is_removed(folder: Path) -> None:
 _WRITER = """
 import sys
 from lamina.compiler.runtime.cache import Entry, cached
-for turn in range(60):
+for turn in range(25):
     for key in range(8):
         wanted = bytes([key]) * 3000
         assert cached([str(key)], lambda: Entry(wanted, {})).object_code == wanted

@@ -16,7 +16,8 @@ import pytest
 
 from lamina.compiler.codegen.emitter import I64, PTR, Emitter, Module, Value
 from lamina.compiler.runtime import cache, launching, threads
-from lamina.compiler.runtime.barrier import RuntimeBlock, emit_barrier, emit_fault
+from lamina.compiler.runtime.barrier import ARRIVED, RuntimeBlock, emit_barrier, emit_fault
+from lamina.compiler.runtime.forking import fork_safe, renew
 from lamina.compiler.runtime.native import Loaded, assemble, load
 from lamina.compiler.runtime.threads import get_num_threads, num_threads, run, set_num_threads
 from lamina.compiler.target import AARCH64, AVX2, BASELINE, host
@@ -77,6 +78,14 @@ class Instance:
             self.words[number] = 0
         run(self.code.address("program"), ctypes.addressof(self.words), threads, release)
         return list(self.words)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The pool's code is kept in a folder of the tests' own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAMINA_CACHE_DIR", str(tmp_path_factory.mktemp("cache") / "programs"))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -225,9 +234,9 @@ def test_other_python_threads_run_while_a_program_does(barriers: Loaded) -> None
 @pytest.mark.parametrize("count", [2, 4])
 def test_an_idle_process_uses_no_processor_time(count: int, which: Loaded, pool: None) -> None:
     Instance(which).run(count)
-    time.sleep(0.1)
+    time.sleep(0.05)
     before = time.process_time()
-    time.sleep(0.5)
+    time.sleep(0.3)
     assert time.process_time() - before < 0.05
 
 
@@ -257,6 +266,17 @@ def test_the_pool_s_code_is_on_disk_after_the_first_run(
     monkeypatch.setenv("LAMINA_CACHE_DIR", str(tmp_path))
     Instance(which).run(2)
     assert cache.size() > 0
+
+
+def test_a_forked_child_gets_its_locks_and_barriers_as_new(barriers: Loaded) -> None:
+    instance, lock, held = Instance(barriers), fork_safe(threading.Lock()), fork_safe(threading.RLock())
+    ctypes.c_int64.from_address(instance.block.pointer + ARRIVED).value = 1
+    lock.acquire()
+    threading.Thread(target=held.acquire).start()
+    renew()
+    assert lock.acquire(blocking=False)
+    assert held.acquire(blocking=False)
+    assert instance.run(2)[100:102] == [ROUNDS, ROUNDS]
 
 
 # --- whole processes --------------------------------------------------------------------------------------
@@ -305,7 +325,7 @@ assert once()[100] == 300
 SCRIPTS = {
     "leaving without a run": "",
     "leaving after a run": "once()",
-    "leaving while workers look for work": "for _ in range(20): once()",
+    "leaving while workers look for work": "for _ in range(5): once()",
     "leaving while another thread runs programs": "threading.Thread(target=endless, daemon=True).start()\n"
     "time.sleep(0.05)",
     "forking before a run": _FORKING,

@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from lamina.compiler.codegen.emitter import I64, PTR, VOID, Emitter, Module, Value
+from lamina.compiler.runtime.forking import fork_safe
 
 if TYPE_CHECKING:
     from lamina.compiler.target import Target
@@ -42,6 +43,12 @@ class RuntimeBlock:
         self._memory, self.pointer = aligned_memory(SIZE)
         _word(self.pointer + YIELD).value = yield_address()
         self._fault = _word(self.pointer + FAULT)
+        fork_safe(self)
+
+    def _at_fork_reinit(self) -> None:
+        """Forget the threads that had arrived at a barrier in the parent."""
+        _word(self.pointer + ARRIVED).value = 0
+        self.clear_fault()
 
     @property
     def fault(self) -> int:

@@ -188,10 +188,16 @@ def _compiler() -> bytes:
     from lamina import __version__
 
     digest = hashlib.sha256(f"{llvm_version()} {__version__} {sys.byteorder}".encode())
-    folder = Path(__file__).parents[1]
-    for file in sorted(folder.rglob("*.py")):
-        digest.update(f"{file.relative_to(folder).as_posix()}\0".encode())
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    top = str(Path(__file__).parents[1])
+    for folder, below, names in os.walk(top):
+        below.sort()
+        for name in sorted(names):
+            if name.endswith(".py"):
+                path = os.path.join(folder, name)
+                with open(path, "rb", buffering=0) as file:
+                    content = file.read()
+                digest.update(f"{path[len(top) :]} {len(content)}:".encode())
+                digest.update(content)
     return digest.digest()
 
 

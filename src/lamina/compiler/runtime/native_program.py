@@ -14,6 +14,7 @@ from lamina.compiler.codegen.program import Slot
 from lamina.compiler.codegen.special.job import FAULT_CALLBACK, FAULT_INDEX, FAULT_OPERAND
 from lamina.compiler.runtime.barrier import RuntimeBlock
 from lamina.compiler.runtime.fallback import Fallback
+from lamina.compiler.runtime.forking import fork_safe
 from lamina.compiler.runtime.native import Loaded
 from lamina.compiler.runtime.threads import get_num_threads, run
 from lamina.errors import BackendError, DataError, SubscriptError
@@ -50,7 +51,7 @@ class NativeProgram:
     ) -> None:
         self.code = code
         self.layout = layout
-        self.lock = Lock()
+        self.lock = fork_safe(Lock())
         self.inputs, self.outputs = inputs, outputs
         self._address = code.address("program")
         self._fallback = fallback

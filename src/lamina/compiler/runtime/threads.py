@@ -21,6 +21,7 @@ from typing import Any
 from lamina.compiler.runtime import launching
 from lamina.compiler.runtime.barrier import LINE, aligned_memory
 from lamina.compiler.runtime.cache import Entry, program
+from lamina.compiler.runtime.forking import fork_safe
 from lamina.compiler.runtime.native import Loaded, assemble
 from lamina.errors import DataError, DTypeError
 
@@ -138,7 +139,8 @@ _RELEASING = ctypes.CFUNCTYPE(None, *_ARGUMENTS)
 
 
 @lru_cache(maxsize=4096)
-def _callable(address: int, release: bool) -> Callable[[int, int, int], None]:
+def entry_point(address: int, release: bool) -> Callable[[int, int, int], None]:
+    """Return a program as a function of buffers, thread and threads, for calls that one thread makes on its own."""
     return (_RELEASING if release else _HOLDING)(address)
 
 
@@ -171,7 +173,7 @@ def run(address: int, buffers: int, threads: int, release: bool) -> None:
         finally:
             _owner.release()
     else:
-        _callable(address, release)(buffers, 0, 1)
+        entry_point(address, release)(buffers, 0, 1)
 
 
 class _Pool:
@@ -279,13 +281,13 @@ def _spins(code: Loaded) -> int:
 
 
 _pool: _Pool | None = None
-_owner = threading.Lock()
+_owner = fork_safe(threading.Lock())
 
 
 def _forget() -> None:
-    """In a forked child there are no workers; whoever held the lock is not there either."""
-    global _pool, _owner
-    _pool, _owner = None, threading.Lock()
+    """In a forked child there are no workers."""
+    global _pool
+    _pool = None
 
 
 def _stop() -> None:
