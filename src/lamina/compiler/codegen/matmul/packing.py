@@ -71,9 +71,8 @@ def _copy(f: Emitter, panel: Panel, source: Value, into: Value, valid: int) -> N
     """Copy rows of neighbours, and zeros behind them."""
     product, target, summed = panel.product, panel.target, panel.product.summed
     lanes = target.lanes(summed.bits)
-    with f.loop(f.integer(0), f.integer(product.k)) as k:
-        start = f.at(source, f.mul(k, f.integer(panel.along)), product.stored)
-        row = f.at(into, f.mul(k, f.integer(panel.width)), summed)
+    with f.repeat(f.integer(0), f.integer(product.k), [source, into]) as round_:
+        start, row = round_.values
         for column, width in pieces(0, valid, lanes):
             f.store(
                 load_element(f, product.dtype, f.at(start, f.integer(column), product.stored), width),
@@ -81,6 +80,8 @@ def _copy(f: Emitter, panel: Panel, source: Value, into: Value, valid: int) -> N
             )
         for column, width in pieces(valid, panel.width, lanes):
             f.store(f.number(0, summed.of(width)), _at(f, row, column, panel))
+        ahead = advanced(f, start, panel.along, product.stored)
+        round_.values = [ahead, advanced(f, row, panel.width, summed)]
 
 
 def _at(f: Emitter, row: Value, column: int, panel: Panel) -> Value:

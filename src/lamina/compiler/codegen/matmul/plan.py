@@ -137,14 +137,15 @@ def _tiling(product: Product, target: Target, lanes: int) -> Tiling:
         lanes //= 2
     vectors, rows = _tile(m, -(-n // lanes), target)
     width = lanes * vectors
-    pack_b = product.b_strides[1] != 1 or (m > 8 and k * n * item > target.l1)
+    widened = product.dtype.bits < product.summed.bits
+    pack_b = product.b_strides[1] != 1 or (m > 8 and (widened or k * n * item > target.l1))
     left = n % width
     edge_lanes, edge_vectors = lanes, -(-left // lanes)
     while left and edge_lanes >= 2 * left:
         edge_lanes //= 2
     panel = max(k * width * item, 1)
     block_panels = max(min(-(-n // width), (4 * 1024 * 1024) // panel), 1)
-    pack_a = n >= 8 * width and m * k * item > target.l2 // 4
+    pack_a = n >= 2 * width if widened else n >= 8 * width and m * k * item > target.l2 // 4
     block_rows = max(target.l2 // 2 // max(k * item, 1) // rows, 4) * rows
     return Tiling(lanes, vectors, rows, pack_a, pack_b, block_rows, block_panels, edge_lanes, edge_vectors)
 
