@@ -13,6 +13,8 @@ import pytest
 import lamina as la
 from lamina import nn, optim
 
+pytestmark = pytest.mark.usefixtures("executables")
+
 OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
     name: getattr(optim, name)
     for name in optim.__all__
@@ -343,7 +345,7 @@ def test_the_same_value_twice_and_a_variable_itself_can_be_returned() -> None:
 
 def test_gradients_can_be_returned_and_used_outside() -> None:
     model, optimizer, _ = training(optim.SGD, False, lr=0.1)
-    other, its_optimizer, step = training(optim.SGD, False, lr=0.1)
+    other, _, step = training(optim.SGD, False, lr=0.1)
     gradients = la.compile(lambda x, y: nn.mse_loss(model(x), y).backward())
     optimizer.step(gradients(*data()))
     step(*data())
@@ -419,7 +421,9 @@ def test_decompositions_are_traced() -> None:
     x = la.random.normal((3, 3))
     a = x @ x.T + la.eye(3)
     f = la.compile(lambda a: (la.linalg.cholesky(a), *la.linalg.eigh(a), la.linalg.slogdet(a).logabsdet))
-    for found, wanted in zip(f(a), [la.linalg.cholesky(a), *la.linalg.eigh(a), la.linalg.slogdet(a).logabsdet]):
+    for found, wanted in zip(
+        f(a), [la.linalg.cholesky(a), *la.linalg.eigh(a), la.linalg.slogdet(a).logabsdet], strict=True
+    ):
         same(found, wanted)
 
 

@@ -12,6 +12,8 @@ import pytest
 import lamina as la
 from lamina import nn, optim
 
+pytestmark = pytest.mark.usefixtures("executables")
+
 X = la.asarray([[1.0, 2.0], [3.0, 4.0]])
 
 

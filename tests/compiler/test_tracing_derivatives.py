@@ -8,6 +8,8 @@ import pytest
 import lamina as la
 from lamina import nn
 
+pytestmark = pytest.mark.usefixtures("executables")
+
 
 def same(found: la.Tensor, wanted: la.Tensor) -> None:
     assert found.dtype is wanted.dtype

@@ -16,6 +16,7 @@ import numpy as np
 
 from lamina.backends.registry import get_backend
 from lamina.backends.thread_state import STATE
+from lamina.compiler.hot_path import MISSED, HotPath, serves
 from lamina.compiler.signature import Arguments, Parts, difference, frozen, traced
 from lamina.compiler.specialisation import Specialisation
 from lamina.compiler.tracing.environment import Environment
@@ -34,6 +35,8 @@ R = TypeVar("R")
 
 _KEPT = 64
 """Signatures of one function that are kept, the least recently used dropped first."""
+_HOT = 4
+"""Signatures among which a function may go back and forth the short way."""
 _OFTEN = 8
 """Traces after which, and after each doubling, it is said what made them necessary."""
 
@@ -59,6 +62,7 @@ class CompiledFunction(Generic[P, R]):
         self._function = function
         self._static = static
         self._names = _parameter_names(function)
+        self._hot: tuple[HotPath, ...] = ()
         self._recent: dict[Any, _Recent] = {}
         self._traces: OrderedDict[Parts, Specialisation] = OrderedDict()
         self._traced = 0
@@ -68,8 +72,24 @@ class CompiledFunction(Generic[P, R]):
         """Call the function."""
         if STATE.tracer is not None:
             return self._function(*args, **kwargs)
+        if not kwargs:
+            for path in self._hot:
+                result = path(args)
+                if result is not MISSED:
+                    return result  # type: ignore[no-any-return]
         arguments = Arguments(args, kwargs, self._static)
-        return self._specialised(args, kwargs, arguments)(arguments.leaves)  # type: ignore[no-any-return]
+        found = self._specialised(args, kwargs, arguments)
+        result = found.specialisation(arguments.leaves)
+        if not kwargs and not self._static:
+            self._shorten(found, args)
+        return result  # type: ignore[no-any-return]
+
+    def _shorten(self, found: _Recent, args: tuple[Any, ...]) -> None:
+        """Let the next call like this one go the short way."""
+        alive = [each for each in self._hot if each.alive()]
+        if serves(found.specialisation, args) and not any(each.is_for(found.environment, args) for each in alive):
+            path = HotPath(found.specialisation, found.environment, found.revision, args)
+            self._hot = (path, *alive[: _HOT - 1])
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else MethodType(self, instance)
@@ -79,7 +99,7 @@ class CompiledFunction(Generic[P, R]):
 
     # --- which trace ---
 
-    def _specialised(self, args: tuple[Any, ...], kwargs: dict[str, Any], arguments: Arguments) -> Specialisation:
+    def _specialised(self, args: tuple[Any, ...], kwargs: dict[str, Any], arguments: Arguments) -> _Recent:
         """Return the specialisation for a call; traced now if there is none."""
         key = arguments.parts, STATE.recording, default_generator()
         found = self._recent.get(key)
@@ -89,7 +109,7 @@ class CompiledFunction(Generic[P, R]):
             and found.environment.unchanged()
             and found.specialisation.fits()
         ):
-            return found.specialisation
+            return found
         with self._lock:
             revision = REVISION.number
             environment = Environment([self._function, *arguments.objects])
@@ -104,8 +124,8 @@ class CompiledFunction(Generic[P, R]):
                 self._traces.popitem(last=False)
             if len(self._recent) >= _KEPT:
                 self._recent.clear()
-            self._recent[key] = _Recent(specialisation, environment, revision)
-            return specialisation
+            found = self._recent[key] = _Recent(specialisation, environment, revision)
+            return found
 
     def _note(self, parts: Parts) -> None:
         self._traced += 1

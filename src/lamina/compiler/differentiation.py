@@ -139,7 +139,7 @@ def call(program: Program, operands: tuple[Tensor, ...], cotangents: list[Tensor
     ]
 
 
-def results(program: Program, operands: tuple[Tensor, ...], outputs: list[NDArray]) -> list[Tensor]:
+def results(program: Program, operands: tuple[Tensor, ...], outputs: Sequence[NDArray]) -> list[Tensor]:
     """Return the tracked results of a call, made from the operands."""
     if all(operand._node is None for operand in operands):
         return []

@@ -22,13 +22,13 @@ class Program:
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
         self.execute = executable.build(trace.graph)
-        self._outputs = executable.empty_outputs(trace.graph)
+        self.outputs = executable.empty_outputs(trace.graph)
         self._derivatives: dict[tuple[int, ...], Program] = {}
         self._lock = threading.RLock()
 
     def run(self, inputs: Sequence[NDArray]) -> list[NDArray]:
         """Run on arrays that are C-contiguous, and return the outputs; updated inputs are written in place."""
-        outputs = [np.empty(shape, dtype) for shape, dtype in self._outputs]
+        outputs = [np.empty(shape, dtype) for shape, dtype in self.outputs]
         self.execute(inputs, outputs, 1)
         return outputs
 

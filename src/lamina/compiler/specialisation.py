@@ -15,20 +15,21 @@ from lamina.backends.protocol import numpy_dtype
 from lamina.backends.registry import CPU
 from lamina.compiler.differentiation import others, results
 from lamina.compiler.program import Program
-from lamina.compiler.tracing.trace import Result, Trace
+from lamina.compiler.tracing.trace import Replacement, Result, Trace
 from lamina.compiler.tracing.tracer import Input
 from lamina.compiler.tracing.trees import mapped
+from lamina.random import default_generator
 from lamina.tensor import Tensor, Variable
 
 NDArray = npt.NDArray[Any]
 
 # Two programs may update the same variables, so one at a time: each uses all processors anyway.
-_updating = threading.RLock()
+updating = threading.RLock()
 
 
 def _after_fork() -> None:
-    global _updating
-    _updating = threading.RLock()
+    global updating
+    updating = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):
@@ -46,10 +47,18 @@ class Specialisation:
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
         self.program = Program(trace)
-        self._updated = frozenset(update.input for update in trace.graph.updates)
-        self._assigns = bool(self._updated or trace.replacements)
+        self.updated = frozenset(update.input for update in trace.graph.updates)
+        self.assigns = bool(self.updated or trace.replacements)
         self._specs = [(value.shape, numpy_dtype(value.dtype)) for value in trace.graph.inputs]
         self._constant = _constant_tree(trace)
+        self.arguments = sum(source.argument is not None for source in trace.inputs)
+        self.others = others(trace.inputs)
+        generator = default_generator()
+        self.draws = any(
+            variable is generator.key or variable is generator.counter
+            for source in trace.inputs
+            for variable in source.variables
+        )
 
     def fits(self) -> bool:
         """Tell whether the variables are as they were when traced: where, of which type, sharing which memory."""
@@ -66,9 +75,9 @@ class Specialisation:
 
     def __call__(self, leaves: Sequence[Any]) -> Any:
         """Run on the traced leaves of the arguments, and return what the function returns."""
-        if not self._assigns:
+        if not self.assigns:
             return self._run(leaves)
-        with _updating:
+        with updating:
             return self._run(leaves)
 
     def _run(self, leaves: Sequence[Any]) -> Any:
@@ -77,16 +86,15 @@ class Specialisation:
         inputs = [self._array(place, leaves) for place in range(len(self._specs))]
         outputs = self.program.run(inputs)
         for replacement in self.trace.replacements:
-            for variable in replacement.variables:
-                _put(variable, outputs[replacement.output])
+            self.replace(replacement, outputs)
         tracked = results(self.program, operands, outputs) if operands else []
-        return self._tree(outputs, tracked)
+        return self.tree(outputs, tracked)
 
     def _array(self, place: int, leaves: Sequence[Any]) -> NDArray:
         """Return the memory of an input; of a variable that is updated, memory that nobody else holds."""
         source = self.trace.inputs[place]
         if source.variables:
-            if place in self._updated and not _exclusive(source.variables):
+            if place in self.updated and not _exclusive(source.variables):
                 fresh = np.array(source.variables[0]._data, order="C")
                 for variable in source.variables:
                     _put(variable, fresh)
@@ -104,9 +112,16 @@ class Specialisation:
     def _operands(self, leaves: Sequence[Any]) -> tuple[Tensor, ...]:
         """Return all that the program reads as tensors, as they are now."""
         own = [_tensor(source, leaves) for source in self.trace.inputs]
-        return (*own, *(variable._snapshot for variable in others(self.trace.inputs)))
+        return (*own, *(variable._snapshot for variable in self.others))
 
-    def _tree(self, outputs: Sequence[NDArray], tracked: Sequence[Tensor]) -> Any:
+    def replace(self, replacement: Replacement, outputs: Sequence[NDArray]) -> None:
+        """Let variables hold an output."""
+        for variable in replacement.variables:
+            _put(variable, outputs[replacement.output])
+
+    def tree(self, outputs: Sequence[NDArray], tracked: Sequence[Tensor]) -> Any:
+        """Return what the function returns, made of the outputs of a run."""
+
         def result(leaf: Any) -> Any:
             if leaf.__class__ is not Result:
                 return leaf

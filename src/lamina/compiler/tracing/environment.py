@@ -32,8 +32,8 @@ class Environment:
     """
 
     def __init__(self, roots: Iterable[Any]) -> None:
-        self._entries: list[tuple[Callable[[str], Any], str, Any]] = []
-        self._slots: list[tuple[Any, str, Any]] = []
+        self.entries: list[tuple[Callable[[str], Any], str, Any]] = []
+        self.slots: list[tuple[Any, str, Any]] = []
         self._watched: dict[int, Watched] = {}
         self._objects: dict[int, Any] = {}
         self._names: set[str] = {"__call__", "forward"}
@@ -45,14 +45,14 @@ class Environment:
 
     def unchanged(self) -> bool:
         """Tell whether every name leads to the object it led to."""
-        for get, name, was in self._entries:
-            if get(name, _MISSING) is not was:  # type: ignore[call-arg]
+        for get, name, was in self.entries:
+            if get(name) is not was:
                 return False
-        return all(getattr(owner, name, _MISSING) is was for owner, name, was in self._slots)
+        return all(getattr(owner, name, _MISSING) is was for owner, name, was in self.slots)
 
     def parts(self) -> Iterator[Part]:
         """Yield what a trace depends on: plain values and identities by name, and all settings."""
-        for _, name, value in (*self._entries, *self._slots):
+        for _, name, value in (*self.entries, *self.slots):
             yield (name,), frozen(value)
         seen: set[int] = set()
         for watched in self._watched.values():
@@ -139,7 +139,7 @@ class Environment:
         if key not in self._seen:
             self._seen.add(key)
             if not isinstance(value, ModuleType) and name not in self._stored:
-                self._entries.append((get, name, value))
+                self.entries.append((get, name, value))
             self._push(value)
 
     def _slot(self, owner: Any, name: str, value: Any, label: str) -> None:
@@ -147,7 +147,7 @@ class Environment:
         if key not in self._seen:
             self._seen.add(key)
             if label not in self._stored:
-                self._slots.append((owner, name, value))
+                self.slots.append((owner, name, value))
             self._push(value)
 
 

@@ -1,0 +1,57 @@
+"""What the tests of the compiler share."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lamina.backends.protocol import numpy_dtype
+from lamina.compiler import executable
+from lamina.compiler.codegen.program import Slot
+from lamina.compiler.executable import Interpreted
+from lamina.compiler.graph.ir import Graph, Value
+
+
+class Pointed:
+    """A graph that is interpreted on the memory that a table points to, as a native program runs on it."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.lock = Lock()
+        self._run = Interpreted(graph)
+        self._values = (*graph.inputs, *graph.outputs)
+        self._inputs = len(graph.inputs)
+        self.table = (ctypes.c_void_p * (Slot.FIRST + len(self._values)))()
+        self.runs = 0
+
+    def __call__(self, inputs: Sequence[Any], outputs: Sequence[Any], repeat: int) -> None:
+        self._run(inputs, outputs, repeat)
+
+    def run(self, repeat: int) -> None:
+        """Run on what the table points to."""
+        self.runs += 1
+        arrays = [_array(self.table[Slot.FIRST + place], value) for place, value in enumerate(self._values)]
+        self._run(arrays[: self._inputs], arrays[self._inputs :], repeat)
+
+
+def _array(address: int, value: Value) -> Any:
+    dtype = numpy_dtype(value.dtype)
+    size = int(np.prod(value.shape)) * dtype.itemsize
+    memory = (ctypes.c_char * size).from_address(address)
+    return np.frombuffer(memory, dtype).reshape(value.shape) if size else np.empty(value.shape, dtype)
+
+
+@pytest.fixture(params=["in order", "by pointers"])
+def executables(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Graphs are interpreted: operation by operation on arrays, and on the memory that the machine code checks."""
+    monkeypatch.setattr(executable, "build", Interpreted if request.param == "in order" else Pointed)
+
+
+@pytest.fixture
+def by_pointers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Graphs are interpreted on the memory that a table points to."""
+    monkeypatch.setattr(executable, "build", Pointed)
