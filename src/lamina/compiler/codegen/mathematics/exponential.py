@@ -1,4 +1,4 @@
-"""exp, expm1 and what is made of them at once: sigmoid and tanh.
+"""exp, expm1 and what is made of them at once: sigmoid, tanh, sinh and cosh.
 
 The argument is x = n ln 2 + r with an integer n and |r| <= ln(2) / 2; ln 2 is subtracted in two parts, of which the
 first has so few bits that its product with n is exact (W. J. Cody and W. Waite, *Software Manual for the Elementary
@@ -66,18 +66,13 @@ _DOUBLE = _Constants(
     ),
 )  # fmt: skip
 _LOG2_E = 1.4426950408889634
+_LN2 = 0.6931471805599453
 
 
 def exp(x: Lanes) -> Lanes:
     """Return e to the power of x."""
     c = _constants(x)
     return _exp(x.at_least(c.least).at_most(c.most))
-
-
-def half_exp(x: Lanes) -> Lanes:
-    """Return exp(x) / 2, which overflows a little later, for x that is not negative."""
-    n, r = _reduced(x.at_most(_constants(x).most + 0.7))
-    return _times_power_of_two(_exp_of_small(r), n - 1.0)
 
 
 def expm1(x: Lanes) -> Lanes:
@@ -90,6 +85,15 @@ def expm1(x: Lanes) -> Lanes:
     total = _expm1_of_small(r) + (1.0 - small.as_float())
     total = total * ((exponent + (c.bias - 1)) << c.mantissa).as_float()
     return (total + total).with_sign_of(x)
+
+
+def exp2(high: Lanes, low: Lanes, brief: bool = False) -> Lanes:
+    """Return 2 to the power of high + low, where low is small; to 2^-27 if brief."""
+    c = _constants(high)
+    n = (high + c.shift) - c.shift
+    r = ((high - n) + low) * _LN2
+    power = (r * r).times_plus(polynomial(r, _SINGLE.exp if brief else c.exp), r) + 1.0
+    return _times_power_of_two(power, n)
 
 
 def sigmoid(x: Lanes) -> Lanes:
@@ -106,6 +110,28 @@ def tanh(x: Lanes) -> Lanes:
     power = ((_integer(n) + c.bias) << c.mantissa).as_float()
     t = power.times_plus(_expm1_of_small(r), power - 1.0)
     return (t / (t + 2.0)).with_sign_of(x)
+
+
+def sinh(x: Lanes) -> Lanes:
+    """Return (exp(x) - exp(-x)) / 2.
+
+    With exp(|x|) = 2^n (1 + t) that is (P - Q) + (P t + Q t / (1 + t)), where P = 2^(n-1) and Q = 2^(-n-1): nothing
+    cancels, and n = 0 leaves what is small.
+    """
+    magnitude = abs(x)
+    t, p, q = _halves_of_powers(magnitude)
+    total = (p - q) + p.times_plus(t, q * (t / (t + 1.0)))
+    # Subnormal numbers have no bits left for Q t.
+    tiny = magnitude < (2.0**-28 if x.double else 2.0**-13)
+    return tiny.choose(x, (total + total).with_sign_of(x))
+
+
+def cosh(x: Lanes) -> Lanes:
+    """Return (exp(x) + exp(-x)) / 2."""
+    t, p, q = _halves_of_powers(abs(x))
+    power = t + 1.0
+    total = p.times_plus(power, q / power)
+    return total + total
 
 
 # --- parts ---
@@ -125,6 +151,17 @@ def _reduced(x: Lanes) -> tuple[Lanes, Lanes]:
     c = _constants(x)
     n = x.times_plus(_LOG2_E, c.shift) - c.shift
     return n, n.times_plus(-c.low, n.times_plus(-c.high, x))
+
+
+def _halves_of_powers(x: Lanes) -> tuple[Lanes, Lanes, Lanes]:
+    """Return exp(r) - 1, 2^(n-2) and 2^(-n-2): half of what is wanted, which does not overflow."""
+    c = _constants(x)
+    n, r = _reduced(x.at_most(c.most))
+    exponent = _integer(n)
+    small = (c.bias - 2) - exponent
+    small = (small > 0).choose(small, 0) << c.mantissa
+    large = (exponent + (c.bias - 2)) << c.mantissa
+    return _expm1_of_small(r), large.as_float(), small.as_float()
 
 
 def _exp_of_small(r: Lanes) -> Lanes:

@@ -101,6 +101,9 @@ class Lanes:
     def __xor__(self, other: Lanes | float) -> Lanes:
         return self._binary("", "xor", other)
 
+    def __invert__(self) -> Lanes:
+        return self ^ -1
+
     def __lshift__(self, places: Lanes | int) -> Lanes:
         return self._binary("", "shl", places)
 

@@ -13,6 +13,7 @@ import math
 from dataclasses import dataclass
 
 from lamina.compiler.codegen.mathematics.lanes import Lanes, polynomial
+from lamina.compiler.codegen.mathematics.pairs import Pair, exact_sum
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class _Constants:
     """What belongs to a type: bits, the smallest normal number, and logarithms of 2 in two parts."""
 
     mantissa: int
+    bias: int
     root_half: int
     normal: float
     lift: int
@@ -29,7 +31,7 @@ class _Constants:
 
 
 _SINGLE = _Constants(
-    23, 0x3F3504F3, 2.0**-126, 32,
+    23, 127, 0x3F3504F3, 2.0**-126, 32,
     (0.693145751953125, 1.4286068203094173e-06), (0.301025390625, 4.605038981195214e-06),
     # relative error 2**-30
     (
@@ -38,7 +40,7 @@ _SINGLE = _Constants(
     ),
 )  # fmt: skip
 _DOUBLE = _Constants(
-    52, 0x3FE6A09E667F3BCD, 2.0**-1022, 64,
+    52, 1023, 0x3FE6A09E667F3BCD, 2.0**-1022, 64,
     (0.6931471805598903, 5.497923018708371e-14), (0.30102999566395283, 2.8363394551044964e-14),
     # relative error 2**-58
     (
@@ -48,12 +50,55 @@ _DOUBLE = _Constants(
 )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class _Scale:
+    """1 / log(base) for each type: half of the bits, and the rest."""
+
+    single: tuple[float, float]
+    double: tuple[float, float]
+
+
+_LOG2_E = _Scale((1.4423828125, 0.00031222838896340733), (1.4426950216293335, 1.9259629911266175e-08))
+_LOG10_E = _Scale((0.4342041015625, 9.038034075182765e-05), (0.4342944771051407, 4.798111141615973e-09))
+
+
 def log(x: Lanes) -> Lanes:
     """Return the natural logarithm."""
-    c = _constants(x)
-    e, m = _split(x)
+    e, m = split(x)
     f = m - 1.0
-    return _limits(x, _sum(e, f, _rest(f), c.ln2))
+    return _limits(x, _sum(e, f, rest_of_log1p(f), _constants(x).ln2))
+
+
+def log2(x: Lanes) -> Lanes:
+    """Return the logarithm to base 2; exact for powers of 2."""
+    return _limits(x, _in_base(x, _LOG2_E, (1.0, 0.0)))
+
+
+def log10(x: Lanes) -> Lanes:
+    """Return the logarithm to base 10."""
+    return _limits(x, _in_base(x, _LOG10_E, _constants(x).log10_2))
+
+
+def log1p(x: Lanes) -> Lanes:
+    """Return log(1 + x)."""
+    total = exact_sum(x.constant(1.0), x)
+    y = log_of_pair(total)
+    y = (x < math.inf).choose(y, x)
+    y = (x < -1.0).choose(math.nan, y)
+    return x.equals(-1.0).choose(-math.inf, y).with_sign_of(x)
+
+
+def log_of_pair(x: Pair, doublings: Lanes | float = 0.0) -> Lanes:
+    """Return log(high + low) + doublings ln 2, for positive and finite numbers that are not subnormal."""
+    c = _constants(x.high)
+    bits = x.high.bits()
+    e = (bits - c.root_half) >> c.mantissa
+    shift = e << c.mantissa
+    # The low part is scaled as the high one. From the largest exponents on it has not mattered for long.
+    scale = c.bias - e
+    scale = (scale > 0).choose(scale, 0) << c.mantissa
+    f = ((bits - shift).as_float() - 1.0) + x.low * scale.as_float()
+    return _sum(e.to_float() + doublings, f, rest_of_log1p(f), c.ln2)
 
 
 # --- parts ---
@@ -63,7 +108,7 @@ def _constants(x: Lanes) -> _Constants:
     return _DOUBLE if x.double else _SINGLE
 
 
-def _split(x: Lanes) -> tuple[Lanes, Lanes]:
+def split(x: Lanes) -> tuple[Lanes, Lanes]:
     """Return e, as a float, and m; any numbers where x is not positive or not finite."""
     c = _constants(x)
     tiny = x < c.normal
@@ -74,7 +119,7 @@ def _split(x: Lanes) -> tuple[Lanes, Lanes]:
     return tiny.choose(exponent - float(c.lift), exponent), m
 
 
-def _rest(f: Lanes) -> Lanes:
+def rest_of_log1p(f: Lanes) -> Lanes:
     """Return log(1 + f) - f."""
     c = _constants(f)
     if not f.double:
@@ -89,6 +134,19 @@ def _rest(f: Lanes) -> Lanes:
 def _sum(e: Lanes, f: Lanes, rest: Lanes, ln2: tuple[float, float]) -> Lanes:
     """Return e ln 2 + f + rest, small terms first."""
     return e.times_plus(ln2[0], e.times_plus(ln2[1], rest) + f)
+
+
+def _in_base(x: Lanes, scale: _Scale, log_of_2: tuple[float, float]) -> Lanes:
+    """Return the logarithm whose scale is 1 / log(base); the product with the upper half of f is exact."""
+    c = _constants(x)
+    high, low = scale.double if x.double else scale.single
+    e, m = split(x)
+    f = m - 1.0
+    head = (f.bits() & -(1 << (c.mantissa // 2 + 1))).as_float()
+    tail = (f - head) + rest_of_log1p(f)
+    small = e.times_plus(log_of_2[1], head.times_plus(low, tail * (high + low)))
+    total = exact_sum(e * log_of_2[0], head * high)
+    return total.high + (total.low + small)
 
 
 def _limits(x: Lanes, y: Lanes) -> Lanes:
