@@ -9,6 +9,7 @@ up in the product whose result they use, and a softmax's exponential in the redu
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -41,6 +42,8 @@ RECOMPUTED = 8
 """What costs at most so many instructions is computed again by each kernel that reads it, not stored."""
 EXPRESSION = 64
 """How many operations are written into a kernel as one expression before a part is stored."""
+SMALL = 512
+"""Up to how many elements a loop of its own costs more than threads that wait for each other."""
 SIBLINGS = 12
 """How many values one kernel of loops computes; more streams of memory than that get in each other's way."""
 
@@ -202,13 +205,13 @@ class Fusion:
     def _reduce(self, value: Value) -> None:
         operand = value.operands[0]
         wanted = reduction_kernel(value)
-        leaves = self._leaves(operand, range(len(wanted.dims)))
+        leaves = list(self._leaves(operand, range(len(wanted.dims))))
         for kernel in reversed(self.fused.kernels[-8:]):
             if (
                 isinstance(kernel, Reduction)
                 and (kernel.dims, kernel.reduced) == (wanted.dims, wanted.reduced)
                 and len(kernel.values) < 4
-                and all(leaf is not kernel and leaf in self.needs[kernel] for leaf, _ in leaves)
+                and all(fits if leaf is kernel else leaf in self.needs[kernel] for leaf, fits in leaves)
             ):
                 kernel.values.append(value)
                 kernel.computed.append(value)
@@ -375,7 +378,7 @@ class Fusion:
         if other is not None and other is not kernel and not self._leads(kernel, other):
             self._compute(other, value)
             return False
-        if fits:
+        if fits and not _divides_otherwise(kernel):
             return True
         self.place(value)
         return False
@@ -448,6 +451,14 @@ class Fusion:
     def _depend_on_bases(self, kernel: Kernel, views: tuple[View, ...] | list[View]) -> None:
         for view in views:
             self.needs[kernel].update(home for home in self.home.get(view.base, ()) if home is not kernel)
+
+
+def _divides_otherwise(kernel: Kernel) -> bool:
+    """Tell whether a kernel is shared out by another axis than the first of what it reduces.
+
+    What is stored there would be written by other threads than those that go on with its rows.
+    """
+    return isinstance(kernel, Reduction) and 0 in kernel.reduced and math.prod(kernel.dims) > SMALL
 
 
 def _full_like(value: Value) -> Value:

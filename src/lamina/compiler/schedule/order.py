@@ -16,6 +16,7 @@ from lamina.compiler.schedule.accesses import Read, expressions, reads
 from lamina.compiler.schedule.fusion import COPY, Fused
 from lamina.compiler.schedule.kernels import Kernel, Loops, MatrixProduct, Reduction, Special
 from lamina.compiler.schedule.views import combined, contiguous, squeezed
+from lamina.errors import BackendError
 
 CHUNKED = 2048
 """From how many elements a single loop is shared out in whole vectors, not in elements."""
@@ -93,7 +94,10 @@ def order(fused: Fused, machine: Machine) -> Ordered:
         done, stuck = _sorted(fused.kernels, before)
         if not stuck:
             break
-        updates = [_copied(each, fused, known) if _writer(each, fused) in stuck else each for each in updates]
+        circular = {each for each in updates if _writer(each, fused) in stuck}
+        updates = [_copied(each, fused, known) if each in circular else each for each in updates]
+        if not circular:
+            raise BackendError("la.compile: kernels wait for each other in a circle; this is a mistake of Lamina's")
     shares = {kernel: share(kernel, machine) for kernel in done}
     ordered = Ordered(done, shares, reads=known, in_place=updates)
     _into_phases(ordered, fused, before, updates, machine)
