@@ -188,6 +188,8 @@ LARGE = {
     "weight gradient": plain(250, 784, 33, a="transposed"),
     "many columns": plain(100, 1100, 700),
     "many columns, both transposed": plain(70, 1100, 1027, a="transposed", b="transposed"),
+    "blocks of rows and columns": plain(100, 401, 3000, b="transposed"),
+    "blocks of transposed rows": plain(100, 390, 3000, a="transposed"),
     "long sums": plain(30, 40, 40_000),
     "long sums by lines": plain(5, 9, 40_001, b="transposed"),
     "in double": plain(200, 610, 300, dtypes.float64, b="transposed"),

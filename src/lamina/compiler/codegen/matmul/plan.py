@@ -9,6 +9,7 @@ from typing import Literal
 from lamina.compiler.codegen.matmul.product import Product
 from lamina.compiler.target import Target
 
+_PANELS = 4 * 1024 * 1024  # bytes of B that are packed at a time, in the cache that cores share
 TAIL = 4  # rows of the tile for what is left below the others; its row pointers are clamped
 
 
@@ -143,10 +144,10 @@ def _tiling(product: Product, target: Target, lanes: int) -> Tiling:
     edge_lanes, edge_vectors = lanes, -(-left // lanes)
     while left and edge_lanes >= 2 * left:
         edge_lanes //= 2
-    panel = max(k * width * item, 1)
-    block_panels = max(min(-(-n // width), (4 * 1024 * 1024) // panel), 1)
     pack_a = n >= 2 * width if widened else n >= 8 * width and m * k * item > target.l2 // 4
-    block_rows = max(target.l2 // 2 // max(k * item, 1) // rows, 4) * rows
+    block_rows = max(target.l2 // 2 // (k * item) // rows, 4) * rows
+    # Every block of rows needs all panels again; a single one needs each of them once.
+    block_panels = 1 if m <= block_rows else max(min(-(-n // width), _PANELS // (k * width * item)), 1)
     return Tiling(lanes, vectors, rows, pack_a, pack_b, block_rows, block_panels, edge_lanes, edge_vectors)
 
 

@@ -58,38 +58,66 @@ class Tiled:
         """Write all of it."""
         f, plan = self.f, self.plan
         block = plan.block_panels * plan.width
-        if plan.pack_b and block < self.product.n:
+        if plan.pack_b and plan.block_rows < self.product.m and block < self.product.n:
             with f.loop(self.first, self.last, block) as column:
                 self._block(column, f.intrinsic("smin", f.add(column, f.integer(block)), self.last))
         else:
             self._block(self.first, self.last)
 
     def _block(self, first: Value, last: Value) -> None:
-        """Compute columns whose panels are packed together, and with the last of them what is left at the right."""
+        """Compute columns whose panels are kept together, and with the last of them what is left at the right."""
         f, plan, product = self.f, self.plan, self.product
-        full = product.n // plan.width * plan.width
-        stop = f.intrinsic("smin", last, f.integer(full))
+        full, stop = self._full, f.intrinsic("smin", last, f.integer(self._full))
         at_right = f.icmp("eq", last, f.integer(product.n))
-        if plan.pack_b and full:
-            panel = self._b_panel(plan.width)
-            with f.loop(first, stop, plan.width) as column:
-                fill(f, panel, self._b_at(column), self._packed_b_at(first, column))
-        if full < product.n:
-            edge = self._packed_b_at(first, f.integer(full)) if plan.shares_edge else self.edge
+        if full < product.n and not plan.shares_edge:
             with f.when(at_right):
-                left = f.integer(product.n - full)
-                fill_partly(f, self._b_panel(plan.edge_width), self._b_at(f.integer(full)), edge, left)
+                self._pack_edge(self.edge)
         with self._row_blocks() as (begin, end):
             if plan.pack_a:
                 self._pack_a(begin, end)
             if full or plan.shares_edge:
                 with f.loop(first, last if plan.shares_edge else stop, plan.width) as column:
-                    b = self._b_operand(first, column)
+                    b = self._b_operand(begin, first, column)
                     self._panel(begin, end, column, b, plan.lanes, plan.vectors, plan.width)
             if full < product.n and not plan.shares_edge:
                 with f.when(at_right):
                     b = Operand(self.edge, plan.edge_width, True)
                     self._panel(begin, end, f.integer(full), b, plan.edge_lanes, plan.edge_vectors, product.n - full)
+
+    @property
+    def _full(self) -> int:
+        """How many columns are in full panels."""
+        return self.product.n // self.plan.width * self.plan.width
+
+    def _b_operand(self, begin: Value, first: Value, column: Value) -> Operand:
+        """Return a panel of B; the first block of rows that needs it packs it, so that it is in cache at once."""
+        f, plan, product = self.f, self.plan, self.product
+        if not plan.pack_b:
+            return Operand(self._b_at(column), product.b_strides[0], False)
+        if product.m <= plan.block_rows:
+            self._pack_b(column, self.packed_b)
+            return Operand(self.packed_b, plan.width, True)
+        place = f.mul(f.sub(column, first), f.integer(product.k))
+        panel = f.at(self.packed_b, place, product.summed)
+        with f.when(f.icmp("eq", begin, self.begin)):
+            self._pack_b(column, panel)
+        return Operand(panel, plan.width, True)
+
+    def _pack_b(self, column: Value, into: Value) -> None:
+        f, plan = self.f, self.plan
+        if not plan.shares_edge:
+            fill(f, self._b_panel(plan.width), self._b_at(column), into)
+            return
+        if self._full:
+            with f.when(f.icmp("slt", column, f.integer(self._full))):
+                fill(f, self._b_panel(plan.width), self._b_at(column), into)
+        with f.when(f.icmp("eq", column, f.integer(self._full))):
+            self._pack_edge(into)
+
+    def _pack_edge(self, into: Value) -> None:
+        left = self.f.integer(self.product.n - self._full)
+        panel = self._b_panel(self.plan.edge_width)
+        fill_partly(self.f, panel, self._b_at(self.f.integer(self._full)), into, left)
 
     def _panel(self, begin: Value, end: Value, column: Value, b: Operand, lanes: int, vectors: int, valid: int) -> None:
         """Compute rows of a panel of columns, as many at a time as a tile has, and what is left by low tiles."""
@@ -163,15 +191,5 @@ class Tiled:
         along, across = self.product.b_strides
         return Panel(self.product, self.target, width, across, along)
 
-    def _b_operand(self, first: Value, column: Value) -> Operand:
-        if self.plan.pack_b:
-            return Operand(self._packed_b_at(first, column), self.plan.width, True)
-        return Operand(self._b_at(column), self.product.b_strides[0], False)
-
     def _b_at(self, column: Value) -> Value:
         return self.f.at(self.b, self.f.mul(column, self.f.integer(self.product.b_strides[1])), self.product.stored)
-
-    def _packed_b_at(self, first: Value, column: Value) -> Value:
-        """Return where the panel of a column begins: a column takes as many elements as the sums are long."""
-        offset = self.f.mul(self.f.sub(column, first), self.f.integer(self.product.k))
-        return self.f.at(self.packed_b, offset, self.product.summed)
