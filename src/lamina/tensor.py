@@ -304,7 +304,7 @@ class Variable(Tensor):
         self.name = name
         self._leaf = Leaf(self) if trainable and value.dtype.floating else None
         tracer = STATE.tracer
-        self._hold(value if tracer is None else tracer.first_value(self, value))
+        self._set(value if tracer is None else tracer.first_value(self, value))
 
     def _hold(self, value: Tensor) -> None:
         """Put a value into the cell, whatever its shape, type and device.
@@ -312,8 +312,11 @@ class Variable(Tensor):
         `assign` is this with checks; a module that moves to another device needs it without.
         """
         if STATE.tracer is not None:
-            STATE.tracer.check_hold(self, value)
+            STATE.tracer.check_hold(self)
+        self._set(value)
         changed()
+
+    def _set(self, value: Tensor) -> None:
         self._data, self._backend, self._node = value._data, value._backend, self._leaf
         self._value = Tensor(value._data, value._backend, self._leaf)
 

@@ -74,7 +74,7 @@ class CompiledFunction(Generic[P, R]):
             return self._function(*args, **kwargs)
         if not kwargs:
             for path in self._hot:
-                result = path(args)
+                result = path.call(args)
                 if result is not MISSED:
                     return result  # type: ignore[no-any-return]
         arguments = Arguments(args, kwargs, self._static)

@@ -45,6 +45,12 @@ def _targets(inputs: Sequence[Input]) -> list[tuple[Any, Spec]]:
     return own + [(variable._leaf, shared[variable]) for variable in others(inputs)]
 
 
+def cotangent_places(trace: Trace) -> dict[int, int]:
+    """Return, for each operand of a node that has a cotangent, which result of a derivative's program it is."""
+    positions = [position for position, (node, _) in enumerate(_targets(trace.inputs)) if node is not None]
+    return {position: place for place, position in enumerate(positions)}
+
+
 class _Seeds(Bundle):
     """The cotangents with which the sweep begins; recorded, so that the result can be differentiated again."""
 
@@ -88,10 +94,6 @@ class Derivative:
 
     def __init__(self, program: Program) -> None:
         self._program = program
-        self._places: dict[int, int] = {}
-        for position, (node, _) in enumerate(_targets(program.trace.inputs)):
-            if node is not None:
-                self._places[position] = len(self._places)
         self._kept: tuple[weakref.ref[Any], list[Tensor]] | None = None
 
     @property
@@ -100,9 +102,10 @@ class Derivative:
         return self
 
     def __getitem__(self, position: int) -> Any:
-        if position not in self._places:
+        place = self._program.cotangent_places.get(position)
+        if place is None:
             return None
-        return lambda g, y, *operands: self._cotangents(g, operands)[self._places[position]]
+        return lambda g, y, *operands: self._cotangents(g, operands)[place]
 
     def _cotangents(self, g: Any, operands: tuple[Tensor, ...]) -> list[Tensor]:
         """Return the cotangents of all operands; the sweep asks for them one by one with the same ``g``."""

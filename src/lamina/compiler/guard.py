@@ -1,10 +1,10 @@
 """The checks before a call in machine code, for in Python they would take longer than a small step.
 
 What is looked at are a few words of objects of CPython and NumPy: of each argument its class, whether it is tracked,
-and its array's type and shape; of each variable which array it holds, and by its counts of references whether
-anybody else holds it too. The addresses of the memory go straight into the program's table of pointers. Where the
-words lie is found out on objects made for that; on an interpreter that keeps them elsewhere there is no guard, and
-the checks are those of `lamina.compiler.specialisation`.
+and its array's type and shape; of the function's closure, what it leads to; of each variable which array it holds,
+and by its counts of references whether anybody else holds it too. The addresses of the memory go straight into the
+program's table of pointers. Where the words lie is found out on objects made for that; on an interpreter that keeps
+them elsewhere there is no guard, and the checks are those of `lamina.compiler.specialisation`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from enum import IntEnum
 from functools import cache
+from types import CellType
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from lamina.compiler.runtime.cache import Entry, program
 from lamina.compiler.runtime.native import Loaded, assemble
 from lamina.compiler.target import host
 from lamina.tensor import Tensor, Variable
+from lamina.watched import REVISION
 
 _WORD = 8
 _C_CONTIGUOUS, _OWNS_DATA, _ALIGNED, _WRITEABLE = 0x1, 0x4, 0x100, 0x400
@@ -53,7 +55,9 @@ class Plan(IntEnum):
     BACKEND = 8
     NONE = 9
     ARRAY = 10
-    WORDS = 11
+    WATCHED = 11
+    WATCHED_RECORDS = 12
+    WORDS = 13
 
 
 class Argument(IntEnum):
@@ -94,6 +98,8 @@ class Offsets:
     tensor_backend: int
     tensor_node: int
     variable_value: int
+    cell: int
+    revision: int
 
 
 @cache
@@ -114,8 +120,10 @@ def offsets() -> Offsets | None:
         tensor_backend=_find(tensor, CPU),
         tensor_node=_find(tensor, node),
         variable_value=_find(variable, variable._value),
+        cell=_find(CellType(marks), marks),
+        revision=_find(REVISION, REVISION.number),
     )
-    places = (found.items, found.tensor_data, found.tensor_backend, found.tensor_node, found.variable_value)
+    places = astuple(found)[1:]
     if found.kind != _WORD or min(places) < 2 * _WORD or not _array_as_expected(array) or not _counts_as_expected():
         return None
     as_in_variables = _find(variable, array) == found.tensor_data and _word(id(array), 8) == id(np.ndarray)
@@ -189,6 +197,9 @@ def _guard_ir(found: Offsets) -> str:
         plan, arguments, outputs = (f.arguments[name] for name in ("plan", "arguments", "outputs"))
         _put(f, f.integer(0), plan, Plan.PASSED)
         zero = f.integer(0)
+        with f.loop(zero, _get(f, I64, plan, Plan.WATCHED)) as i:
+            record = _record(f, plan, Plan.WATCHED_RECORDS, i, 2)
+            f.leave(f.icmp("ne", f.load(I64, _get(f, PTR, record, 0)), _get(f, I64, record, 1)))
         with f.loop(zero, _get(f, I64, plan, Plan.ARGUMENTS)) as i:
             given = f.load(PTR, _element(f, arguments, found.items, i))
             _emit_argument(f, found, plan, _record(f, plan, Plan.ARGUMENT_RECORDS, i, Argument.WORDS), given)

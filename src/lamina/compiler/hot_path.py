@@ -7,6 +7,8 @@ It stands for one specialisation, found by the calls before. Where anything is n
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
+from types import CellType
 from typing import Any, cast
 
 import numpy as np
@@ -47,28 +49,9 @@ class HotPath:
     def __init__(
         self, specialisation: Specialisation, environment: Environment, revision: int, args: tuple[Any, ...]
     ) -> None:
-        trace, program = specialisation.trace, specialisation.program
         self._environment, self._kinds = environment, _kinds(args)
-        self._recording = STATE.recording
         self._revision = revision
-        self._entries, self._slots = environment.entries, environment.slots
-        self._generator = default_generator() if specialisation.draws else None
-        self._execute = cast(Any, program.execute)
-        # Also keeps others from the table; what assigns nothing needs no more than that.
-        self._lock: Any = updating if specialisation.assigns else self._execute.lock
-        self._shapes = [shape for shape, _ in program.outputs]
-        self._dtypes = [dtype for _, dtype in program.outputs]
-        self._replacements = trace.replacements
-        self._specialisation, self._program = specialisation, program
-        tree = trace.tree
-        self._single = tree.output if isinstance(tree, Result) and not trace.tracked else None
-        self._operands = _Operands(specialisation, args) if trace.tracked else None
-        self._plan = _plan(specialisation, args)
-        self._plan_address = ctypes.addressof(self._plan.words)
-        self._passed = self._plan.words
-        found = guard.guard()
-        assert found is not None
-        self._guard, self._code = found
+        self.call = _call(specialisation, environment, revision, args)
 
     def alive(self) -> bool:
         """Tell whether it may serve again."""
@@ -78,31 +61,71 @@ class HotPath:
         """Tell whether it is the one for this outside and these arguments, and has missed for another reason."""
         return self._environment is environment and self._kinds == _kinds(args)
 
-    def __call__(self, args: tuple[Any, ...]) -> Any:
-        """Return what the function returns, or `MISSED`."""
-        if STATE.recording is not self._recording or REVISION.number != self._revision:
-            return MISSED
-        for get, name, was in self._entries:
+
+def _call(
+    specialisation: Specialisation, environment: Environment, revision: int, args: tuple[Any, ...]
+) -> Callable[[tuple[Any, ...]], Any]:
+    """Return the function of a call's arguments that gives what the compiled function returns, or `MISSED`.
+
+    All that it uses are variables of its own, which Python reads faster than attributes.
+    """
+    trace, program = specialisation.trace, specialisation.program
+    plan = _plan(specialisation, environment, revision, args)
+    words, address, held = plan.words, ctypes.addressof(plan.words), guard.guard()
+    assert held is not None
+    check, execute = held[0], cast(Any, program.execute)
+    state, recording, empty, make, backend = STATE, STATE.recording, np.empty, Tensor, CPU
+    entries = environment.entries
+    slots = [each for each in environment.slots if each[0].__class__ is not CellType]
+    generator = default_generator() if specialisation.draws else None
+    # Also keeps others from the table; what assigns nothing needs no more than that.
+    lock = updating if specialisation.assigns else execute.lock
+    shapes, dtypes = [shape for shape, _ in program.outputs], [dtype for _, dtype in program.outputs]
+    operands_of = _Operands(specialisation, args) if trace.tracked else None
+    run, replacements = execute.run, trace.replacements
+
+    def unchanged() -> bool:
+        for get, name, was in entries:
             if get(name) is not was:
-                return MISSED
-        for owner, name, was in self._slots:
+                return False
+        for owner, name, was in slots:
             if getattr(owner, name, MISSED) is not was:
-                return MISSED
-        if self._generator is not None and default_generator() is not self._generator:
+                return False
+        return generator is None or default_generator() is generator
+
+    def call(args: tuple[Any, ...]) -> Any:
+        if state.recording is not recording or (changeable and not unchanged()):
             return MISSED
-        with self._lock:
-            operands = None if self._operands is None else self._operands.now(args)
-            outputs = tuple(map(np.empty, self._shapes, self._dtypes))
-            self._guard(self._plan_address, id(args), id(outputs))
-            if not self._passed[0]:
+        with lock:
+            # Taken first: what is held is not written to.
+            operands = None if operands_of is None else operands_of.now(args)
+            outputs = tuple(map(empty, shapes, dtypes))
+            check(address, id(args), id(outputs))
+            if not words[0]:
                 return MISSED
-            self._execute.run(1)
-            for replacement in self._replacements:
-                self._specialisation.replace(replacement, outputs)
-        if self._single is not None:
-            return Tensor(outputs[self._single], CPU)
-        tracked = [] if operands is None else results(self._program, operands, outputs)
-        return self._specialisation.tree(outputs, tracked)
+            run(1)
+            for replacement in replacements:
+                specialisation.replace(replacement, outputs)
+        return specialisation.tree(outputs, [] if operands is None else results(program, operands, outputs))
+
+    def call_for_one(args: tuple[Any, ...]) -> Any:
+        if state.recording is not recording or (changeable and not unchanged()):
+            return MISSED
+        with lock:
+            outputs = (empty(shape, dtype),)
+            check(address, id(args), id(outputs))
+            if not words[0]:
+                return MISSED
+            run(1)
+        return make(outputs[0], backend)
+
+    changeable = bool(entries or slots or generator is not None)
+    # The code that `check` is in and the records it reads live as long as this.
+    call.__dict__["held"] = call_for_one.__dict__["held"] = (held, plan)
+    if isinstance(trace.tree, Result) and len(shapes) == 1 and not trace.tracked and not replacements:
+        ((shape, dtype),) = program.outputs
+        return call_for_one
+    return call
 
 
 def serves(specialisation: Specialisation, args: tuple[Any, ...]) -> bool:
@@ -161,11 +184,12 @@ class _Plan:
         self._held = held
 
 
-def _plan(specialisation: Specialisation, args: tuple[Any, ...]) -> _Plan:
+def _plan(specialisation: Specialisation, environment: Environment, revision: int, args: tuple[Any, ...]) -> _Plan:
     execute = cast(Any, specialisation.program.execute)
     table = ctypes.addressof(execute.table) + 8 * Slot.FIRST
     arguments, shapes = _argument_records(specialisation, args)
     variables = _variable_records(specialisation)
+    watched = _watched_records(environment, revision)
     for place, source in enumerate(specialisation.trace.inputs):
         if source.captured is not None:
             execute.table[Slot.FIRST + place] = source.captured._data.ctypes.data
@@ -178,7 +202,9 @@ def _plan(specialisation: Specialisation, args: tuple[Any, ...]) -> _Plan:
     words[Plan.INPUT_TABLE] = table
     words[Plan.OUTPUT_TABLE] = table + 8 * len(specialisation.trace.inputs)
     words[Plan.BACKEND], words[Plan.NONE], words[Plan.ARRAY] = id(CPU), id(None), id(np.ndarray)
-    return _Plan(words, (arguments, shapes, variables, _kinds(args)))
+    words[Plan.WATCHED] = len(watched) // 2
+    words[Plan.WATCHED_RECORDS] = ctypes.addressof(watched)
+    return _Plan(words, (arguments, shapes, variables, watched, revision, _kinds(args), environment))
 
 
 def _argument_records(specialisation: Specialisation, args: tuple[Any, ...]) -> tuple[Any, list[Any]]:
@@ -215,3 +241,17 @@ def _variable_records(specialisation: Specialisation) -> Any:
             flags = guard.WRITTEN if written else guard.READ
             words += [id(variable), id(source.variables[0]), place, flags, held, alone[1] if written else 0]
     return (ctypes.c_int64 * len(words))(*words) if words else _NO_RECORDS
+
+
+def _watched_records(environment: Environment, revision: int) -> Any:
+    """Return addresses, and the objects that they must name: what is in cells, and the number of the revision.
+
+    An integer that is held is told by its identity: no other object with that number is ever put there.
+    """
+    found = guard.offsets()
+    assert found is not None
+    words = [id(REVISION) + found.revision, id(revision)]
+    for owner, _, was in environment.slots:
+        if owner.__class__ is CellType:
+            words += [id(owner) + found.cell, id(was)]
+    return (ctypes.c_int64 * len(words))(*words)

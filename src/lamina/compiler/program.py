@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lamina.compiler import executable
-from lamina.compiler.differentiation import derivative_trace
+from lamina.compiler.differentiation import cotangent_places, derivative_trace
 from lamina.compiler.tracing.trace import Trace
 
 NDArray = npt.NDArray[Any]
@@ -23,6 +23,7 @@ class Program:
         self.trace = trace
         self.execute = executable.build(trace.graph)
         self.outputs = executable.empty_outputs(trace.graph)
+        self.cotangent_places = cotangent_places(trace) if trace.tracked else {}
         self._derivatives: dict[tuple[int, ...], Program] = {}
         self._lock = threading.RLock()
 

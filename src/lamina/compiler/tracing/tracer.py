@@ -224,13 +224,11 @@ class Tracer:
     def first_value(self, variable: Variable, value: Tensor) -> Tensor:
         """Return the first value of a variable that is made while tracing."""
         self._made.append(weakref.ref(variable))
-        (value,) = self.lift("variable", (value,))
-        variable._backend = self.backend
-        return value
+        return self.lift("variable", (value,))[0]
 
-    def check_hold(self, variable: Variable, value: Tensor) -> None:
+    def check_hold(self, variable: Variable) -> None:
         """Refuse to move a variable from outside to another device while tracing."""
-        if getattr(variable, "_backend", None) is not self.backend:
+        if variable._backend is not self.backend:
             raise TracingError(f"{variable.label} cannot be moved inside of a compiled function; do it before")
 
     def check_nothing_escaped(self) -> None:
