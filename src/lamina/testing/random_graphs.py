@@ -17,12 +17,12 @@ import numpy.typing as npt
 from hypothesis import strategies as st
 
 from lamina.backends.protocol import numpy_dtype
-from lamina.compiler.graph.ir import Graph, Update, Value, constant, full, input_value, operation
+from lamina.compiler.graph.ir import Graph, Update, Value, constant, full, input_value
 from lamina.compiler.graph.printer import text
 from lamina.dtypes import DTYPES, DType, bool_, integer_info
 from lamina.errors import LaminaError
 from lamina.primitives.primitive import Spec
-from lamina.primitives.table import TABLE
+from lamina.testing.graphs import apply
 
 NDArray = npt.NDArray[Any]
 Kind = Literal["integers", "whole", "special"]
@@ -175,11 +175,6 @@ class Writer:
             return inner[0] * inner[-1] if value.op != "pow" else max(inner[0], 1.0) ** 3
         return sum(inner) if value.op in ("add", "subtract") else max(inner)
 
-    def apply(self, name: str, *operands: Value, **params: Any) -> Value:
-        """Return the result of a primitive."""
-        spec = TABLE[name].spec(name, *[each.spec for each in operands], **params)
-        return operation(name, operands, spec, params)
-
     def number(self, choice: int, dtype: DType | None = None) -> Value:
         """Return a number that rules may know."""
         dtype = self.dtype if dtype is None else dtype
@@ -203,7 +198,7 @@ class Writer:
             return None
         if x.dtype is not bool_ and name.startswith("bitwise") and self.kind != "integers":
             return None
-        return self.apply(name, x, y) if two else self.apply(name, x)
+        return apply(name, x, y) if two else apply(name, x)
 
     def _number(self, x: Value, y: Value, choice: int) -> Value:
         if choice < 6:
@@ -217,19 +212,19 @@ class Writer:
         if choice == 0 or not conditions:
             conditions = [full(Spec((), bool_), bool(choice % 2))]
         x = self.number(choice, y.dtype) if choice in (1, 2) else x
-        return self.apply("where", conditions[-1 - choice % len(conditions)], x, y)
+        return apply("where", conditions[-1 - choice % len(conditions)], x, y)
 
     def _square(self, x: Value, y: Value, choice: int) -> Value | None:
-        return None if x.dtype is bool_ else self.apply("multiply", x, x)
+        return None if x.dtype is bool_ else apply("multiply", x, x)
 
     def _halve(self, x: Value, y: Value, choice: int) -> Value | None:
         if not x.dtype.floating or (self.kind == "whole" and choice % 2):
             return None
         factor = full(Spec((), x.dtype), -0.5 if self.kind == "special" else -1.0)
-        return self.apply("divide", x, factor)
+        return apply("divide", x, factor)
 
     def _pow(self, x: Value, y: Value, choice: int) -> Value | None:
-        return None if x.dtype is bool_ else self.apply("pow", x, full(Spec((), x.dtype), choice % 4))
+        return None if x.dtype is bool_ else apply("pow", x, full(Spec((), x.dtype), choice % 4))
 
     def _astype(self, x: Value, y: Value, choice: int) -> Value | None:
         if self.kind == "special" and x.dtype.floating:
@@ -238,16 +233,16 @@ class Writer:
             targets = (
                 ["int64", "int32", "float32", "bool", x.dtype.name] if self.kind == "whole" else ["int64", "uint8"]
             )
-        return self.apply("astype", x, dtype=DTYPES[targets[choice % len(targets)]])
+        return apply("astype", x, dtype=DTYPES[targets[choice % len(targets)]])
 
     def _floor_divide(self, x: Value, y: Value, choice: int) -> Value:
-        return self.apply("floor_divide", x, self.number(choice, x.dtype) if choice < 8 else y)
+        return apply("floor_divide", x, self.number(choice, x.dtype) if choice < 8 else y)
 
     def _remainder(self, x: Value, y: Value, choice: int) -> Value:
-        return self.apply("remainder", x, self.number(choice, x.dtype) if choice < 8 else y)
+        return apply("remainder", x, self.number(choice, x.dtype) if choice < 8 else y)
 
     def _bitwise_right_shift(self, x: Value, y: Value, choice: int) -> Value:
-        return self.apply("bitwise_right_shift", x, full(Spec((), x.dtype), choice))
+        return apply("bitwise_right_shift", x, full(Spec((), x.dtype), choice))
 
     # --- reductions, scans, products ---
 
@@ -255,7 +250,7 @@ class Writer:
         if x.dtype is bool_ and name not in ("any", "all"):
             return None
         axes = tuple(axis for axis in range(len(x.shape)) if choice == 11 or choice >> axis & 1)
-        return self.apply(name, x, axes=axes, keepdims=bool(choice & 8))
+        return apply(name, x, axes=axes, keepdims=bool(choice & 8))
 
     def _sum(self, x: Value, y: Value, choice: int) -> Value | None:
         return self._reduced("sum", x, choice)
@@ -278,7 +273,7 @@ class Writer:
     def _along(self, name: str, x: Value, choice: int, **params: Any) -> Value | None:
         if not x.shape or x.dtype is bool_ or 0 in x.shape:
             return None
-        return self.apply(name, x, axis=choice % len(x.shape), **params)
+        return apply(name, x, axis=choice % len(x.shape), **params)
 
     def _cumulative_sum(self, x: Value, y: Value, choice: int) -> Value | None:
         return self._along("cumulative_sum", x, choice)
@@ -293,77 +288,75 @@ class Writer:
         return self._along("sort", x, choice, descending=choice > 5, stable=True)
 
     def _matmul(self, x: Value, y: Value, choice: int) -> Value | None:
-        x, y = (each if len(each.shape) > 1 else self.apply("reshape", each, shape=(*each.shape, 1)) for each in (x, y))
+        x, y = (each if len(each.shape) > 1 else apply("reshape", each, shape=(*each.shape, 1)) for each in (x, y))
         if len(x.shape) < 2 or len(y.shape) < 2:
             return None
         if x.shape[-1] != y.shape[-2]:
             y = self._transpose(y, y, 0)
         if x.shape[-1] != y.shape[-2] and x.shape[-2] == y.shape[-2]:
             x = self._transpose(x, x, 0)
-        return self.apply("matmul", x, y)
+        return apply("matmul", x, y)
 
     def _linear(self, x: Value, y: Value, choice: int) -> Value | None:
         """A product, biased and transposed back, as gradients of weights are."""
         made = self._matmul(x, y, choice)
         if made is None or self.bound(made) > LARGEST:
             return None
-        return self._transpose(self.apply("add", made, self.number(choice, made.dtype)), x, 0)
+        return self._transpose(apply("add", made, self.number(choice, made.dtype)), x, 0)
 
     # --- moves ---
 
     def _transpose(self, x: Value, y: Value, choice: int) -> Value:
         ndim = len(x.shape)
-        return self.apply("permute_dims", x, axes=(*range(ndim - 2), *range(ndim - 1, max(ndim - 3, -1), -1)))
+        return apply("permute_dims", x, axes=(*range(ndim - 2), *range(ndim - 1, max(ndim - 3, -1), -1)))
 
     def _permute_dims(self, x: Value, y: Value, choice: int) -> Value:
-        return self.apply(
-            "permute_dims", x, axes=tuple(np.random.default_rng(choice).permutation(len(x.shape)).tolist())
-        )
+        return apply("permute_dims", x, axes=tuple(np.random.default_rng(choice).permutation(len(x.shape)).tolist()))
 
     def _reshape(self, x: Value, y: Value, choice: int) -> Value:
         size = math.prod(x.shape)
         wanted = [(size,), (*x.shape, 1), (1, size), (2, size // 2), (size // 3, 3), (2, 3, size // 6), y.shape]
-        return self.apply("reshape", x, shape=wanted[choice % len(wanted)])
+        return apply("reshape", x, shape=wanted[choice % len(wanted)])
 
     def _squeeze(self, x: Value, y: Value, choice: int) -> Value:
-        return self.apply("reshape", x, shape=tuple(size for size in x.shape if size != 1))
+        return apply("reshape", x, shape=tuple(size for size in x.shape if size != 1))
 
     def _expand(self, x: Value, y: Value, choice: int) -> Value:
         axis = choice % (len(x.shape) + 1)
-        return self.apply("reshape", x, shape=(*x.shape[:axis], 1, *x.shape[axis:]))
+        return apply("reshape", x, shape=(*x.shape[:axis], 1, *x.shape[axis:]))
 
     def _broadcast_to(self, x: Value, y: Value, choice: int) -> Value:
-        return self.apply("broadcast_to", x, shape=y.shape if choice % 2 else (2, *x.shape))
+        return apply("broadcast_to", x, shape=y.shape if choice % 2 else (2, *x.shape))
 
     def _alias(self, x: Value, y: Value, choice: int) -> Value:
-        return self.apply("alias", x)
+        return apply("alias", x)
 
     def _slice(self, x: Value, y: Value, choice: int) -> Value:
         draw = np.random.default_rng(choice)
         start = tuple(int(draw.integers(0, size + 1)) // 2 for size in x.shape)
         stop = tuple(int(draw.integers(low, size + 1)) for low, size in zip(start, x.shape, strict=True))
-        return self.apply("slice", x, start=start, stop=stop, step=tuple(draw.integers(1, 3, len(x.shape)).tolist()))
+        return apply("slice", x, start=start, stop=stop, step=tuple(draw.integers(1, 3, len(x.shape)).tolist()))
 
     def _flip(self, x: Value, y: Value, choice: int) -> Value:
-        return self.apply("flip", x, axes=tuple(axis for axis in range(len(x.shape)) if choice >> axis & 1))
+        return apply("flip", x, axes=tuple(axis for axis in range(len(x.shape)) if choice >> axis & 1))
 
     def _pad(self, x: Value, y: Value, choice: int) -> Value:
         low, high, interior = (
             tuple(each) for each in np.random.default_rng(choice).integers(0, 2, (3, len(x.shape))).tolist()
         )
-        return self.apply("pad", x, low=low, high=high, interior=interior, value=choice % 2)
+        return apply("pad", x, low=low, high=high, interior=interior, value=choice % 2)
 
     def _concat(self, x: Value, y: Value, choice: int) -> Value | None:
         if not x.shape:
             return None
-        return self.apply("concat", *((x, y, x)[: 1 + choice % 3]), axis=choice % len(x.shape))
+        return apply("concat", *((x, y, x)[: 1 + choice % 3]), axis=choice % len(x.shape))
 
     def _take(self, x: Value, y: Value, choice: int) -> Value | None:
         if not x.shape or 0 in x.shape:
             return None
         axis = choice % len(x.shape)
         places = np.random.default_rng(choice).integers(-x.shape[axis], x.shape[axis], ((2,), (), (2, 2))[choice % 3])
-        return self.apply("take", x, constant(np.asarray(places), Spec(np.shape(places), DTYPES["int64"])), axis=axis)
+        return apply("take", x, constant(np.asarray(places), Spec(np.shape(places), DTYPES["int64"])), axis=axis)
 
 
 _CASTS = {

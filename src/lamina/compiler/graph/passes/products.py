@@ -121,9 +121,14 @@ def transposed(value: Value, builder: Builder) -> Value | None:
     return _permuted(x, axes, builder) if _absorbs(x, axes, builder, DEPTH) else None
 
 
+def _line(x: Value) -> bool:
+    """Tell whether one axis at most is longer than one, so that a permutation moves nothing."""
+    return len(x.shape) - x.shape.count(1) < 2
+
+
 def _absorbs(x: Value, axes: Shape, builder: Builder, depth: int) -> bool:
     """Tell whether a value can be computed with its axes permuted, as cheaply as without."""
-    if sum(size != 1 for size in x.shape) < 2:
+    if _line(x):
         return True
     if x.op == "permute_dims":
         return tuple(x.params["axes"][axis] for axis in axes) == tuple(range(len(axes)))
@@ -135,15 +140,14 @@ def _absorbs(x: Value, axes: Shape, builder: Builder, depth: int) -> bool:
         and builder.read_once(x)
         and all(
             # Axes that an operand does not have are of length one in front of it.
-            (len(each.shape) == len(axes) and _absorbs(each, axes, builder, depth - 1))
-            or sum(size != 1 for size in each.shape) < 2
+            (len(each.shape) == len(axes) and _absorbs(each, axes, builder, depth - 1)) or _line(each)
             for each in x.operands
         )
     )
 
 
 def _permuted(x: Value, axes: Shape, builder: Builder) -> Value:
-    if sum(size != 1 for size in x.shape) < 2:
+    if _line(x):
         if len(x.shape) < len(axes) and x.shape:
             x = builder.reshape(x, (1,) * (len(axes) - len(x.shape)) + x.shape)
         return builder.permute_dims(x, axes) if x.shape else x

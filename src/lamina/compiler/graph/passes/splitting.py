@@ -21,8 +21,15 @@ FEW, MANY = 16, 1024
 """Parts there should be: enough for many threads, but few to be reduced by one."""
 PARTS = 256
 """Into how many parts at most an axis is cut."""
-DEPTH = 16
+EXPRESSION = 64
 """How many elementwise operations a cut is taken through, so that they stay in the reduction's loops."""
+CHEAP = frozenset(
+    {
+        "add", "subtract", "multiply", "negative", "abs", "relu", "maximum", "minimum", "where", "equal", "not_equal",
+        "less", "less_equal", "astype", "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_invert",
+    }
+)  # fmt: skip
+"""What may be computed twice, if others need it too."""
 
 _COMBINED = {"sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum", "any": "bitwise_or"}
 
@@ -74,7 +81,7 @@ def _cut(value: Value, x: Value, axis: int, builder: Builder) -> Value:
     size = x.shape[axis]
     parts = next((each for each in range(PARTS, FEW - 1, -1) if size % each == 0), PARTS)
     length = size // parts
-    inside = _Cut(builder, len(x.shape) - axis, size, parts, length).taken(x, DEPTH)
+    inside = _Cut(builder, len(x.shape) - axis, size, parts, length).taken(x)
     axes = [each + (each > axis) for each in value.params["axes"] if each != axis]
     partial = reduced(builder, value, inside, sorted((*axes, axis + 1)))
     result = reduced(builder, value, partial, (axis - sum(each < axis for each in axes),))
@@ -108,17 +115,25 @@ class _Cut:
         self.size = size
         self.parts = parts
         self.length = length
+        self.known: dict[Value, Value] = {}
 
-    def taken(self, x: Value, depth: int) -> Value:
+    def taken(self, x: Value) -> Value:
         """Return a value with the axis in two."""
+        found = self.known.get(x)
+        if found is None:
+            found = self.known[x] = self._made(x)
+        return found
+
+    def _made(self, x: Value) -> Value:
         axis = len(x.shape) - self.back
         if axis < 0:
             return x
         before, after = x.shape[:axis], x.shape[axis + 1 :]
         if x.shape[axis] == 1:
             return self.builder.reshape(x, (*before, 1, 1, *after))
-        if depth and x.op in ELEMENTWISE and self.builder.read_once(x):
-            operands = [self.taken(each, depth - 1) for each in x.operands]
+        inside = x.op in ELEMENTWISE and (x.op in CHEAP or self.builder.read_once(x))
+        if inside and len(self.known) < EXPRESSION:
+            operands = [self.taken(each) for each in x.operands]
             spec = Spec((*before, self.parts, self.length, *after), x.dtype)
             return self.builder.operation(x.op, operands, spec, x.params)
         if self.parts * self.length < self.size:
