@@ -12,9 +12,11 @@ import pytest
 
 from lamina.backends.protocol import numpy_dtype
 from lamina.compiler import executable
-from lamina.compiler.codegen.program import Slot
 from lamina.compiler.executable import Interpreted
 from lamina.compiler.graph.ir import Graph, Value
+
+_BEFORE = 6
+"""Words of a program's own, before those of the inputs."""
 
 
 class Pointed:
@@ -25,7 +27,7 @@ class Pointed:
         self._run = Interpreted(graph)
         self._values = (*graph.inputs, *graph.outputs)
         self._inputs = len(graph.inputs)
-        self.table = (ctypes.c_void_p * (Slot.FIRST + len(self._values)))()
+        self.table = (ctypes.c_void_p * (_BEFORE + len(self._values)))()
         self.runs = 0
 
     def __call__(self, inputs: Sequence[Any], outputs: Sequence[Any], repeat: int) -> None:
@@ -34,7 +36,7 @@ class Pointed:
     def run(self, repeat: int) -> None:
         """Run on what the table points to."""
         self.runs += 1
-        arrays = [_array(self.table[Slot.FIRST + place], value) for place, value in enumerate(self._values)]
+        arrays = [_array(self.table[_BEFORE + place], value) for place, value in enumerate(self._values)]
         self._run(arrays[: self._inputs], arrays[self._inputs :], repeat)
 
 

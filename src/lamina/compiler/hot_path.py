@@ -16,7 +16,6 @@ import numpy as np
 from lamina.backends.registry import CPU
 from lamina.backends.thread_state import STATE
 from lamina.compiler import guard
-from lamina.compiler.codegen.program import Slot
 from lamina.compiler.differentiation import results
 from lamina.compiler.guard import Argument, Cell, Plan
 from lamina.compiler.signature import Same
@@ -186,21 +185,24 @@ class _Plan:
 
 def _plan(specialisation: Specialisation, environment: Environment, revision: int, args: tuple[Any, ...]) -> _Plan:
     execute = cast(Any, specialisation.program.execute)
-    table = ctypes.addressof(execute.table) + 8 * Slot.FIRST
+    inputs, outputs = len(specialisation.trace.inputs), len(specialisation.program.outputs)
+    # Inputs and outputs stand last, whatever the program has before them.
+    first = len(execute.table) - inputs - outputs
+    table = ctypes.addressof(execute.table) + 8 * first
     arguments, shapes = _argument_records(specialisation, args)
     variables = _variable_records(specialisation)
     watched = _watched_records(environment, revision)
     for place, source in enumerate(specialisation.trace.inputs):
         if source.captured is not None:
-            execute.table[Slot.FIRST + place] = source.captured._data.ctypes.data
+            execute.table[first + place] = source.captured._data.ctypes.data
     words = (ctypes.c_int64 * Plan.WORDS)()
     words[Plan.ARGUMENTS] = len(args)
     words[Plan.ARGUMENT_RECORDS] = ctypes.addressof(arguments)
     words[Plan.VARIABLES] = len(variables) // Cell.WORDS
     words[Plan.VARIABLE_RECORDS] = ctypes.addressof(variables)
-    words[Plan.OUTPUTS] = len(specialisation.program.outputs)
+    words[Plan.OUTPUTS] = outputs
     words[Plan.INPUT_TABLE] = table
-    words[Plan.OUTPUT_TABLE] = table + 8 * len(specialisation.trace.inputs)
+    words[Plan.OUTPUT_TABLE] = table + 8 * inputs
     words[Plan.BACKEND], words[Plan.NONE], words[Plan.ARRAY] = id(CPU), id(None), id(np.ndarray)
     words[Plan.WATCHED] = len(watched) // 2
     words[Plan.WATCHED_RECORDS] = ctypes.addressof(watched)
