@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from lamina.backends.protocol import numpy_dtype
+from lamina.compiler import building
 from lamina.compiler.graph.interpreter import interpret
 from lamina.compiler.graph.ir import Graph
 
@@ -53,8 +54,9 @@ class Interpreted:
             inputs[update.input][...] = carried[update.input]
 
 
-# Replaced by the native one, which is made of the same graph.
-build: Callable[[Graph], Executable] = Interpreted
+def build(graph: Graph) -> Executable:
+    """Return the program of a graph as machine code."""
+    return building.build(graph)
 
 
 def empty_outputs(graph: Graph) -> list[tuple[tuple[int, ...], np.dtype[Any]]]:

@@ -122,6 +122,7 @@ class Fusion:
         self.size: dict[Value, int] = {}
         self.of_product: set[Value] = set()
         self.needs: dict[Kernel, set[Kernel]] = {}
+        self.numbers: dict[Kernel, int] = {}
 
     def run(self) -> None:
         """Visit everything, then see that what is asked for is computed."""
@@ -196,6 +197,7 @@ class Fusion:
     def _new(self, kernel: Kernel) -> Kernel:
         self.fused.kernels.append(kernel)
         self.needs[kernel] = set()
+        self.numbers[kernel] = len(self.numbers)
         return kernel
 
     def _made_here(self, value: Value, kernel: Kernel) -> None:
@@ -391,12 +393,22 @@ class Fusion:
         leaves = list(self._leaves(value, range(len(space))))
         kernels = {kernel for kernel, _ in leaves}
         ill = {kernel for kernel, fits in leaves if not fits}
-        for kernel in sorted(kernels - ill, key=self.fused.kernels.index, reverse=True):
+        # The one that waits longest anyway: another would be held up.
+        for kernel in sorted(kernels - ill, key=self._depth, reverse=True):
             if kernel.space != space or isinstance(kernel, Special) or getattr(kernel, "into", None) is not None:
                 continue
             if not any(other is not kernel and self._leads(kernel, other) for other in kernels):
                 return kernel
         return self._sibling(space, kernels)
+
+    def _depth(self, kernel: Kernel) -> tuple[int, int]:
+        """Return how many kernels in a row come before one, and its number."""
+        reached, depth = {kernel}, 0
+        while True:
+            reached = {needed for each in reached for needed in self.needs[each]}
+            if not reached:
+                return depth, self.numbers[kernel]
+            depth += 1
 
     def _sibling(self, space: tuple[int, ...], leaves: set[Kernel]) -> Kernel | None:
         """Return loops of the same lengths that already wait for what a value waits for."""
