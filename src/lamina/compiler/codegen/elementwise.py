@@ -134,13 +134,13 @@ def _exact(
     return Rule(cost, floating, signed, unsigned, exact=True)
 
 
-def _function(cost: int, name: str) -> Rule:
+def _call(name: str) -> Emission:
     """A mathematical function."""
+    return lambda f, types, *operands: FUNCTIONS[name](*[Lanes(f, operand) for operand in operands]).value
 
-    def emission(f: Emitter, types: Types, *operands: Value) -> Value:
-        return FUNCTIONS[name](*[Lanes(f, operand) for operand in operands]).value
 
-    return Rule(cost, emission)
+def _function(cost: int, name: str) -> Rule:
+    return Rule(cost, _call(name))
 
 
 def _comparison(floating: str, signed: str, unsigned: str) -> Rule:
@@ -185,18 +185,34 @@ ELEMENTWISE: dict[str, Rule] = {
     "sqrt": Rule(6, _intrinsic("sqrt")),
     "relu": _exact(2, floats.relu, integers.relu, _itself),
     # mathematical functions
-    "exp": _function(19, "exp"),
-    "expm1": _function(20, "expm1"),
-    "log": _function(28, "log"),
-    "sigmoid": _function(28, "sigmoid"),
-    "tanh": _function(25, "tanh"),
+    "exp": _function(16, "exp"),
+    "expm1": _function(30, "expm1"),
+    "log": _function(34, "log"),
+    "log1p": _function(44, "log1p"),
+    "log2": _function(49, "log2"),
+    "log10": _function(49, "log10"),
+    "sin": _function(92, "sin"),
+    "cos": _function(92, "cos"),
+    "tan": _function(100, "tan"),
+    "asin": _function(25, "asin"),
+    "acos": _function(30, "acos"),
+    "atan": _function(31, "atan"),
+    "sinh": _function(38, "sinh"),
+    "cosh": _function(32, "cosh"),
+    "tanh": _function(29, "tanh"),
+    "asinh": _function(59, "asinh"),
+    "acosh": _function(54, "acosh"),
+    "atanh": _function(54, "atanh"),
+    "erf": _function(31, "erf"),
+    "sigmoid": _function(24, "sigmoid"),
     # two operands
     "add": _arithmetic(1, _instruction("fadd"), _instruction("add")),
     "subtract": _arithmetic(1, _instruction("fsub"), _instruction("sub")),
     "multiply": _arithmetic(1, _instruction("fmul"), _instruction("mul")),
     "multiply_no_nan": Rule(4, floats.multiply_no_nan),
     "divide": Rule(5, _instruction("fdiv")),
-    "pow": Rule(60, None, integers.power, integers.power, fault=integers.negative_exponent),
+    "pow": Rule(180, _call("pow"), integers.power, integers.power, fault=integers.negative_exponent),
+    "atan2": _function(48, "atan2"),
     "floor_divide": _arithmetic(40, floats.floor_divide, integers.floor_divide, integers.divide_unsigned),
     "remainder": _arithmetic(40, floats.remainder, integers.remainder, integers.remainder_unsigned),
     "maximum": _exact(3, floats.maximum, _intrinsic("smax"), _intrinsic("umax")),
