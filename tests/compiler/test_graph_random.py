@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 
 from lamina.compiler.graph.canonical import fingerprint
 from lamina.compiler.graph.ir import Graph, Value, constant, operation
+from lamina.compiler.graph.passes import splitting
 from lamina.compiler.graph.passes.simplify import simplify
 from lamina.compiler.graph.printer import text
 from lamina.primitives.table import TABLE
@@ -37,6 +39,18 @@ def test_programs_of_whole_numbers_compute_the_same(program: Program) -> None:
 @given(programs("special"))
 def test_programs_of_special_numbers_compute_the_same(program: Program) -> None:
     check(program, zeros=True)
+
+
+def test_reductions_split_at_every_size_compute_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("LARGE", 3), ("FEW", 2), ("MANY", 3), ("PARTS", 2)):
+        monkeypatch.setattr(splitting, name, value)
+
+    @settings(max_examples=150)
+    @given(programs("whole"))
+    def agree(program: Program) -> None:
+        check(program, zeros=False)
+
+    agree()
 
 
 @settings(max_examples=100)
