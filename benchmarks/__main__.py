@@ -25,15 +25,23 @@ from benchmarks.workloads import WORKLOADS
 SLOW_WORKLOADS, SLOW_CONTENDERS = ("wide",), ("torch_compile",)
 
 
+def positive(text: str) -> int:
+    """Return the number that a text is, if it is at least 1."""
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the options."""
     options = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").split("\n\n")[1])
     options.add_argument("--workload", choices=WORKLOADS, action="append", help="which to run; all when left out")
     options.add_argument("--contender", choices=NAMES, action="append", help="who takes part; all when left out")
-    options.add_argument("--rounds", type=int, default=5, help="measured rounds, after one to warm up")
+    options.add_argument("--rounds", type=positive, default=5, help="measured rounds, after one to warm up")
     options.add_argument("--seconds", type=float, default=0.3, help="least time of one measurement")
     options.add_argument("--starts", type=int, help="pairs of fresh processes to start for each (1); 0: none")
-    options.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="threads of every contender")
+    options.add_argument("--threads", type=positive, default=os.cpu_count() or 1, help="threads of every contender")
     options.add_argument(
         "--quick", action="store_true", help="leave out, where not asked for, wide, torch.compile and fresh processes"
     )
@@ -51,7 +59,7 @@ def plan_of(options: argparse.Namespace) -> Plan:
     return Plan(
         workloads=tuple(options.workload or workloads),
         contenders=tuple(name for name in NAMES if name in (options.contender or contenders)),
-        rounds=max(options.rounds, 1),
+        rounds=options.rounds,
         seconds=options.seconds,
         starts=starts,
         threads=options.threads,

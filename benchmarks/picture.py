@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.contender import load
-from benchmarks.report import duration
 from benchmarks.results import Results
+from benchmarks.units import NONE, duration
 from benchmarks.workloads import WORKLOADS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # The colours of Okabe and Ito, told apart with every kind of colour vision, and a shape for each besides.
 MARKS = {
@@ -24,6 +25,10 @@ MARKS = {
 }
 
 
+LANE = 0.11
+"""The distance between the marks of two contenders, where a workload has a height of 1."""
+
+
 def draw(results: Results, path: Path) -> None:
     """Write the picture to a file; its suffix says the format."""
     import matplotlib as mpl
@@ -31,7 +36,7 @@ def draw(results: Results, path: Path) -> None:
 
     workloads = [name for name in results.workloads if any(each.rounds for each in results.workloads[name].values())]
     with mpl.rc_context({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False}):
-        figure = Figure(figsize=(9.5, 1.9 + 0.85 * len(workloads)), layout="constrained")
+        figure = Figure(figsize=(10.0, 1.7 + 1.05 * len(workloads)), layout="constrained")
         axes = figure.subplots()
         for place, workload in enumerate(workloads):
             _row(axes, results, workload, place)
@@ -41,35 +46,43 @@ def draw(results: Results, path: Path) -> None:
 
 
 def _row(axes: Axes, results: Results, workload: str, place: int) -> None:
-    """Draw the marks of one workload, from Lamina's to the slowest, and the ratio to the fastest peer."""
-    times = {name: each.seconds for name, each in results.workloads[workload].items() if each.seconds}
-    axes.plot([min(times.values()), max(times.values())], [place, place], color="0.8", linewidth=3, zorder=1)
-    for name, seconds in times.items():
+    """Draw the marks of one workload, each contender in its lane, and beside them the ratio to the fastest peer."""
+    names = results.contenders()
+    for lane, name in enumerate(names):
+        measured = results.workloads[workload].get(name)
+        if measured is None or measured.seconds is None:
+            continue
+        height = place + LANE * (lane - (len(names) - 1) / 2)
         color, shape = MARKS[name]
-        size = 130 if load(name).ours else 75
-        axes.scatter([seconds], [place], color=color, marker=shape, s=size, edgecolor="white", linewidth=0.8, zorder=3)
-    ours, ratio = results.lamina(workload), results.ratio(workload)
-    if ours is not None:
-        text = duration(times[ours])
-        if ratio is not None:
-            text += f", {ratio:.1f} times as fast as the fastest peer" if ratio >= 1 else f", {ratio:.2f} of its speed"
-        note: dict[str, Any] = {"xytext": (0, 12), "textcoords": "offset points", "fontsize": 9, "color": "0.25"}
-        axes.annotate(text, (times[ours], place), ha="left", **note)
+        size = 75 if load(name).ours else 45
+        axes.scatter([measured.seconds], [height], color=color, marker=shape, s=size, linewidth=0, zorder=3)
+        note: dict[str, Any] = {"xytext": (8, 0), "textcoords": "offset points", "fontsize": 7.5, "va": "center"}
+        axes.annotate(duration(measured.seconds), (measured.seconds, height), color="0.3", **note)
+    ratio = results.ratio(workload)
+    text = NONE if ratio is None else f"{ratio:.2f}" if ratio < 10 else f"{ratio:.1f}"
+    axes.text(1.08, place, text, transform=axes.get_yaxis_transform(), ha="center", va="center", fontweight="bold")
 
 
 def _frame(axes: Axes, results: Results, workloads: list[str]) -> None:
     axes.set_xscale("log")
-    axes.set_ylim(len(workloads) - 0.5, -0.7)
+    axes.set_ylim(len(workloads) - 0.5, -0.5)
     axes.set_yticks(range(len(workloads)), [f"{name}\n{_sizes(name)}" for name in workloads])
     axes.tick_params(axis="y", length=0)
+    for boundary in range(1, len(workloads)):
+        axes.axhline(boundary - 0.5, color="0.85", linewidth=0.8)
     low, high = axes.get_xlim()
     ticks = [value for value in (10.0**power for power in range(-7, 3)) if low <= value <= high]
-    axes.set_xticks(ticks, [f"{value:g} s" if value >= 1 else _plain(value) for value in ticks])
+    axes.set_xticks(ticks, [_round(value) for value in ticks])
     axes.grid(axis="x", color="0.9", zorder=0)
     axes.set_xlabel(f"time of one step, {results.threads} threads each, median of the rounds (shorter is better)")
+    heading = "fastest peer /\nLamina"
+    axes.text(1.08, -0.52, heading, transform=axes.get_yaxis_transform(), ha="center", va="bottom", fontsize=9)
 
 
-def _plain(seconds: float) -> str:
+def _round(seconds: float) -> str:
+    """Return a power of ten without the zeros after its point."""
+    if seconds >= 1.0:
+        return f"{seconds:g} s"
     return f"{seconds * 1e3:g} ms" if seconds >= 1e-3 else f"{seconds * 1e6:g} µs"
 
 
@@ -77,12 +90,11 @@ def _sizes(name: str) -> str:
     return WORKLOADS[name].description.replace(", ", "\n")
 
 
-def _legend(figure: Any, results: Results) -> None:
+def _legend(figure: Figure, results: Results) -> None:
     from matplotlib.lines import Line2D
 
-    names = [name for name in results.contenders() if any(name in each for each in results.workloads.values())]
     handles = [
-        Line2D([], [], color=MARKS[n][0], marker=MARKS[n][1], linestyle="", markersize=9, label=load(n).label)
-        for n in names
+        Line2D([], [], color=MARKS[name][0], marker=MARKS[name][1], linestyle="", markersize=8, label=load(name).label)
+        for name in results.contenders()
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(names), frameon=False, columnspacing=1.2)
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False, columnspacing=1.2)

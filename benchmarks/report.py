@@ -9,19 +9,8 @@ from rich.table import Table
 from benchmarks.contender import load
 from benchmarks.results import Results
 from benchmarks.targets import STEP_TIMES, step_time_met, verdicts
+from benchmarks.units import NONE, duration
 from benchmarks.workloads import WORKLOADS
-
-NONE = "-"
-
-
-def duration(seconds: float | None) -> str:
-    """Return a time with three digits and its unit."""
-    if seconds is None:
-        return NONE
-    for unit, size in (("s", 1.0), ("ms", 1e-3)):
-        if seconds >= 0.9995 * size:
-            return f"{seconds / size:#.3g} {unit}".replace(". ", " ")
-    return f"{seconds * 1e6:#.3g} µs".replace(". ", " ")
 
 
 def met(value: bool | None) -> str:

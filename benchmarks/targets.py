@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from benchmarks.contender import load
 from benchmarks.results import Measured, Results
+from benchmarks.units import duration
 
 STEP_TIMES = {"xor": 10.0, "tabular": 4.0, "mnist": 1.6, "wide": 1.1, "inference": 7.0}
 """The fastest peer's step time over Lamina's, at least."""
@@ -63,7 +64,7 @@ def _starts(results: Results, workload: str, ours: Measured) -> list[Verdict]:
     if jax is not None and jax.first is not None:
         mine, limit = ours.first.first_call, jax.first.first_call
         found.append(
-            Verdict(workload, "first call at most JAX's", f"{mine:.2f} s against {limit:.2f} s", mine <= limit)
+            Verdict(workload, "first call at most JAX's", f"{duration(mine)} against {duration(limit)}", mine <= limit)
         )
     memory = {name: each.first.memory for name, each in results.peers(workload).items() if each.first}
     if memory:

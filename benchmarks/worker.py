@@ -44,7 +44,7 @@ class Runner:
         """Return the mean time of a step, over steps that take at least ``seconds``."""
         task, step = self.built()
         steps, elapsed, busy = 0, 0.0, 0.0
-        while elapsed < seconds:
+        while not steps or elapsed < seconds:
             task.reset()
             with task.around():
                 woken = time.perf_counter()

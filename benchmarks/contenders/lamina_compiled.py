@@ -15,21 +15,26 @@ def build(workload: Workload) -> Task:
     import lamina as la
 
     parts = Parts.of(workload)
-    inputs, targets = parts.inputs, parts.targets
+    model, optimizer, loss_of = parts.model, parts.optimizer, parts.loss
+    arguments = (parts.inputs, parts.targets) if workload.trains else (parts.inputs,)
     la.set_num_threads(int(os.environ["LAMINA_NUM_THREADS"]))
     compiled: list[Any] = []
 
+    def train(x: Any, y: Any) -> Any:
+        loss = loss_of(model(x), y)
+        optimizer.step(loss.backward())
+        return loss
+
+    def predict(x: Any) -> Any:
+        return model(x)
+
     def start() -> Step:
-        if workload.trains:
-            step = la.compile(parts.train)
-            compiled.append(step)
-            return lambda: step(inputs, targets)
-        predict = la.compile(lambda x: parts.model(x))
-        compiled.append(predict)
-        return lambda: predict(inputs)
+        step = la.compile(train if workload.trains else predict)
+        compiled.append(step)
+        return lambda: step(*arguments)
 
     def profile(_: Step) -> list[Kernel] | None:
-        return kernels(compiled[-1], (inputs, targets) if workload.trains else (inputs,))
+        return kernels(compiled[-1], arguments)
 
     if workload.trains:
         return Task(start, reset=lambda: parts.reset(workload), profile=profile)
@@ -39,12 +44,13 @@ def build(workload: Workload) -> Task:
 def kernels(step: Any, arguments: tuple[Any, ...]) -> list[Kernel] | None:
     """Return what ``step.profile(...)`` says of each kernel, or None while compiled functions have no profile.
 
-    Read are ``kernels``, and of each its ``name``, ``seconds`` and the ``flops`` of the matrix product in it.
+    Read are ``kernels`` of what it returns, and of each its ``kind`` and ``shapes``, its ``seconds``, and as
+    ``flops`` the arithmetic of the matrix product in it, 0 where there is none.
     """
     if not hasattr(step, "profile"):
         return None
     profile = step.profile(*arguments)
-    return [Kernel(str(each.name), float(each.seconds), int(each.flops)) for each in profile.kernels]
+    return [Kernel(f"{each.kind} {each.shapes}", float(each.seconds), int(each.flops)) for each in profile.kernels]
 
 
 def lacks() -> str | None:
