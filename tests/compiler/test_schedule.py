@@ -87,7 +87,9 @@ def test_optimizer_updates_are_fused_into_the_products_of_their_gradients() -> N
     kernels = kernels_of(network_step((32, 64, 64, 1), nn.mse_loss), la.zeros((64, 32)), la.zeros((64, 1)))
     products = [kernel for kernel in kernels if kernel.kind == "product"]
     assert sum("sqrt" in kernel.operations for kernel in products) == 3
-    assert not any(kernel.kind == "loops" and kernel.shapes not in ("[]", "[64]") for kernel in kernels)
+    assert not any(
+        kernel.kind == "loops" and "sqrt" in kernel.operations and "," in kernel.shapes for kernel in kernels
+    )
 
 
 def test_the_threads_meet_once_in_a_training_step_of_a_small_network() -> None:
@@ -120,11 +122,11 @@ def test_a_variable_read_after_its_update_is_computed_does_not_change_early() ->
     assert np.allclose(w.numpy(), [4.0, 3.0, 2.0, 1.0])
 
 
-@pytest.mark.parametrize("length", [1, 100, 20_000])
-def test_the_longest_expressions_are_cut(length: int) -> None:
+@pytest.mark.parametrize("length", [1, 100, 5_000])
+def test_expressions_of_any_length_are_one_kernel(length: int) -> None:
     def chain(x: la.Tensor) -> la.Tensor:
         for number in range(length):
             x = x * 1.0001 + float(number % 7)
         return x
 
-    assert len(kernels_of(chain, la.zeros((3,)))) >= length / 100
+    assert len(kernels_of(chain, la.zeros((3,)))) == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from lamina.compiler.codegen.elementwise import emit_elementwise, emit_fault
 from lamina.compiler.codegen.emitter import I1, I64, Emitter, Type, Value
 from lamina.compiler.codegen.special.job import FAULT_OPERAND
 from lamina.compiler.graph import ir
-from lamina.compiler.schedule.accesses import in_memory
+from lamina.compiler.schedule.accesses import in_memory, place_of
 from lamina.compiler.schedule.fusion import COPY, Fused
 from lamina.compiler.schedule.kernels import Kernel
 from lamina.compiler.schedule.views import VIEWS, Affine, Index, operand_index
@@ -77,6 +77,11 @@ class Step:
     def wide(self, value: ir.Value, index: Index) -> Value:
         """Return a value in every lane."""
         return self.f.splat(self.of(value, index), self.lanes)
+
+    def compute(self, values: Iterable[ir.Value]) -> None:
+        """Compute values that a kernel computes, each from those before it, so that no expression grows too deep."""
+        for value in sorted(values, key=lambda each: each.number):
+            self.of(value, place_of(self.body.kernel, value))
 
     def _new(self, value: ir.Value, index: Index) -> Value:
         body = self.body

@@ -69,6 +69,7 @@ def destinations(body: Body, kernel: Loops) -> list[tuple[ir.Value, ir.Value, Af
 
 def _run(step: Step, body: Body, stored: Sequence[tuple[ir.Value, ir.Value, Affine]]) -> None:
     """Compute everything, then store it: what is overwritten has been read."""
+    step.compute(body.kernel.computed)
     values = [step.of(value, place_of(body.kernel, value)) for value, _, _ in stored]
     for (_, base, place), value in zip(stored, values, strict=True):
         step.store(base, place, value)

@@ -120,6 +120,7 @@ def _finish(step: Step, body: Body, value: Value) -> None:
     index = kernel.index_of(kernel.value)
     assert index is not None
     step.bind(kernel.value, index, value)
+    step.compute(each for each in kernel.computed if each is not kernel.value)
     results = []
     for each in kernel.computed:
         at = kernel.index_of(each)

@@ -177,6 +177,7 @@ class _ReductionWriter:
         """Return what is reduced at a step, and store what else is to be kept of it."""
         kernel, f = self.kernel, self.f
         found = []
+        step.compute(self.before)
         for value in kernel.values:
             operand = value.operands[0]
             index = kernel.full_index_of(operand)
@@ -231,6 +232,7 @@ class _ReductionWriter:
             assert index is not None
             step.bind(value, index, narrow(self.f, value.dtype, total))
         results = []
+        step.compute(each for each in self.after if each not in kernel.values)
         for each in self.after:
             index = kernel.index_of(each)
             assert index is not None
@@ -246,4 +248,3 @@ def _least(dtype: DType) -> float:
 
 def _greatest(dtype: DType) -> float:
     return math.inf if dtype.floating else integer_info(dtype).max
-

@@ -85,6 +85,8 @@ def place_of(kernel: Kernel, value: Value) -> Index:
 
 def in_memory(kernel: Kernel, fused: Fused, value: Value, index: Index) -> Read | None:
     """Return the read of a value that lies in memory; None for one that this kernel computes."""
+    if value in kernel.inlined:
+        return None
     dims = len(kernel.dims)
     view = fused.views.get(value)
     if view is None and value in fused.home and kernel not in fused.home[value]:

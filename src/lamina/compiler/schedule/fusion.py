@@ -350,6 +350,9 @@ class Fusion:
                 base = self.views[inner].base if inner in self.views else inner
                 self.needs[kernel].update(home for home in self.home.get(base, ()) if home is not kernel)
                 continue
+            else:
+                # It may get a place in memory later, which this kernel does not wait for.
+                kernel.inlined.add(inner)
             for position, operand in enumerate(inner.operands):
                 waiting.append((operand, operand_index(inner, position, at, dims)))
 

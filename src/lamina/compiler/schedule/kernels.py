@@ -18,11 +18,14 @@ class Kernel:
     dims : tuple of int
         Lengths of the loops, none of them one.
     computed : list of Value
-        The values that are computed here and nowhere else, in the order in which they are.
+        The values that are computed here and nowhere else.
+    inlined : set of Value
+        The values that are part of expressions here, though they may be in memory too, for others.
     """
 
     dims: Shape
     computed: list[Value] = field(default_factory=list)
+    inlined: set[Value] = field(default_factory=set)
 
     @property
     def kept(self) -> Sequence[int]:
