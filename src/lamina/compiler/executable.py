@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from lamina.backends.protocol import numpy_dtype
-from lamina.compiler import building
 from lamina.compiler.graph.interpreter import interpret
 from lamina.compiler.graph.ir import Graph
 
@@ -56,6 +55,9 @@ class Interpreted:
 
 def build(graph: Graph) -> Executable:
     """Return the program of a graph as machine code."""
+    # The code generator is loaded when there is something to compile.
+    from lamina.compiler import building
+
     return building.build(graph)
 
 

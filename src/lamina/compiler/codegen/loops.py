@@ -55,16 +55,15 @@ def emit_loops(body: Body, share: Share, lanes: int, begin: Value, end: Value, p
 def destinations(body: Body, kernel: Loops) -> list[tuple[ir.Value, ir.Value, Affine]]:
     """Return the values to store, each with whose memory it goes to, and where in it."""
     dims = len(kernel.dims)
-    if kernel.into is not None:
-        (part,) = kernel.computed
-        into = kernel.into
-        index = place_of(kernel, part)
-        return [(part, into.base, combined(index, into.strides, into.offset, dims))]
-    return [
+    stored = [
         (value, value, combined(place_of(kernel, value), contiguous(value.shape), 0, dims))
         for value in kernel.computed
         if value in body.pointers
     ]
+    if kernel.into is not None:
+        part, into = kernel.computed[0], kernel.into
+        stored.append((part, into.base, combined(place_of(kernel, part), into.strides, into.offset, dims)))
+    return stored
 
 
 def _run(step: Step, body: Body, stored: Sequence[tuple[ir.Value, ir.Value, Affine]]) -> None:

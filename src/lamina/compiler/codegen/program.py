@@ -82,7 +82,7 @@ def scratch_of(kernel: Kernel, target: Target) -> int:
 
 def emit_program(schedule: Schedule) -> Module:
     """Return the module of a program; its function is ``program(table, thread, threads)``."""
-    module = Module(schedule.target.triple)
+    module = Module(schedule.target.triple, target=schedule.target)
     calls = [_KernelCall(module, schedule, kernel, number) for number, kernel in enumerate(schedule.ordered.kernels)]
     _emit_once(module, schedule, calls)
     _emit_repeated(module, schedule)
@@ -131,7 +131,7 @@ class _KernelCall:
         kernel, f = self.kernel, body.f
         assert isinstance(kernel, Special)
         assert kernel.value is not None
-        operands = tuple(body.pointers[body.fused.views[each].base] for each in kernel.value.operands)
+        operands = tuple(body.pointers[body.fused.arrays[each]] for each in kernel.value.operands)
         results = tuple(body.pointers[each] for each in kernel.results)
         if kernel.value.op in FALLBACKS:
             number = _fallback_number(body.fused, kernel.value)
@@ -173,10 +173,10 @@ def _memory_of(kernel: Kernel, schedule: Schedule) -> dict[ir.Value, Place]:
     )
     if isinstance(kernel, Special):
         values += kernel.results
-    elif isinstance(kernel, Loops) and kernel.into is not None:
-        values.append(kernel.into.base)
     else:
         values += [value for value in kernel.computed if value in places]
+        if isinstance(kernel, Loops) and kernel.into is not None:
+            values.append(kernel.into.base)
     return {value: places[value] for value in values}
 
 

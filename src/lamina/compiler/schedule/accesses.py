@@ -33,7 +33,7 @@ def reads(kernel: Kernel, fused: Fused) -> set[Read]:
     """Return what a kernel reads from memory: what other kernels write, inputs and constants."""
     if isinstance(kernel, Special):
         assert kernel.value is not None
-        return {Read(fused.views[each].base, None) for each in kernel.value.operands}
+        return {Read(fused.arrays[each], None) for each in kernel.value.operands}
     found = set(_product_reads(kernel)) if isinstance(kernel, MatrixProduct) else set()
     found.update(each for each in expressions(kernel, fused) if isinstance(each, Read))
     return found

@@ -27,6 +27,7 @@ from lamina.compiler.schedule.views import (
     VIEWS,
     Index,
     View,
+    contiguous,
     identity,
     operand_index,
     squeezed,
@@ -78,12 +79,15 @@ class Fused:
         Which kernels write a value: one, but for values put together from parts.
     views : dict of Value to View
         The values that are views of memory.
+    arrays : dict of Value to Value
+        For what a special kernel reads: the value that holds it in row-major order, itself or a copy.
     """
 
     graph: Graph
     kernels: list[Kernel] = field(default_factory=list)
     home: dict[Value, list[Kernel]] = field(default_factory=dict)
     views: dict[Value, View] = field(default_factory=dict)
+    arrays: dict[Value, Value] = field(default_factory=dict)
 
 
 def fuse(graph: Graph, rules: Rules) -> Fused:
@@ -228,7 +232,7 @@ class Fusion:
 
     def _special(self, value: Value) -> None:
         for operand in value.operands:
-            self._array(operand)
+            self._array(operand)  # before the kernel: what must be copied is copied by another
         several = isinstance(value.spec, tuple)
         results = self._items(value) if several else (value,)
         kernel = Special((), [value], value=value, results=results)
@@ -237,7 +241,7 @@ class Fusion:
         for result in results:
             self.home[result] = [kernel]
             self.views[result] = whole(result)
-        self._depend_on_bases(kernel, [whole(operand) for operand in value.operands])
+        self._depend_on_bases(kernel, [whole(self._array(operand)) for operand in value.operands])
 
     def _items(self, value: Value) -> tuple[Value, ...]:
         """Return the results of a primitive that has several, those that nobody reads too."""
@@ -286,12 +290,15 @@ class Fusion:
                 self.views[value] = found
         return found or self._placed(value)
 
-    def _array(self, value: Value) -> View:
-        """Return a value that lies in memory in row-major order."""
-        found = self._memory(value)
-        if (found.base is not value and found.base.shape != value.shape) or found != whole(found.base):
-            found = self._copied(value)
-        self.views[value] = found
+    def _array(self, value: Value) -> Value:
+        """Return a value that lies in memory in row-major order and holds the same elements."""
+        found = self.fused.arrays.get(value)
+        if found is None:
+            view = self._memory(value)
+            # Row-major order is all that counts: another shape of the same elements will do.
+            if (view.strides, view.offset) != (contiguous(value.shape), 0) or _size(view.base) != _size(value):
+                view = self._copied(value)
+            found = self.fused.arrays[value] = view.base
         return found
 
     def _placed(self, value: Value) -> View:
@@ -466,6 +473,10 @@ class Fusion:
     def _depend_on_bases(self, kernel: Kernel, views: tuple[View, ...] | list[View]) -> None:
         for view in views:
             self.needs[kernel].update(home for home in self.home.get(view.base, ()) if home is not kernel)
+
+
+def _size(value: Value) -> int:
+    return math.prod(value.shape)
 
 
 def _divides_otherwise(kernel: Kernel) -> bool:

@@ -51,7 +51,7 @@ class Loops(Kernel):
     Attributes
     ----------
     into : View or None
-        Where in another value's memory the elements go: a part of a padded or concatenated one.
+        Where in another value's memory the first value computed goes: a part of a padded or concatenated one.
     """
 
     into: View | None = None
