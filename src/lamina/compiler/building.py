@@ -1,22 +1,29 @@
-"""Building: from a traced graph to a program that can be run, by way of the cache."""
+"""Building: from a traced graph to a program that can be run, by way of the cache.
+
+The code generator is loaded where there is something to compile: a second start finds its programs on disk.
+"""
 
 from __future__ import annotations
 
-from lamina.compiler.codegen.program import fallbacks
+from typing import TYPE_CHECKING
+
 from lamina.compiler.graph.canonical import fingerprint
 from lamina.compiler.graph.ir import Graph
-from lamina.compiler.graph.passes.simplify import simplify
-from lamina.compiler.lowering import Lowered, lower
 from lamina.compiler.runtime.cache import Entry, program
 from lamina.compiler.runtime.fallback import Fallback
-from lamina.compiler.runtime.native import assemble
 from lamina.compiler.runtime.native_program import NativeProgram
 from lamina.compiler.target import Target, host
 
+if TYPE_CHECKING:
+    from lamina.compiler.lowering import Lowered
 
-def lowered(graph: Graph, target: Target | None = None) -> Lowered:
+
+def lowered(graph: Graph, target: Target | None = None, *, profiled: bool = False) -> Lowered:
     """Return the program of a traced graph as LLVM IR, with what it was written from."""
-    return lower(simplify(graph), target or host())
+    from lamina.compiler.graph.passes.simplify import simplify
+    from lamina.compiler.lowering import lower
+
+    return lower(simplify(graph), target or host(), profiled=profiled)
 
 
 def build(graph: Graph, target: Target | None = None) -> NativeProgram:
@@ -24,12 +31,22 @@ def build(graph: Graph, target: Target | None = None) -> NativeProgram:
     target = target or host()
 
     def compiled() -> Entry:
+        from lamina.compiler.runtime.native import assemble
+
         made = lowered(graph, target)
         return Entry(assemble(made.ir, target), made.layout.as_dict())
 
     found = program([fingerprint(graph), target], compiled)
-    fallback = None
-    if found.meta["fallbacks"]:
-        # Which operations they are, with their parameters, is not kept: the same graph gives the same ones again.
-        fallback = Fallback(fallbacks(lowered(graph, target).schedule.fused))
+    fallback = fallback_of(lowered(graph, target)) if found.meta["fallbacks"] else None
     return NativeProgram(found.code, dict(found.meta), len(graph.inputs), len(graph.outputs), fallback)
+
+
+def fallback_of(made: Lowered) -> Fallback | None:
+    """Return what Python computes for a program, if it computes anything.
+
+    Which operations they are, with their parameters, is not kept: the same graph gives the same ones again.
+    """
+    from lamina.compiler.codegen.program import fallbacks
+
+    values = fallbacks(made.schedule.fused)
+    return Fallback(values) if values else None

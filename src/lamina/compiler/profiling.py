@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from lamina.compiler.codegen.emitter import FLOAT, I64, PTR, Emitter, Module
-from lamina.compiler.codegen.program import Slot
 from lamina.compiler.graph.ir import Graph
 from lamina.compiler.graph.passes.simplify import simplify
 from lamina.compiler.inspection import KernelReport, reports
 from lamina.compiler.lowering import lower
 from lamina.compiler.runtime.native import assemble, load
 from lamina.compiler.runtime.native_program import NativeProgram
+from lamina.compiler.runtime.table import Slot
 from lamina.compiler.runtime.threads import get_num_threads
 from lamina.compiler.target import Target, host
 

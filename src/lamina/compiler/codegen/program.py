@@ -1,7 +1,7 @@
 """The program: a function for each kernel, and the one that runs them in order in every thread.
 
-A program is called with a table of pointers (see `Slot`), the number of the thread and the number of threads. Every
-thread runs all of it, each on its share, and they meet at barriers between phases.
+A program is called with a table of pointers (see `lamina.compiler.runtime.table`), the number of the thread and the
+number of threads. Every thread runs all of it, each on its share, and they meet at barriers between phases.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from enum import IntEnum
 
 from lamina.compiler.codegen.emitter import I8, I64, PTR, Emitter, Module, Value
 from lamina.compiler.codegen.expressions import ZERO, Body
@@ -22,6 +21,7 @@ from lamina.compiler.codegen.special.kernel import SPECIAL
 from lamina.compiler.graph import ir
 from lamina.compiler.runtime.barrier import FAULT, emit_barrier
 from lamina.compiler.runtime.fallback import FALLBACKS, emit_fallback
+from lamina.compiler.runtime.table import Slot
 from lamina.compiler.schedule.accesses import Read, expressions
 from lamina.compiler.schedule.fusion import Fused
 from lamina.compiler.schedule.kernels import Kernel, Loops, MatrixProduct, Reduction, Special
@@ -29,25 +29,6 @@ from lamina.compiler.schedule.memory import Memory, Place
 from lamina.compiler.schedule.order import Ordered, Share
 from lamina.compiler.target import Target
 from lamina.dtypes import bool_
-
-
-class Slot(IntEnum):
-    """What the table of pointers holds first; the inputs follow, then the outputs."""
-
-    RUNTIME = 0
-    """The block that threads share; see `lamina.compiler.runtime.barrier`."""
-    ARENA = 1
-    """Memory of the values that live inside the program."""
-    SCRATCH = 2
-    """Memory of each thread's own, one after the other."""
-    CALLBACK = 3
-    """The function that computes what falls back to Python."""
-    REPEAT = 4
-    """No pointer: how many times to run."""
-    PROFILE = 5
-    """Where a program that was written to be profiled adds up the ticks of each kernel, thread by thread."""
-    FIRST = 6
-    """The first input."""
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lamina.compiler.codegen.program import Slot
 from lamina.compiler.codegen.special.job import FAULT_CALLBACK, FAULT_INDEX, FAULT_OPERAND
 from lamina.compiler.runtime.barrier import RuntimeBlock
 from lamina.compiler.runtime.fallback import Fallback
 from lamina.compiler.runtime.forking import fork_safe
 from lamina.compiler.runtime.native import Loaded
+from lamina.compiler.runtime.table import Slot
 from lamina.compiler.runtime.threads import get_num_threads, run
 from lamina.errors import BackendError, DataError, SubscriptError
 
