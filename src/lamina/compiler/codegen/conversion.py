@@ -28,8 +28,21 @@ def converted(f: Emitter, x: Value, source: DType, wanted: DType) -> Value:
     if wanted.floating:
         return f.convert("sitofp" if signed else "uitofp", x, scalar)
     if wanted.bits < source.bits:
-        return f.convert("trunc", x, scalar)
+        return _cut(f, x, scalar)
     return f.convert("sext" if signed else "zext", x, scalar)
+
+
+def _cut(f: Emitter, x: Value, scalar: str) -> Value:
+    """Return the lowest bits of an integer.
+
+    LLVM 22 fails to cut three numbers of 64 bits to 8 for ARM; a power of two of them it can.
+    """
+    lanes = x.type.lanes
+    if lanes & (lanes - 1) == 0:
+        return f.convert("trunc", x, scalar)
+    more = f.shuffle(x, x, [*range(lanes), *[0] * ((1 << lanes.bit_length()) - lanes)])
+    cut = f.convert("trunc", more, scalar)
+    return f.shuffle(cut, cut, range(lanes))
 
 
 def _float_to_float(f: Emitter, x: Value, wanted: DType, scalar: str) -> Value:
@@ -61,7 +74,7 @@ def _float_to_integer(f: Emitter, x: Value, wanted: DType) -> Value:
     if wanted.name == "uint64":
         return _float_to_uint64(f, x)
     wide = 32 if wanted.bits < 32 or wanted.name == "int32" else 64
-    return f.convert("trunc", _truncated(f, x, wide), f"i{wanted.bits}")
+    return _cut(f, _truncated(f, x, wide), f"i{wanted.bits}")
 
 
 def _truncated(f: Emitter, x: Value, bits: int) -> Value:
