@@ -2,7 +2,8 @@
 
 Weights are [in, out], JAX's natural form. A step does not wait for its result, as in a training loop that reads
 losses now and then; a measurement ends when the last result is there. Inference of one sample waits each time:
-what counts there is when the answer is known.
+what counts there is when the answer is known. It runs without asynchronous dispatch, since handing the work to
+another thread only to wait for it costs more than it gains.
 """
 
 from __future__ import annotations
@@ -77,6 +78,8 @@ def _inference(workload: Workload) -> Task:
     import jax
     import jax.numpy as jnp
 
+    config: Any = jax.config
+    config.update("jax_cpu_enable_async_dispatch", False)
     parameters, x = first_parameters(workload), jnp.asarray(workload.data()[0])
 
     def start() -> Step:
