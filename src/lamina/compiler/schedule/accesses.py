@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lamina.compiler.graph.ir import Value
@@ -43,6 +43,7 @@ def expressions(kernel: Kernel, fused: Fused) -> Iterator[Value | Read]:
     """Yield the operations written into a kernel, and what they read from memory."""
     waiting = list(starts(kernel))
     seen = set(waiting)
+    given = _given(kernel)
     dims = len(kernel.dims)
     while waiting:
         value, index = waiting.pop()
@@ -55,8 +56,16 @@ def expressions(kernel: Kernel, fused: Fused) -> Iterator[Value | Read]:
             read = in_memory(kernel, fused, *each)
             if read is not None:
                 yield read
-            elif kernel not in fused.home.get(operand, ()):
+            elif operand not in given:
+                # What the kernel computes at its own place may be computed again at another.
                 waiting.append(each)
+
+
+def _given(kernel: Kernel) -> Sequence[Value]:
+    """Return what a kernel does not compute by expressions."""
+    if isinstance(kernel, Reduction):
+        return kernel.values
+    return [kernel.value] if isinstance(kernel, MatrixProduct) and kernel.value is not None else []
 
 
 def starts(kernel: Kernel) -> Iterator[tuple[Value, Index]]:
