@@ -23,30 +23,30 @@ FUNCTIONS: dict[str, Callable[..., Lanes]] = {
 """Each takes and returns `Lanes` of ``float`` or ``double``, by the name of its primitive."""
 
 ULP_BOUND: dict[str, tuple[float, float]] = {
-    "exp": (1.1, 1.2),
-    "expm1": (1.8, 2.1),
-    "log": (0.9, 0.9),
-    "log1p": (1.5, 1.4),
+    "exp": (1.2, 1.2),
+    "expm1": (2.0, 2.2),
+    "log": (1.0, 1.0),
+    "log1p": (1.5, 1.5),
     "log2": (1.2, 1.1),
     "log10": (1.1, 1.1),
-    "sin": (0.6, 0.9),
-    "cos": (0.6, 0.9),
-    "tan": (0.6, 2.4),
-    "asin": (2.4, 2.4),
+    "sin": (0.6, 1.0),
+    "cos": (0.6, 1.0),
+    "tan": (0.6, 2.6),
+    "asin": (2.5, 2.5),
     "acos": (1.3, 1.3),
-    "atan": (1.9, 1.9),
-    "atan2": (1.9, 1.9),
-    "sinh": (2.2, 2.2),
+    "atan": (2.0, 2.0),
+    "atan2": (2.0, 2.0),
+    "sinh": (2.4, 2.4),
     "cosh": (1.5, 1.5),
-    "tanh": (2.5, 2.7),
+    "tanh": (2.6, 2.8),
     "asinh": (2.0, 2.0),
-    "acosh": (2.3, 2.2),
-    "atanh": (2.1, 2.0),
-    "erf": (3.2, 1.6),
-    "sigmoid": (2.4, 2.4),
+    "acosh": (2.5, 2.4),
+    "atanh": (2.3, 2.3),
+    "erf": (3.4, 1.7),
+    "sigmoid": (2.6, 2.6),
     "pow": (0.6, 1.3),
 }
 """How far a result may be from the true value, in units of its last place, for float32 and float64.
 
-The largest errors measured on every target are 5 to 20 % below.
+The largest errors found, in millions of numbers with every exponent, are 5 to 20 % smaller, with and without FMA.
 """
