@@ -38,7 +38,8 @@ def build(graph: Graph, target: Target | None = None) -> NativeProgram:
 
     found = program([fingerprint(graph), target], compiled)
     fallback = fallback_of(lowered(graph, target)) if found.meta["fallbacks"] else None
-    return NativeProgram(found.code, dict(found.meta), len(graph.inputs), len(graph.outputs), fallback)
+    errors = [check.params["error"] for check in graph.checks]
+    return NativeProgram(found.code, dict(found.meta), len(graph.inputs), len(graph.outputs), fallback, errors)
 
 
 def fallback_of(made: Lowered) -> Fallback | None:

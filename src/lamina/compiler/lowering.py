@@ -8,7 +8,7 @@ from typing import Any
 from lamina.compiler.codegen.elementwise import ELEMENTWISE, cost
 from lamina.compiler.codegen.program import Schedule, emit_program, fallbacks, lanes_in, may_fault
 from lamina.compiler.codegen.special.kernel import SPECIAL
-from lamina.compiler.graph.ir import Graph, Value
+from lamina.compiler.graph.ir import CHECK, Graph, Value
 from lamina.compiler.runtime.fallback import FALLBACKS
 from lamina.compiler.schedule.costs import kernel_cost
 from lamina.compiler.schedule.fusion import COPY, Rules, fuse
@@ -105,4 +105,4 @@ def _may_fault(value: Value) -> bool:
     return value.op in _FAULTY or (value.op == "pow" and value.dtype.kind == "signed")
 
 
-_FAULTY = FALLBACKS | {"take", "take_along_axis", "scatter_add", "scatter_add_along_axis"}
+_FAULTY = FALLBACKS | {"take", "take_along_axis", "scatter_add", "scatter_add_along_axis", CHECK}

@@ -14,7 +14,7 @@ from lamina.functions.comparisons import where
 from lamina.functions.elementwise import exp, log, log1p
 from lamina.functions.operands import cast, floating, tensor
 from lamina.functions.reductions import mean, sum
-from lamina.nn.labels import check_class_labels, check_unit_interval, concrete
+from lamina.nn.labels import check_class_labels, check_unit_interval
 from lamina.nn.reduction import Reduction, check_reduction, reduced, same_shape, weights
 from lamina.primitives import elementwise as rows, reductions
 from lamina.primitives.broadcasting import reshape, sum_
@@ -62,8 +62,7 @@ def binary_cross_entropy_with_logits(
     """
     name = "binary_cross_entropy_with_logits"
     x, y = same_shape(name, input, target)
-    if concrete(y):
-        check_unit_interval(name, y)
+    check_unit_interval(name, y)
     if not y.dtype.floating:
         y = cast(y, x.dtype)
     # softplus(x) = max(x, 0) + log(1 + exp(-|x|)). The sign is a constant, so the derivative at 0 is right too.
@@ -244,7 +243,7 @@ def _chosen(name: str, input: Tensor, target: Tensor, axis: int, ignore_index: i
             f"labels have shape {list(expected)}; got {list(target.shape)}"
         )
     target, classes = cast(target, int64), input.shape[axis]
-    some_ignored = check_class_labels(name, target, classes, ignore_index) if concrete(target) else True
+    some_ignored = check_class_labels(name, target, classes, ignore_index)
     labels = reshape(target, shape=(*expected[:axis], 1, *expected[axis:]))
     numbers = labels._constant(np.arange(classes).reshape(-1, *[1] * (input.ndim - axis - 1)), int64)
     chosen = rows.equal(labels, numbers)

@@ -1,4 +1,4 @@
-"""Checks of labels. They read values, so they are made where there are values: not while a step is traced."""
+"""Checks of labels. They read values; while a step is traced they become a part of the program."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from lamina.backends.thread_state import STATE
 from lamina.errors import DataError
+from lamina.functions.comparisons import logical_and, logical_or
+from lamina.functions.elementwise import abs
+from lamina.functions.reductions import all
 from lamina.tensor import Tensor
 
 
@@ -19,14 +23,32 @@ def _values(x: Tensor) -> Any:
     return x._backend.to_numpy(x._data)
 
 
+def _require(condition: Tensor, error: DataError) -> None:
+    """Have a condition, a bool without axes, looked at when the program that is being traced runs."""
+    tracer = STATE.tracer
+    if tracer is not None:
+        tracer.require(condition, error)
+
+
 def check_class_labels(name: str, target: Tensor, classes: int, ignore_index: int) -> bool:
     """Return whether some label is the ignored one, after checking that all others are classes.
+
+    While tracing, the program checks them, and some may be the ignored one.
 
     Raises
     ------
     DataError
         When a label is neither in 0 to classes - 1 nor the ignored one.
     """
+    expected = (
+        f"for {classes} classes labels are 0 to {classes - 1}, or {ignore_index} (ignore_index) for what does not count"
+    )
+    if not concrete(target):
+        inside = logical_and(target >= 0, target < classes)
+        _require(
+            all(logical_or(inside, target == ignore_index)), DataError(f"{name}: a label is out of range: {expected}")
+        )
+        return True
     values = _values(target)
     if values.size == 0:
         return False
@@ -35,15 +57,16 @@ def check_class_labels(name: str, target: Tensor, classes: int, ignore_index: in
     outside = values[(values < 0) | (values >= classes)]
     wrong = outside[outside != ignore_index]
     if wrong.size:
-        raise DataError(
-            f"{name}: the label {wrong[0]!s} is out of range: for {classes} classes labels are 0 to {classes - 1}, "
-            f"or {ignore_index} (ignore_index) for what does not count"
-        )
+        raise DataError(f"{name}: the label {wrong[0]!s} is out of range: {expected}")
     return True
 
 
 def check_unit_interval(name: str, target: Tensor) -> None:
     """Raise a DataError when a target is not a number from 0 to 1."""
+    if not concrete(target):
+        inside = all(logical_and(target >= 0, target <= 1))
+        _require(inside, DataError(f"{name}: a target is out of range: targets are probabilities, from 0 to 1"))
+        return
     values = _values(target)
     if values.size and not (np.minimum.reduce(values, axis=None) >= 0 and np.maximum.reduce(values, axis=None) <= 1):
         wrong = values[~((values >= 0) & (values <= 1))]
@@ -52,6 +75,9 @@ def check_unit_interval(name: str, target: Tensor) -> None:
 
 def check_signs(name: str, target: Tensor) -> None:
     """Raise a DataError when a label is neither 1 nor -1."""
+    if not concrete(target):
+        _require(all(abs(target) == 1), DataError(f"{name}: a label is out of range: labels are 1 or -1"))
+        return
     values = _values(target)
     wrong = values[np.abs(values) != 1]
     if wrong.size:

@@ -8,7 +8,7 @@ from lamina.functions.comparisons import clip, where
 from lamina.functions.elementwise import maximum, sqrt
 from lamina.functions.operands import cast, floating, one_axis, tensor
 from lamina.functions.reductions import root, sum
-from lamina.nn.labels import check_signs, concrete
+from lamina.nn.labels import check_signs
 from lamina.nn.reduction import Reduction, reduced, same_shape
 from lamina.primitives import specs
 from lamina.tensor import Tensor
@@ -43,8 +43,7 @@ def hinge_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: Re
     Source: C. Cortes, V. Vapnik, "Support-vector networks", Machine Learning 20, 1995.
     """
     input, target = same_shape("hinge_loss", input, target)
-    if concrete(target):
-        check_signs("hinge_loss", target)
+    check_signs("hinge_loss", target)
     return reduced("hinge_loss", relu(margin - cast(target, input.dtype) * input), reduction)
 
 
@@ -63,8 +62,7 @@ def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, red
     Source: R. Hadsell, S. Chopra, Y. LeCun, CVPR 2006 (with squares there).
     """
     input, target = same_shape("hinge_embedding_loss", input, target)
-    if concrete(target):
-        check_signs("hinge_embedding_loss", target)
+    check_signs("hinge_embedding_loss", target)
     return reduced("hinge_embedding_loss", where(target > 0, input, clip(margin - input, 0.0)), reduction)
 
 
@@ -144,8 +142,7 @@ def cosine_embedding_loss(
             f"{name}: expected vectors of shape [n, d] with labels [n], or [d] with []; "
             f"got {list(x1.shape)} with {list(target.shape)}"
         )
-    if concrete(target):
-        check_signs(name, target)
+    check_signs(name, target)
     squares1, squares2 = sum(x1 * x1, axis=-1) + _TINY, sum(x2 * x2, axis=-1) + _TINY
     cosine = sum(x1 * x2, axis=-1) / sqrt(squares1 * squares2)
     return reduced(name, where(target > 0, 1.0 - cosine, clip(cosine - margin, 0.0)), reduction)

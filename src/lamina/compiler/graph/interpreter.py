@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from lamina.backends.registry import CPU
 from lamina.backends.thread_state import quietly
-from lamina.compiler.graph.ir import Graph, Value
+from lamina.compiler.graph.ir import CHECK, Graph, Value
 
 NDArray = npt.NDArray[Any]
 
@@ -44,4 +44,8 @@ def evaluate(value: Value, operands: Sequence[Any]) -> Any:
         return value.params["array"]
     if value.op == "full":
         return CPU.full(value.shape, value.params["value"], value.dtype)
+    if value.op == CHECK:
+        if not operands[0]:
+            raise value.params["error"]
+        return operands[0]
     return getattr(CPU, value.op)(*operands, **value.params)

@@ -87,15 +87,18 @@ class Graph:
         What is returned, in fresh memory.
     updates : tuple of Update
         What is written back into inputs, after everything has read them.
+    checks : tuple of Value
+        What must hold before anything is written back: operations ``check``, see `check`.
     """
 
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
     updates: tuple[Update, ...]
+    checks: tuple[Value, ...] = ()
 
     def roots(self) -> tuple[Value, ...]:
         """Return the values asked for."""
-        return (*self.outputs, *(update.value for update in self.updates))
+        return (*self.outputs, *(update.value for update in self.updates), *self.checks)
 
     def values(self) -> list[Value]:
         """Return every value that something asked for depends on, operands before results."""
@@ -147,6 +150,14 @@ _LOOKED_AT = 1 << 20
 def full(spec: Spec, value: bool | int | float) -> Value:
     """Return one number everywhere."""
     return Value("full", (), {"value": value}, spec)
+
+
+def check(condition: Value, number: int, error: Exception) -> Value:
+    """Return the operation that fails with an error, the program's ``number``-th, unless a bool without axes holds."""
+    return Value(CHECK, (condition,), {"number": number, "error": error}, condition.spec)
+
+
+CHECK = "check"
 
 
 def operation(op: str, operands: Sequence[Value], spec: Any, params: Mapping[str, Any] = NO_PARAMS) -> Value:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lamina.compiler.codegen.special.job import FAULT_CALLBACK, FAULT_INDEX, FAULT_OPERAND
+from lamina.compiler.codegen.special.job import FAULT_CALLBACK, FAULT_CHECK, FAULT_INDEX, FAULT_OPERAND
 from lamina.compiler.runtime.barrier import RuntimeBlock
 from lamina.compiler.runtime.fallback import Fallback
 from lamina.compiler.runtime.forking import fork_safe
@@ -38,6 +38,8 @@ class NativeProgram:
         How many there are.
     fallback : Fallback or None
         What Python computes for it.
+    errors : sequence of Exception
+        What the program's checks raise, in their order.
 
     Attributes
     ----------
@@ -47,7 +49,13 @@ class NativeProgram:
     """
 
     def __init__(
-        self, code: Loaded, layout: dict[str, Any], inputs: int, outputs: int, fallback: Fallback | None = None
+        self,
+        code: Loaded,
+        layout: dict[str, Any],
+        inputs: int,
+        outputs: int,
+        fallback: Fallback | None = None,
+        errors: Sequence[Exception] = (),
     ) -> None:
         self.code = code
         self.layout = layout
@@ -55,6 +63,7 @@ class NativeProgram:
         self.inputs, self.outputs = inputs, outputs
         self._address = code.address("program")
         self._fallback = fallback
+        self._errors = errors
         self._block = RuntimeBlock()
         self.table = (ctypes.c_void_p * (Slot.FIRST + inputs + outputs))()
         self._table = ctypes.addressof(self.table)
@@ -114,6 +123,9 @@ class NativeProgram:
             raise DataError(
                 "pow: a negative power of an integer is no integer; cast the base to a floating-point type with astype"
             )
+        if code >= FAULT_CHECK:
+            error = self._errors[code - FAULT_CHECK]
+            raise type(error)(*error.args)
         if code == FAULT_CALLBACK and self._fallback is not None:
             self._fallback.raise_pending()
         raise BackendError(f"a compiled function failed with code {code}")

@@ -109,7 +109,7 @@ def _with_roots_of_their_own(graph: Graph, rules: Rules) -> Graph:
         return value
 
     updates = tuple(Update(each.input, own(each.value)) for each in graph.updates)
-    return Graph(graph.inputs, tuple(own(value) for value in graph.outputs), updates)
+    return Graph(graph.inputs, tuple(own(value) for value in graph.outputs), updates, graph.checks)
 
 
 class Fusion:

@@ -83,7 +83,8 @@ def trace(function: Callable[[Tracer], Any], recording: bool) -> Trace:
     tracer.check_nothing_escaped()
     tracer.finish()
     updates, replacements = _assignments(tracer, results)
-    graph = Graph(tuple(each.value for each in tracer.inputs), tuple(results.outputs), updates)
+    checks = tuple(ir.check(each, number, error) for number, (each, error) in enumerate(tracer.checks))
+    graph = Graph(tuple(each.value for each in tracer.inputs), tuple(results.outputs), updates, checks)
     return Trace(graph, tuple(tracer.inputs), tree, replacements, *results.tracked_ones(), tracer)
 
 
@@ -176,4 +177,6 @@ def renumbered(graph: Graph) -> Graph:
             operands = tuple(new[operand] for operand in value.operands)
             new[value] = ir.operation(value.op, operands, value.spec, value.params)
     updates = tuple(replace(update, value=new[update.value]) for update in graph.updates)
-    return Graph(tuple(new[value] for value in graph.inputs), tuple(new[value] for value in graph.outputs), updates)
+    checks = tuple(new[value] for value in graph.checks)
+    inputs, outputs = (tuple(new[value] for value in values) for values in (graph.inputs, graph.outputs))
+    return Graph(inputs, outputs, updates, checks)

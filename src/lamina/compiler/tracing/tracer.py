@@ -71,6 +71,7 @@ class Tracer:
         self.current: dict[Variable, Tensor] = {}
         self.input_of: dict[Variable, Input] = {}
         self.assigned: set[Variable] = set()
+        self.checks: list[tuple[ir.Value, Exception]] = []
         self._by_array: dict[int, Input] = {}
         self._captured: dict[int, tuple[NDArray, Traced]] = {}
         self._held: list[NDArray] = []
@@ -118,6 +119,11 @@ class Tracer:
                 "this tensor was made while a function was traced, and has no value outside of it; return what you "
                 "need from the compiled function, or assign it to a variable" + users_line()
             )
+
+    def require(self, condition: Tensor, error: Exception) -> None:
+        """Make the program raise an error, and assign nothing, unless a bool without axes holds when it runs."""
+        (condition,) = self.lift("require", (condition,))
+        self.checks.append((condition._data.value, error))
 
     # --- inputs ---
 

@@ -19,6 +19,8 @@ FAULT_CALLBACK = 2
 """Python raised an exception, which the fallback keeps."""
 FAULT_OPERAND = 3
 """An elementwise operation does not have a result for its operands, as a negative power of an integer."""
+FAULT_CHECK = 16
+"""The first check of the program failed; further ones count up from here."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lamina.compiler.codegen.special.check import check_units, emit_check
 from lamina.compiler.codegen.special.gather import emit_take, emit_take_along, take_along_units, take_units
 from lamina.compiler.codegen.special.job import FAULT_CALLBACK, FAULT_INDEX, Job, SpecialKernel, no_scratch
 from lamina.compiler.codegen.special.lines import line_units
@@ -13,6 +14,7 @@ from lamina.compiler.codegen.special.searching import emit_searchsorted, search_
 from lamina.compiler.codegen.special.sorting import emit_argsorted, emit_sorted, sort_scratch, sort_units
 
 SPECIAL: dict[str, SpecialKernel] = {
+    "check": SpecialKernel(check_units, no_scratch, emit_check),
     "take": SpecialKernel(take_units, no_scratch, emit_take),
     "take_along_axis": SpecialKernel(take_along_units, no_scratch, emit_take_along),
     "scatter_add": SpecialKernel(scatter_units, no_scratch, emit_scatter_add),

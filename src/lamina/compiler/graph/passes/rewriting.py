@@ -13,7 +13,7 @@ from typing import Any
 
 from lamina.backends.thread_state import quietly
 from lamina.compiler.graph.canonical import number_text
-from lamina.compiler.graph.ir import NO_PARAMS, Graph, Update, Value
+from lamina.compiler.graph.ir import CHECK, NO_PARAMS, Graph, Update, Value
 from lamina.dtypes import DType
 from lamina.primitives.primitive import Spec
 
@@ -94,7 +94,8 @@ def _swept(graph: Graph, builder: Builder) -> Graph:
         for each in graph.updates
         if made[each.value] is not graph.inputs[each.input]
     )
-    return Graph(graph.inputs, tuple([made[each] for each in graph.outputs]), updates)
+    checks = tuple([made[each] for each in graph.checks if made[each].op == CHECK])
+    return Graph(graph.inputs, tuple([made[each] for each in graph.outputs]), updates, checks)
 
 
 def _counts(graph: Graph, values: Sequence[Value]) -> dict[Value, int]:

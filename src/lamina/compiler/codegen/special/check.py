@@ -1,0 +1,19 @@
+"""Checks: conditions on values that a program was traced with, such as labels being classes."""
+
+from __future__ import annotations
+
+from lamina.compiler.codegen.emitter import I8
+from lamina.compiler.codegen.special.job import FAULT_CHECK, Job
+from lamina.compiler.graph import ir
+
+
+def check_units(value: ir.Value) -> int:
+    """A check is one unit of work."""
+    return 1
+
+
+def emit_check(job: Job) -> None:
+    """Report a fault unless the condition, a bool in memory, holds."""
+    f = job.f
+    holds = f.load(I8, job.operands[0])
+    job.fail(f.icmp("eq", holds, f.integer(0, I8)), FAULT_CHECK + job.value.params["number"])
