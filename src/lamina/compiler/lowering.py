@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lamina.compiler.codegen.elementwise import ELEMENTWISE, cost
+from lamina.compiler.codegen.products import column_grain
 from lamina.compiler.codegen.program import Schedule, emit_program, fallbacks, lanes_in, may_fault
 from lamina.compiler.codegen.special.kernel import SPECIAL
 from lamina.compiler.graph.ir import CHECK, Graph, Value
@@ -80,7 +81,10 @@ def lower(graph: Graph, target: Target, most_threads: int = 1024, *, profiled: b
         Whether the program measures each of its kernels.
     """
     fused = fuse(graph, Rules(_cost, _is_special))
-    ordered = order(fused, Machine(lambda kernel: lanes_in(kernel, fused, target), _units, _may_fault))
+    machine = Machine(
+        lambda kernel: lanes_in(kernel, fused, target), _units, _may_fault, lambda kernel: column_grain(kernel, target)
+    )
+    ordered = order(fused, machine)
     nanoseconds = sum(kernel_cost(kernel, fused, target, _cost) for kernel in ordered.kernels)
     threads = max(1, min(most_threads, int(nanoseconds / WORTH_A_THREAD)))
     memory = plan_memory(fused, ordered, alone=threads == 1)

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from lamina.compiler.codegen.emitter import Emitter, Value
 from lamina.compiler.codegen.expressions import ZERO, Body, Step, element_type, nest, offset
-from lamina.compiler.codegen.matmul import Product, emit_product, scratch_bytes
+from lamina.compiler.codegen.matmul import Product, column_units, emit_product, scratch_bytes
 from lamina.compiler.schedule.kernels import MatrixProduct
 from lamina.compiler.schedule.order import Share
 from lamina.compiler.schedule.views import Shape, View, combined, contiguous
@@ -62,12 +62,16 @@ def emit_matrix_product(body: Body, share: Share, begin: Value, end: Value, scra
     assert isinstance(kernel, MatrixProduct)
     assert kernel.value is not None
     layout = Layout(kernel)
+    if share.grain > 1:
+        columns = f.mul(begin, f.integer(share.grain)), _least(f, f.mul(end, f.integer(share.grain)), layout.product.n)
+        _emit_one(body, layout, [], (ZERO, f.integer(layout.product.m)), scratch, columns)
+        return
     if layout.one:
         per_unit = layout.product.m // share.units if share.units else 0
         first, last = f.mul(begin, f.integer(per_unit)), f.mul(end, f.integer(per_unit))
         if not kernel.dims or share.loop is None or not layout.row_dims:
             first, last = ZERO, f.integer(layout.product.m)
-        _emit_one(body, layout, [], first, last, scratch)
+        _emit_one(body, layout, [], (first, last), scratch)
         return
     batch = list(kernel.value.shape[:-2])
     with ExitStack() as stack:
@@ -79,10 +83,38 @@ def emit_matrix_product(body: Body, share: Share, begin: Value, end: Value, scra
                 loops.append(stack.enter_context(f.loop(begin, end)))
             else:
                 loops.append(stack.enter_context(nest(f, [size]))[0])
-        _emit_one(body, layout, loops, ZERO, f.integer(layout.product.m), scratch)
+        _emit_one(body, layout, loops, (ZERO, f.integer(layout.product.m)), scratch)
 
 
-def _emit_one(body: Body, layout: Layout, batch: list[Value], first: Value, last: Value, scratch: Value) -> None:
+def _least(f: Emitter, a: Value, most: int) -> Value:
+    return f.integer(min(a.literal, most)) if a.literal is not None else f.intrinsic("smin", a, f.integer(most))
+
+
+def column_grain(kernel: MatrixProduct, target: Target) -> int:
+    """Return how many columns are a unit of work; 0 where a product is better shared out by rows.
+
+    Threads that share the rows each read all of the second operand, and pack it; that takes longer than it takes them
+    to meet where it is large, and there are fewer rows than columns.
+    """
+    product = Layout(kernel).product
+    if not Layout(kernel).one or product.n <= product.m or product.k * product.n < PACKED:
+        return 0
+    grain = column_units(product, target)
+    return grain if 1 < grain <= product.n // 4 else 0
+
+
+PACKED = 32768
+"""From how many elements of its second operand on a product may be shared out by columns."""
+
+
+def _emit_one(
+    body: Body,
+    layout: Layout,
+    batch: list[Value],
+    rows: tuple[Value, Value],
+    scratch: Value,
+    columns: tuple[Value, Value] | None = None,
+) -> None:
     kernel, f = body.kernel, body.f
     assert isinstance(kernel, MatrixProduct)
     assert kernel.value is not None
@@ -95,11 +127,11 @@ def _emit_one(body: Body, layout: Layout, batch: list[Value], first: Value, last
     outer = [index for index, size in zip(batch, shape[:-2], strict=False) if size != 1] if batch else []
 
     def epilogue(f: Emitter, row: Value, column: Value, value: Value) -> None:
-        rows = [*outer, *([row] if shape[-2] != 1 else [])] if batch else _unravelled(f, row, layout.row_dims)
-        loops = rows if shape[-1] == 1 else [*rows, column]
+        places = [*outer, *([row] if shape[-2] != 1 else [])] if batch else _unravelled(f, row, layout.row_dims)
+        loops = places if shape[-1] == 1 else [*places, column]
         _finish(Step(body, loops, None if shape[-1] == 1 else len(loops) - 1, value.type.lanes), body, value)
 
-    emit_product(f, body.target, layout.product, pointers[0], pointers[1], first, last, scratch, epilogue)
+    emit_product(f, body.target, layout.product, *pointers, *rows, scratch, epilogue, columns)
 
 
 def _unravelled(f: Emitter, row: Value, dims: Shape) -> list[Value]:

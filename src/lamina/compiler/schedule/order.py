@@ -78,11 +78,14 @@ class Machine:
         How many units of work a primitive with an algorithm of its own has.
     faults : callable
         Whether an operation may fail on its values.
+    columns : callable
+        How many columns of a product are a unit of work; 0 where it is better shared out by rows.
     """
 
     lanes: Callable[[Kernel], int]
     units: Callable[[Value], int]
     faults: Callable[[Value], bool]
+    columns: Callable[[MatrixProduct], int] = lambda _: 0
 
 
 def order(fused: Fused, machine: Machine) -> Ordered:
@@ -114,6 +117,9 @@ def share(kernel: Kernel, machine: Machine) -> Share:
     if not kept:
         return Share(1, None)
     size = kernel.dims[kept[0]]
+    grain = machine.columns(kernel) if isinstance(kernel, MatrixProduct) else 0
+    if grain:
+        return Share(-(-kernel.dims[-1] // grain), len(kernel.dims) - 1, grain)
     if isinstance(kernel, MatrixProduct) and _single_row(kernel):
         return Share(1, None)
     if len(kept) > 1 or isinstance(kernel, MatrixProduct):
@@ -256,8 +262,15 @@ def _own(ordered: Ordered, later: Kernel, earlier: Kernel, ties: list[Read]) -> 
                 return False
     if _writes_a_part(later) or _writes_a_part(earlier):
         return False
+    if _by_columns(later, mine) or _by_columns(earlier, theirs):
+        return False
     # What a reduction stores before it reduces has other axes than its results.
     return not any(_before_reduction(earlier, read.base) for read in ties) or theirs.loop == 0
+
+
+def _by_columns(kernel: Kernel, divided: Share) -> bool:
+    """Tell whether a kernel's share is not that of the first axis of its results."""
+    return divided.loop != next(iter(kernel.kept), None)
 
 
 def _before_reduction(kernel: Kernel, value: Value) -> bool:
