@@ -16,7 +16,7 @@ from lamina.compiler.runtime.fallback import Fallback
 from lamina.compiler.runtime.forking import fork_safe
 from lamina.compiler.runtime.native import Loaded
 from lamina.compiler.runtime.table import Slot
-from lamina.compiler.runtime.threads import get_num_threads, run
+from lamina.compiler.runtime.threads import entry_point, get_num_threads, run
 from lamina.errors import BackendError, DataError, SubscriptError
 
 RELEASED = 3000.0
@@ -67,13 +67,14 @@ class NativeProgram:
         self._block = RuntimeBlock()
         self.table = (ctypes.c_void_p * (Slot.FIRST + inputs + outputs))()
         self._table = ctypes.addressof(self.table)
+        self._most_threads, self._faults = layout["threads"], layout["faults"]
         self._release = layout["nanoseconds"] > RELEASED
+        self._alone = entry_point(self._address, self._release)
         self._arena = _memory(layout["arena"])
-        self._scratch: npt.NDArray[np.uint8] = _memory(0)
-        self._threads = 0
         self.table[Slot.RUNTIME] = self._block.pointer
         self.table[Slot.ARENA] = _start(self._arena)
-        self.table[Slot.REPEAT] = 1
+        self._repeat = self.table[Slot.REPEAT] = 1
+        self._reserve(1)
         if fallback is not None:
             self.table[Slot.CALLBACK] = ctypes.cast(fallback.callback, ctypes.c_void_p).value
 
@@ -104,15 +105,23 @@ class NativeProgram:
         LaminaError
             What a fallback raised.
         """
-        threads = min(self.layout["threads"], get_num_threads())
-        if threads > self._threads:
-            self._scratch = _memory(self.layout["scratch"] * threads)
-            self.table[Slot.SCRATCH] = _start(self._scratch)
-            self._threads = threads
-        self.table[Slot.REPEAT] = repeat
-        run(self._address, self._table, threads, self._release)
-        if self.layout["faults"] and self._block.fault:
+        if repeat != self._repeat:
+            self._repeat = self.table[Slot.REPEAT] = repeat
+        if self._most_threads == 1:
+            self._alone(self._table, 0, 1)
+        else:
+            threads = min(self._most_threads, get_num_threads())
+            if threads > self._threads:
+                self._reserve(threads)
+            run(self._address, self._table, threads, self._release)
+        if self._faults and self._block.fault:
             self._raise()
+
+    def _reserve(self, threads: int) -> None:
+        """Make the memory that each thread has for itself."""
+        self._scratch = _memory(self.layout["scratch"] * threads)
+        self.table[Slot.SCRATCH] = _start(self._scratch)
+        self._threads = threads
 
     def _raise(self) -> None:
         code = self._block.fault
