@@ -29,8 +29,12 @@ Kind = Literal["integers", "whole", "special"]
 Shape = tuple[int, ...]
 
 SHAPES: tuple[Shape, ...] = ((), (1,), (3,), (2, 3), (3, 2), (1, 3), (2, 1), (3, 3), (2, 3, 2), (1, 2, 3), (4,), (0, 3))
-LARGEST = 2.0**21
-"""Up to which magnitude sums of whole numbers stay exact in float32."""
+LARGER_SHAPES: tuple[Shape, ...] = (
+    (2100,), (2049,), (40, 37), (3, 5, 41), (1, 70), (70, 1), (2, 1024), (33,), (17, 17), (9, 130), (130, 9)
+)  # fmt: skip
+"""Longer than vectors, than the blocks of a reduction and than what is shared out one by one."""
+LARGEST = {"float16": 2.0**10, "bfloat16": 2.0**7}
+"""Up to which magnitude sums of whole numbers stay exact in a type; 2^21 in the wider ones."""
 
 _ANY = ("negative", "abs", "add", "subtract", "multiply", "where", "equal", "not_equal", "less", "less_equal", "square")
 _LOGIC = ("bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_invert")
@@ -47,26 +51,31 @@ _SUMS = (
     "matmul",
     "linear",
     "cumulative_sum",
+    "cumulative_prod",
     "sum",
     "maximum",
     "minimum",
     "relu",
+    "scatter_add",
+    "scatter_add_along_axis",
 )
-_OF_BITS = ("any", "all", "argmax", "argmin", "astype", "number", "pow")
+_OF_BITS = (
+    "any", "all", "argmax", "argmin", "astype", "number", "sort", "argsort", "take_along_axis", "searchsorted", "pow",
+)  # fmt: skip
 STEPS: Mapping[Kind, tuple[str, ...]] = {
     "integers": (
-        *_ANY, *_LOGIC, *_MOVES, *_SUMS, *_OF_BITS, "floor_divide", "remainder", "bitwise_right_shift", "sort",
+        *_ANY, *_LOGIC, *_MOVES, *_SUMS, *_OF_BITS, "floor_divide", "remainder", "bitwise_right_shift",
     ),
-    "whole": (*_ANY, *_MOVES, *_SUMS, *_OF_BITS, "multiply_no_nan", "floor", "sign", "halve", "sort"),
+    "whole": (*_ANY, *_MOVES, *_SUMS, *_OF_BITS, "multiply_no_nan", "floor", "sign", "halve"),
     "special": (
         *_ANY, *_MOVES, *_OF_BITS[:-1], "multiply_no_nan", "divide", "sqrt", "floor", "ceil", "trunc", "round",
         "copysign", "halve", "divide",
     ),
 }  # fmt: skip
 TYPES: Mapping[Kind, tuple[str, ...]] = {
-    "integers": ("int32", "uint8", "int64"),
-    "whole": ("float32", "float64"),
-    "special": ("float32", "float64", "float16"),
+    "integers": ("int32", "uint8", "int64", "int8", "int16", "uint16", "uint32", "uint64"),
+    "whole": ("float32", "float64", "float32", "float16", "bfloat16"),
+    "special": ("float32", "float64", "float16", "bfloat16"),
 }
 _NUMBERS = {
     "integers": (0, 1, 2, 3, 4),
@@ -88,7 +97,9 @@ class Program:
 
 
 @st.composite
-def programs(draw: Callable[..., Any], kind: Kind | None = None, most: int = 14) -> Program:
+def programs(
+    draw: Callable[..., Any], kind: Kind | None = None, most: int = 14, possible: Sequence[Shape] = SHAPES
+) -> Program:
     """Return a strategy of programs.
 
     Parameters
@@ -97,10 +108,12 @@ def programs(draw: Callable[..., Any], kind: Kind | None = None, most: int = 14)
         Any of the three when not given.
     most : int, default 14
         How many operations at most.
+    possible : sequence of shapes
+        Of inputs.
     """
     kind = draw(st.sampled_from(("integers", "whole", "special"))) if kind is None else kind
     dtype = DTYPES[draw(st.sampled_from(TYPES[kind]))]
-    shapes = draw(st.lists(st.sampled_from(SHAPES), min_size=1, max_size=3))
+    shapes = draw(st.lists(st.sampled_from(possible), min_size=1, max_size=3))
     choice = st.integers(0, 11)
     steps = draw(st.lists(st.tuples(st.sampled_from(STEPS[kind]), choice, choice, choice), min_size=1, max_size=most))
     return _program(kind, dtype, shapes, steps, draw(st.integers(0, 1 << 16)))
@@ -124,7 +137,7 @@ def _program(kind: Kind, dtype: DType, shapes: Sequence[Shape], steps: Sequence[
 def _numbers(kind: Kind, dtype: DType, shape: Shape, generator: np.random.Generator) -> NDArray:
     if kind == "integers":
         limits = integer_info(dtype)
-        small = generator.integers(max(limits.min, -4), 5, shape)
+        small = np.asarray(generator.integers(max(limits.min, -4), 5, shape)).astype(numpy_dtype(dtype))
         wide = generator.choice(np.asarray([limits.min, limits.max, 0, 1], numpy_dtype(dtype)), shape)
         return np.asarray(np.where(generator.random(shape) < 0.8, small, wide), numpy_dtype(dtype))
     drawn = generator.integers(-3, 4, shape) if kind == "whole" else generator.choice(_SPECIAL, shape)
@@ -140,6 +153,11 @@ class Writer:
     values: list[Value]
     bounds: dict[Value, float] = field(default_factory=dict)
 
+    @property
+    def largest(self) -> float:
+        """How large a number may be without being rounded."""
+        return LARGEST.get(self.dtype.name, 2.0**21)
+
     def step(self, name: str, first: int, second: int, third: int) -> None:
         """Append an operation on values that there are; the numbers choose them, from the newest on."""
         x, y = (self.values[-1 - at % len(self.values)] for at in (first, second))
@@ -148,7 +166,7 @@ class Writer:
             made = make(x, y, third) if make else self._elementwise(name, x, y, third)
         except LaminaError:  # Shapes or types that do not fit each other.
             return
-        if made is not None and math.prod(made.shape) <= 4096 and self.bound(made) <= LARGEST:
+        if made is not None and math.prod(made.shape) <= 4096 and self.bound(made) <= self.largest:
             self.values.append(made)
 
     def bound(self, value: Value) -> float:
@@ -165,14 +183,18 @@ class Writer:
         x = value.operands[0] if value.operands else None
         if value.op in ("full", "constant"):
             return 3.0
-        if x is not None and value.op in ("sum", "cumulative_sum"):
+        if x is not None and value.op in ("sum", "cumulative_sum", "scatter_add", "scatter_add_along_axis"):
             return inner[0] * max(math.prod(x.shape), 1)
-        if x is not None and value.op == "prod":
+        if x is not None and value.op in ("prod", "cumulative_prod"):
             return float(max(inner[0], 1.0) ** math.prod(x.shape)) if math.prod(x.shape) < 30 else math.inf
         if x is not None and value.op == "matmul":
             return inner[0] * inner[1] * max(x.shape[-1], 1)
         if value.op in ("multiply", "multiply_no_nan", "pow"):
             return inner[0] * inner[-1] if value.op != "pow" else max(inner[0], 1.0) ** 3
+        if x is not None and value.op in ("argmax", "argmin", "argsort", "searchsorted"):
+            return float(max(math.prod(x.shape), 1))
+        if value.op in ("take", "take_along_axis"):
+            return inner[0]
         return sum(inner) if value.op in ("add", "subtract") else max(inner)
 
     def number(self, choice: int, dtype: DType | None = None) -> Value:
@@ -222,6 +244,13 @@ class Writer:
             return None
         factor = full(Spec((), x.dtype), -0.5 if self.kind == "special" else -1.0)
         return apply("divide", x, factor)
+
+    def _copysign(self, x: Value, y: Value, choice: int) -> Value | None:
+        if x.dtype is bool_ or x.dtype is not y.dtype:
+            return None
+        # The sign of NaN has no meaning: arithmetic may leave either.
+        is_number = apply("equal", y, y)
+        return apply("copysign", x, apply("where", is_number, y, self.number(2, y.dtype)))
 
     def _pow(self, x: Value, y: Value, choice: int) -> Value | None:
         return None if x.dtype is bool_ else apply("pow", x, full(Spec((), x.dtype), choice % 4))
@@ -287,6 +316,36 @@ class Writer:
     def _sort(self, x: Value, y: Value, choice: int) -> Value | None:
         return self._along("sort", x, choice, descending=choice > 5, stable=True)
 
+    def _argsort(self, x: Value, y: Value, choice: int) -> Value | None:
+        return self._along("argsort", x, choice, descending=choice > 5, stable=True)
+
+    def _searchsorted(self, x: Value, y: Value, choice: int) -> Value | None:
+        if len(x.shape) != 1 or x.dtype is bool_ or x.dtype is not y.dtype:
+            return None
+        ordered = apply("sort", x, axis=0, descending=False, stable=True)
+        return apply("searchsorted", ordered, y, side="left" if choice % 2 else "right")
+
+    def _cumulative_prod(self, x: Value, y: Value, choice: int) -> Value | None:
+        return self._along("cumulative_prod", x, choice)
+
+    def _take_along_axis(self, x: Value, y: Value, choice: int) -> Value | None:
+        places = self._argsort(x, y, choice)
+        return None if places is None else apply("take_along_axis", x, places, axis=choice % len(x.shape))
+
+    def _scatter_add(self, x: Value, y: Value, choice: int) -> Value | None:
+        if not x.shape or x.dtype is bool_:
+            return None
+        axis = choice % len(x.shape)
+        places = np.random.default_rng(choice).integers(-3, 3, x.shape[axis])
+        return apply("scatter_add", x, constant(places, Spec(places.shape, DTYPES["int64"])), axis=axis, size=3)
+
+    def _scatter_add_along_axis(self, x: Value, y: Value, choice: int) -> Value | None:
+        places = self._argsort(x, y, choice)
+        if places is None:
+            return None
+        size = x.shape[choice % len(x.shape)] + choice % 3
+        return apply("scatter_add_along_axis", x, places, axis=choice % len(x.shape), size=size)
+
     def _matmul(self, x: Value, y: Value, choice: int) -> Value | None:
         x, y = (each if len(each.shape) > 1 else apply("reshape", each, shape=(*each.shape, 1)) for each in (x, y))
         if len(x.shape) < 2 or len(y.shape) < 2:
@@ -300,7 +359,7 @@ class Writer:
     def _linear(self, x: Value, y: Value, choice: int) -> Value | None:
         """A product, biased and transposed back, as gradients of weights are."""
         made = self._matmul(x, y, choice)
-        if made is None or self.bound(made) > LARGEST:
+        if made is None or self.bound(made) > self.largest:
             return None
         return self._transpose(apply("add", made, self.number(choice, made.dtype)), x, 0)
 
