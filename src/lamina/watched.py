@@ -11,6 +11,7 @@ from itertools import count
 from typing import Any
 
 _numbers = count(1)
+_MISSING = object()
 
 
 class Revision:
@@ -41,6 +42,9 @@ class Watched:
         return vars(self).items()
 
     def __setattr__(self, name: str, value: Any) -> None:
+        # What stays as it is, as with `model.train()` before every step, is no change.
+        if vars(self).get(name, _MISSING) is value:
+            return
         super().__setattr__(name, value)
         changed()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import operator
 import threading
 import warnings
 from collections import OrderedDict
@@ -24,7 +25,8 @@ from lamina.compiler.tracing.trace import Trace, trace
 from lamina.compiler.tracing.tracer import Tracer
 from lamina.compiler.tracing.trees import mapped
 from lamina.dtypes import as_dtype
-from lamina.errors import BackendError, DTypeError, RetraceWarning
+from lamina.errors import BackendError, DataError, DTypeError, RetraceWarning
+from lamina.functions.manipulation import stack
 from lamina.primitives.primitive import Spec
 from lamina.random import default_generator
 from lamina.tensor import Tensor
@@ -83,6 +85,67 @@ class CompiledFunction(Generic[P, R]):
         if not kwargs and not self._static:
             self._shorten(found, args)
         return result  # type: ignore[no-any-return]
+
+    def repeat(self, times: int, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function many times in a row with the same arguments, as one native call.
+
+        Variables end as after so many calls, and the results are theirs. What differs from call to call comes from
+        variables: a step can count its batches in one, and take its rows by that.
+
+        Parameters
+        ----------
+        times : int
+            From 1.
+        *args, **kwargs
+            Those of the function.
+
+        Returns
+        -------
+        tree
+            What the function returns, each tensor stacked along a new first axis of length ``times``; everything
+            else as in the last call.
+
+        Raises
+        ------
+        DataError
+            When ``times`` is no number from 1.
+        LaminaError
+            What a call raises. The calls before the one that failed have been made.
+
+        Examples
+        --------
+        >>> import lamina as la
+        >>> w = la.variable(1.0)
+        >>> @la.compile
+        ... def halve():
+        ...     w.assign(w / 2)
+        ...     return w.value
+        >>> halve.repeat(3)
+        Tensor([0.5  , 0.25 , 0.125], shape=[3], dtype=float32)
+        >>> w.value
+        Tensor(0.125, shape=[], dtype=float32)
+        """
+        times = _count(times)
+        if STATE.tracer is not None:
+            return _stacked([self._function(*args, **kwargs) for _ in range(times)])  # type: ignore[no-any-return]
+        if not kwargs:
+            for path in self._hot:
+                result = path.repeat(times, args)
+                if result is not MISSED:
+                    return result  # type: ignore[no-any-return]
+        arguments = Arguments(args, kwargs, self._static)
+        found = self._specialised(args, kwargs, arguments)
+        if not found.specialisation.repeats:
+            return _stacked([self(*args, **kwargs) for _ in range(times)])  # type: ignore[no-any-return]
+        result = found.specialisation(arguments.leaves, times)
+        if not kwargs and not self._static:
+            self._shorten(found, args)
+        return result  # type: ignore[no-any-return]
+
+    @property
+    def traces(self) -> int:
+        """How often the function has been traced."""
+        return self._traced
 
     def _shorten(self, found: _Recent, args: tuple[Any, ...]) -> None:
         """Let the next call like this one go the short way."""
@@ -162,6 +225,26 @@ def _argument(tracer: Tracer, place: int, value: Any) -> Tensor:
             "x.to('cpu'), or call the function without la.compile"
         )
     return tracer.argument(place, Spec(value.shape, value.dtype), value.tracked)
+
+
+def _count(times: Any) -> int:
+    try:
+        count = operator.index(times)
+    except TypeError:
+        count = 0
+    if count < 1:
+        raise DataError(f"repeat: times is {times!r}; a function is called a whole number of times, from 1")
+    return count
+
+
+def _stacked(results: list[Any]) -> Any:
+    """Return trees that are alike as one, in which each tensor is a stack of theirs."""
+    leaves: list[list[Any]] = []
+    for result in results:
+        leaves.append([])
+        mapped(leaves[-1].append, result)
+    stacks = iter([stack(each) if each[-1].__class__ is Tensor else each[-1] for each in zip(*leaves, strict=True)])
+    return mapped(lambda _: next(stacks), results[-1])
 
 
 def _circumstances() -> Parts:

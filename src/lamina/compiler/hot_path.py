@@ -50,7 +50,7 @@ class HotPath:
     ) -> None:
         self._environment, self._kinds = environment, _kinds(args)
         self._revision = revision
-        self.call = _call(specialisation, environment, revision, args)
+        self.call, self.repeat = _calls(specialisation, environment, revision, args)
 
     def alive(self) -> bool:
         """Tell whether it may serve again."""
@@ -61,12 +61,17 @@ class HotPath:
         return self._environment is environment and self._kinds == _kinds(args)
 
 
-def _call(
+_Call = Callable[[tuple[Any, ...]], Any]
+_Repeat = Callable[[int, tuple[Any, ...]], Any]
+
+
+def _calls(
     specialisation: Specialisation, environment: Environment, revision: int, args: tuple[Any, ...]
-) -> Callable[[tuple[Any, ...]], Any]:
+) -> tuple[_Call, _Repeat]:
     """Return the function of a call's arguments that gives what the compiled function returns, or `MISSED`.
 
-    All that it uses are variables of its own, which Python reads faster than attributes.
+    And the one for many calls in a row. All that they use are variables of their own, which Python reads faster than
+    attributes.
     """
     trace, program = specialisation.trace, specialisation.program
     plan = _plan(specialisation, environment, revision, args)
@@ -118,13 +123,24 @@ def _call(
             run(1)
         return make(outputs[0], backend)
 
+    def call_often(times: int, args: tuple[Any, ...]) -> Any:
+        if not specialisation.repeats or state.recording is not recording or (changeable and not unchanged()):
+            return MISSED
+        with lock:
+            outputs = tuple([empty((times, *shape), dtype) for shape, dtype in program.outputs])
+            check(address, id(args), id(outputs))
+            if not words[0]:
+                return MISSED
+            run(times)
+        return specialisation.tree(outputs, [], times)
+
     changeable = bool(entries or slots or generator is not None)
     # The code that `check` is in and the records it reads live as long as this.
-    call.__dict__["held"] = call_for_one.__dict__["held"] = (held, plan)
+    call.__dict__["held"] = call_for_one.__dict__["held"] = call_often.__dict__["held"] = (held, plan)
     if isinstance(trace.tree, Result) and len(shapes) == 1 and not trace.tracked and not replacements:
         ((shape, dtype),) = program.outputs
-        return call_for_one
-    return call
+        return call_for_one, call_often
+    return call, call_often
 
 
 def serves(specialisation: Specialisation, args: tuple[Any, ...]) -> bool:

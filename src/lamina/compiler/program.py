@@ -27,10 +27,14 @@ class Program:
         self._derivatives: dict[tuple[int, ...], Program] = {}
         self._lock = threading.RLock()
 
-    def run(self, inputs: Sequence[NDArray]) -> list[NDArray]:
-        """Run on arrays that are C-contiguous, and return the outputs; updated inputs are written in place."""
-        outputs = [np.empty(shape, dtype) for shape, dtype in self.outputs]
-        self.execute(inputs, outputs, 1)
+    def run(self, inputs: Sequence[NDArray], times: int | None = None) -> list[NDArray]:
+        """Run on arrays that are C-contiguous, and return the outputs; updated inputs are written in place.
+
+        With ``times``, run so often in a row; each output has an axis of that length before the others.
+        """
+        axis = () if times is None else (times,)
+        outputs = [np.empty((*axis, *shape), dtype) for shape, dtype in self.outputs]
+        self.execute(inputs, outputs, times or 1)
         return outputs
 
     def derivative(self, present: tuple[int, ...]) -> Program:

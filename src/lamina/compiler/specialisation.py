@@ -18,6 +18,7 @@ from lamina.compiler.program import Program
 from lamina.compiler.tracing.trace import Replacement, Result, Trace
 from lamina.compiler.tracing.tracer import Input
 from lamina.compiler.tracing.trees import mapped
+from lamina.functions.manipulation import stack
 from lamina.random import default_generator
 from lamina.tensor import Tensor, Variable
 
@@ -73,22 +74,30 @@ class Specialisation:
                     return False
         return True
 
-    def __call__(self, leaves: Sequence[Any]) -> Any:
-        """Run on the traced leaves of the arguments, and return what the function returns."""
-        if not self.assigns:
-            return self._run(leaves)
-        with updating:
-            return self._run(leaves)
+    @property
+    def repeats(self) -> bool:
+        """Whether the program can run many times in one call: nothing is to be done to tensors between two runs."""
+        return not self.trace.tracked and not self.trace.replacements
 
-    def _run(self, leaves: Sequence[Any]) -> Any:
+    def __call__(self, leaves: Sequence[Any], times: int | None = None) -> Any:
+        """Run on the traced leaves of the arguments, and return what the function returns.
+
+        With ``times``, where it `repeats`, run so often in a row; tensors are stacked along a new first axis.
+        """
+        if not self.assigns:
+            return self._run(leaves, times)
+        with updating:
+            return self._run(leaves, times)
+
+    def _run(self, leaves: Sequence[Any], times: int | None) -> Any:
         # Taken before variables are updated: what is held is not written to.
         operands = self._operands(leaves) if self.trace.tracked else ()
         inputs = [self._array(place, leaves) for place in range(len(self._specs))]
-        outputs = self.program.run(inputs)
+        outputs = self.program.run(inputs, times)
         for replacement in self.trace.replacements:
             self.replace(replacement, outputs)
         tracked = results(self.program, operands, outputs) if operands else []
-        return self.tree(outputs, tracked)
+        return self.tree(outputs, tracked, times)
 
     def _array(self, place: int, leaves: Sequence[Any]) -> NDArray:
         """Return the memory of an input; of a variable that is updated, memory that nobody else holds."""
@@ -119,12 +128,12 @@ class Specialisation:
         for variable in replacement.variables:
             _put(variable, outputs[replacement.output])
 
-    def tree(self, outputs: Sequence[NDArray], tracked: Sequence[Tensor]) -> Any:
-        """Return what the function returns, made of the outputs of a run."""
+    def tree(self, outputs: Sequence[NDArray], tracked: Sequence[Tensor], times: int | None = None) -> Any:
+        """Return what the function returns, made of the outputs of a run, or of ``times`` of them."""
 
         def result(leaf: Any) -> Any:
             if leaf.__class__ is not Result:
-                return leaf
+                return stack([leaf] * times) if times is not None and leaf.__class__ is Tensor else leaf
             if tracked and leaf.tracked is not None:
                 return tracked[leaf.tracked]
             return Tensor(outputs[leaf.output], CPU)

@@ -97,7 +97,14 @@ class Callback:
         """Before the first step of an epoch."""
 
     def on_batch_end(self, state: TrainingState) -> None:
-        """After a step. It runs often: keep it short."""
+        """After a step. It runs often: keep it short.
+
+        A callback that has this method sees the state after every step, so steps run one by one. For what need not,
+        such as a display, there is `on_progress`.
+        """
+
+    def on_progress(self, state: TrainingState) -> None:
+        """After one or more steps: as often as control returns to Python, at least several times a second."""
 
     def on_epoch_end(self, state: TrainingState, record: EpochRecord) -> None:
         """After an epoch and its validation."""

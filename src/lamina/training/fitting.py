@@ -14,11 +14,13 @@ from lamina.errors import DataError
 from lamina.nn.module import Module
 from lamina.optim import Adam, Optimizer
 from lamina.training.callbacks import Callback, EarlyStopping, TrainingState
+from lamina.training.compiling import check_compile, steps_for
 from lamina.training.evaluation import Loss, measure
 from lamina.training.history import History
 from lamina.training.loop import Loop, Plan, Schedule
 from lamina.training.metrics import Metric, MetricFunction, named_metrics
 from lamina.training.pairs import Pairs, Place, as_pairs, check_count, split
+from lamina.training.steps import Step
 
 if TYPE_CHECKING:
     from lamina.random import Generator
@@ -42,6 +44,7 @@ def fit(
     scheduler: Schedule | None = None,
     clip_norm: float | None = None,
     device: str | None = None,
+    compile: bool | Literal["auto"] = "auto",
 ) -> History:
     """Train a model on samples and return what happened.
 
@@ -85,6 +88,12 @@ def fit(
         Gradients are scaled down so that their norm together is at most this.
     device : str, optional
         Where to train: model, optimiser and data are moved there. When None, where the model is.
+    compile : bool or "auto", default "auto"
+        Whether the step is compiled, as by `lamina.compile`, and many steps run in one native call; the results are
+        the same to rounding. "auto" compiles long trainings on the cpu: from 1000 steps, fewer of large models. If
+        that is not possible, as where the loss decides by values or stores something outside of itself in every
+        step, it says so in a warning and runs operation by operation, as False always does. True always compiles,
+        or raises the error that says why it cannot.
 
     Returns
     -------
@@ -94,7 +103,7 @@ def fit(
 
     Raises
     ------
-    DataError, DTypeError, ShapeError, BackendError
+    DataError, DTypeError, ShapeError, BackendError, TracingError
         When arguments or data cannot be used; model and optimiser are unchanged. An error after the first epoch
         leaves them as after the last whole step.
     TrainingDiverged
@@ -119,18 +128,21 @@ def fit(
     _check_clip_norm(clip_norm)
     functions = named_metrics(metrics)
     every = [*_early(early_stopping), *_checked(callbacks)]
+    compiled = check_compile(compile)
     history = _new_history(every, functions, validation is not None)
     shown = _shown(progress)
     place = _place(model, device)
     with _streams(seed) as (division, shuffling, layers), random.use_generator(layers):
         training, held_out = _divided(data, validation, place, division)
         order = shuffling if shuffle else None
-        plan = Plan(loss, training, held_out, functions, order, scheduler, clip_norm, batch_size)
         with _moved(model, place, history):
-            _try(model, plan)
-            steps = -(-len(training) // batch_size)
+            _try(model, training if held_out is None else held_out, loss, functions, batch_size)
+            count = -(-len(training) // batch_size)
             chosen = Adam(model.parameters()) if optimizer is None else optimizer
-            state = TrainingState(model, chosen, history, epochs, steps, batch_size)
+            step = Step(model, chosen, loss, clip_norm)
+            steps = steps_for(step, training, batch_size, epochs, compiled)
+            plan = Plan(loss, training, held_out, functions, order, scheduler, clip_norm, batch_size, steps)
+            state = TrainingState(model, chosen, history, epochs, count, batch_size)
             return Loop(plan, state, every if shown is None else [*every, shown]).run()
 
 
@@ -240,8 +252,6 @@ def _prefixed(names: Iterable[str], validated: bool) -> list[str]:
     return [f"val_{name}" if validated else name for name in names]
 
 
-def _try(model: Module, plan: Plan) -> None:
+def _try(model: Module, samples: Pairs, loss: Loss, metrics: Mapping[str, MetricFunction], batch_size: int) -> None:
     """Measure a first batch, so that what does not fit together is noticed before anything has changed."""
-    samples = plan.training if plan.held_out is None else plan.held_out
-    first = next(samples.batches(plan.batch_size))
-    measure("fit", model, first, plan.loss, plan.metrics, plan.batch_size)
+    measure("fit", model, next(samples.batches(batch_size)), loss, metrics, batch_size)

@@ -10,16 +10,16 @@ from typing import Any
 
 from lamina.errors import TrainingDiverged
 from lamina.functions.comparisons import isfinite
-from lamina.optim import clip_grad_norm
 from lamina.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from lamina.random import Generator
 from lamina.tensor import Tensor, Variable
 from lamina.training.callbacks import Callback, Snapshot, TrainingState
-from lamina.training.evaluation import EVALUATION_BATCH, Loss, measure, mode, scalar_loss
+from lamina.training.evaluation import EVALUATION_BATCH, Loss, measure, mode
 from lamina.training.history import EpochRecord, History
 from lamina.training.interruption import Interruption, deferred_interrupts
 from lamina.training.metrics import MetricFunction
 from lamina.training.pairs import Pairs
+from lamina.training.steps import Steps, Taken
 
 Schedule = LRScheduler | ReduceLROnPlateau
 
@@ -36,6 +36,7 @@ class Plan:
     scheduler: Schedule | None
     clip_norm: float | None
     batch_size: int
+    steps: Steps
 
 
 class _Stop(Exception):  # noqa: N818 - not an error
@@ -103,29 +104,26 @@ class Loop:
         if plan.order is not None and state.steps_per_epoch > 1:
             order = plan.order.permutation(len(plan.training), device=plan.training.inputs.device)
         listeners = [each for each in self.callbacks if type(each).on_batch_end is not Callback.on_batch_end]
-        for batch in plan.training.batches(plan.batch_size, order):
-            loss = self._step(batch).item()
-            if not math.isfinite(loss):
-                raise self._diverged(f"the loss is {loss}", state.step + 1)
-            state.batch_loss = loss
-            state.step += 1
-            state.samples += len(batch)
-            total += state.batch_loss * len(batch)
+        for taken in plan.steps.epoch(order, singly=bool(listeners)):
+            total += self._account(taken)
             for callback in listeners:
                 callback.on_batch_end(state)
+            self._tell("on_progress")
             self._continue(interruption)
         self._close_epoch(total / len(plan.training), started)
         self._continue(interruption)
 
-    def _step(self, batch: Pairs) -> Tensor:
-        """Take one step and return the loss before it; everything in it can be recorded and compiled."""
-        plan, state = self.plan, self.state
-        loss = scalar_loss("fit", plan.loss(state.model(batch.inputs), batch.targets))
-        gradients = loss.backward()
-        if plan.clip_norm is not None:
-            gradients, _ = clip_grad_norm(gradients, plan.clip_norm)
-        state.optimizer.step(gradients)
-        return loss
+    def _account(self, taken: Taken) -> float:
+        """Note steps that have been taken, and return the sum of their samples' losses."""
+        state, total = self.state, 0.0
+        for loss in taken.losses:
+            if not math.isfinite(loss):
+                raise self._diverged(f"the loss is {loss}", state.step + 1)
+            state.batch_loss = loss
+            state.step += 1
+            state.samples += taken.size
+            total += loss * taken.size
+        return total
 
     # --- the end of an epoch ---
 

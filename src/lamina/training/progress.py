@@ -99,7 +99,7 @@ class ProgressBar(Callback):
         self._started = time.perf_counter()
         self._bar.start()
 
-    def on_batch_end(self, state: TrainingState) -> None:
+    def on_progress(self, state: TrainingState) -> None:
         """Move the bar, if it has not moved for a tenth of a second."""
         if time.perf_counter() - self._shown_at >= REFRESH_SECONDS:
             self._show(state)

@@ -68,8 +68,8 @@ class NativeProgram:
         self.table = (ctypes.c_void_p * (Slot.FIRST + inputs + outputs))()
         self._table = ctypes.addressof(self.table)
         self._most_threads, self._faults = layout["threads"], layout["faults"]
-        self._release = layout["nanoseconds"] > RELEASED
-        self._alone = entry_point(self._address, self._release)
+        self._nanoseconds: float = layout["nanoseconds"]
+        self._alone = entry_point(self._address, self._nanoseconds > RELEASED)
         self._arena = _memory(layout["arena"])
         self.table[Slot.RUNTIME] = self._block.pointer
         self.table[Slot.ARENA] = _start(self._arena)
@@ -101,19 +101,20 @@ class NativeProgram:
         Raises
         ------
         SubscriptError
-            An index was out of range; nothing has been updated.
+            An index was out of range; nothing has been updated by the run that met it.
         LaminaError
             What a fallback raised.
         """
         if repeat != self._repeat:
             self._repeat = self.table[Slot.REPEAT] = repeat
         if self._most_threads == 1:
-            self._alone(self._table, 0, 1)
+            alone = self._alone if repeat == 1 else entry_point(self._address, repeat * self._nanoseconds > RELEASED)
+            alone(self._table, 0, 1)
         else:
             threads = min(self._most_threads, get_num_threads())
             if threads > self._threads:
                 self._reserve(threads)
-            run(self._address, self._table, threads, self._release)
+            run(self._address, self._table, threads, repeat * self._nanoseconds > RELEASED)
         if self._faults and self._block.fault:
             self._raise()
 

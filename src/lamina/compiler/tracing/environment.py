@@ -29,6 +29,12 @@ class Environment:
     ----------
     roots : iterable
         The function, and the arguments that are not traced.
+
+    Attributes
+    ----------
+    stores : dict of str to str
+        What the functions found store outside of themselves, globals, names of enclosing functions and attributes,
+        with the function that does. It happens only while they are traced.
     """
 
     def __init__(self, roots: Iterable[Any]) -> None:
@@ -36,9 +42,11 @@ class Environment:
         self.slots: list[tuple[Any, str, Any]] = []
         self._watched: dict[int, Watched] = {}
         self._objects: dict[int, Any] = {}
-        self._names: set[str] = {"__call__", "forward"}
+        # By these the framework calls what a user's class defines.
+        self._names: set[str] = {"__call__", "forward", "step", "update", "factors"}
         # What the functions themselves store, such as a count of calls, is no reason to trace them again.
         self._stored: set[str] = set()
+        self.stores: dict[str, str] = {}
         self._seen: set[Any] = set()
         self._waiting = list(roots)
         self._discover()
@@ -105,6 +113,7 @@ class Environment:
         names, stored = _names(function.__code__)
         self._names |= names
         self._stored |= stored
+        self.stores |= dict.fromkeys(sorted(_stored_outside(function.__code__)), function.__qualname__)
         space = function.__globals__
         for name in names & space.keys():
             self._entry(space.get, name, space[name])
@@ -180,6 +189,14 @@ def _names(code: CodeType) -> tuple[frozenset[str], frozenset[str]]:
         frozenset(code.co_names).union(*(names for names, _ in inner)),
         frozenset(stored).union(*(names for _, names in inner)),
     )
+
+
+@cache
+def _stored_outside(code: CodeType) -> frozenset[str]:
+    """Return what a function, or one inside it, stores where others see it."""
+    inner = [_stored_outside(each) for each in code.co_consts if isinstance(each, CodeType)]
+    own = [each.argval for each in get_instructions(code) if each.opname in _STORES]
+    return frozenset(own).union(*inner) - frozenset(code.co_cellvars)
 
 
 _STORES = ("STORE_ATTR", "STORE_GLOBAL", "STORE_DEREF", "DELETE_ATTR", "DELETE_GLOBAL", "DELETE_DEREF")
