@@ -179,7 +179,10 @@ class Fusion:
         assert cost is not None, value.op
         self._expression(value, cost)
         if self.size[value] > EXPRESSION:
-            for operand in sorted(set(value.operands), key=lambda each: -self.size.get(each, 0))[:2]:
+            # A view of an expression lies nowhere itself: what it is of does.
+            inline = (each for each in value.operands if each not in self.views and each not in self.home)
+            whole_operands = {_without_views(each) for each in inline}
+            for operand in sorted(whole_operands, key=lambda each: (-self.size.get(each, 0), each.number))[:2]:
                 if self.size.get(operand, 0) > EXPRESSION // 4:
                     self._placed(operand)
             self._expression(value, cost)
@@ -351,7 +354,6 @@ class Fusion:
                     kernel.computed.append(inner)
                     self._made_here(inner, kernel)
                 else:
-                    self.needs[kernel].update(self.home[inner])
                     continue
             elif inner in self.home or inner in self.views:
                 base = self.views[inner].base if inner in self.views else inner
@@ -387,12 +389,13 @@ class Fusion:
     def _adopted(self, kernel: Kernel, value: Value, fits: bool) -> bool:
         """Tell whether a value worth computing once is computed in this kernel; else it is computed in another."""
         other = self._joined(value)
-        if other is not None and other is not kernel and not self._leads(kernel, other):
-            self._compute(other, value)
-            return False
-        if fits and not _divides_otherwise(kernel):
-            return True
-        self.place(value)
+        if other is None or other is kernel or self._leads(kernel, other):
+            if fits and not (kernel.index_of(value) is None and _divides_otherwise(kernel)):
+                return True
+            other = self._new(Loops(squeezed(value.shape)))
+        # Before anything else joins a kernel: what the other reads cannot be computed in this one any more.
+        self.needs[kernel].add(other)
+        self._compute(other, value)
         return False
 
     # --- joining kernels ---
@@ -485,6 +488,12 @@ def _divides_otherwise(kernel: Kernel) -> bool:
     What is stored there would be written by other threads than those that go on with its rows.
     """
     return isinstance(kernel, Reduction) and 0 in kernel.reduced and math.prod(kernel.dims) > SMALL
+
+
+def _without_views(value: Value) -> Value:
+    while value.op in VIEWS:
+        value = value.operands[0]
+    return value
 
 
 def _full_like(value: Value) -> Value:
