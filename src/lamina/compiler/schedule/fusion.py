@@ -447,7 +447,7 @@ class Fusion:
                 continue
             seen.add(each)
             inner, at = each
-            if inner is not value or inner in self.home:
+            if inner is not value or inner in self.home or inner in self.views:
                 base = self.views[inner].base if inner in self.views else inner
                 if base in self.home:
                     fits = inner is base and len(squeezed(base.shape)) == dims
