@@ -163,7 +163,6 @@ def _measure_starts(plan: Plan, workload: Workload, name: str, measured: Measure
 
 
 def _median(runs: list[dict[str, Any]]) -> Start:
-    first_call, process, memory = (
-        statistics.median(run[key] for run in runs) for key in ("first_call", "process_seconds", "memory")
-    )
-    return Start(first_call, process, int(memory))
+    keys = ("first_call", "step", "process_seconds", "memory")
+    first_call, step, process, memory = (statistics.median(run[key] for run in runs) for key in keys)
+    return Start(first_call, step, process, int(memory))

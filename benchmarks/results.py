@@ -21,6 +21,8 @@ class Start:
     ----------
     first_call : float
         Seconds from the framework's wrapper to the first result.
+    step : float
+        Mean seconds of the few steps after it.
     process : float
         Seconds of the whole process: interpreter, imports, building, the first call and some steps.
     memory : int
@@ -28,8 +30,14 @@ class Start:
     """
 
     first_call: float
+    step: float
     process: float
     memory: int
+
+    @property
+    def preparation(self) -> float:
+        """The first call beyond the step in it: tracing, compiling, loading."""
+        return max(self.first_call - self.step, 0.0)
 
 
 @dataclass
@@ -149,6 +157,7 @@ class Results:
             "gflops": rate,
             "fraction_of_peak": rate / peak if rate and peak else None,
             "fraction_of_peak_inside_products": inside / peak if inside and peak else None,
+            "kernels": None if measured.kernels is None else [vars(kernel) for kernel in measured.kernels],
             "error": measured.error,
         }
 

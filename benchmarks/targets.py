@@ -15,7 +15,10 @@ INSIDE_PRODUCTS = {"mnist": 0.70, "wide": 0.85}
 """The fraction of the machine's peak inside the matrix products, at least."""
 
 SECOND_START = 0.25
-"""A second start's first call over that of the first start, at most."""
+"""A second start's first call over that of the first start, at most.
+
+Both without the step that is in them: a step of ``wide`` alone takes longer than everything before it.
+"""
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,9 @@ def _inside_products(results: Results, workload: str, ours: Measured) -> list[Ve
 def _starts(results: Results, workload: str, ours: Measured) -> list[Verdict]:
     if ours.first is None or ours.second is None:
         return []
-    share = ours.second.first_call / ours.first.first_call
-    found = [Verdict(workload, "second start at most 1/4 of the first call", f"{share:.2f}", share <= SECOND_START)]
+    again, once = ours.second.preparation, ours.first.preparation
+    shown, met = f"{duration(again)} after {duration(once)}", again <= SECOND_START * once
+    found = [Verdict(workload, "second start at most 1/4 of the first call, without the step in it", shown, met)]
     jax = results.workloads[workload].get("jax_jit")
     if jax is not None and jax.first is not None:
         mine, limit = ours.first.first_call, jax.first.first_call

@@ -33,7 +33,7 @@ def build(workload: Workload) -> Task:
         compiled.append(step)
         return lambda: step(*arguments)
 
-    def profile(_: Step) -> list[Kernel] | None:
+    def profile(_: Step) -> list[Kernel]:
         return kernels(compiled[-1], arguments)
 
     if workload.trains:
@@ -41,14 +41,8 @@ def build(workload: Workload) -> Task:
     return Task(start, around=la.no_grad, profile=profile)
 
 
-def kernels(step: Any, arguments: tuple[Any, ...]) -> list[Kernel] | None:
-    """Return what ``step.profile(...)`` says of each kernel, or None while compiled functions have no profile.
-
-    Read are ``kernels`` of what it returns, and of each its ``kind`` and ``shapes``, its ``seconds``, and as
-    ``flops`` the arithmetic of the matrix product in it, 0 where there is none.
-    """
-    if not hasattr(step, "profile"):
-        return None
+def kernels(step: Any, arguments: tuple[Any, ...]) -> list[Kernel]:
+    """Return what ``step.profile(...)`` says of each kernel: its time, and the arithmetic of the product in it."""
     profile = step.profile(*arguments)
     return [Kernel(f"{each.kind} {each.shapes}", float(each.seconds), int(each.flops)) for each in profile.kernels]
 

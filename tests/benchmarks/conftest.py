@@ -31,6 +31,6 @@ def _measured(seconds: float, first: float = 0.1, second: float = 0.1, memory: i
     return Measured(
         rounds=[seconds, 2.0 * seconds, 0.5 * seconds],
         busy=[1.0, 1.0, 1.0],
-        first=Start(first, 1.0, memory * 2**20),
-        second=Start(second, 1.0, memory * 2**20),
+        first=Start(first, 0.001, 1.0, memory * 2**20),
+        second=Start(second, 0.001, 1.0, memory * 2**20),
     )

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import lamina as la
 from benchmarks.contender import Task
 from benchmarks.worker import Runner
 from benchmarks.workloads import WORKLOADS, Workload
@@ -42,3 +46,28 @@ def test_an_error_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.worker.load", lambda _: type("Broken", (), {"build": staticmethod(build)}))
     answer = Runner("broken", WORKLOADS["xor"]).answer({"do": "losses", "steps": 1})
     assert answer == {"error": "RuntimeError: no such luck"}
+
+
+@pytest.fixture
+def one_thread(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    monkeypatch.setenv("LAMINA_NUM_THREADS", "1")
+    monkeypatch.setenv("LAMINA_CACHE_DIR", str(tmp_path))
+    before = la.get_num_threads()
+    yield
+    la.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_compiled_losses_are_the_eager_ones_and_can_start_over() -> None:
+    workload = WORKLOADS["tabular"]
+    compiled = Runner("lamina_compiled", workload)
+    first = compiled.losses(20)["losses"]
+    np.testing.assert_allclose(first, Runner("lamina_eager", workload).losses(20)["losses"], rtol=1e-4)
+    assert compiled.losses(20)["losses"] == first
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_arithmetic_of_the_compiled_step_is_that_of_the_workload() -> None:
+    workload = WORKLOADS["mnist"]
+    kernels = Runner("lamina_compiled", workload).kernels()["kernels"]
+    assert sum(kernel["flops"] for kernel in kernels) == workload.product_flops
