@@ -9,15 +9,14 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from lamina.compiler.target import Target
 
 
-@dataclass(frozen=True, slots=True)
-class Type:
+class Type(NamedTuple):
     """A machine type: a scalar, or a vector where ``lanes`` is not 0.
 
     Attributes
@@ -36,11 +35,11 @@ class Type:
 
     def of(self, lanes: int) -> Type:
         """Return the vector of so many of this type's elements; the scalar for 0."""
-        return replace(self, lanes=lanes)
+        return Type(self.scalar, lanes)
 
     def with_scalar(self, scalar: str) -> Type:
         """Return a type as wide, of other elements."""
-        return replace(self, scalar=scalar)
+        return Type(scalar, self.lanes)
 
     @property
     def floating(self) -> bool:
@@ -66,8 +65,7 @@ VOID, PTR, I1, I8, I16, I32, I64 = (Type(name) for name in ("void", "ptr", "i1",
 HALF, BFLOAT, FLOAT, DOUBLE = (Type(name) for name in ("half", "bfloat", "float", "double"))
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """The result of an instruction, an argument or a literal."""
 
     text: str
@@ -79,8 +77,7 @@ class Value:
         return int(self.text) if self.text.lstrip("-").isdigit() else None
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(NamedTuple):
     """A stack slot that holds one value of a type; read and written by the emitter's ``get`` and ``set``."""
 
     slot: str

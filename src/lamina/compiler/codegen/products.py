@@ -131,7 +131,8 @@ def _emit_one(
         loops = places if shape[-1] == 1 else [*places, column]
         _finish(Step(body, loops, None if shape[-1] == 1 else len(loops) - 1, value.type.lanes), body, value)
 
-    emit_product(f, body.target, layout.product, *pointers, *rows, scratch, epilogue, columns)
+    a, b = pointers
+    emit_product(f, body.target, layout.product, a, b, rows[0], rows[1], scratch, epilogue, columns)
 
 
 def _unravelled(f: Emitter, row: Value, dims: Shape) -> list[Value]:
