@@ -91,9 +91,10 @@ class Machine:
 def order(fused: Fused, machine: Machine) -> Ordered:
     """Return the kernels in order, with their shares and phases."""
     known = {kernel: reads(kernel, fused) for kernel in fused.kernels}
-    updates = [_settled(each, fused, known, machine) for each in fused.graph.updates]
+    faulty = _faulty(fused, machine)
+    updates = [_settled(each, fused, known, faulty) for each in fused.graph.updates]
     while True:
-        before = _edges(fused, known, updates, machine)
+        before = _edges(fused, known, updates, faulty)
         done, stuck = _sorted(fused.kernels, before)
         if not stuck:
             break
@@ -103,7 +104,7 @@ def order(fused: Fused, machine: Machine) -> Ordered:
             raise BackendError("la.compile: kernels wait for each other in a circle; this is a mistake of Lamina's")
     shares = {kernel: share(kernel, machine) for kernel in done}
     ordered = Ordered(done, shares, reads=known, in_place=updates)
-    _into_phases(ordered, fused, before, updates, machine)
+    _into_phases(ordered, fused, before, faulty)
     ordered.kernels.sort(key=ordered.phases.__getitem__)
     return ordered
 
@@ -138,14 +139,14 @@ def _writer(update: Update, fused: Fused) -> Kernel:
     return fused.home[update.value][0]
 
 
-def _settled(update: Update, fused: Fused, known: dict[Kernel, set[Read]], machine: Machine) -> Update:
+def _settled(update: Update, fused: Fused, known: dict[Kernel, set[Read]], faulty: set[Kernel]) -> Update:
     """Return an update that its kernel can write in place; one that would overwrite what it still reads is copied.
 
     So is one whose kernel may fail: it would write before that is known.
     """
     kernel, target = _writer(update, fused), fused.graph.inputs[update.input]
     index = kernel.index_of(update.value)
-    if index is None or _may_fault(kernel, fused, machine):
+    if index is None or kernel in faulty:
         return _copied(update, fused, known)
     place = combined(index, contiguous(update.value.shape), 0, len(kernel.dims))
     for read in known[kernel]:
@@ -165,7 +166,7 @@ def _copied(update: Update, fused: Fused, known: dict[Kernel, set[Read]]) -> Upd
 
 
 def _edges(
-    fused: Fused, known: dict[Kernel, set[Read]], updates: list[Update], machine: Machine
+    fused: Fused, known: dict[Kernel, set[Read]], updates: list[Update], faulty: set[Kernel]
 ) -> dict[Kernel, dict[Kernel, list[Read]]]:
     """Return, for each kernel, those before it: with the reads that tie the two, of either by the other's memory."""
     before: dict[Kernel, dict[Kernel, list[Read]]] = {kernel: {} for kernel in fused.kernels}
@@ -179,7 +180,6 @@ def _edges(
     for value, writers in fused.home.items():
         if value.op == "pad":
             before[writers[1]].setdefault(writers[0], []).append(Read(value, None))
-    faulty = [kernel for kernel in fused.kernels if _may_fault(kernel, fused, machine)]
     for update in updates:
         writer, target = _writer(update, fused), fused.graph.inputs[update.input]
         for kernel, read in readers.get(target, ()):
@@ -191,11 +191,14 @@ def _edges(
     return before
 
 
-def _may_fault(kernel: Kernel, fused: Fused, machine: Machine) -> bool:
-    if isinstance(kernel, Special):
-        assert kernel.value is not None
-        return machine.faults(kernel.value)
-    return any(isinstance(each, Value) and machine.faults(each) for each in expressions(kernel, fused))
+def _faulty(fused: Fused, machine: Machine) -> set[Kernel]:
+    """Return the kernels that may fail on their values."""
+    risky = {value for value in fused.graph.values() if machine.faults(value)}
+    if not risky:
+        return set()
+    found = {kernel for kernel in fused.kernels if isinstance(kernel, Special) and kernel.value in risky}
+    others = (kernel for kernel in fused.kernels if not isinstance(kernel, Special))
+    return found | {kernel for kernel in others if any(each in risky for each in expressions(kernel, fused))}
 
 
 def _sorted(kernels: list[Kernel], before: dict[Kernel, dict[Kernel, list[Read]]]) -> tuple[list[Kernel], set[Kernel]]:
@@ -224,8 +227,7 @@ def _into_phases(
     ordered: Ordered,
     fused: Fused,
     before: dict[Kernel, dict[Kernel, list[Read]]],
-    updates: list[Update],
-    machine: Machine,
+    faulty: set[Kernel],
 ) -> None:
     phases = ordered.phases
     for kernel in ordered.kernels:
@@ -233,9 +235,8 @@ def _into_phases(
             (phases[each] + (not _own(ordered, kernel, each, ties)) for each, ties in before[kernel].items()),
             default=0,
         )
-    faulty = [kernel for kernel in ordered.kernels if _may_fault(kernel, fused, machine)]
     ordered.check = 1 + max((phases[kernel] for kernel in faulty), default=-1)
-    _raise_to_check(ordered, before, {_writer(update, fused) for update in updates} if faulty else set())
+    _raise_to_check(ordered, before, {_writer(update, fused) for update in ordered.in_place} if faulty else set())
 
 
 def _raise_to_check(ordered: Ordered, before: dict[Kernel, dict[Kernel, list[Read]]], writers: set[Kernel]) -> None:
