@@ -10,7 +10,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import update_wrapper
 from itertools import count
-from types import MethodType
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 import numpy as np
@@ -18,6 +17,7 @@ import numpy as np
 from lamina.backends.registry import get_backend
 from lamina.backends.thread_state import STATE
 from lamina.compiler.hot_path import MISSED, HotPath, serves
+from lamina.compiler.inspectable import Inspectable, Method
 from lamina.compiler.signature import Arguments, Parts, difference, frozen, traced
 from lamina.compiler.specialisation import Specialisation
 from lamina.compiler.tracing.environment import Environment
@@ -54,7 +54,7 @@ class _Recent:
         self.revision = revision
 
 
-class CompiledFunction(Generic[P, R]):
+class CompiledFunction(Inspectable, Generic[P, R]):
     """What `lamina.compile` returns."""
 
     def __init__(self, function: Callable[P, R], static: frozenset[int | str]) -> None:
@@ -155,7 +155,7 @@ class CompiledFunction(Generic[P, R]):
             self._hot = (path, *alive[: _HOT - 1])
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        return self if instance is None else MethodType(self, instance)
+        return self if instance is None else Method(self, instance)
 
     def __repr__(self) -> str:
         return f"<compiled {getattr(self._function, '__qualname__', repr(self._function))}>"

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
+from lamina.compiler.codegen.clock import emit_clock
 from lamina.compiler.codegen.emitter import I8, I64, PTR, Emitter, Module, Value
 from lamina.compiler.codegen.expressions import ZERO, Body
 from lamina.compiler.codegen.loops import emit_loops
@@ -267,7 +268,7 @@ class _Caller:
         """Return where this thread adds up the ticks of kernel 0, 1, ..."""
         f = self.f
         base = f.load(PTR, f.at(f.arguments["table"], f.integer(Slot.PROFILE), PTR))
-        return f.at(base, f.mul(f.arguments["thread"], f.integer(len(self.schedule.ordered.kernels))), I64)
+        return f.at(base, f.mul(f.arguments["thread"], f.integer(tick_stride(len(self.schedule.ordered.kernels)))), I64)
 
     @contextmanager
     def _timed(self, call: _KernelCall) -> Iterator[None]:
@@ -275,11 +276,16 @@ class _Caller:
             yield
             return
         f = self.f
-        before = f.call("llvm.readcyclecounter", I64)
+        before = emit_clock(f, self.schedule.target)
         yield
         place = f.at(self.ticks, f.integer(self.schedule.ordered.kernels.index(call.kernel)), I64)
-        taken = f.binary("sub", f.call("llvm.readcyclecounter", I64), before)
+        taken = f.binary("sub", emit_clock(f, self.schedule.target), before)
         f.store(f.binary("add", f.load(I64, place), taken), place)
+
+
+def tick_stride(kernels: int) -> int:
+    """Return how many counts lie between those of one thread and those of the next: cache lines are not shared."""
+    return -(-kernels // 8) * 8
 
 
 def _emit_repeated(module: Module, schedule: Schedule) -> None:

@@ -1,0 +1,67 @@
+"""Numbers with units, and rows of text in columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_LONG = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+_LARGE = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+
+
+def duration(seconds: float) -> str:
+    """Return a time with three digits.
+
+    Examples
+    --------
+    >>> duration(0.0000123456), duration(2.5), duration(0.0)
+    ('12.3 µs', '2.50 s', '0 ns')
+    """
+    for unit, name in _LONG:
+        if seconds >= unit:
+            return f"{digits(seconds / unit)} {name}"
+    return f"{seconds * 1e9:.0f} ns"
+
+
+def size(number: float) -> str:
+    """Return bytes with three digits.
+
+    Examples
+    --------
+    >>> size(12), size(65536), size(1.5e9)
+    ('12 B', '65.5 kB', '1.50 GB')
+    """
+    for unit, name in _LARGE:
+        if number >= unit:
+            return f"{digits(number / unit)} {name}"
+    return f"{number:.0f} B"
+
+
+def digits(number: float) -> str:
+    """Return a number with three digits, or all those before the point.
+
+    Examples
+    --------
+    >>> digits(1.234), digits(12.34), digits(123.4), digits(12345.6)
+    ('1.23', '12.3', '123', '12346')
+    """
+    return f"{number:.{2 if number < 9.995 else 1 if number < 99.95 else 0}f}"
+
+
+def aligned(rows: Sequence[Sequence[str]], left: Sequence[int]) -> str:
+    """Return rows as text in columns; the numbers of those that begin at the left are given, the rest end at the right.
+
+    Examples
+    --------
+    >>> print(aligned([["one", "1"], ["eleven", "11"]], left=[0]))
+    one      1
+    eleven  11
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.ljust(width) if at in left else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
