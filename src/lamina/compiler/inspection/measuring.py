@@ -30,7 +30,7 @@ NDArray = npt.NDArray[Any]
 _BATCH = 1e-3
 """Seconds of runs in a row that are measured as one, before the inputs are what they were again: a step that is
 repeated for long leads to numbers, such as denormal ones, that no user's step computes with."""
-_KEPT = 4
+_KEPT = 10
 """The fastest batch of so many counts: whatever else the machine does makes runs slower, never faster."""
 _OUTPUTS = 1 << 18
 """Bytes of outputs up to which runs are made in a row; more would leave the caches that a single run's stay in."""

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 _MOST = 60
 """Bars of a picture; of more kernels, the slowest are shown."""
-_WIDTH, _HEIGHT, _MARGINS = 10.0, 0.27, 1.3  # inches: of the picture, of a bar, above and below the bars
-_NAME = 56
+_WIDTH, _HEIGHT, _MARGINS = 11.5, 0.27, 1.3  # inches: of the picture, of a bar, above and below the bars
+_NAME = 66
 """Letters of a kernel's name."""
 
 

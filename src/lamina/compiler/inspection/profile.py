@@ -79,7 +79,7 @@ class Profile:
     peak : float
         Floating-point operations that one core does in a second at most, in float32, by measurement.
     runs : int
-        How many the times are averages of: the fastest quarter of those made.
+        How many the times are averages of: the fastest tenth of those made.
     """
 
     name: str
