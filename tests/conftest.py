@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 
 # Before NumPy is loaded: the tests run side by side, and libraries that each use all cores would wait for one another.
 for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
+
+if "LAMINA_CACHE_DIR" not in os.environ:
+    # Compiled programs are kept from test to test, and nothing is left behind on the user's machine.
+    programs, owner = tempfile.mkdtemp(prefix="lamina-tests-"), os.getpid()
+    os.environ["LAMINA_CACHE_DIR"] = programs
+
+    @atexit.register
+    def remove_programs() -> None:
+        if os.getpid() == owner:  # not in a process that a test forked
+            shutil.rmtree(programs, ignore_errors=True)
+
 
 import pytest
 from hypothesis import settings

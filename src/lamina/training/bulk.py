@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lamina.backends.registry import CPU
+from lamina.errors import TracingError
 from lamina.functions.creation import arange, zeros
 from lamina.optim.optimizer import Optimizer
 from lamina.primitives.indexing import take
@@ -144,15 +145,13 @@ class BulkSteps:
         try:
             losses = program.repeat(steps, model, optimizer, loss, *samples)
         except Exception as error:
-            if self._forced:
-                raise
             return self._instead(error, start, size, order)
         if program is self._many:
             self._counted = (start + steps * size) % self._whole
             each = max(time.perf_counter() - began, 1e-9) / steps
             self._per_call = max(1, min(int(CALL_SECONDS / each), self._per_call * _GROWTH))
         if program.traces != traces and REVISION.number != revision and not self._forced:
-            self._give_up("they change a setting of the model or the optimiser", _LOOP)
+            self._give_up("A step changes a setting of the model or the optimiser", _LOOP)
         return Taken(losses.numpy().astype(np.float64).tolist(), size)
 
     # --- what cannot be compiled ---
@@ -164,23 +163,25 @@ class BulkSteps:
         model, optimizer, loss, _ = self._step
         stores = Environment([model, optimizer, loss]).stores
         for name, function in stores.items():
-            self._give_up(f"{function} stores {name!r}, which a compiled step would do once, not in every step", 4)
+            self._give_up(f"{function} stores {name!r}, and compiled it would do so once, not in every step", 4)
             return False
         return True
 
     def _instead(self, error: Exception, start: int, size: int, order: Tensor | None) -> Taken:
-        """Take the step that failed operation by operation, which raises what is wrong in it."""
+        """Take the step that failed operation by operation, which says best what is wrong in it."""
+        if self._forced and isinstance(error, TracingError):
+            raise error
         done = (int(self._position.value) - start) % self._whole if size == self._size else 0
         taken = self._take(start + done, size, order)
-        if done:
+        if done or self._forced:
             raise error
-        self._give_up(f"they cannot be compiled: {type(error).__name__}: {error}", _LOOP + 1)
+        self._give_up(f"A step cannot be compiled: {type(error).__name__}: {error}", _LOOP + 1)
         return taken
 
     def _give_up(self, reason: str, frames: int) -> None:
         self._given_up = True
         warnings.warn(
-            f"fit: steps run operation by operation, because {reason}. compile=False does so without this warning",
+            f"fit: steps run operation by operation, as compile=False does without this warning. {reason}",
             UserWarning,
             stacklevel=frames + 1,
         )
