@@ -32,6 +32,10 @@ _BATCH = 1e-3
 repeated for long leads to numbers, such as denormal ones, that no user's step computes with."""
 _KEPT = 10
 """The fastest batch of so many counts: whatever else the machine does makes runs slower, never faster."""
+_NOTHING = 0.005
+"""The part of a run up to which it does not matter that kernels are measured."""
+_LONG = 0.01
+"""Seconds of a run from which it does not matter whether threads were asleep before."""
 _OUTPUTS = 1 << 18
 """Bytes of outputs up to which runs are made in a row; more would leave the caches that a single run's stay in."""
 
@@ -39,8 +43,8 @@ _OUTPUTS = 1 << 18
 def measured(name: str, graph: Graph, labels: Sequence[str], inputs: Sequence[NDArray], seconds: float) -> Profile:
     """Run a traced graph again and again, and return where its time goes.
 
-    The program as it is and the one that measures its kernels run in turns: the first gives the time of a run, the
-    second how long each kernel takes of it.
+    A program that measures its kernels says how long each takes. Where that makes a difference to the whole, the
+    program as it is runs in turns with it, and gives the time of a run.
 
     Parameters
     ----------
@@ -79,7 +83,7 @@ def _timed(report: KernelReport, seconds: float, total: float, threads: int) -> 
 
 @dataclass(frozen=True)
 class _Batch:
-    """Seconds of a run, plain and measured, and ticks of each kernel in the second, thread by thread."""
+    """Seconds of a run, as it is and when it is measured, and ticks of each kernel, thread by thread."""
 
     plain: float
     measured: float
@@ -97,7 +101,7 @@ class _Bench:
             len(graph.outputs),
             fallback_of(made),
         )
-        self._programs = build(graph), inside
+        self._programs: tuple[NativeProgram, ...] = build(graph), inside
         # Fixed now, as the ticks have room for so many.
         self.threads = min(made.layout.threads, get_num_threads())
         for program in self._programs:
@@ -108,13 +112,17 @@ class _Bench:
         self._restored = [(inputs[each.input], inputs[each.input].copy()) for each in graph.updates]
         self._specs = [(value.shape, numpy_dtype(value.dtype)) for value in graph.outputs]
         self._inputs = inputs
+        self._wakes = True
         self.repeat, self.seconds_a_tick = 1, 0.0
 
     def batches(self, seconds: float) -> list[_Batch]:
         """Return measurements for so long, two at least."""
         self._make_room(1)
-        self._batch()
-        once = self._batch().measured
+        self._programs[1].run(1)
+        once = self._timed(self._programs[1])
+        self._wakes = once < _LONG
+        if self._kernels * clock().seconds < _NOTHING * once:
+            self._programs = self._programs[1:]
         outputs = sum(math.prod(shape) * dtype.itemsize for shape, dtype in self._specs)
         self._make_room(max(1, min(int(_BATCH / max(once, 1e-9)), _OUTPUTS // max(outputs, 1))))
         found: list[_Batch] = []
@@ -132,15 +140,17 @@ class _Bench:
                 program.table[place] = array.ctypes.data
 
     def _batch(self) -> _Batch:
-        plain, measured = (self._timed(program) for program in self._programs)
-        return _Batch(plain, measured, self._ticks[:, : self._kernels] / self.repeat)
+        # The last is the one that measures itself; it may be the only one.
+        times = [self._timed(program) for program in self._programs]
+        return _Batch(times[0], times[-1], self._ticks[:, : self._kernels] / self.repeat)
 
     def _timed(self, program: NativeProgram) -> float:
         """Return the seconds of a run, from where the inputs began."""
         for array, first in self._restored:
             np.copyto(array, first)
-        # Wakes the threads, and brings what was restored into the caches.
-        program.run(1)
+        if self._wakes:
+            # The threads, and what was restored: it comes into the caches.
+            program.run(1)
         self._ticks[:] = 0
         start = time.perf_counter()
         program.run(self.repeat)

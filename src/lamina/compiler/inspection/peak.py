@@ -38,9 +38,12 @@ class Clock:
     ----------
     inside : float
         Ticks that two readings in a row are apart, which is a part of every time measured.
+    seconds : float
+        How long the two readings take.
     """
 
     inside: float
+    seconds: float
     _read: Any
     _code: Loaded
 
@@ -62,9 +65,11 @@ def clock() -> Clock:
     code = _code(module)
     read, pairs = (ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(code.address(name)) for name in ("now", "pairs"))
     found = np.zeros(5, np.int64)
+    start = time.perf_counter()
     for at in range(found.size):
         pairs(found[at:].ctypes.data)
-    return Clock(float(np.median(found)) / _PAIRS, read, code)
+    seconds = (time.perf_counter() - start) / (found.size * _PAIRS)
+    return Clock(float(np.median(found)) / _PAIRS, seconds, read, code)
 
 
 def _emit_pairs(f: Emitter, total: Value) -> None:
