@@ -6,9 +6,10 @@ import math
 from contextlib import ExitStack
 from itertools import pairwise
 
-from lamina.compiler.codegen.emitter import Emitter, Value
+from lamina.compiler.codegen.emitter import I8, VOID, Emitter, Value
 from lamina.compiler.codegen.expressions import ZERO, Body, Step, element_type, nest, offset
-from lamina.compiler.codegen.matmul import Product, column_units, emit_product, scratch_bytes
+from lamina.compiler.codegen.matmul import Prefetch, Product, column_units, emit_product, scratch_bytes
+from lamina.compiler.schedule.accesses import Read, place_of, reads
 from lamina.compiler.schedule.kernels import MatrixProduct
 from lamina.compiler.schedule.order import Share
 from lamina.compiler.schedule.views import Shape, View, combined, contiguous
@@ -132,7 +133,46 @@ def _emit_one(
         _finish(Step(body, loops, None if shape[-1] == 1 else len(loops) - 1, value.type.lanes), body, value)
 
     a, b = pointers
-    emit_product(f, body.target, layout.product, a, b, rows[0], rows[1], scratch, epilogue, columns)
+    ahead = None if batch else _prefetch(body, layout)
+    emit_product(f, body.target, layout.product, a, b, rows[0], rows[1], scratch, epilogue, columns, ahead)
+
+
+def _prefetch(body: Body, layout: Layout) -> Prefetch | None:
+    """Return what asks for the memory that the epilogue reads and writes, if that is more than is in cache anyway.
+
+    A tile's rows lie far apart, so the processor does not see by itself what comes next.
+    """
+    kernel, product = body.kernel, layout.product
+    dims = len(kernel.dims)
+    written = [
+        Read(value, combined(place_of(kernel, value), contiguous(value.shape), 0, dims))
+        for value in kernel.computed
+        if value in body.pointers
+    ]
+    places = [each for each in (*reads(kernel, body.fused), *written) if _by_rows_and_columns(each, dims)]
+    size = sum(product.m * product.n * each.base.dtype.itemsize for each in places)
+    if product.k < LONG or size < body.target.l2 or len(layout.row_dims) != 1 or dims != 2:
+        return None
+    # A variable is read and written in one place.
+    by_pointer = {body.pointers[each.base].text: each for each in places}
+
+    def prefetch(f: Emitter, row: Value, column: Value, columns: int) -> None:
+        for each in by_pointer.values():
+            assert each.place is not None
+            start = f.at(body.pointers[each.base], offset(f, each.place, [row, column]), element_type(each.base))
+            for line in range(0, columns * each.base.dtype.itemsize, CACHE_LINE):
+                f.call("llvm.prefetch.p0", VOID, f.at(start, f.integer(line), I8), extra="i32 0, i32 3, i32 1")
+
+    return prefetch
+
+
+LONG = 64
+"""From how many terms of a sum on there is time for memory to arrive before it is finished."""
+CACHE_LINE = 64
+
+
+def _by_rows_and_columns(read: Read, dims: int) -> bool:
+    return read.place is not None and read.reach == 0 and dims == 2 and read.place[1] == 1 and read.place[0] != 0
 
 
 def _unravelled(f: Emitter, row: Value, dims: Shape) -> list[Value]:

@@ -6,7 +6,7 @@ from lamina.compiler.codegen.emitter import I8, Emitter, Value
 from lamina.compiler.codegen.matmul.column import emit_column
 from lamina.compiler.codegen.matmul.dots import emit_dots
 from lamina.compiler.codegen.matmul.plan import Column, Dots, Resident, Tiling, plan
-from lamina.compiler.codegen.matmul.product import Epilogue, Product
+from lamina.compiler.codegen.matmul.product import Epilogue, Prefetch, Product
 from lamina.compiler.codegen.matmul.resident import emit_resident, emit_zeros
 from lamina.compiler.codegen.matmul.tiled import Tiled, panel_bytes
 from lamina.compiler.target import Target
@@ -47,6 +47,7 @@ def emit_product(
     scratch: Value,
     epilogue: Epilogue,
     columns: tuple[Value, Value] | None = None,
+    prefetch: Prefetch | None = None,
 ) -> None:
     """Write the code that computes a part of C and hands each of its elements to the epilogue once.
 
@@ -68,6 +69,8 @@ def emit_product(
         Writes the code for what becomes of a row's element, or of several neighbours in a vector.
     columns : (Value, Value), optional
         The columns to compute, i64, at multiples of `column_units` or the end. All by default.
+    prefetch : Prefetch, optional
+        Is called for before a tile's sums, so that what its epilogue reads arrives meanwhile.
     """
     first, last = columns or (f.integer(0), f.integer(product.n))
     how = plan(product, target)
@@ -84,6 +87,8 @@ def emit_product(
             size_a, size_b, _ = panel_bytes(product, how)
             packed_b = f.at(scratch, f.integer(size_a), I8)
             edge = f.at(packed_b, f.integer(size_b), I8)
-            Tiled(f, target, product, how, a, b, begin, end, first, last, scratch, packed_b, edge, epilogue).write()
+            Tiled(
+                f, target, product, how, a, b, begin, end, first, last, scratch, packed_b, edge, epilogue, prefetch
+            ).write()
         else:
             emit_zeros(f, product, begin, end, first, last, epilogue)

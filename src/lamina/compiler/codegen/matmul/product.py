@@ -13,6 +13,9 @@ Epilogue = Callable[[Emitter, Value, Value, Value], None]
 """Writes code for ``(emitter, row, first column, value)``: the value is an element of the result, or a vector of
 consecutive columns. It may be called for code in a loop, so row and column are values of the running program."""
 
+Prefetch = Callable[[Emitter, Value, Value, int], None]
+"""Writes code for ``(emitter, row, first column, columns)`` that asks for what the epilogue will read there."""
+
 
 @dataclass(frozen=True)
 class Product:

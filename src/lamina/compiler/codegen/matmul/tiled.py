@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from lamina.compiler.codegen.emitter import Emitter, Value
 from lamina.compiler.codegen.matmul.packing import Panel, fill, fill_partly
 from lamina.compiler.codegen.matmul.plan import TAIL, Tiling
-from lamina.compiler.codegen.matmul.product import Epilogue, Product
+from lamina.compiler.codegen.matmul.product import Epilogue, Prefetch, Product
 from lamina.compiler.codegen.matmul.tiles import Drain, Operand, accumulate, keep
 from lamina.compiler.target import Target
 
@@ -53,6 +53,7 @@ class Tiled:
     packed_b: Value
     edge: Value
     epilogue: Epilogue
+    prefetch: Prefetch | None = None
 
     def write(self) -> None:
         """Write all of it."""
@@ -135,6 +136,9 @@ class Tiled:
             row = f.get(current)
             left = f.sub(end, row)
             loop.leave_unless(f.icmp("sgt", left, f.integer(0)))
+            if self.prefetch is not None:
+                with f.loop(row, f.add(row, f.intrinsic("smin", left, f.integer(plan.rows)))) as ahead:
+                    self.prefetch(f, ahead, column, width)
             if plan.rows > low:
                 with f.when(f.icmp("sge", left, f.integer(plan.rows))):
                     a, offsets = self._a_tile(begin, row, [f.integer(r) for r in range(plan.rows)])
