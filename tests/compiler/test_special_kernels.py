@@ -331,7 +331,11 @@ def example(op: str, name: str) -> tuple[list[Any], dict[str, Any]]:
 
 
 EXAMPLES = [
-    (op, name) for op in SPECIAL for name in DTYPES if name != "bool" and (op != "random_bits" or name == "int8")
+    (op, name)
+    for op in SPECIAL
+    if op in TABLE
+    for name in DTYPES
+    if name != "bool" and (op != "random_bits" or name == "int8")
 ]
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from lamina.compiler.graph.ir import Value
-from lamina.compiler.schedule.accesses import Read, expressions
+from lamina.compiler.schedule.accesses import expressions, reads
 from lamina.compiler.schedule.fusion import Fused
 from lamina.compiler.schedule.kernels import Kernel, MatrixProduct, Special
 from lamina.compiler.target import Target
@@ -30,7 +30,7 @@ def traffic(kernel: Kernel, fused: Fused) -> float:
         assert kernel.value is not None
         values = {*kernel.value.operands, *kernel.results}
     else:
-        values |= {each.base for each in expressions(kernel, fused) if isinstance(each, Read)}
+        values |= {each.base for each in reads(kernel, fused)}
     return float(sum(math.prod(each.shape) * each.dtype.itemsize for each in values))
 
 
