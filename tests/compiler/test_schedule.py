@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def kernels_of(function: Callable[..., object], *arguments: la.Tensor) -> list[K
 
 def network_step(sizes: tuple[int, ...], loss: Callable[..., la.Tensor]) -> Callable[..., la.Tensor]:
     layers: list[nn.Module] = []
-    for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+    for inputs, outputs in pairwise(sizes):
         layers += [nn.Linear(inputs, outputs), nn.ReLU()]
     model = nn.Sequential(*layers[:-1])
     optimizer = optim.Adam(model.parameters())
