@@ -138,6 +138,21 @@ def test_repeating_inside_a_compiled_function_is_part_of_it():
     assert n.item() == 4
 
 
+def test_methods_are_repeated_on_their_object():
+    class Doubling:
+        def __init__(self):
+            self.n = la.variable(1.0, trainable=False)
+
+        @la.compile
+        def double(self, by):
+            self.n.assign(self.n * by)
+            return self.n.value
+
+    one, other = Doubling(), Doubling()
+    assert one.double.repeat(3, la.asarray(2.0)).tolist() == [2.0, 4.0, 8.0]
+    assert other.n.item() == 1.0
+
+
 def test_a_held_value_is_not_written_over():
     count, n = counter()
     before = n.value

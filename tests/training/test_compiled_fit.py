@@ -243,6 +243,7 @@ def test_long_trainings_are_compiled_and_short_ones_are_not(epochs, compiled, ea
 
 def test_the_smaller_last_batch_is_compiled_where_it_comes_often(monkeypatch, eager_steps):
     monkeypatch.setattr(bulk, "PAYS", 30.0)
+    monkeypatch.setattr(bulk, "LAST_PAYS", 30.0)
     trained("auto", epochs=20, batch_size=8)
     assert eager_steps == [8, *[4] * 20]
     eager_steps.clear()
@@ -304,6 +305,20 @@ def test_what_a_layer_counts_is_counted_in_every_step(monkeypatch):
     with pytest.warns(UserWarning, match="changes a setting of the model"):
         fit(model, (INPUTS, VALUES), loss=nn.mse_loss, epochs=2, batch_size=4, progress=False)
     assert model.calls == 2 * 13
+
+
+def test_settings_that_never_stay_are_not_compiled_again_without_end(monkeypatch):
+    monkeypatch.setattr(bulk, "PAYS", 1.0)
+
+    class Cycle(Callback):
+        def on_epoch_begin(self, state):
+            state.optimizer.param_groups[0]["momentum"] = 0.9 - 0.01 * state.epoch
+
+    options = {"optimizer": partial(optim.SGD, lr=0.05, momentum=0.9), "epochs": 12, "callbacks": [Cycle()]}
+    with pytest.warns(UserWarning, match="change again and again"):
+        found = trained("auto", **options)
+    expected = trained(False, **options)
+    np.testing.assert_allclose(found[0]["loss"], expected[0]["loss"], rtol=1e-4)
 
 
 def test_on_other_devices_steps_are_not_compiled(monkeypatch):

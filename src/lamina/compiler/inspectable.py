@@ -175,6 +175,10 @@ class Method(partial[Any]):
     # A compiled function that was taken from an object, and is called with it; described as the function is.
     __doc__ = property(lambda self: self.func.__doc__)
 
+    def repeat(self, times: int, /, *args: Any, **kwargs: Any) -> Any:
+        # The object comes behind the number of calls.
+        return self.func.repeat(times, *self.args, *args, **kwargs)  # type: ignore[attr-defined]
+
     def __getattr__(self, name: str) -> Any:
         # A signature is that of a partial function, without the object.
         if name == "__wrapped__":

@@ -29,6 +29,9 @@ PAYS = 1000.0
 
 Compiling takes as long as several hundred small steps operation by operation, and saves most of each.
 """
+LAST_PAYS = 250.0
+"""The same for the smaller last batch of an epoch: what compiles is loaded by then, and what runs between two native
+calls keeps the next from working in place."""
 CALL_SECONDS = 0.03
 """How long a native call is to take: between two Ctrl-C is noticed and the progress shown."""
 
@@ -36,6 +39,8 @@ _WEIGHTY = 5e6
 """Samples in a batch times parameters that weigh as much as the operations of a step themselves."""
 _GROWTH = 8
 """How many times more steps a call may take than the one before."""
+_TRACES = 7
+"""Traces of one step after which what changes in between is taken to go on changing."""
 _LOOP = 6
 """Frames from a step back to the call of `lamina.fit`, whose line a warning names."""
 
@@ -74,7 +79,7 @@ class BulkSteps:
         self._counted = 0  # what the position holds, known without looking
         self._many = self._compiled(self._batch)
         # The last batch of an epoch, if it is smaller, comes once an epoch: often enough, or not.
-        often = forced or epochs * weight(step.model, self._rest) >= PAYS
+        often = forced or epochs * weight(step.model, self._rest) >= LAST_PAYS
         self._last = self._compiled(self._remainder) if self._rest and often else None
         self._started = self._given_up = False
         self._per_call = 1
@@ -150,8 +155,11 @@ class BulkSteps:
             self._counted = (start + steps * size) % self._whole
             each = max(time.perf_counter() - began, 1e-9) / steps
             self._per_call = max(1, min(int(CALL_SECONDS / each), self._per_call * _GROWTH))
-        if program.traces != traces and REVISION.number != revision and not self._forced:
-            self._give_up("A step changes a setting of the model or the optimiser", _LOOP)
+        if program.traces != traces and not self._forced:
+            if REVISION.number != revision:
+                self._give_up("A step changes a setting of the model or the optimiser", _LOOP)
+            elif program.traces == _TRACES:
+                self._give_up("Settings of the model or the optimiser change again and again", _LOOP)
         return Taken(losses.numpy().astype(np.float64).tolist(), size)
 
     # --- what cannot be compiled ---
