@@ -85,8 +85,9 @@ def _blocks(fused: Fused, ordered: Ordered, memory: Memory, alone: bool) -> list
         block.last = max(block.last, time[kernel])
 
     for kernel in ordered.kernels:
-        for read in ordered.reads[kernel]:
-            use(read.base, kernel)
+        # In an order that does not differ from run to run, so that the same graph gives the same program.
+        for base in sorted({read.base for read in ordered.reads[kernel]}, key=lambda each: each.number):
+            use(base, kernel)
         if isinstance(kernel, Special):
             for result in kernel.results:
                 use(result, kernel)
