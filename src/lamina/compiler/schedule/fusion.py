@@ -406,22 +406,31 @@ class Fusion:
         leaves = list(self._leaves(value, range(len(space))))
         kernels = {kernel for kernel, _ in leaves}
         ill = {kernel for kernel, fits in leaves if not fits}
+        able = [kernel for kernel in kernels - ill if self._takes(kernel, space)]
+        depth = self._depths(able) if len(able) > 1 else {}
         # The one that waits longest anyway: another would be held up.
-        for kernel in sorted(kernels - ill, key=self._depth, reverse=True):
-            if kernel.space != space or isinstance(kernel, Special) or getattr(kernel, "into", None) is not None:
-                continue
+        for kernel in sorted(able, key=lambda each: (depth.get(each, 0), self.numbers[each]), reverse=True):
             if not any(other is not kernel and self._leads(kernel, other) for other in kernels):
                 return kernel
         return self._sibling(space, kernels)
 
-    def _depth(self, kernel: Kernel) -> tuple[int, int]:
-        """Return how many kernels in a row come before one, and its number."""
-        reached, depth = {kernel}, 0
-        while True:
-            reached = {needed for each in reached for needed in self.needs[each]}
-            if not reached:
-                return depth, self.numbers[kernel]
-            depth += 1
+    def _takes(self, kernel: Kernel, space: tuple[int, ...]) -> bool:
+        """Tell whether further values can be computed in a kernel's loops."""
+        return kernel.space == space and not isinstance(kernel, Special) and getattr(kernel, "into", None) is None
+
+    def _depths(self, kernels: list[Kernel]) -> dict[Kernel, int]:
+        """Return how many kernels in a row come before each of these, and before those that they wait for."""
+        depth: dict[Kernel, int] = {}
+        waiting = list(kernels)
+        while waiting:
+            kernel = waiting[-1]
+            unknown = [needed for needed in self.needs[kernel] if needed not in depth]
+            if unknown and kernel not in depth:
+                waiting += unknown
+                continue
+            waiting.pop()
+            depth[kernel] = max((depth[needed] + 1 for needed in self.needs[kernel]), default=0)
+        return depth
 
     def _sibling(self, space: tuple[int, ...], leaves: set[Kernel]) -> Kernel | None:
         """Return loops of the same lengths that already wait for what a value waits for."""
