@@ -44,6 +44,7 @@ def check(
     batch = [each for each in batch if repeat == 1 or each.kind != "whole"]
     given = [array for each in batch for array in each.inputs]
     compiled = CompiledGraph(joined([each.graph for each in batch]), target)
+    assert compiled.lowered.layout.threads >= max(threads)
     wanted = [interpreted(each.graph, each.inputs, repeat) for each in batch]
     for number in threads:
         with num_threads(number):

@@ -1,0 +1,139 @@
+"""Programs that fail on their values: the error of eager code, and nothing changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lamina as la
+from lamina import nn
+from lamina.compiler import lowering
+from lamina.compiler.runtime.threads import num_threads
+
+Loss = Callable[[Any, Any, Any, Any], la.Tensor]
+
+GOOD = {"indices": np.asarray([0, 3, 1, 2, 1]), "powers": np.asarray([1, 2, 0, 3, 1]), "matrix": np.eye(3) * 2.0}
+SINGULAR, TOO_FAR = np.zeros((3, 3)), np.asarray([0, 3, 1, 9, 1])
+BELOW, NEGATIVE = np.asarray([0, -7, 1, 1, 1]), np.asarray([1, 2, -1, 3, 1])
+
+
+def along(x: la.Tensor, indices: la.Tensor) -> la.Tensor:
+    return la.take_along_axis(x, la.broadcast_to(indices.reshape(5, 1), (5, 4)), axis=0)
+
+
+FAULTS: dict[str, tuple[Loss, str, Any]] = {
+    "rows": (lambda x, i, e, m: (la.take(x, i, axis=0) ** 2).sum(), "indices", TOO_FAR),
+    "columns": (lambda x, i, e, m: la.take(x, i, axis=1).sum(), "indices", TOO_FAR),
+    "below": (lambda x, i, e, m: la.take(x, i, axis=0).sum(), "indices", BELOW),
+    "along an axis": (lambda x, i, e, m: along(x, i).sum(), "indices", TOO_FAR),
+    "label": (lambda x, i, e, m: nn.cross_entropy(x, i), "indices", TOO_FAR),
+    "negative power": (
+        lambda x, i, e, m: la.astype(la.arange(5) ** e, la.float64).sum() * x.sum(), "powers", NEGATIVE,
+    ),
+    "inverse": (lambda x, i, e, m: la.linalg.inv(m).sum() * x.sum(), "matrix", SINGULAR),
+    "solve": (lambda x, i, e, m: la.linalg.solve(m, x[:3]).sum(), "matrix", SINGULAR),
+    "cholesky": (lambda x, i, e, m: la.linalg.cholesky(m).sum() * x.sum(), "matrix", SINGULAR),
+}  # fmt: skip
+
+
+class Training:
+    """A step that updates what it reads, before and after it may fail."""
+
+    def __init__(self, loss: Loss) -> None:
+        generator = np.random.default_rng(0)
+        self.loss = loss
+        self.x = la.asarray(generator.normal(size=(5, 4)))
+        self.weight = la.variable(generator.normal(size=(4, 4)))
+        self.bias = la.variable(generator.normal(size=(5, 4)))
+        self.count = la.variable(np.asarray(0))
+
+    @property
+    def variables(self) -> tuple[la.Variable, ...]:
+        return self.weight, self.bias, self.count
+
+    def step(self, x: la.Tensor, indices: la.Tensor, powers: la.Tensor, matrix: la.Tensor) -> la.Tensor:
+        self.count.assign(self.count + 1)
+        hidden = x @ self.weight
+        loss = self.loss(hidden + self.bias, indices, powers, matrix)
+        gradients = loss.backward()
+        self.bias.assign(self.bias + hidden)
+        self.weight.assign((self.weight - 0.1 * gradients[self.weight]).T)
+        return loss
+
+    def values(self) -> list[Any]:
+        return [each.numpy().copy() for each in self.variables]
+
+    def restore(self, values: list[Any]) -> None:
+        for variable, value in zip(self.variables, values, strict=True):
+            variable.assign(value)
+
+    def arguments(self, **other: Any) -> list[la.Tensor]:
+        return [self.x, *map(la.asarray, {**GOOD, **other}.values())]
+
+
+@pytest.fixture
+def many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs are written for several threads, however small they are."""
+    monkeypatch.setattr(lowering, "WORTH_A_THREAD", 1.0)
+
+
+@pytest.mark.usefixtures("many_threads")
+@pytest.mark.parametrize("threads", [1, 2, 3, 7])
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_step_that_fails_raises_what_eager_code_raises_and_changes_nothing(name: str, threads: int) -> None:
+    loss, which, wrong = FAULTS[name]
+    training = Training(loss)
+    before = training.values()
+    expected = training.step(*training.arguments()).numpy()
+    after = training.values()
+    with pytest.raises(la.LaminaError) as eager:
+        training.step(*training.arguments(**{which: wrong}))
+    step = la.compile(training.step)
+    with num_threads(threads):
+        for _ in range(2):
+            training.restore(before)
+            np.testing.assert_allclose(step(*training.arguments()).numpy(), expected, rtol=1e-12)
+            for variable, value in zip(training.variables, after, strict=True):
+                np.testing.assert_allclose(variable.numpy(), value, rtol=1e-12, atol=1e-12)
+            left = training.values()
+            with pytest.raises(type(eager.value)) as compiled:
+                step(*training.arguments(**{which: wrong}))
+            assert type(compiled.value) is type(eager.value)
+            assert all(a.tobytes() == b.tobytes() for a, b in zip(training.values(), left, strict=True))
+
+
+@pytest.mark.usefixtures("many_threads")
+def test_an_index_that_the_program_computes_itself_may_be_wrong_too() -> None:
+    place = la.variable(np.asarray([0, 1, 2]))
+    table = la.variable(np.arange(4.0))
+
+    @la.compile
+    def move() -> la.Tensor:
+        place.assign(place + 1)
+        found = la.take(table.value, place.value, axis=0)
+        table.assign(table * 2.0)
+        return found
+
+    assert move().numpy().tolist() == [1.0, 2.0, 3.0]
+    for _ in range(2):
+        with num_threads(2), pytest.raises(la.LaminaError):
+            move()
+        assert place.numpy().tolist() == [1, 2, 3]
+        assert table.numpy().tolist() == [0.0, 2.0, 4.0, 6.0]
+
+
+def test_a_program_that_needs_more_memory_than_there_is_says_so() -> None:
+    total = la.variable(np.asarray(1.0))
+
+    @la.compile
+    def large(x: la.Tensor) -> la.Tensor:
+        total.assign(total + 1.0)
+        return la.cumulative_sum(la.broadcast_to(x, (1 << 22, 1 << 22)) + total, axis=0).sum()
+
+    for _ in range(2):
+        with pytest.raises((MemoryError, la.BackendError)):
+            large(la.ones(1 << 22))
+        assert total.numpy() == 1.0
