@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.contender import Kernel, load
-from benchmarks.processes import Server, environment
+from benchmarks.processes import Server, as_installed, environment
 from benchmarks.results import Measured, Results, Start
 from benchmarks.starts import first_and_second, import_times
 from benchmarks.workloads import WORKLOADS, Workload
@@ -79,6 +79,7 @@ def compare(plan: Plan, say: Callable[[str], object]) -> Results:
     with TemporaryDirectory() as folder:
         caches = Path(folder)
         if plan.starts:
+            as_installed()
             say("imports")
             _measure_imports(plan, results, present, environment(plan.threads, caches))
         peak = Server("benchmarks.peak", variables=environment(plan.threads, caches))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import compileall
+import importlib.util
 import json
 import os
 import subprocess
@@ -21,12 +23,27 @@ THREAD_VARIABLES = (
 )
 
 
+_LEFT_OUT = (
+    "JAX_COMPILATION_CACHE_DIR",
+    "LAMINA_CACHE",
+    "LAMINA_CACHE_SIZE",
+    "PYTHONDONTWRITEBYTECODE",  # what is installed has been compiled to bytecode by its installer
+)
+
+
+def as_installed() -> None:
+    """Compile Lamina to bytecode, as an installer does: a checkout may never have been imported."""
+    found = importlib.util.find_spec("lamina")
+    for folder in (found and found.submodule_search_locations) or ():
+        compileall.compile_dir(folder, quiet=2)
+
+
 def environment(threads: int, caches: Path) -> dict[str, str]:
     """Return the variables of a contender's process: its number of threads, and where compiled code is kept.
 
     Where code is kept by default (Lamina, torch.compile) it is kept, in an own folder; JAX keeps none by default.
     """
-    kept = {name: value for name, value in os.environ.items() if name != "JAX_COMPILATION_CACHE_DIR"}
+    kept = {name: value for name, value in os.environ.items() if name not in _LEFT_OUT}
     return {
         **kept,
         **dict.fromkeys(THREAD_VARIABLES, str(threads)),
