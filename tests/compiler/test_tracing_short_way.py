@@ -11,7 +11,7 @@ import pytest
 
 import lamina as la
 from lamina import nn, optim
-from lamina.compiler import guard
+from lamina.compiler import layout
 from lamina.compiler.hot_path import MISSED
 
 pytestmark = pytest.mark.usefixtures("by_pointers")
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("by_pointers")
 
 @pytest.fixture(autouse=True)
 def machine_with_a_guard() -> None:
-    if guard.offsets() is None:
+    if layout.offsets() is None:
         pytest.skip("this interpreter keeps its objects elsewhere")
 
 
@@ -169,7 +169,7 @@ def test_calls_keep_nothing_of_their_arguments() -> None:
 
 
 def test_without_it_calls_go_the_long_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "offsets", lambda: None)
+    monkeypatch.setattr(layout, "offsets", lambda: None)
     w, step = stepping()
     for _ in range(3):
         step(la.ones(2))
@@ -196,4 +196,4 @@ def test_a_failed_call_changes_nothing() -> None:
 def test_missing_is_told_from_every_result() -> None:
     f = la.compile(lambda x: None)
     assert [f(la.ones(1)) for _ in range(3)] == [None] * 3
-    assert f._hot[0].call((la.ones(2),)) is MISSED
+    assert f._calls[0]((la.ones(2),)) is MISSED

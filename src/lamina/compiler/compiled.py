@@ -16,6 +16,7 @@ import numpy as np
 
 from lamina.backends.registry import get_backend
 from lamina.backends.thread_state import STATE
+from lamina.compiler.arguments import Given
 from lamina.compiler.hot_path import MISSED, HotPath, serves
 from lamina.compiler.inspectable import Inspectable, Method
 from lamina.compiler.signature import Arguments, Parts, difference, frozen, traced
@@ -64,7 +65,10 @@ class CompiledFunction(Inspectable, Generic[P, R]):
         self._function = function
         self._static = static
         self._names = _parameter_names(function)
-        self._hot: tuple[HotPath, ...] = ()
+        # Without and with arguments by name, and what is called of them.
+        self._hot: tuple[tuple[HotPath, ...], tuple[HotPath, ...]] = (), ()
+        self._calls: tuple[Callable[[tuple[Any, ...]], Any], ...] = ()
+        self._calls_by_name: tuple[Callable[[tuple[Any, ...]], Any], ...] = ()
         self._recent: dict[Any, _Recent] = {}
         self._traces: OrderedDict[Parts, Specialisation] = OrderedDict()
         self._traced = 0
@@ -72,19 +76,31 @@ class CompiledFunction(Inspectable, Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function."""
-        if STATE.tracer is not None:
-            return self._function(*args, **kwargs)
-        if not kwargs:
-            for path in self._hot:
-                result = path.call(args)
+        if kwargs:
+            given: tuple[Any, ...] = (*args, kwargs)
+            for call in self._calls_by_name:
+                result = call(given)
                 if result is not MISSED:
                     return result  # type: ignore[no-any-return]
+        else:
+            for call in self._calls:
+                result = call(args)
+                if result is not MISSED:
+                    return result  # type: ignore[no-any-return]
+        return self._long_way(args, kwargs)
+
+    def _long_way(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
+        if STATE.tracer is not None:
+            return self._function(*args, **kwargs)
         arguments = Arguments(args, kwargs, self._static)
-        found = self._specialised(args, kwargs, arguments)
-        result = found.specialisation(arguments.leaves)
-        if not kwargs and not self._static:
-            self._shorten(found, args)
-        return result  # type: ignore[no-any-return]
+        found, seen = self._specialised(args, kwargs, arguments)
+        # What is called once is not worth a short way.
+        path = self._shortened(found, args, kwargs) if seen else None
+        if path is not None:
+            result = path.call((*args, kwargs) if kwargs else args)
+            if result is not MISSED:
+                return result  # type: ignore[no-any-return]
+        return found.specialisation(arguments.leaves)  # type: ignore[no-any-return]
 
     def repeat(self, times: int, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function many times in a row with the same arguments, as one native call.
@@ -128,31 +144,44 @@ class CompiledFunction(Inspectable, Generic[P, R]):
         times = _count(times)
         if STATE.tracer is not None:
             return _stacked([self._function(*args, **kwargs) for _ in range(times)])  # type: ignore[no-any-return]
-        if not kwargs:
-            for path in self._hot:
-                result = path.repeat(times, args)
-                if result is not MISSED:
-                    return result  # type: ignore[no-any-return]
+        given = (*args, kwargs) if kwargs else args
+        for path in self._hot[bool(kwargs)]:
+            result = path.repeat(times, given)
+            if result is not MISSED:
+                return result  # type: ignore[no-any-return]
+        return self._repeat_the_long_way(times, args, kwargs)
+
+    def _repeat_the_long_way(self, times: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
         arguments = Arguments(args, kwargs, self._static)
-        found = self._specialised(args, kwargs, arguments)
+        found, seen = self._specialised(args, kwargs, arguments)
         if not found.specialisation.repeats:
-            return _stacked([self(*args, **kwargs) for _ in range(times)])  # type: ignore[no-any-return]
-        result = found.specialisation(arguments.leaves, times)
-        if not kwargs and not self._static:
-            self._shorten(found, args)
-        return result  # type: ignore[no-any-return]
+            call: Any = self
+            return _stacked([call(*args, **kwargs) for _ in range(times)])  # type: ignore[no-any-return]
+        if seen:
+            self._shortened(found, args, kwargs)
+        return found.specialisation(arguments.leaves, times)  # type: ignore[no-any-return]
 
     @property
     def traces(self) -> int:
         """How often the function has been traced."""
         return self._traced
 
-    def _shorten(self, found: _Recent, args: tuple[Any, ...]) -> None:
-        """Let the next call like this one go the short way."""
-        alive = [each for each in self._hot if each.alive()]
-        if serves(found.specialisation, args) and not any(each.is_for(found.environment, args) for each in alive):
-            path = HotPath(found.specialisation, found.environment, found.revision, args)
-            self._hot = (path, *alive[: _HOT - 1])
+    def _shortened(self, found: _Recent, args: tuple[Any, ...], kwargs: dict[str, Any]) -> HotPath | None:
+        """Return a new short way for this call and the next like it; None where there is one, or cannot be any."""
+        given = Given(args, kwargs, self._static)
+        if not serves(found.specialisation, found.environment, given):
+            return None
+        alive = [each for each in self._hot[bool(kwargs)] if each.alive()]
+        if any(each.is_for(found.environment, given) for each in alive):
+            return None
+        path = HotPath(found.specialisation, found.environment, found.revision, given)
+        paths = (path, *alive[: _HOT - 1])
+        calls = tuple(each.call for each in paths)
+        if kwargs:
+            self._hot, self._calls_by_name = (self._hot[0], paths), calls
+        else:
+            self._hot, self._calls = (paths, self._hot[1]), calls
+        return path
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else Method(self, instance)
@@ -162,8 +191,8 @@ class CompiledFunction(Inspectable, Generic[P, R]):
 
     # --- which trace ---
 
-    def _specialised(self, args: tuple[Any, ...], kwargs: dict[str, Any], arguments: Arguments) -> _Recent:
-        """Return the specialisation for a call; traced now if there is none."""
+    def _specialised(self, args: tuple[Any, ...], kwargs: dict[str, Any], arguments: Arguments) -> tuple[_Recent, bool]:
+        """Return the specialisation for a call, traced now if there is none, and whether a call before had it."""
         key = arguments.parts, STATE.recording, default_generator()
         found = self._recent.get(key)
         if (
@@ -172,7 +201,7 @@ class CompiledFunction(Inspectable, Generic[P, R]):
             and found.environment.unchanged()
             and found.specialisation.fits()
         ):
-            return found
+            return found, True
         with self._lock:
             revision = REVISION.number
             environment = Environment([self._function, *arguments.objects])
@@ -188,7 +217,7 @@ class CompiledFunction(Inspectable, Generic[P, R]):
             if len(self._recent) >= _KEPT:
                 self._recent.clear()
             found = self._recent[key] = _Recent(specialisation, environment, revision)
-            return found
+            return found, False
 
     def _note(self, parts: Parts) -> None:
         self._traced += 1
@@ -199,7 +228,7 @@ class CompiledFunction(Inspectable, Generic[P, R]):
                 f"because of {difference(self._traces, parts, self._names)}. Pass numbers that vary as tensors, with "
                 "la.asarray(x), and keep shapes equal",
                 RetraceWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
     def _trace(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Trace:

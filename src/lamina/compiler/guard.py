@@ -1,282 +1,182 @@
-"""The checks before a call in machine code, for in Python they would take longer than a small step.
+"""A call in machine code: the checks, the results, the program; in Python they would take longer than a small step.
 
-What is looked at are a few words of objects of CPython and NumPy: of each argument its class, whether it is tracked,
-and its array's type and shape; of the function's closure, what it leads to; of each variable which array it holds,
-and by its counts of references whether anybody else holds it too. The addresses of the memory go straight into the
-program's table of pointers. Where the words lie is found out on objects made for that; on an interpreter that keeps
-them elsewhere there is no guard, and the checks are those of `lamina.compiler.specialisation`.
+It looks whether names lead to what they led to, makes the results, checks arguments and variables
+(`lamina.compiler.checks`), and runs the program on their memory. It is a function of CPython's own kind, so that a
+call of it costs no more than one of `id`.
+
+Whatever may run other code of Python comes first: looking up names and making objects. From the first look at an
+argument to the end of the program nothing else happens in this process that holds the interpreter lock.
 """
 
 from __future__ import annotations
 
 import ctypes
-import sys
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
-from enum import IntEnum
 from functools import cache
-from types import CellType
 from typing import Any
 
-import numpy as np
-
-from lamina.autodiff.node import Leaf
-from lamina.backends.registry import CPU
-from lamina.compiler.codegen.emitter import I8, I32, I64, PTR, Emitter, Module, Type, Value
+from lamina.compiler.checks import NULL, Writer, at, emit_check, word_of
+from lamina.compiler.codegen.emitter import I1, I32, I64, PTR, VOID, Module, Value
+from lamina.compiler.layout import DATA, Holder, Offsets, offsets
+from lamina.compiler.plan import ARRAYS, ATTRIBUTE, CALLED, ITEM, ONE_TENSOR, Name, Output, Plan
 from lamina.compiler.runtime.cache import Entry, program
-from lamina.compiler.runtime.native import Loaded, assemble
+from lamina.compiler.runtime.native import assemble
 from lamina.compiler.target import host
-from lamina.tensor import Tensor, Variable
-from lamina.watched import REVISION
-
-_WORD = 8
-_C_CONTIGUOUS, _OWNS_DATA, _ALIGNED, _WRITEABLE = 0x1, 0x4, 0x100, 0x400
-
-# Of NumPy's arrays, in bytes; part of its binary interface, and checked all the same.
-_DATA, _NDIM, _SHAPE, _DTYPE, _FLAGS = 16, 24, 32, 56, 64
 
 
-READ = _C_CONTIGUOUS | _ALIGNED
-WRITTEN = READ | _OWNS_DATA | _WRITEABLE
-"""Flags that the array of a variable has that is only read, or also written to."""
+class _MethodDef(ctypes.Structure):
+    _fields_ = [
+        ("name", ctypes.c_char_p),
+        ("address", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("doc", ctypes.c_char_p),
+    ]
 
 
-class Plan(IntEnum):
-    """The words of a plan."""
-
-    PASSED = 0
-    ARGUMENTS = 1
-    ARGUMENT_RECORDS = 2
-    VARIABLES = 3
-    VARIABLE_RECORDS = 4
-    OUTPUTS = 5
-    INPUT_TABLE = 6
-    OUTPUT_TABLE = 7
-    BACKEND = 8
-    NONE = 9
-    ARRAY = 10
-    WATCHED = 11
-    WATCHED_RECORDS = 12
-    WORDS = 13
+_ONE_ARGUMENT = 0x8  # METH_O
 
 
-class Argument(IntEnum):
-    """The words that say what an argument must be."""
+def builtin(words: Any, held: Any) -> Callable[[tuple[Any, ...]], Any]:
+    """Return a function of a tuple of arguments that does what a plan says.
 
-    KIND = 0
-    OBJECT = 1
-    PLACE = 2
-    DTYPE = 3
-    NDIM = 4
-    SHAPE = 5
-    WORDS = 6
+    It returns the results, or the object under ``MISSED`` where anything is not as the plan has it.
 
-
-SAME, TENSOR, ARRAY = range(3)
-"""Kinds of arguments: this very object, a tensor that is not tracked, an array of NumPy's."""
-
-
-class Cell(IntEnum):
-    """The words that say how a variable must be."""
-
-    OBJECT = 0
-    FIRST = 1
-    PLACE = 2
-    FLAGS = 3
-    ARRAY_COUNT = 4
-    VALUE_COUNT = 5
-    WORDS = 6
-
-
-@dataclass(frozen=True)
-class Offsets:
-    """Where CPython keeps what is read, in bytes from the start of an object."""
-
-    kind: int
-    items: int
-    tensor_data: int
-    tensor_backend: int
-    tensor_node: int
-    variable_value: int
-    cell: int
-    revision: int
+    Parameters
+    ----------
+    words : array of int64
+        The plan.
+    held : object
+        What all its addresses lead to.
+    """
+    method = _method()
+    make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
+    holder = Holder(words, (held, method))
+    return make(("PyCFunction_NewEx", ctypes.pythonapi))(ctypes.addressof(method[0]), holder, None)  # type: ignore[no-any-return]
 
 
 @cache
-def offsets() -> Offsets | None:
-    """Return where the words lie, or None where they are not where they are expected."""
-    if sys.implementation.name != "cpython" or not getattr(sys, "_is_gil_enabled", lambda: True)():
-        return None
-    if sys.byteorder != "little" or ctypes.sizeof(ctypes.c_void_p) != _WORD:
-        return None
-    array, node = np.zeros((3, 5), np.float32), Leaf()
-    tensor = Tensor(array, CPU, node)
-    variable = Variable(Tensor(array, CPU))
-    marks = object(), object()
-    found = Offsets(
-        kind=_find(tensor, type(tensor)),
-        items=_find(marks, marks[0]),
-        tensor_data=_find(tensor, array),
-        tensor_backend=_find(tensor, CPU),
-        tensor_node=_find(tensor, node),
-        variable_value=_find(variable, variable._value),
-        cell=_find(CellType(marks), marks),
-        revision=_find(REVISION, REVISION.number),
-    )
-    places = astuple(found)[1:]
-    if found.kind != _WORD or min(places) < 2 * _WORD or not _array_as_expected(array) or not _counts_as_expected():
-        return None
-    as_in_variables = _find(variable, array) == found.tensor_data and _word(id(array), 8) == id(np.ndarray)
-    return found if as_in_variables and _word(id(marks), found.items + _WORD) == id(marks[1]) else None
-
-
-def _word(address: int, offset: int) -> int:
-    return ctypes.c_uint64.from_address(address + offset).value
-
-
-def _find(holder: Any, held: Any) -> int:
-    """Return where an object's memory names another one; -1 if nowhere."""
-    size = type(holder).__basicsize__ + type(holder).__itemsize__
-    places = range(0, size, _WORD)
-    return next((place for place in places if _word(id(holder), place) == id(held)), -1)
-
-
-def _array_as_expected(array: Any) -> bool:
-    address = id(array)
-    shape = _word(address, _SHAPE)
-    return (
-        _word(address, _DATA) == array.ctypes.data
-        and ctypes.c_int32.from_address(address + _NDIM).value == array.ndim
-        and [_word(shape, place * _WORD) for place in range(array.ndim)] == list(array.shape)
-        and _word(address, _DTYPE) == id(array.dtype)
-        and ctypes.c_int32.from_address(address + _FLAGS).value == array.flags.num
-        and array.flags.num & WRITTEN == WRITTEN
-    )
-
-
-def _count(thing: Any) -> int:
-    return ctypes.c_uint32.from_address(id(thing)).value
-
-
-def _counts_as_expected() -> bool:
-    thing = object()
-    alone = _count(thing)
-    held = [thing] * 5
-    return _count(thing) == alone + len(held)
-
-
-def counts() -> tuple[int, int]:
-    """Return the counts of references to the array and the value of a variable that nobody else holds anything of."""
-    variable = Variable(Tensor(np.zeros(2), CPU), trainable=False)
+def _method() -> tuple[_MethodDef, Any]:
+    """Return how CPython is told of the machine code, and what that lives in."""
     found = offsets()
     assert found is not None
-    data, value = (_word(id(variable), place) for place in (found.tensor_data, found.variable_value))
-    return ctypes.c_uint32.from_address(data).value, ctypes.c_uint32.from_address(value).value
+    target = host()
+    ir = _module(found)
+    code = program(["call", ir, target], lambda: Entry(assemble(ir, target), {})).code
+    return _MethodDef(b"call", code.address("call"), _ONE_ARGUMENT, None), code
 
 
 # --- the code ---------------------------------------------------------------------------------------------
 
 
-@cache
-def guard() -> tuple[Callable[[int, int, int], None], Loaded] | None:
-    """Return ``guard(plan, arguments, outputs)``, of addresses, and the code that it lives in."""
-    found = offsets()
-    if found is None:
-        return None
-    target = host()
-    ir = _guard_ir(found)
-    code = program(["guard", ir, target], lambda: Entry(assemble(ir, target), {})).code
-    # It reads Python's objects, so it holds the interpreter lock.
-    call = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
-    return call(code.address("guard")), code
-
-
-def _guard_ir(found: Offsets) -> str:
+def _module(found: Offsets) -> str:
     module = Module(target=host())
-    with module.function("guard", [("plan", PTR), ("arguments", PTR), ("outputs", PTR)], internal=False) as f:
-        plan, arguments, outputs = (f.arguments[name] for name in ("plan", "arguments", "outputs"))
-        _put(f, f.integer(0), plan, Plan.PASSED)
-        zero = f.integer(0)
-        with f.loop(zero, _get(f, I64, plan, Plan.WATCHED)) as i:
-            record = _record(f, plan, Plan.WATCHED_RECORDS, i, 2)
-            f.leave(f.icmp("ne", f.load(I64, _get(f, PTR, record, 0)), _get(f, I64, record, 1)))
-        with f.loop(zero, _get(f, I64, plan, Plan.ARGUMENTS)) as i:
-            given = f.load(PTR, _element(f, arguments, found.items, i))
-            _emit_argument(f, found, plan, _record(f, plan, Plan.ARGUMENT_RECORDS, i, Argument.WORDS), given)
-        with f.loop(zero, _get(f, I64, plan, Plan.VARIABLES)) as i:
-            _emit_variable(f, found, plan, _record(f, plan, Plan.VARIABLE_RECORDS, i, Cell.WORDS))
-        table = _get(f, PTR, plan, Plan.OUTPUT_TABLE)
-        with f.loop(zero, _get(f, I64, plan, Plan.OUTPUTS)) as i:
-            made = f.load(PTR, _element(f, outputs, found.items, i))
-            f.store(f.load(PTR, _at(f, made, _DATA)), f.at(table, i, I64))
-        _put(f, f.integer(1), plan, Plan.PASSED)
+    with module.function("names", [("plan", PTR)], result=I64) as f:
+        _emit_names(Writer(f, found, f.arguments["plan"]))
+    with module.function("made", [("plan", PTR), ("record", PTR)], result=PTR) as f:
+        _emit_made(Writer(f, found, f.arguments["plan"]), f.arguments["record"])
+    with module.function("results", [("plan", PTR)], result=PTR) as f:
+        _emit_results(Writer(f, found, f.arguments["plan"]))
+    with module.function("check", [("plan", PTR), ("given", PTR), ("made", PTR)], result=I64) as f:
+        emit_check(Writer(f, found, f.arguments["plan"]), f.arguments["given"], f.arguments["made"])
+    with module.function("call", [("self", PTR), ("given", PTR)], internal=False, result=PTR) as f:
+        words = f.load(PTR, at(f, f.arguments["self"], found.plan))
+        _emit_call(Writer(f, found, f.load(PTR, at(f, words, DATA))), f.arguments["given"])
     return str(module)
 
 
-def _emit_argument(f: Emitter, found: Offsets, plan: Value, record: Value, given: Value) -> None:
-    kind = _get(f, I64, record, Argument.KIND)
-    wanted = _get(f, I64, record, Argument.OBJECT)
-    with f.when(f.icmp("eq", kind, f.integer(SAME))):
-        f.leave(f.icmp("ne", f.convert("ptrtoint", given, "i64"), wanted))
-    with f.when(f.icmp("ne", kind, f.integer(SAME))):
-        f.leave(f.icmp("ne", f.load(I64, _at(f, given, found.kind)), wanted))
-        array = f.variable(given)
-        with f.when(f.icmp("eq", kind, f.integer(TENSOR))):
-            f.leave(f.icmp("ne", f.load(I64, _at(f, given, found.tensor_backend)), _get(f, I64, plan, Plan.BACKEND)))
-            f.leave(f.icmp("ne", f.load(I64, _at(f, given, found.tensor_node)), _get(f, I64, plan, Plan.NONE)))
-            f.set(array, f.load(PTR, _at(f, given, found.tensor_data)))
-        f.leave(f.icmp("ne", f.load(I64, _at(f, f.get(array), found.kind)), _get(f, I64, plan, Plan.ARRAY)))
-        _emit_array(f, f.get(array), record)
-        place = f.at(_get(f, PTR, plan, Plan.INPUT_TABLE), _get(f, I64, record, Argument.PLACE), I64)
-        f.store(f.load(PTR, _at(f, f.get(array), _DATA)), place)
+def _emit_call(w: Writer, given: Value) -> None:
+    f = w.f
+    with f.when(f.icmp("ne", f.call_here("names", [w.plan], I64), w.zero)):
+        made = f.call_here("results", [w.plan], PTR)
+        f.leave(f.icmp("eq", made, NULL), NULL)
+        with f.when(f.icmp("ne", f.call_here("check", [w.plan, given, made], I64), w.zero)):
+            entry = w.get(PTR, Plan.ENTRY)
+            f.leave(f.icmp("eq", entry, NULL), made)
+            _emit_run(w, entry)
+            f.leave(f.icmp("eq", f.load(I64, w.get(PTR, Plan.FAULT)), w.zero), made)
+            w.call("Py_DecRef", VOID, made)
+            # It raises, so there is nothing to give back.
+            f.leave(f.integer(1, I1), w.call("PyObject_CallNoArgs", PTR, w.get(PTR, Plan.FAILED)))
+        w.call("Py_DecRef", VOID, made)
+    f.returned = w.get(PTR, Plan.MISSED)
+    w.call("Py_IncRef", VOID, f.returned)
 
 
-def _emit_array(f: Emitter, array: Value, record: Value) -> None:
-    f.leave(f.icmp("ne", f.load(I64, _at(f, array, _DTYPE)), _get(f, I64, record, Argument.DTYPE)))
-    _emit_flags(f, array, f.integer(READ))
-    ndim = f.convert("sext", f.load(I32, _at(f, array, _NDIM)), "i64")
-    f.leave(f.icmp("ne", ndim, _get(f, I64, record, Argument.NDIM)))
-    shape, wanted = f.load(PTR, _at(f, array, _SHAPE)), _get(f, PTR, record, Argument.SHAPE)
-    with f.loop(f.integer(0), ndim) as axis:
-        f.leave(f.icmp("ne", f.load(I64, f.at(shape, axis, I64)), f.load(I64, f.at(wanted, axis, I64))))
+def _emit_run(w: Writer, entry: Value) -> None:
+    f = w.f
+    releases = f.icmp("ne", w.get(I64, Plan.RELEASES), w.zero)
+    state = f.variable(NULL)
+    with f.when(releases):
+        f.set(state, w.call("PyEval_SaveThread", PTR))
+    f.call_address(entry, VOID, w.get(PTR, Plan.TABLE), w.zero, f.integer(1))
+    with f.when(releases):
+        w.call("PyEval_RestoreThread", VOID, f.get(state))
 
 
-def _emit_variable(f: Emitter, found: Offsets, plan: Value, record: Value) -> None:
-    variable, first = _get(f, PTR, record, Cell.OBJECT), _get(f, PTR, record, Cell.FIRST)
-    array = f.load(PTR, _at(f, variable, found.tensor_data))
-    # Variables that were one input when traced must be so still.
-    f.leave(f.icmp("ne", array, f.load(PTR, _at(f, first, found.tensor_data))))
-    _emit_flags(f, array, _get(f, I64, record, Cell.FLAGS))
-    wanted = _get(f, I64, record, Cell.ARRAY_COUNT)
-    with f.when(f.icmp("ne", wanted, f.integer(0))):
-        value = f.load(PTR, _at(f, variable, found.variable_value))
-        f.leave(f.icmp("ne", f.convert("zext", f.load(I32, array), "i64"), wanted))
-        held = f.convert("zext", f.load(I32, value), "i64")
-        f.leave(f.icmp("ne", held, _get(f, I64, record, Cell.VALUE_COUNT)))
-    place = f.at(_get(f, PTR, plan, Plan.INPUT_TABLE), _get(f, I64, record, Cell.PLACE), I64)
-    f.store(f.load(PTR, _at(f, array, _DATA)), place)
+def _emit_names(w: Writer) -> None:
+    f = w.f
+    with f.loop(w.zero, w.get(I64, Plan.NAMES)) as i:
+        record = w.record(Plan.NAME_RECORDS, i, Name.WORDS)
+        kind, owner, name = (word_of(f, type, record, at) for at, type in enumerate((I64, PTR, PTR)))
+        leads_to = f.variable(NULL)
+        borrowed = f.icmp("eq", kind, f.integer(ITEM))
+        with f.when(borrowed):
+            f.set(leads_to, w.call("PyDict_GetItemWithError", PTR, owner, name))
+        with f.when(f.icmp("eq", kind, f.integer(ATTRIBUTE))):
+            f.set(leads_to, w.call("PyObject_GetAttr", PTR, owner, name))
+        with f.when(f.icmp("eq", kind, f.integer(CALLED))):
+            f.set(leads_to, w.call("PyObject_CallNoArgs", PTR, owner))
+        missing = f.icmp("eq", f.get(leads_to), NULL)
+        with f.when(missing):
+            w.call("PyErr_Clear", VOID)
+            f.leave(f.integer(1, I1), w.zero)
+        # What it was is held by the plan: an object that goes now cannot be that.
+        with f.when(f.icmp("ne", kind, f.integer(ITEM))):
+            w.call("Py_DecRef", VOID, f.get(leads_to))
+        f.leave(f.icmp("ne", f.get(leads_to), word_of(f, PTR, record, Name.WAS)), w.zero)
+    with f.loop(w.zero, w.get(I64, Plan.WATCHED)) as i:
+        record = w.record(Plan.WATCHED_RECORDS, i, 2)
+        f.leave(f.icmp("ne", f.load(I64, word_of(f, PTR, record, 0)), word_of(f, I64, record, 1)), w.zero)
+    f.returned = f.integer(1)
 
 
-def _emit_flags(f: Emitter, array: Value, wanted: Value) -> None:
-    flags = f.convert("zext", f.load(I32, _at(f, array, _FLAGS)), "i64")
-    f.leave(f.icmp("ne", f.binary("and", flags, wanted), wanted))
+# --- results ----------------------------------------------------------------------------------------------
 
 
-def _at(f: Emitter, base: Value, distance: int) -> Value:
-    return f.at(base, f.integer(distance), I8)
+def _emit_made(w: Writer, record: Value) -> None:
+    """Write a function that returns a new array of an output, or a new tensor of one."""
+    f = w.f
+    dtype = word_of(f, PTR, record, Output.DTYPE)
+    w.call("Py_IncRef", VOID, dtype)  # it is given away in the next line
+    ndim = f.convert("trunc", word_of(f, I64, record, Output.NDIM), "i32")
+    shape, plain = word_of(f, PTR, record, Output.SHAPE), f.integer(0, I32)
+    array = w.call("PyArray_NewFromDescr", PTR, w.get(PTR, Plan.ARRAY), dtype, ndim, shape, NULL, NULL, plain, NULL)
+    f.leave(f.icmp("eq", array, NULL), NULL)
+    f.leave(f.icmp("eq", w.get(I64, Plan.RESULT), f.integer(ARRAYS)), array)
+    tensor = w.call("PyType_GenericAlloc", PTR, w.get(PTR, Plan.TENSOR), w.zero)
+    with f.when(f.icmp("eq", tensor, NULL)):
+        w.call("Py_DecRef", VOID, array)
+        f.leave(f.integer(1, I1), NULL)
+    backend, none = w.get(PTR, Plan.BACKEND), w.get(PTR, Plan.NONE)
+    f.store(array, at(f, tensor, w.found.tensor_data))
+    for value, place in ((backend, w.found.tensor_backend), (none, w.found.tensor_node)):
+        w.call("Py_IncRef", VOID, value)
+        f.store(value, at(f, tensor, place))
+    f.returned = tensor
 
 
-def _element(f: Emitter, base: Value, first: int, index: Value) -> Value:
-    return f.at(_at(f, base, first), index, I64)
-
-
-def _get(f: Emitter, type: Type, base: Value, word: int) -> Value:
-    return f.load(type, _at(f, base, word * _WORD))
-
-
-def _put(f: Emitter, value: Value, base: Value, word: int) -> None:
-    f.store(value, _at(f, base, word * _WORD))
-
-
-def _record(f: Emitter, plan: Value, records: int, index: Value, words: int) -> Value:
-    return f.at(_get(f, PTR, plan, records), f.mul(index, f.integer(words)), I64)
+def _emit_results(w: Writer) -> None:
+    """Write a function that returns all that a call returns, still without values."""
+    f = w.f
+    outputs = w.get(I64, Plan.OUTPUTS)
+    with f.when(f.icmp("eq", w.get(I64, Plan.RESULT), f.integer(ONE_TENSOR))):
+        f.leave(f.integer(1, I1), f.call_here("made", [w.plan, w.get(PTR, Plan.OUTPUT_RECORDS)], PTR))
+    several = w.call("PyTuple_New", PTR, outputs)
+    f.leave(f.icmp("eq", several, NULL), NULL)
+    with f.loop(w.zero, outputs) as i:
+        one = f.call_here("made", [w.plan, w.record(Plan.OUTPUT_RECORDS, i, Output.WORDS)], PTR)
+        with f.when(f.icmp("eq", one, NULL)):
+            w.call("Py_DecRef", VOID, several)
+            f.leave(f.integer(1, I1), NULL)
+        f.store(one, f.at(at(f, several, w.found.items), i, I64))
+    f.returned = several

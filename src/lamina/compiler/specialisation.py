@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from lamina.backends.protocol import numpy_dtype
 from lamina.backends.registry import CPU
 from lamina.compiler.differentiation import others, results
 from lamina.compiler.program import Program
+from lamina.compiler.runtime.forking import fork_safe
 from lamina.compiler.tracing.trace import Replacement, Result, Trace
 from lamina.compiler.tracing.tracer import Input
 from lamina.compiler.tracing.trees import mapped
@@ -25,16 +25,7 @@ from lamina.tensor import Tensor, Variable
 NDArray = npt.NDArray[Any]
 
 # Two programs may update the same variables, so one at a time: each uses all processors anyway.
-updating = threading.RLock()
-
-
-def _after_fork() -> None:
-    global updating
-    updating = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+updating = fork_safe(threading.RLock())
 
 
 class Specialisation:

@@ -118,9 +118,15 @@ class Module:
 
     @contextmanager
     def function(
-        self, name: str, parameters: Sequence[tuple[str, Type]], *, internal: bool = True, notes: str = ""
+        self,
+        name: str,
+        parameters: Sequence[tuple[str, Type]],
+        *,
+        internal: bool = True,
+        notes: str = "",
+        result: Type = VOID,
     ) -> Iterator[Emitter]:
-        """Write a function without result inside a ``with`` block.
+        """Write a function inside a ``with`` block.
 
         Parameters
         ----------
@@ -131,15 +137,17 @@ class Module:
             Whether only this module calls it.
         notes : str
             Further attributes, such as ``"noinline"``.
+        result : Type
+            Of what it returns, which is put into the emitter's ``returned``.
         """
         emitter = Emitter(self, name, parameters)
         yield emitter
+        last = "void" if emitter.returned is None else f"{result} {emitter.returned.text}"
         linkage = "internal " if internal else ""
         given = ", ".join(_parameter(each, type) for each, type in parameters)
         body = "\n".join([*emitter.slots, *emitter.lines])
-        self.functions.append(
-            f"define {linkage}void @{name}({given}) {self.attributes} {notes} {{\nentry:\n{body}\n  ret void\n}}\n"
-        )
+        head = f"define {linkage}{result} @{name}({given}) {self.attributes} {notes}"
+        self.functions.append(f"{head} {{\nentry:\n{body}\n  ret {last}\n}}\n")
 
     def shared(self, name: str) -> str:
         """Return the function that does what the last one written does: itself, or an earlier one equal to it."""
@@ -175,6 +183,7 @@ class Emitter:
         self.arguments = {each.split()[-1]: Value(f"%{each.split()[-1]}", type) for each, type in parameters}
         self.slots: list[str] = []
         self.lines: list[str] = []
+        self.returned: Value | None = None
         self._count = 0
         self._block = "entry"
 
@@ -275,20 +284,23 @@ class Emitter:
         extra_types = [Type(part.split()[0]) for part in extra.split(",")] if extra else []
         self.module.declare(name, result, [*types, *extra_types])
         given = ", ".join([*(f"{each.type} {each.text}" for each in operands), *([extra] if extra else [])])
-        text = f"call {result} @{name}({given})"
-        if result == VOID:
-            self.write(text)
-            return Value("", VOID)
-        return self._new(text, result)
+        return self._called(f"call {result} @{name}({given})", result)
 
     def call_address(self, address: Value, result: Type, *operands: Value) -> Value:
         """Call a function by its address, which the program is given when it runs."""
         given = ", ".join(f"{each.type} {each.text}" for each in operands)
-        return self._new(f"call {result} {address.text}({given})", result)
+        return self._called(f"call {result} {address.text}({given})", result)
 
-    def call_here(self, name: str, operands: Sequence[Value]) -> None:
+    def call_here(self, name: str, operands: Sequence[Value], result: Type = VOID) -> Value:
         """Call a function that this module defines."""
-        self.write(f"call void @{name}({', '.join(f'{each.type} {each.text}' for each in operands)})")
+        given = ", ".join(f"{each.type} {each.text}" for each in operands)
+        return self._called(f"call {result} @{name}({given})", result)
+
+    def _called(self, text: str, result: Type) -> Value:
+        if result == VOID:
+            self.write(text)
+            return Value("", VOID)
+        return self._new(text, result)
 
     # --- comparison and choice ---
 
@@ -452,13 +464,13 @@ class Emitter:
         self.write(f"br label %{made.head}")
         self._start(made.end)
 
-    def leave(self, condition: Value) -> None:
-        """Return from the function if a condition holds."""
+    def leave(self, condition: Value, value: Value | None = None) -> None:
+        """Return from the function if a condition holds; with a value, if it has one."""
         self._count += 1
         go, stay = f"leave{self._count}", f"stay{self._count}"
         self.write(f"br i1 {condition.text}, label %{go}, label %{stay}")
         self._start(go)
-        self.write("ret void")
+        self.write("ret void" if value is None else f"ret {value.type} {value.text}")
         self._start(stay)
 
     def _start(self, block: str) -> None:

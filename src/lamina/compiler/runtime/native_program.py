@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from lamina.compiler.codegen.special.job import FAULT_CALLBACK, FAULT_CHECK, FAULT_INDEX, FAULT_OPERAND
-from lamina.compiler.runtime.barrier import RuntimeBlock
+from lamina.compiler.runtime.barrier import FAULT, RuntimeBlock
 from lamina.compiler.runtime.fallback import Fallback
 from lamina.compiler.runtime.forking import fork_safe
 from lamina.compiler.runtime.native import Loaded
@@ -22,6 +22,30 @@ from lamina.errors import BackendError, DataError, SubscriptError
 RELEASED = 3000.0
 """Nanoseconds from which a program gives up the interpreter lock."""
 _LINE = 64
+
+
+class Entry(NamedTuple):
+    """What a caller in machine code needs to run a program in its own thread, once.
+
+    Attributes
+    ----------
+    address : int
+        Of ``void program(ptr table, i64 thread, i64 threads)``.
+    table : int
+        Address of the table of pointers.
+    fault : int
+        Address of an int64, not 0 after a run that failed.
+    failed : callable
+        Raises what the fault stands for, and clears it.
+    releases : bool
+        Whether the run is long enough to give up the interpreter lock.
+    """
+
+    address: int
+    table: int
+    fault: int
+    failed: Callable[[], None]
+    releases: bool
 
 
 class NativeProgram:
@@ -73,7 +97,7 @@ class NativeProgram:
         self._arena = _memory(layout["arena"])
         self.table[Slot.RUNTIME] = self._block.pointer
         self.table[Slot.ARENA] = _start(self._arena)
-        self._repeat = self.table[Slot.REPEAT] = 1
+        self.table[Slot.REPEAT] = 1
         self._reserve(1)
         if fallback is not None:
             self.table[Slot.CALLBACK] = ctypes.cast(fallback.callback, ctypes.c_void_p).value
@@ -105,8 +129,24 @@ class NativeProgram:
         LaminaError
             What a fallback raised.
         """
-        if repeat != self._repeat:
-            self._repeat = self.table[Slot.REPEAT] = repeat
+        if repeat == 1:
+            self._once_or_more(1)
+            return
+        self.table[Slot.REPEAT] = repeat
+        try:
+            self._once_or_more(repeat)
+        finally:
+            self.table[Slot.REPEAT] = 1
+
+    @property
+    def entry(self) -> Entry | None:
+        """How machine code runs it; None for a program that uses several threads or calls Python."""
+        if self._most_threads != 1 or self._fallback is not None:
+            return None
+        fault = self._block.pointer + FAULT
+        return Entry(self._address, self._table, fault, self._raise, self._nanoseconds > RELEASED)
+
+    def _once_or_more(self, repeat: int) -> None:
         if self._most_threads == 1:
             alone = self._alone if repeat == 1 else entry_point(self._address, repeat * self._nanoseconds > RELEASED)
             alone(self._table, 0, 1)
