@@ -507,3 +507,48 @@ def test_other_threads_compute_eagerly_while_one_traces() -> None:
     thread.join()
     assert seen == (1.0, 2.0)
     assert w.item() == 2.0
+
+
+SUBSCRIPTS: dict[str, Callable[[la.Tensor, la.Tensor], la.Tensor]] = {
+    "first": lambda x, i: x[i],
+    "last": lambda x, i: x[..., i],
+    "among slices": lambda x, i: x[1:4, i, None, ::-1],
+    "twice": lambda x, i: x[i, :, i],
+    "beside a number": lambda x, i: x[-1, i],
+    "beside indices": lambda x, i: x[la.asarray([0, 1, 1]), i],
+}
+
+
+@pytest.mark.parametrize("name", SUBSCRIPTS)
+@pytest.mark.parametrize("index", [0, 2, -3])
+def test_a_traced_number_is_a_subscript(name: str, index: int) -> None:
+    x, i = la.random.Generator(0).normal((5, 3, 4)), la.asarray(index, dtype=la.int32)
+    read = SUBSCRIPTS[name]
+    same(la.compile(read)(x, i), read(x, i))
+    gradient = la.grad(lambda x, i: (read(x, i) ** 2).sum())
+    same(la.compile(gradient)(x, i), gradient(x, i))
+
+
+def test_a_step_takes_its_rows_by_a_counter() -> None:
+    rows, at = la.asarray([[1.0, 2.0], [3.0, 4.0]]), la.variable(la.asarray(0), trainable=False)
+
+    @la.compile
+    def step(rows: la.Tensor) -> la.Tensor:
+        row = rows[at]
+        at.assign(at + 1)
+        return row
+
+    same(step(rows), rows[0])
+    same(step(rows), rows[1])
+    with pytest.raises(IndexError):
+        step(rows)
+    assert at.item() == 2
+
+
+def test_traced_keys_replace_elements_and_name_each_once() -> None:
+    x, values = la.zeros((4, 3)), la.asarray([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    replace = la.compile(lambda x, key, values: x.replaced(key, values))
+    same(replace(x, la.asarray([3, 1]), values), x.replaced(la.asarray([3, 1]), values))
+    same(replace(x, la.asarray(-1), values[0]), x.replaced(-1, values[0]))
+    with pytest.raises(la.ShapeError, match="names an element twice"):
+        replace(x, la.asarray([1, -3]), values)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from lamina.backends.thread_state import STATE
 from lamina.dtypes import DTypeLike, as_dtype, bool_, int64
 from lamina.errors import DTypeError, ShapeError, SubscriptError
 from lamina.functions.manipulation import broadcast_to, flatten
@@ -32,7 +33,7 @@ def getitem(x: Tensor, key: Key) -> Tensor:
     """
     parts = list(key) if isinstance(key, tuple) else [key]
     if _has_tensors(key):
-        parts = [_read_scalar(part) for part in parts]
+        x, parts = _gathered(x, [_read_scalar(part) for part in parts])
     if any(isinstance(part, Operand) for part in parts):
         return _by_tensors(x, parts)
     return _basic(x, _without_ellipsis(x, parts))
@@ -40,9 +41,28 @@ def getitem(x: Tensor, key: Key) -> Tensor:
 
 def _read_scalar(part: Any) -> Any:
     """A subscript that is an integer tensor without axes stands for its value."""
-    if isinstance(part, Operand) and part.ndim == 0 and part.dtype.integral:
-        return int(part)  # type: ignore[call-overload]
+    if _is_scalar(part) and part._snapshot._backend.has_values:
+        return int(part)
     return part
+
+
+def _is_scalar(part: Any) -> bool:
+    return isinstance(part, Operand) and part.ndim == 0 and part.dtype.integral
+
+
+def _gathered(x: Tensor, parts: list[Any]) -> tuple[Tensor, list[Any]]:
+    """Take at the subscripts without axes whose values are not known, as while tracing; return what is left to do."""
+    if not any(_is_scalar(part) for part in parts):
+        return x, parts
+    left: list[Any] = []
+    axis = 0
+    for part in _without_ellipsis(x, parts):
+        if _is_scalar(part):
+            x = rows.take(x, cast(part, int64), axis=axis)
+            continue
+        left.append(part)
+        axis += part is not None
+    return x, left
 
 
 def _without_ellipsis(x: Tensor, parts: list[Any]) -> list[Any]:
@@ -307,11 +327,20 @@ def replaced(x: Tensor, key: Key, value: Any) -> Tensor:
     count, size = chosen.size, x.size
     flat_places = reshape(chosen, shape=(count,))
     marks = rows.scatter_add(x._full((count,), 1, int64), flat_places, axis=0, size=size)
-    if _has_tensors(key) and int(marks.max()) > 1:
-        raise ShapeError("replaced: the key names an element twice")
+    if _has_tensors(key) and marks.size:
+        _check_once(marks)
     spread = rows.scatter_add(reshape(inserted, shape=(count,)), flat_places, axis=0, size=size)
     flat = where(marks > 0, spread, reshape(x, shape=(size,)))
     return reshape(flat, shape=x.shape)
+
+
+def _check_once(marks: Tensor) -> None:
+    """Refuse keys that name an element twice; while tracing, have the program refuse them."""
+    error = ShapeError("replaced: the key names an element twice")
+    if not marks._backend.has_values and STATE.tracer is not None:
+        STATE.tracer.require(marks.max() <= 1, error)
+    elif int(marks.max()) > 1:
+        raise error
 
 
 def _has_tensors(key: Key) -> bool:
