@@ -12,7 +12,8 @@ from lamina.compiler.codegen.special.kernel import SPECIAL
 from lamina.compiler.graph.ir import CHECK, Graph, Value
 from lamina.compiler.runtime.fallback import FALLBACKS
 from lamina.compiler.schedule.costs import kernel_cost
-from lamina.compiler.schedule.fusion import COPY, Rules, fuse
+from lamina.compiler.schedule.fused import COPY, Rules
+from lamina.compiler.schedule.fusion import fuse
 from lamina.compiler.schedule.memory import plan_memory
 from lamina.compiler.schedule.order import Machine, order
 from lamina.compiler.target import Target

@@ -12,7 +12,7 @@ from lamina.compiler.codegen.emitter import I1, I64, Emitter, Type, Value
 from lamina.compiler.codegen.special.job import FAULT_OPERAND
 from lamina.compiler.graph import ir
 from lamina.compiler.schedule.accesses import in_memory, place_of
-from lamina.compiler.schedule.fusion import COPY, Fused
+from lamina.compiler.schedule.fused import COPY, Fused
 from lamina.compiler.schedule.kernels import Kernel
 from lamina.compiler.schedule.views import VIEWS, Affine, Index, operand_index
 from lamina.compiler.target import Target

@@ -24,7 +24,7 @@ from lamina.compiler.runtime.barrier import FAULT, emit_barrier
 from lamina.compiler.runtime.fallback import FALLBACKS, emit_fallback
 from lamina.compiler.runtime.table import Slot
 from lamina.compiler.schedule.accesses import Read, expressions
-from lamina.compiler.schedule.fusion import Fused
+from lamina.compiler.schedule.fused import Fused
 from lamina.compiler.schedule.kernels import Kernel, Loops, MatrixProduct, Reduction, Special
 from lamina.compiler.schedule.memory import Memory, Place
 from lamina.compiler.schedule.order import Ordered, Share

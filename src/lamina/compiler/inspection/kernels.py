@@ -12,7 +12,7 @@ from lamina.compiler.graph.ir import Value
 from lamina.compiler.runtime.fallback import FALLBACKS
 from lamina.compiler.schedule.accesses import expressions
 from lamina.compiler.schedule.costs import flops
-from lamina.compiler.schedule.fusion import COPY
+from lamina.compiler.schedule.fused import COPY
 from lamina.compiler.schedule.kernels import Kernel, Loops, MatrixProduct, Reduction, Special
 from lamina.compiler.schedule.views import VIEWS, Shape
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lamina.compiler.graph.ir import Value
-from lamina.compiler.schedule.fusion import Fused
+from lamina.compiler.schedule.fused import Fused
 from lamina.compiler.schedule.kernels import Kernel, Loops, MatrixProduct, Reduction, Special
 from lamina.compiler.schedule.views import Affine, Index, combined, operand_index, squeezed, whole
 

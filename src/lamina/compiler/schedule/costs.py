@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from lamina.compiler.graph.ir import Value
 from lamina.compiler.schedule.accesses import expressions, reads
-from lamina.compiler.schedule.fusion import Fused
+from lamina.compiler.schedule.fused import Fused
 from lamina.compiler.schedule.kernels import Kernel, MatrixProduct, Special
 from lamina.compiler.target import Target
 

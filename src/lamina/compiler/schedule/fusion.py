@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 from lamina.compiler.graph.ir import Graph, Update, Value, operation
+from lamina.compiler.schedule.fused import COPY, Fused, Rules
 from lamina.compiler.schedule.kernels import (
     Kernel,
     Loops,
@@ -36,9 +36,6 @@ from lamina.compiler.schedule.views import (
 )
 
 REDUCTIONS = frozenset({"sum", "prod", "max", "min", "any", "all"})
-COPY = "copy"
-"""An elementwise operation of the schedule's own: the operand as it is, in memory of its own."""
-
 RECOMPUTED = 8
 """What costs at most so many instructions is computed again by each kernel that reads it, not stored."""
 EXPRESSION = 64
@@ -47,47 +44,6 @@ SMALL = 512
 """Up to how many elements a loop of its own costs more than threads that wait for each other."""
 SIBLINGS = 12
 """How many values one kernel of loops computes; more streams of memory than that get in each other's way."""
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What fusion must know of the operations.
-
-    Attributes
-    ----------
-    cost : callable
-        Instructions of an elementwise operation, by name; None for what is not elementwise.
-    special : callable
-        Whether a primitive has a kernel of its own.
-    """
-
-    cost: Callable[[str], int | None]
-    special: Callable[[str], bool]
-
-
-@dataclass
-class Fused:
-    """Kernels, and where each value that has a place is computed.
-
-    Attributes
-    ----------
-    graph : Graph
-        With every output and update a value of its own.
-    kernels : list of Kernel
-        In no particular order.
-    home : dict of Value to list of Kernel
-        Which kernels write a value: one, but for values put together from parts.
-    views : dict of Value to View
-        The values that are views of memory.
-    arrays : dict of Value to Value
-        For what a special kernel reads: the value that holds it in row-major order, itself or a copy.
-    """
-
-    graph: Graph
-    kernels: list[Kernel] = field(default_factory=list)
-    home: dict[Value, list[Kernel]] = field(default_factory=dict)
-    views: dict[Value, View] = field(default_factory=dict)
-    arrays: dict[Value, Value] = field(default_factory=dict)
 
 
 def fuse(graph: Graph, rules: Rules) -> Fused:

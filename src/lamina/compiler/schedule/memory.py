@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lamina.compiler.graph.ir import Value
-from lamina.compiler.schedule.fusion import Fused
+from lamina.compiler.schedule.fused import Fused
 from lamina.compiler.schedule.kernels import Kernel, Special
 from lamina.compiler.schedule.order import Ordered
 

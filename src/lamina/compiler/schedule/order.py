@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from lamina.compiler.graph.ir import Update, Value, operation
 from lamina.compiler.schedule.accesses import Read, expressions, reads
-from lamina.compiler.schedule.fusion import COPY, Fused
+from lamina.compiler.schedule.fused import COPY, Fused
 from lamina.compiler.schedule.kernels import Kernel, Loops, MatrixProduct, Reduction, Special
 from lamina.compiler.schedule.views import combined, contiguous, squeezed
 from lamina.errors import BackendError
