@@ -25,7 +25,7 @@ from lamina.compiler.specialisation import updating
 from lamina.errors import DataError, SubscriptError
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
-Pair = namedtuple("Pair", "first second")  # noqa: PYI024 - classes made at run time are trees, too
+Pair = namedtuple("Pair", "first second")
 
 
 @pytest.fixture(autouse=True)
@@ -36,9 +36,8 @@ def machine_with_the_code() -> None:
 
 def short(function: Any, *args: Any, **kwargs: Any) -> bool:
     """Tell whether a call is served by machine code, or the few lines around it."""
-    calls = function._calls_by_name if kwargs else function._calls
     given = (*args, kwargs) if kwargs else args
-    return any(call(given) is not MISSED for call in calls)
+    return any(each.call(given) is not MISSED for each in function._hot[bool(kwargs)])
 
 
 def warm(function: Any, *args: Any, **kwargs: Any) -> Any:
@@ -321,6 +320,33 @@ def test_a_check_of_the_users_own_data_raises_as_the_first_call_does() -> None:
     assert f(base, exponent).tolist() == [2, 9]
 
 
+def test_calls_of_every_form_reach_a_function_that_has_plans() -> None:
+    f = la.compile(lambda x, y=1.0, *more, k=2.0: x * y + k + len(more))
+    warm(f, la.ones(1))
+    assert f._plans
+    assert f(la.ones(1)).item() == 3.0
+    assert f(la.ones(1), 5.0).item() == 7.0
+    assert f(la.ones(1), *[1.0] * 300).item() == 302.0
+    assert f(la.ones(1), 5.0, k=0.0).item() == 5.0
+    assert f(x=la.ones(1), y=2.0, k=1.0).item() == 3.0
+    assert type(f).__call__(f, la.ones(1)).item() == 3.0
+    with pytest.raises(TypeError, match="missing 1 required positional argument"):
+        f()
+    with pytest.raises(TypeError, match="unexpected keyword"):
+        f(la.ones(1), **{"z" * 3: 1})
+    with pytest.raises(TypeError):
+        type(f).__call__(object())  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        type(f).__call__()  # type: ignore[call-arg]
+
+
+def test_a_function_without_plans_is_called_in_python() -> None:
+    warm(la.compile(lambda x: x), la.ones(1))
+    bare = object.__new__(type(la.compile(lambda x: x)))
+    with pytest.raises(AttributeError):
+        bare(la.ones(1))
+
+
 # --- what is kept ---
 
 
@@ -387,7 +413,7 @@ def test_calls_leak_neither_references_nor_memory(way: str) -> None:
 def test_missed_calls_leak_neither() -> None:
     f = la.compile(lambda x: x * 2)
     warm(f, la.asarray(X))
-    (call,) = f._calls
+    call = f._hot[0][0].call
     others = (la.ones(5),), (), (la.asarray(X), 1), (None,)
     watched = [None, np.ndarray, la.Tensor, np.dtype(np.float32), la.ones(1)._backend, MISSED]
     before = [sys.getrefcount(each) for each in watched]
@@ -418,14 +444,13 @@ def test_a_function_that_goes_takes_its_machine_code_along() -> None:
     marker = Marker()
     gone = weakref.ref(marker)
 
-    def build() -> None:
-        held = marker
+    def build(held: Any) -> None:
         f = la.compile(lambda x: x * 2 if held else x)
         warm(f, la.ones(1))
         holder = [f]
         f.itself = holder  # type: ignore[attr-defined]
 
-    build()
+    build(marker)
     del marker
     gc.collect()
     assert gone() is None

@@ -196,4 +196,4 @@ def test_a_failed_call_changes_nothing() -> None:
 def test_missing_is_told_from_every_result() -> None:
     f = la.compile(lambda x: None)
     assert [f(la.ones(1)) for _ in range(3)] == [None] * 3
-    assert f._calls[0]((la.ones(2),)) is MISSED
+    assert f._hot[0][0].call((la.ones(2),)) is MISSED

@@ -44,8 +44,8 @@ class Writer:
 
     def call(self, name: str, result: Type, *operands: Value) -> Value:
         """Call a function of CPython's or NumPy's."""
-        address = word_of(self.f, PTR, self.get(PTR, Plan.FUNCTIONS), FUNCTIONS.index(name))
-        return self.f.call_address(address, result, *operands)
+        table = self.f.load(PTR, self.f.module.cell("functions"))
+        return self.f.call_address(word_of(self.f, PTR, table, FUNCTIONS.index(name)), result, *operands)
 
     def item(self, holder: Value, index: Value) -> Value:
         """Return an item of a tuple."""
@@ -65,16 +65,16 @@ def word_of(f: Emitter, type: Type, base: Value, word: int) -> Value:
 # --- checks ---------------------------------------------------------------------------------------------
 
 
-def emit_check(w: Writer, given: Value, made: Value) -> None:
+def emit_check(w: Writer, items: Value, number: Value, made: Value) -> None:
     """Write a function that puts the addresses of all memory into the table and returns 1, or 0 if anything differs."""
     f = w.f
     lock = w.get(PTR, Plan.LOCKED)
     with f.when(f.icmp("ne", lock, NULL)):
         f.leave(f.icmp("ne", f.load(I8, lock), f.integer(0, I8)), w.zero)
     root = w.get(PTR, Plan.ARGUMENT_RECORDS)
-    f.store(given, at(f, root, Argument.VALUE * WORD))
-    f.leave(f.icmp("ne", f.load(I64, at(f, given, w.found.kind)), word_of(f, I64, root, Argument.OBJECT)), w.zero)
-    f.leave(f.icmp("ne", word_of(f, I64, given, SIZE // WORD), word_of(f, I64, root, Argument.SIZE)), w.zero)
+    # As if they stood in a tuple; most calls come without one.
+    f.store(at(f, items, -w.found.items), at(f, root, Argument.VALUE * WORD))
+    f.leave(f.icmp("ne", number, word_of(f, I64, root, Argument.SIZE)), w.zero)
     with f.loop(f.integer(1), w.get(I64, Plan.ARGUMENTS)) as i:
         _emit_argument(w, w.record(Plan.ARGUMENT_RECORDS, i, Argument.WORDS))
     with f.loop(w.zero, w.get(I64, Plan.VARIABLES)) as i:

@@ -17,8 +17,10 @@ import numpy as np
 from lamina.backends.registry import get_backend
 from lamina.backends.thread_state import STATE
 from lamina.compiler.arguments import Given
+from lamina.compiler.guard import install
 from lamina.compiler.hot_path import MISSED, HotPath, serves
 from lamina.compiler.inspectable import Inspectable, Method
+from lamina.compiler.layout import Planned
 from lamina.compiler.signature import Arguments, Parts, difference, frozen, traced
 from lamina.compiler.specialisation import Specialisation
 from lamina.compiler.tracing.environment import Environment
@@ -55,17 +57,18 @@ class _Recent:
         self.revision = revision
 
 
-class CompiledFunction(Inspectable, Generic[P, R]):
+class CompiledFunction(Inspectable, Planned, Generic[P, R]):
     """What `lamina.compile` returns."""
 
     def __init__(self, function: Callable[P, R], static: frozenset[int | str]) -> None:
         if not callable(function):
             raise DTypeError(f"la.compile: expected a function, got {type(function).__name__}")
+        super().__init__()
         update_wrapper(self, function)
         self._function = function
         self._static = static
         self._names = _parameter_names(function)
-        # Without and with arguments by name, and what is called of them.
+        # Without and with arguments by name, and what is called of them; plans are tried before.
         self._hot: tuple[tuple[HotPath, ...], tuple[HotPath, ...]] = (), ()
         self._calls: tuple[Callable[[tuple[Any, ...]], Any], ...] = ()
         self._calls_by_name: tuple[Callable[[tuple[Any, ...]], Any], ...] = ()
@@ -176,11 +179,14 @@ class CompiledFunction(Inspectable, Generic[P, R]):
             return None
         path = HotPath(found.specialisation, found.environment, found.revision, given)
         paths = (path, *alive[: _HOT - 1])
-        calls = tuple(each.call for each in paths)
         if kwargs:
-            self._hot, self._calls_by_name = (self._hot[0], paths), calls
-        else:
-            self._hot, self._calls = (paths, self._hot[1]), calls
+            self._hot, self._calls_by_name = (self._hot[0], paths), tuple(each.call for each in paths)
+            return path
+        self._hot = paths, self._hot[1]
+        self._calls = tuple(each.call for each in paths if each.plan is None)
+        self._plans = tuple(each.plan for each in paths if each.plan is not None)
+        if self._plans:
+            install(CompiledFunction)
         return path
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:

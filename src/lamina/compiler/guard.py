@@ -16,9 +16,9 @@ from functools import cache
 from typing import Any
 
 from lamina.compiler.checks import NULL, Writer, at, emit_check, word_of
-from lamina.compiler.codegen.emitter import I1, I32, I64, PTR, VOID, Module, Value
-from lamina.compiler.layout import DATA, Holder, Offsets, offsets
-from lamina.compiler.plan import ARRAYS, ATTRIBUTE, CALLED, ITEM, ONE_TENSOR, Name, Output, Plan
+from lamina.compiler.codegen.emitter import I1, I32, I64, PTR, VOID, Emitter, Module, Value
+from lamina.compiler.layout import DATA, FUNCTIONS, SIZE, WORD, Holder, Offsets, Planned, functions, offsets
+from lamina.compiler.plan import ARRAYS, ATTRIBUTE, CALLED, ITEM, ONE_TENSOR, Argument, Name, Output, Plan
 from lamina.compiler.runtime.cache import Entry, program
 from lamina.compiler.runtime.native import assemble
 from lamina.compiler.target import host
@@ -33,13 +33,11 @@ class _MethodDef(ctypes.Structure):
     ]
 
 
-_ONE_ARGUMENT = 0x8  # METH_O
+_ONE_ARGUMENT, _ARGUMENTS_AND_NAMES = 0x8, 0x82  # METH_O, and METH_FASTCALL with METH_KEYWORDS
 
 
-def builtin(words: Any, held: Any) -> Callable[[tuple[Any, ...]], Any]:
-    """Return a function of a tuple of arguments that does what a plan says.
-
-    It returns the results, or the object under ``MISSED`` where anything is not as the plan has it.
+def holder(words: Any, held: Any) -> Holder:
+    """Return a plan as the machine code wants it.
 
     Parameters
     ----------
@@ -48,21 +46,50 @@ def builtin(words: Any, held: Any) -> Callable[[tuple[Any, ...]], Any]:
     held : object
         What all its addresses lead to.
     """
-    method = _method()
+    return Holder(words, (held, _code()))
+
+
+def builtin(plan: Holder) -> Callable[[tuple[Any, ...]], Any]:
+    """Return a function of a tuple of arguments that does what a plan says.
+
+    It returns the results, or the object under ``MISSED`` where anything is not as the plan has it.
+    """
     make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
-    holder = Holder(words, (held, method))
-    return make(("PyCFunction_NewEx", ctypes.pythonapi))(ctypes.addressof(method[0]), holder, None)  # type: ignore[no-any-return]
+    method = ctypes.addressof(_code().call)
+    return make(("PyCFunction_NewEx", ctypes.pythonapi))(method, plan, None)  # type: ignore[no-any-return]
 
 
 @cache
-def _method() -> tuple[_MethodDef, Any]:
-    """Return how CPython is told of the machine code, and what that lives in."""
+def install(kind: type[Planned]) -> None:
+    """Let calls of a class go through its plans first; what they all miss is left to its ``__call__`` of now."""
+    code, found = _code(), offsets()
+    assert found is not None
+    code.table[len(FUNCTIONS)] = id(kind.__call__)
+    code.kept.append(kind.__call__)
+    make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object, ctypes.c_void_p)
+    method = make(("PyDescr_NewMethod", ctypes.pythonapi))(kind, ctypes.addressof(code.dispatch))
+    setattr(kind, "__call__", method)  # noqa: B010 - types do not let it be assigned
+
+
+class _Code:
+    """The machine code, how CPython is told of it, and the addresses that it calls."""
+
+    def __init__(self, found: Offsets) -> None:
+        target = host()
+        ir = _module(found)
+        self._loaded = program(["call", ir, target], lambda: Entry(assemble(ir, target), {})).code
+        self.table = (ctypes.c_void_p * (len(FUNCTIONS) + 1))(*(functions() or ()))
+        self.kept: list[Any] = []
+        ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self._loaded.address("connect"))(ctypes.addressof(self.table))
+        self.call = _MethodDef(b"call", self._loaded.address("call"), _ONE_ARGUMENT, None)
+        self.dispatch = _MethodDef(b"__call__", self._loaded.address("dispatch"), _ARGUMENTS_AND_NAMES, None)
+
+
+@cache
+def _code() -> _Code:
     found = offsets()
     assert found is not None
-    target = host()
-    ir = _module(found)
-    code = program(["call", ir, target], lambda: Entry(assemble(ir, target), {})).code
-    return _MethodDef(b"call", code.address("call"), _ONE_ARGUMENT, None), code
+    return _Code(found)
 
 
 # --- the code ---------------------------------------------------------------------------------------------
@@ -76,30 +103,87 @@ def _module(found: Offsets) -> str:
         _emit_made(Writer(f, found, f.arguments["plan"]), f.arguments["record"])
     with module.function("results", [("plan", PTR)], result=PTR) as f:
         _emit_results(Writer(f, found, f.arguments["plan"]))
-    with module.function("check", [("plan", PTR), ("given", PTR), ("made", PTR)], result=I64) as f:
-        emit_check(Writer(f, found, f.arguments["plan"]), f.arguments["given"], f.arguments["made"])
+    with module.function("check", [*_CALL, ("made", PTR)], result=I64) as f:
+        items, number, made = (f.arguments[name] for name in ("items", "number", "made"))
+        emit_check(Writer(f, found, f.arguments["plan"]), items, number, made)
+    with module.function("attempt", _CALL, result=PTR) as f:
+        _emit_attempt(Writer(f, found, f.arguments["plan"]), f.arguments["items"], f.arguments["number"])
     with module.function("call", [("self", PTR), ("given", PTR)], internal=False, result=PTR) as f:
-        words = f.load(PTR, at(f, f.arguments["self"], found.plan))
-        _emit_call(Writer(f, found, f.load(PTR, at(f, words, DATA))), f.arguments["given"])
+        _emit_call(Writer(f, found, _plan(f, found, f.arguments["self"])), f.arguments["given"])
+    parameters = [("self", PTR), ("items", PTR), ("number", I64), ("names", PTR)]
+    with module.function("dispatch", parameters, internal=False, result=PTR) as f:
+        _emit_dispatch(Writer(f, found, NULL))
+    with module.function("connect", [("functions", PTR)], internal=False) as f:
+        f.store(f.arguments["functions"], module.cell("functions"))
     return str(module)
+
+
+_CALL = [("plan", PTR), ("items", PTR), ("number", I64)]
+
+
+def _plan(f: Emitter, found: Offsets, holder: Value) -> Value:
+    return f.load(PTR, at(f, f.load(PTR, at(f, holder, found.plan)), DATA))
+
+
+def _emit_attempt(w: Writer, items: Value, number: Value) -> None:
+    """Write a function that returns what a call returns, null after an exception, or what stands for a miss."""
+    f = w.f
+    missed = w.get(PTR, Plan.MISSED)
+    f.leave(f.icmp("eq", f.call_here("names", [w.plan], I64), w.zero), missed)
+    made = f.call_here("results", [w.plan], PTR)
+    f.leave(f.icmp("eq", made, NULL), NULL)
+    fits = f.icmp("ne", f.call_here("check", [w.plan, items, number, made], I64), w.zero)
+    with f.when(fits):
+        entry = w.get(PTR, Plan.ENTRY)
+        f.leave(f.icmp("eq", entry, NULL), made)
+        _emit_run(w, entry)
+        f.leave(f.icmp("eq", f.load(I64, w.get(PTR, Plan.FAULT)), w.zero), made)
+    w.call("Py_DecRef", VOID, made)
+    with f.when(fits):
+        # It raises, so there is nothing to give back.
+        f.leave(f.integer(1, I1), w.call("PyObject_CallNoArgs", PTR, w.get(PTR, Plan.FAILED)))
+    f.returned = missed
 
 
 def _emit_call(w: Writer, given: Value) -> None:
     f = w.f
-    with f.when(f.icmp("ne", f.call_here("names", [w.plan], I64), w.zero)):
-        made = f.call_here("results", [w.plan], PTR)
-        f.leave(f.icmp("eq", made, NULL), NULL)
-        with f.when(f.icmp("ne", f.call_here("check", [w.plan, given, made], I64), w.zero)):
-            entry = w.get(PTR, Plan.ENTRY)
-            f.leave(f.icmp("eq", entry, NULL), made)
-            _emit_run(w, entry)
-            f.leave(f.icmp("eq", f.load(I64, w.get(PTR, Plan.FAULT)), w.zero), made)
-            w.call("Py_DecRef", VOID, made)
-            # It raises, so there is nothing to give back.
-            f.leave(f.integer(1, I1), w.call("PyObject_CallNoArgs", PTR, w.get(PTR, Plan.FAILED)))
-        w.call("Py_DecRef", VOID, made)
-    f.returned = w.get(PTR, Plan.MISSED)
-    w.call("Py_IncRef", VOID, f.returned)
+    missed = w.get(PTR, Plan.MISSED)
+    root = w.get(PTR, Plan.ARGUMENT_RECORDS)
+    result = f.variable(missed)
+    with f.when(f.icmp("eq", f.load(I64, at(f, given, w.found.kind)), word_of(f, I64, root, Argument.OBJECT))):
+        items, number = at(f, given, w.found.items), word_of(f, I64, given, SIZE // WORD)
+        f.set(result, f.call_here("attempt", [w.plan, items, number], PTR))
+    f.returned = f.get(result)
+    with f.when(f.icmp("eq", f.returned, missed)):
+        w.call("Py_IncRef", VOID, missed)
+
+
+def _emit_dispatch(w: Writer) -> None:
+    """Write ``__call__``: one plan after the other, then Python."""
+    f = w.f
+    self, items, number, names = (f.arguments[name] for name in ("self", "items", "number", "names"))
+    plans = f.load(PTR, at(f, self, w.found.plans))
+    usable = f.binary("and", f.icmp("ne", plans, NULL), f.icmp("eq", names, NULL))
+    with f.when(usable):
+        w.call("Py_IncRef", VOID, plans)  # another thread may put others in their place
+        with f.loop(w.zero, word_of(f, I64, plans, SIZE // WORD)) as i:
+            plan = _plan(f, w.found, w.item(plans, i))
+            found = f.call_here("attempt", [plan, items, number], PTR)
+            with f.when(f.icmp("ne", found, word_of(f, PTR, plan, Plan.MISSED))):
+                w.call("Py_DecRef", VOID, plans)
+                f.leave(f.integer(1, I1), found)
+        w.call("Py_DecRef", VOID, plans)
+    named = f.variable(w.zero)
+    with f.when(f.icmp("ne", names, NULL)):
+        f.set(named, word_of(f, I64, names, SIZE // WORD))
+    every = f.add(number, f.get(named))
+    copy = f.result(f"alloca ptr, i64 {f.add(every, f.integer(1)).text}, align {WORD}", PTR)
+    f.store(self, copy)
+    with f.loop(w.zero, every) as i:
+        f.store(f.load(PTR, f.at(items, i, I64)), f.at(at(f, copy, WORD), i, I64))
+    function = word_of(f, PTR, f.load(PTR, f.module.cell("functions")), len(FUNCTIONS))
+    given = f.add(number, f.integer(1))
+    f.returned = w.call("PyObject_Vectorcall", PTR, function, copy, given, names)
 
 
 def _emit_run(w: Writer, entry: Value) -> None:

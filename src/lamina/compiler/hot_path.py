@@ -17,7 +17,7 @@ from lamina.backends.registry import CPU
 from lamina.compiler import guard, layout
 from lamina.compiler.arguments import Given
 from lamina.compiler.differentiation import results
-from lamina.compiler.layout import functions, locked
+from lamina.compiler.layout import Holder, locked
 from lamina.compiler.plan import ARRAYS, ONE_TENSOR, TENSORS, Plan
 from lamina.compiler.records import captured_records, name_records, output_records, variable_records, watched_records
 from lamina.compiler.specialisation import Specialisation, updating
@@ -49,6 +49,8 @@ class HotPath:
     ----------
     call : callable
         Takes the tuple of the arguments, and returns what the compiled function returns, or `MISSED`.
+    plan : Holder or None
+        Of the machine code, where nothing is left to do outside of it.
     """
 
     def __init__(self, specialisation: Specialisation, environment: Environment, revision: int, given: Given) -> None:
@@ -59,6 +61,7 @@ class HotPath:
         """Also keeps others from the table; what assigns nothing needs no more than that."""
         self._entry = getattr(self._execute, "entry", None)
         self._only_checks: _Call | None = None
+        self.plan: Holder | None = None
         self.call = self._with_tree() if self._runs_alone() else self._locked()
 
     def alive(self) -> bool:
@@ -75,7 +78,7 @@ class HotPath:
         if not specialisation.repeats:
             return MISSED
         if self._only_checks is None:
-            self._only_checks = self._builtin(ARRAYS)
+            self._only_checks = guard.builtin(self._made(ARRAYS))
         with self._lock:
             outputs = [np.empty((times, *shape), dtype) for shape, dtype in specialisation.program.outputs]
             if self._only_checks(given) is MISSED:
@@ -96,10 +99,12 @@ class HotPath:
     def _with_tree(self) -> _Call:
         """Return what runs without the lock: the interpreter's is held all along."""
         tree, outputs = self._specialisation.trace.tree, len(self._specialisation.program.outputs)
-        if tree.__class__ is Result and outputs == 1:
-            return self._builtin(ONE_TENSOR, runs=True, alone=True)
-        call = self._builtin(TENSORS, runs=True, alone=True)
-        if tree.__class__ is tuple and [getattr(each, "output", None) for each in tree] == list(range(outputs)):
+        single = tree.__class__ is Result and outputs == 1
+        plan = self._made(ONE_TENSOR if single else TENSORS, runs=True, alone=True)
+        call = guard.builtin(plan)
+        as_made = tree.__class__ is tuple and [getattr(each, "output", -1) for each in tree] == list(range(outputs))
+        if single or as_made:
+            self.plan = plan
             return call
         build = _builder(tree)
 
@@ -115,7 +120,7 @@ class HotPath:
         program, replacements = specialisation.program, specialisation.trace.replacements
         operands_of = _Operands(specialisation, self._given) if specialisation.trace.tracked else None
         plain = operands_of is None and not replacements
-        call = self._builtin(TENSORS if plain else ARRAYS, runs=True)
+        call = guard.builtin(self._made(TENSORS if plain else ARRAYS, runs=True))
         run = self._execute.run if self._entry is None else None
         build = _builder(specialisation.trace.tree)
 
@@ -136,8 +141,8 @@ class HotPath:
 
         return call_locked
 
-    def _builtin(self, result: int, runs: bool = False, alone: bool = False) -> _Call:
-        """Return the machine code for the plan of this call; ``alone`` if its caller does not hold the lock."""
+    def _made(self, result: int, runs: bool = False, alone: bool = False) -> Holder:
+        """Return a plan of this call; ``alone`` if it is carried out without the lock."""
         specialisation, environment, execute = self._specialisation, self._environment, self._execute
         inputs, outputs = len(specialisation.trace.inputs), len(specialisation.program.outputs)
         # Inputs and outputs stand last, whatever the program has before them.
@@ -154,7 +159,6 @@ class HotPath:
             # Each number of records is followed by their address.
             words[word], words[word + 1] = kept.number, kept.address
             held.append(kept)
-        words[Plan.FUNCTIONS] = ctypes.addressof(cast(Any, functions()))
         words[Plan.LOCKED] = (alone and locked(self._lock)) or 0
         words[Plan.RESULT] = result
         words[Plan.INPUT_TABLE], words[Plan.OUTPUT_TABLE] = table, table + 8 * inputs
@@ -170,7 +174,7 @@ class HotPath:
         if entry is not None:
             words[Plan.ENTRY], words[Plan.TABLE], words[Plan.FAULT] = entry.address, entry.table, entry.fault
             words[Plan.FAILED], words[Plan.RELEASES] = id(entry.failed), entry.releases
-        return guard.builtin(words, (held, entry, specialisation, environment, self._revision, self._given))
+        return guard.holder(words, (held, entry, specialisation, environment, self._revision, self._given))
 
 
 def serves(specialisation: Specialisation, environment: Environment, given: Given) -> bool:

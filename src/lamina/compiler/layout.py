@@ -40,6 +40,7 @@ _VERSIONS = (0x01000009, 0x02000000)  # of that table: NumPy 1 and 2
 FUNCTIONS = (
     "PyObject_GetAttr",
     "PyObject_CallNoArgs",
+    "PyObject_Vectorcall",
     "PyErr_Clear",
     "PyDict_GetItemWithError",
     "PyDict_Next",
@@ -73,6 +74,25 @@ class Holder:
         self.held = held
 
 
+class Planned:
+    """The base of what is called by plans.
+
+    Attributes
+    ----------
+    _plans : tuple of Holder
+        Each is tried, the first that does not miss returns the result.
+    """
+
+    __slots__ = ("_plans",)
+
+    def __init__(self) -> None:
+        self._plans: tuple[Holder, ...] = ()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Do in Python what no plan does."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
 class Offsets:
     """Where CPython keeps what is read, in bytes from the start of an object."""
@@ -86,6 +106,7 @@ class Offsets:
     cell: int
     revision: int
     plan: int
+    plans: int
 
 
 @cache
@@ -109,6 +130,7 @@ def offsets() -> Offsets | None:
         cell=_find(CellType(marks), marks),
         revision=_find(REVISION, REVISION.number),
         plan=_find(Holder(words, None), words),
+        plans=_find(_planned(marks), marks),
     )
     if found.kind != WORD or min(astuple(found)[1:]) < 2 * WORD:
         return None
@@ -136,6 +158,12 @@ def _numpy_function(place: int) -> int | None:
     table = pointer(("PyCapsule_GetPointer", ctypes.pythonapi))(capsule, None)
     version = ctypes.PYFUNCTYPE(ctypes.c_uint)(word(table, 0))()
     return word(table, place * WORD) if version in _VERSIONS else None
+
+
+def _planned(plans: Any) -> Planned:
+    made = Planned()
+    made._plans = plans
+    return made
 
 
 def _address(function: Any) -> int | None:

@@ -8,39 +8,38 @@ from enum import IntEnum
 class Plan(IntEnum):
     """The words of a plan."""
 
-    FUNCTIONS = 0
-    MISSED = 1
-    NAMES = 2
-    NAME_RECORDS = 3
-    WATCHED = 4
-    WATCHED_RECORDS = 5
-    LOCKED = 6
+    MISSED = 0
+    NAMES = 1
+    NAME_RECORDS = 2
+    WATCHED = 3
+    WATCHED_RECORDS = 4
+    LOCKED = 5
     """Address of a byte that is 0 while nobody else runs the program; 0 where the caller holds the lock."""
-    ARGUMENTS = 7
-    ARGUMENT_RECORDS = 8
-    VARIABLES = 9
-    VARIABLE_RECORDS = 10
-    CAPTURED = 11
-    CAPTURED_RECORDS = 12
+    ARGUMENTS = 6
+    ARGUMENT_RECORDS = 7
+    VARIABLES = 8
+    VARIABLE_RECORDS = 9
+    CAPTURED = 10
+    CAPTURED_RECORDS = 11
     """Places among the inputs, and the addresses of tensors from outside."""
-    OUTPUTS = 13
-    OUTPUT_RECORDS = 14
-    RESULT = 15
-    INPUT_TABLE = 16
-    OUTPUT_TABLE = 17
-    BACKEND = 18
-    NONE = 19
-    ARRAY = 20
-    TENSOR = 21
-    ENTRY = 22
+    OUTPUTS = 12
+    OUTPUT_RECORDS = 13
+    RESULT = 14
+    INPUT_TABLE = 15
+    OUTPUT_TABLE = 16
+    BACKEND = 17
+    NONE = 18
+    ARRAY = 19
+    TENSOR = 20
+    ENTRY = 21
     """Address of the program; 0 where the caller runs it."""
-    TABLE = 23
-    FAULT = 24
-    FAILED = 25
+    TABLE = 22
+    FAULT = 23
+    FAILED = 24
     """A function that raises what the program's fault stands for."""
-    RELEASES = 26
+    RELEASES = 25
     """Whether the program gives up the interpreter lock."""
-    WORDS = 27
+    WORDS = 26
 
 
 ONE_TENSOR, TENSORS, ARRAYS = range(3)

@@ -104,6 +104,7 @@ class Module:
         self.functions: list[str] = []
         self.declarations: dict[str, str] = {}
         self.constants: dict[str, str] = {}
+        self.cells: dict[str, str] = {}
         self._known: dict[str, str] = {}
 
     def declare(self, name: str, result: Type, parameters: Sequence[Type]) -> None:
@@ -149,6 +150,11 @@ class Module:
         head = f"define {linkage}{result} @{name}({given}) {self.attributes} {notes}"
         self.functions.append(f"{head} {{\nentry:\n{body}\n  ret {last}\n}}\n")
 
+    def cell(self, name: str) -> Value:
+        """Return the address of a pointer that functions of this module share; null at first."""
+        self.cells[name] = f"@{name} = internal global ptr null"
+        return Value(f"@{name}", PTR)
+
     def shared(self, name: str) -> str:
         """Return the function that does what the last one written does: itself, or an earlier one equal to it."""
         key = self.functions[-1].replace(f"@{name}(", "@(")
@@ -166,7 +172,7 @@ class Module:
     def __str__(self) -> str:
         head = f'target triple = "{self.triple}"\n' if self.triple else ""
         data = [f"{name} = private unnamed_addr constant {body}, align 64" for body, name in self.constants.items()]
-        return "\n".join([head, *data, *self.functions, *self.declarations.values(), ""])
+        return "\n".join([head, *data, *self.cells.values(), *self.functions, *self.declarations.values(), ""])
 
 
 def _parameter(name: str, type: Type) -> str:
