@@ -301,7 +301,12 @@ def _emit_repeated(module: Module, schedule: Schedule) -> None:
                 # The next run reads what this one wrote; and a fault must be seen by all threads alike.
                 emit_barrier(f, schedule.target, runtime, f.arguments["threads"])
             if may_fault(schedule):
-                f.leave(f.icmp("ne", f.load(I64, fault), f.integer(0)))
+                wrong = f.icmp("ne", f.load(I64, fault), f.integer(0))
+                if not schedule.alone:
+                    # None may begin the next run, and fail in it, before all have looked at this one.
+                    with f.when(f.icmp("slt", f.add(run, f.integer(1)), repeat)):
+                        emit_barrier(f, schedule.target, runtime, f.arguments["threads"])
+                f.leave(wrong)
 
 
 def may_fault(schedule: Schedule) -> bool:
