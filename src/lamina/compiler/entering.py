@@ -1,0 +1,192 @@
+"""The machine code of calls: names, results, checks, the program.
+
+It looks whether names lead to what they led to, makes the results, checks arguments and variables
+(`lamina.compiler.checks`), and runs the program on their memory.
+
+Whatever may run other code of Python comes first: looking up names and making objects. From the first look at an
+argument to the end of the program nothing else happens in this process that holds the interpreter lock.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lamina.compiler.checks import NULL, Writer, at, emit_check, word_of
+from lamina.compiler.codegen.emitter import I1, I32, I64, PTR, VOID, Emitter, Module, Value
+from lamina.compiler.layout import DATA, FUNCTIONS, SIZE, WORD, Offsets
+from lamina.compiler.plan import ARRAYS, ATTRIBUTE, CALLED, ITEM, ONE_TENSOR, Argument, Name, Output, Plan
+
+if TYPE_CHECKING:
+    from lamina.compiler.target import Target
+
+
+def module(found: Offsets, target: Target) -> str:
+    """Return the LLVM IR of ``call`` and ``dispatch``, what CPython calls, and of ``connect``, which comes first."""
+    module = Module(target=target)
+    with module.function("names", [("plan", PTR)], result=I64) as f:
+        _emit_names(Writer(f, found, f.arguments["plan"]))
+    with module.function("made", [("plan", PTR), ("record", PTR)], result=PTR) as f:
+        _emit_made(Writer(f, found, f.arguments["plan"]), f.arguments["record"])
+    with module.function("results", [("plan", PTR)], result=PTR) as f:
+        _emit_results(Writer(f, found, f.arguments["plan"]))
+    with module.function("check", [*_CALL, ("made", PTR)], result=I64) as f:
+        items, number, made = (f.arguments[name] for name in ("items", "number", "made"))
+        emit_check(Writer(f, found, f.arguments["plan"]), items, number, made)
+    with module.function("attempt", _CALL, result=PTR) as f:
+        _emit_attempt(Writer(f, found, f.arguments["plan"]), f.arguments["items"], f.arguments["number"])
+    with module.function("call", [("self", PTR), ("given", PTR)], internal=False, result=PTR) as f:
+        _emit_call(Writer(f, found, _plan(f, found, f.arguments["self"])), f.arguments["given"])
+    parameters = [("self", PTR), ("items", PTR), ("number", I64), ("names", PTR)]
+    with module.function("dispatch", parameters, internal=False, result=PTR) as f:
+        _emit_dispatch(Writer(f, found, NULL))
+    with module.function("connect", [("functions", PTR)], internal=False) as f:
+        f.store(f.arguments["functions"], module.cell("functions"))
+    return str(module)
+
+
+_CALL = [("plan", PTR), ("items", PTR), ("number", I64)]
+
+
+def _plan(f: Emitter, found: Offsets, holder: Value) -> Value:
+    return f.load(PTR, at(f, f.load(PTR, at(f, holder, found.plan)), DATA))
+
+
+def _emit_attempt(w: Writer, items: Value, number: Value) -> None:
+    """Write a function that returns what a call returns, null after an exception, or what stands for a miss."""
+    f = w.f
+    missed = w.get(PTR, Plan.MISSED)
+    f.leave(f.icmp("eq", f.call_here("names", [w.plan], I64), w.zero), missed)
+    made = f.call_here("results", [w.plan], PTR)
+    f.leave(f.icmp("eq", made, NULL), NULL)
+    fits = f.icmp("ne", f.call_here("check", [w.plan, items, number, made], I64), w.zero)
+    with f.when(fits):
+        entry = w.get(PTR, Plan.ENTRY)
+        f.leave(f.icmp("eq", entry, NULL), made)
+        _emit_run(w, entry)
+        f.leave(f.icmp("eq", f.load(I64, w.get(PTR, Plan.FAULT)), w.zero), made)
+    w.call("Py_DecRef", VOID, made)
+    with f.when(fits):
+        # It raises, so there is nothing to give back.
+        f.leave(f.integer(1, I1), w.call("PyObject_CallNoArgs", PTR, w.get(PTR, Plan.FAILED)))
+    f.returned = missed
+
+
+def _emit_call(w: Writer, given: Value) -> None:
+    f = w.f
+    missed = w.get(PTR, Plan.MISSED)
+    root = w.get(PTR, Plan.ARGUMENT_RECORDS)
+    result = f.variable(missed)
+    with f.when(f.icmp("eq", f.load(I64, at(f, given, w.found.kind)), word_of(f, I64, root, Argument.OBJECT))):
+        items, number = at(f, given, w.found.items), word_of(f, I64, given, SIZE // WORD)
+        f.set(result, f.call_here("attempt", [w.plan, items, number], PTR))
+    f.returned = f.get(result)
+    with f.when(f.icmp("eq", f.returned, missed)):
+        w.call("Py_IncRef", VOID, missed)
+
+
+def _emit_dispatch(w: Writer) -> None:
+    """Write ``__call__``: one plan after the other, then Python."""
+    f = w.f
+    self, items, number, names = (f.arguments[name] for name in ("self", "items", "number", "names"))
+    plans = f.load(PTR, at(f, self, w.found.plans))
+    usable = f.binary("and", f.icmp("ne", plans, NULL), f.icmp("eq", names, NULL))
+    with f.when(usable):
+        w.call("Py_IncRef", VOID, plans)  # another thread may put others in their place
+        with f.loop(w.zero, word_of(f, I64, plans, SIZE // WORD)) as i:
+            plan = _plan(f, w.found, w.item(plans, i))
+            found = f.call_here("attempt", [plan, items, number], PTR)
+            with f.when(f.icmp("ne", found, word_of(f, PTR, plan, Plan.MISSED))):
+                w.call("Py_DecRef", VOID, plans)
+                f.leave(f.integer(1, I1), found)
+        w.call("Py_DecRef", VOID, plans)
+    named = f.variable(w.zero)
+    with f.when(f.icmp("ne", names, NULL)):
+        f.set(named, word_of(f, I64, names, SIZE // WORD))
+    every = f.add(number, f.get(named))
+    copy = f.result(f"alloca ptr, i64 {f.add(every, f.integer(1)).text}, align {WORD}", PTR)
+    f.store(self, copy)
+    with f.loop(w.zero, every) as i:
+        f.store(f.load(PTR, f.at(items, i, I64)), f.at(at(f, copy, WORD), i, I64))
+    function = word_of(f, PTR, f.load(PTR, f.module.cell("functions")), len(FUNCTIONS))
+    given = f.add(number, f.integer(1))
+    f.returned = w.call("PyObject_Vectorcall", PTR, function, copy, given, names)
+
+
+def _emit_run(w: Writer, entry: Value) -> None:
+    f = w.f
+    releases = f.icmp("ne", w.get(I64, Plan.RELEASES), w.zero)
+    state = f.variable(NULL)
+    with f.when(releases):
+        f.set(state, w.call("PyEval_SaveThread", PTR))
+    f.call_address(entry, VOID, w.get(PTR, Plan.TABLE), w.zero, f.integer(1))
+    with f.when(releases):
+        w.call("PyEval_RestoreThread", VOID, f.get(state))
+
+
+def _emit_names(w: Writer) -> None:
+    f = w.f
+    with f.loop(w.zero, w.get(I64, Plan.NAMES)) as i:
+        record = w.record(Plan.NAME_RECORDS, i, Name.WORDS)
+        kind, owner, name = (word_of(f, type, record, at) for at, type in enumerate((I64, PTR, PTR)))
+        leads_to = f.variable(NULL)
+        borrowed = f.icmp("eq", kind, f.integer(ITEM))
+        with f.when(borrowed):
+            f.set(leads_to, w.call("PyDict_GetItemWithError", PTR, owner, name))
+        with f.when(f.icmp("eq", kind, f.integer(ATTRIBUTE))):
+            f.set(leads_to, w.call("PyObject_GetAttr", PTR, owner, name))
+        with f.when(f.icmp("eq", kind, f.integer(CALLED))):
+            f.set(leads_to, w.call("PyObject_CallNoArgs", PTR, owner))
+        missing = f.icmp("eq", f.get(leads_to), NULL)
+        with f.when(missing):
+            w.call("PyErr_Clear", VOID)
+            f.leave(f.integer(1, I1), w.zero)
+        # What it was is held by the plan: an object that goes now cannot be that.
+        with f.when(f.icmp("ne", kind, f.integer(ITEM))):
+            w.call("Py_DecRef", VOID, f.get(leads_to))
+        f.leave(f.icmp("ne", f.get(leads_to), word_of(f, PTR, record, Name.WAS)), w.zero)
+    with f.loop(w.zero, w.get(I64, Plan.WATCHED)) as i:
+        record = w.record(Plan.WATCHED_RECORDS, i, 2)
+        f.leave(f.icmp("ne", f.load(I64, word_of(f, PTR, record, 0)), word_of(f, I64, record, 1)), w.zero)
+    f.returned = f.integer(1)
+
+
+# --- results ----------------------------------------------------------------------------------------------
+
+
+def _emit_made(w: Writer, record: Value) -> None:
+    """Write a function that returns a new array of an output, or a new tensor of one."""
+    f = w.f
+    dtype = word_of(f, PTR, record, Output.DTYPE)
+    w.call("Py_IncRef", VOID, dtype)  # it is given away in the next line
+    ndim = f.convert("trunc", word_of(f, I64, record, Output.NDIM), "i32")
+    shape, plain = word_of(f, PTR, record, Output.SHAPE), f.integer(0, I32)
+    array = w.call("PyArray_NewFromDescr", PTR, w.get(PTR, Plan.ARRAY), dtype, ndim, shape, NULL, NULL, plain, NULL)
+    f.leave(f.icmp("eq", array, NULL), NULL)
+    f.leave(f.icmp("eq", w.get(I64, Plan.RESULT), f.integer(ARRAYS)), array)
+    tensor = w.call("PyType_GenericAlloc", PTR, w.get(PTR, Plan.TENSOR), w.zero)
+    with f.when(f.icmp("eq", tensor, NULL)):
+        w.call("Py_DecRef", VOID, array)
+        f.leave(f.integer(1, I1), NULL)
+    backend, none = w.get(PTR, Plan.BACKEND), w.get(PTR, Plan.NONE)
+    f.store(array, at(f, tensor, w.found.tensor_data))
+    for value, place in ((backend, w.found.tensor_backend), (none, w.found.tensor_node)):
+        w.call("Py_IncRef", VOID, value)
+        f.store(value, at(f, tensor, place))
+    f.returned = tensor
+
+
+def _emit_results(w: Writer) -> None:
+    """Write a function that returns all that a call returns, still without values."""
+    f = w.f
+    outputs = w.get(I64, Plan.OUTPUTS)
+    with f.when(f.icmp("eq", w.get(I64, Plan.RESULT), f.integer(ONE_TENSOR))):
+        f.leave(f.integer(1, I1), f.call_here("made", [w.plan, w.get(PTR, Plan.OUTPUT_RECORDS)], PTR))
+    several = w.call("PyTuple_New", PTR, outputs)
+    f.leave(f.icmp("eq", several, NULL), NULL)
+    with f.loop(w.zero, outputs) as i:
+        one = f.call_here("made", [w.plan, w.record(Plan.OUTPUT_RECORDS, i, Output.WORDS)], PTR)
+        with f.when(f.icmp("eq", one, NULL)):
+            w.call("Py_DecRef", VOID, several)
+            f.leave(f.integer(1, I1), NULL)
+        f.store(one, f.at(at(f, several, w.found.items), i, I64))
+    f.returned = several
