@@ -11,7 +11,12 @@ import pytest
 import lamina as la
 from lamina import nn
 from lamina.compiler import lowering
+from lamina.compiler.graph.ir import input_value
 from lamina.compiler.runtime.threads import num_threads
+from lamina.dtypes import as_dtype
+from lamina.primitives.primitive import Spec
+from lamina.testing.compiling import CompiledGraph
+from lamina.testing.graphs import apply, graph, inputs, number
 
 Loss = Callable[[Any, Any, Any, Any], la.Tensor]
 
@@ -123,6 +128,21 @@ def test_an_index_that_the_program_computes_itself_may_be_wrong_too() -> None:
             move()
         assert place.numpy().tolist() == [1, 2, 3]
         assert table.numpy().tolist() == [0.0, 2.0, 4.0, 6.0]
+
+
+@pytest.mark.usefixtures("many_threads")
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_a_program_that_is_repeated_stops_in_the_run_that_fails(threads: int) -> None:
+    (place,) = inputs((8,), dtype="int64")
+    table = input_value(1, Spec((20,), as_dtype("float32")))
+    further = apply("add", place, number(1, place.dtype))
+    step = CompiledGraph(graph(apply("take", table, place, axis=0), updates=[(0, further)], of=(place, table)))
+    for _ in range(100):
+        places, results = np.arange(8), np.zeros((16, 8), np.float32)
+        with num_threads(threads), pytest.raises(la.LaminaError):
+            step.program([places, np.arange(20, dtype=np.float32)], [results], 16)
+        assert places.tolist() == list(range(13, 21))
+        assert results[12].tolist() == list(range(12, 20))
 
 
 def test_a_program_that_needs_more_memory_than_there_is_says_so() -> None:

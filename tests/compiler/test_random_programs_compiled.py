@@ -13,7 +13,7 @@ from hypothesis import given, settings, strategies as st
 
 from lamina.backends.protocol import numpy_dtype
 from lamina.compiler import lowering
-from lamina.compiler.codegen import expressions, program
+from lamina.compiler.codegen import expressions, products, program
 from lamina.compiler.codegen.emitter import VOID
 from lamina.compiler.graph.ir import Graph, Value, constant, full
 from lamina.compiler.graph.passes.simplify import simplify
@@ -123,6 +123,36 @@ def test_programs_cut_into_kernels_anywhere_compute_what_eager_code_computes(
 def test_thousands_of_programs_compute_what_eager_code_computes(first: int, possible: Any) -> None:
     for seed in range(first, first + 1000, BATCH):
         check(at_random(seed, possible), threads=(1, 2, 3), repeat=1 + seed // BATCH % 2)
+
+
+@pytest.mark.usefixtures("many_threads")
+@pytest.mark.parametrize("seed", range(6))
+def test_products_shared_out_by_columns_compute_what_eager_code_computes(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(products, "PACKED", 1)
+    generator = np.random.default_rng(seed)
+    rows, depth, columns = int(generator.integers(1, 40)), int(generator.integers(1, 30)), (200, 333)[seed % 2]
+    a, b, c = inputs((rows, depth), (depth, columns), (rows, columns))
+    made = apply("maximum", apply("add", apply("matmul", a, b), c), apply("flip", c, axes=(0,)))
+    turned = apply("matmul", apply("permute_dims", made, axes=(1, 0)), a)
+    given = graph(
+        made,
+        turned,
+        apply("sum", made, axes=(1,), keepdims=False),
+        updates=[(2, apply("negative", made))],
+        of=(a, b, c),
+    )
+    arrays = [generator.integers(-3, 4, each.shape).astype(np.float32) for each in given.inputs]
+    for target in (host(), *(each for each in (AVX2, BASELINE) if runs_here(each))):
+        compiled = CompiledGraph(given, target)
+        assert any(share.grain > 1 for share in compiled.lowered.schedule.ordered.shares.values())
+        for threads in (1, 2, 3, 7):
+            with num_threads(threads):
+                found = compiled(arrays)
+            assert all(
+                same(x, y, zeros=False) for x, y in zip(found.arrays, interpreted(given, arrays).arrays, strict=True)
+            )
 
 
 # --- threads ------------------------------------------------------------------------------------------------------
