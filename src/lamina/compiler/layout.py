@@ -10,11 +10,10 @@ import ctypes
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
 from functools import cache
 from importlib import import_module
 from types import CellType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -93,8 +92,7 @@ class Planned:
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
-class Offsets:
+class Offsets(NamedTuple):
     """Where CPython keeps what is read, in bytes from the start of an object."""
 
     kind: int
@@ -132,7 +130,7 @@ def offsets() -> Offsets | None:
         plan=_find(Holder(words, None), words),
         plans=_find(_planned(marks), marks),
     )
-    if found.kind != WORD or min(astuple(found)[1:]) < 2 * WORD:
+    if found.kind != WORD or min(found[1:]) < 2 * WORD:
         return None
     if not (_array_as_expected(array) and _counts_as_expected() and _sequences_as_expected(found)):
         return None

@@ -1,11 +1,12 @@
-"""What the machine code of a call is told: the words of its plan, and those of the records that the plan leads to."""
+"""What the machine code of a call is told: the words of its plan, and those of the records that the plan leads to.
+
+These are plain numbers: to make an `enum.IntEnum` of them takes longer than to load a small program.
+"""
 
 from __future__ import annotations
 
-from enum import IntEnum
 
-
-class Plan(IntEnum):
+class Plan:
     """The words of a plan."""
 
     MISSED = 0
@@ -46,7 +47,7 @@ ONE_TENSOR, TENSORS, ARRAYS = range(3)
 """What is returned: the tensor of the only output, or a tuple of the tensors or arrays of all."""
 
 
-class Name(IntEnum):
+class Name:
     """The words that say where a name must lead."""
 
     KIND = 0
@@ -60,7 +61,7 @@ ITEM, ATTRIBUTE, CALLED = range(3)
 """Kinds of names: in a dict, of an object, and a function that returns what it did."""
 
 
-class Argument(IntEnum):
+class Argument:
     """The words that say what an argument, or what holds arguments, must be."""
 
     KIND = 0
@@ -85,7 +86,7 @@ SAME, TENSOR, ARRAY, TUPLE, LIST, DICT = range(6)
 """Kinds of arguments: this very object, a tensor that is not tracked, an array of NumPy's, and what holds others."""
 
 
-class Cell(IntEnum):
+class Cell:
     """The words that say how a variable must be."""
 
     OBJECT = 0
@@ -98,7 +99,7 @@ class Cell(IntEnum):
     WORDS = 7
 
 
-class Output(IntEnum):
+class Output:
     """The words that say what an output is."""
 
     DTYPE = 0
