@@ -234,9 +234,7 @@ def _square(x: Value) -> Value:
     return op("multiply", x, x)
 
 
-@pytest.mark.parametrize(
-    ("make", "left"), [(_sines, 60001), (_negations, 0), (_transposed, 30000), (_square, 30000)], ids=str
-)
+@pytest.mark.parametrize(("make", "left"), [(_sines, 60001), (_negations, 0), (_transposed, 30000), (_square, 30000)])
 def test_a_chain_of_many_thousand_operations_is_simplified(make: Callable[[Value], Any], left: int) -> None:
     (x,) = inputs((2, 2))
     value = x
