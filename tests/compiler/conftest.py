@@ -47,10 +47,11 @@ def _array(address: int, value: Value) -> Any:
     return np.frombuffer(memory, dtype).reshape(value.shape) if size else np.empty(value.shape, dtype)
 
 
-@pytest.fixture(params=["in order", "by pointers"])
+@pytest.fixture(params=["in order", "by pointers", "in machine code"])
 def executables(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Graphs are interpreted: operation by operation on arrays, and on the memory that the machine code checks."""
-    monkeypatch.setattr(executable, "build", Interpreted if request.param == "in order" else Pointed)
+    """Graphs are compiled, or interpreted: operation by operation, or on the memory that the machine code checks."""
+    if request.param != "in machine code":
+        monkeypatch.setattr(executable, "build", Interpreted if request.param == "in order" else Pointed)
 
 
 @pytest.fixture

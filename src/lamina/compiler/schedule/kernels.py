@@ -117,7 +117,15 @@ class Special(Kernel):
 
 def product_kernel(value: Value, a: View, b: View) -> MatrixProduct:
     """Return the kernel of a matrix product; its loops are the batch's, the rows and the columns."""
+    a, b = (_over_batch(view, each.shape) for view, each in zip((a, b), value.operands, strict=True))
     return MatrixProduct(squeezed(value.shape), [value], value=value, a=a, b=b)
+
+
+def _over_batch(view: View, shape: Shape) -> View:
+    """Return an operand that stays where it is along batch axes of length one, which may be broadcast."""
+    batch = len(shape) - 2
+    strides = tuple(0 if size == 1 and at < batch else view.strides[at] for at, size in enumerate(shape))
+    return View(view.base, strides, view.offset)
 
 
 def reduction_kernel(value: Value) -> Reduction:
