@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lamina.backends.protocol import numpy_dtype
+from lamina.backends.registry import CPU
 from lamina.compiler.codegen.program import fallbacks
 from lamina.compiler.graph.interpreter import interpret
 from lamina.compiler.graph.ir import Graph, Update, Value, input_value
@@ -20,6 +21,7 @@ from lamina.compiler.runtime.fallback import Fallback
 from lamina.compiler.runtime.native import assemble, load
 from lamina.compiler.runtime.native_program import NativeProgram
 from lamina.compiler.target import Target, host
+from lamina.dtypes import as_dtype
 
 NDArray = npt.NDArray[Any]
 
@@ -114,7 +116,7 @@ class _Guarded:
 
 def interpreted(graph: Graph, arrays: Sequence[NDArray], repeat: int = 1) -> Ran:
     """Return what eager code makes of a graph, run several times in a row on what the updates left."""
-    carried = [np.array(x) for x in arrays]
+    carried = [CPU.from_numpy(x, as_dtype(x.dtype)) for x in arrays]
     results: list[list[NDArray]] = []
     for _ in range(repeat):
         outputs, updated = interpret(graph, carried)
