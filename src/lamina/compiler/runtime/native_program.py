@@ -15,12 +15,15 @@ from lamina.compiler.runtime.barrier import FAULT, RuntimeBlock
 from lamina.compiler.runtime.fallback import Fallback
 from lamina.compiler.runtime.forking import fork_safe
 from lamina.compiler.runtime.native import Loaded
+from lamina.compiler.runtime.pace import Pace
 from lamina.compiler.runtime.table import Slot
 from lamina.compiler.runtime.threads import entry_point, get_num_threads, run
 from lamina.errors import BackendError, DataError, SubscriptError
 
 RELEASED = 3000.0
 """Nanoseconds from which a program gives up the interpreter lock."""
+SHORT = 300_000.0
+"""Nanoseconds below which a program may do better with one thread, where other processors are busy."""
 _LINE = 64
 
 
@@ -94,6 +97,7 @@ class NativeProgram:
         self._most_threads, self._faults = layout["threads"], layout["faults"]
         self._nanoseconds: float = layout["nanoseconds"]
         self._alone = entry_point(self._address, self._nanoseconds > RELEASED)
+        self._pace = Pace() if self._nanoseconds < SHORT else None
         self._arena = _memory(layout["arena"])
         self.table[Slot.RUNTIME] = self._block.pointer
         self.table[Slot.ARENA] = _start(self._arena)
@@ -151,12 +155,19 @@ class NativeProgram:
             alone = self._alone if repeat == 1 else entry_point(self._address, repeat * self._nanoseconds > RELEASED)
             alone(self._table, 0, 1)
         else:
-            threads = min(self._most_threads, get_num_threads())
-            if threads > self._threads:
-                self._reserve(threads)
-            run(self._address, self._table, threads, repeat * self._nanoseconds > RELEASED)
+            self._in_threads(min(self._most_threads, get_num_threads()), repeat)
         if self._faults and self._block.fault:
             self._raise()
+
+    def _in_threads(self, threads: int, repeat: int) -> None:
+        if threads > self._threads:
+            self._reserve(threads)
+        release = repeat * self._nanoseconds > RELEASED
+        if self._pace is None or threads == 1:
+            run(self._address, self._table, threads, release)
+            return
+        run(self._address, self._table, self._pace.begin(threads), release)
+        self._pace.end(repeat)
 
     def _reserve(self, threads: int) -> None:
         """Make the memory that each thread has for itself."""
