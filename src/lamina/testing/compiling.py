@@ -82,6 +82,7 @@ class CompiledGraph:
             len(graph.outputs),
             Fallback(left) if left else None,
         )
+        self.program.use_all_threads()
 
     def __call__(self, arrays: Sequence[NDArray], repeat: int = 1) -> Ran:
         """Run on copies of arrays; memory that the program has not written yet is full of garbage."""

@@ -105,7 +105,7 @@ class _Bench:
         # Fixed now, as the ticks have room for so many.
         self.threads = min(made.layout.threads, get_num_threads())
         for program in self._programs:
-            program.layout["threads"] = self.threads
+            program.use_all_threads()
         self._kernels = len(made.schedule.ordered.kernels)
         self._room, self._ticks = _on_a_line(self.threads, tick_stride(self._kernels))
         inside.table[Slot.PROFILE] = self._ticks.ctypes.data

@@ -97,7 +97,7 @@ class NativeProgram:
         self._most_threads, self._faults = layout["threads"], layout["faults"]
         self._nanoseconds: float = layout["nanoseconds"]
         self._alone = entry_point(self._address, self._nanoseconds > RELEASED)
-        self._pace = Pace() if self._nanoseconds < SHORT else None
+        self._pace: Pace | None = Pace() if self._nanoseconds < SHORT else None
         self._arena = _memory(layout["arena"])
         self.table[Slot.RUNTIME] = self._block.pointer
         self.table[Slot.ARENA] = _start(self._arena)
@@ -158,6 +158,10 @@ class NativeProgram:
             self._in_threads(min(self._most_threads, get_num_threads()), repeat)
         if self._faults and self._block.fault:
             self._raise()
+
+    def use_all_threads(self) -> None:
+        """Never choose one thread because others are slow at the moment: for measuring."""
+        self._pace = None
 
     def _in_threads(self, threads: int, repeat: int) -> None:
         if threads > self._threads:
