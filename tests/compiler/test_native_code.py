@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import gc
+import signal
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from lamina.compiler.runtime import native
+from lamina.compiler.runtime.signals import uninterrupted
 from lamina.compiler.target import AARCH64, AVX2, AVX512, BASELINE, Target, host
 from lamina.errors import BackendError
 
@@ -169,3 +173,35 @@ def test_many_python_threads_may_compile_at_once() -> None:
 def test_llvm_is_imported_when_it_is_first_needed() -> None:
     script = "import sys, lamina.compiler.runtime.threads; sys.exit('llvmlite' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], timeout=60).returncode == 0
+
+
+def test_ctrl_c_waits_until_llvm_has_finished() -> None:
+    before, passed = signal.getsignal(signal.SIGINT), []
+    with pytest.raises(KeyboardInterrupt), uninterrupted():
+        signal.raise_signal(signal.SIGINT)
+        passed.append("not interrupted")
+    assert passed
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_other_threads_use_llvm_without_handlers_of_signals() -> None:
+    done = []
+
+    def use() -> None:
+        with uninterrupted():
+            done.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=use)
+    thread.start()
+    thread.join()
+    assert done == [signal.getsignal(signal.SIGINT)]
+
+
+def test_code_is_unmapped_some_time_after_it_is_not_used_any_more() -> None:
+    code = native.assemble("define i32 @one() {\n  ret i32 1\n}", host())
+    for _ in range(3):
+        native.load(code).address("one")
+    gc.collect()
+    kept = native.load(code)
+    assert all(loaded() is not None for loaded, _ in native._lifelines)
+    assert kept.address("one")

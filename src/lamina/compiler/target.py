@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+from lamina.compiler.runtime.signals import uninterrupted
+
 
 @dataclass(frozen=True)
 class Target:
@@ -53,6 +55,7 @@ AARCH64 = Target("aarch64-unknown-linux-gnu", "generic", "+neon", 16, 32, True)
 
 
 @cache
+@uninterrupted()
 def host() -> Target:
     """Return the processor of this machine."""
     import llvmlite.binding as llvm

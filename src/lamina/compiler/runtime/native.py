@@ -12,7 +12,9 @@ import struct
 from functools import cache
 from itertools import count
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
+from lamina.compiler.runtime.signals import uninterrupted
 from lamina.errors import BackendError
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ _PASSES = ("always_inliner", "sroa", "simplify_cfg", "instruction_combine", "glo
 _CODE_GENERATION_LEVEL = 2
 
 
+@uninterrupted()
 def assemble(ir: str, target: Target) -> bytes:
     """Return the object code of a module.
 
@@ -53,12 +56,14 @@ def assemble(ir: str, target: Target) -> bytes:
     return object_code
 
 
+@uninterrupted()
 def assembly(ir: str, target: Target) -> str:
     """Return the assembler text of a module, after the same passes."""
     with _Compilation(ir, target) as compilation:
         return compilation.emit(False).decode()
 
 
+@uninterrupted()
 def optimised_ir(ir: str, target: Target) -> str:
     """Return the text of a module as code generation sees it."""
     with _Compilation(ir, target) as compilation:
@@ -147,15 +152,17 @@ _EXTENSIONS = {"sse3", "ssse3", "sse41", "sse42", "avx", "avx2", "avx512f", "fma
 class Loaded:
     """Machine code in memory, for as long as this object lives.
 
-    Whoever calls an address keeps the `Loaded` that it came from: the code is unmapped with it.
+    Whoever calls an address keeps the `Loaded` that it came from: the code is unmapped some time after it.
     """
 
     def __init__(self, object_code: bytes) -> None:
+        self._lifelines: list[Any] = []
+        self._addresses: dict[str, int] = {}
+        _let_go()
+        _lifelines.append((ref(self), self._lifelines))
         llvm = _llvm()
         self._engine = _engine()
         self._library = f"lamina.{next(_numbers)}"
-        self._addresses: dict[str, int] = {}
-        self._lifelines: list[Any] = []
         builder = llvm.JITLibraryBuilder().add_object_img(object_code)
         try:
             self._lifelines.append(builder.link(self._engine, self._library))
@@ -171,15 +178,28 @@ class Loaded:
             There is no such function, or the code refers to something that does not exist.
         """
         if symbol not in self._addresses:
-            try:
-                found = self._engine.lookup(self._library, symbol)
-            except RuntimeError as error:
-                raise BackendError(f"no function {symbol!r} in this object code: {error}") from None
-            self._lifelines.append(found)
-            self._addresses[symbol] = found[symbol]
+            self._find(symbol)
         return self._addresses[symbol]
 
+    @uninterrupted()
+    def _find(self, symbol: str) -> None:
+        try:
+            found = self._engine.lookup(self._library, symbol)
+        except RuntimeError as error:
+            raise BackendError(f"no function {symbol!r} in this object code: {error}") from None
+        self._lifelines.append(found)
+        self._addresses[symbol] = found[symbol]
 
+
+def _let_go() -> None:
+    """Unmap the code whose `Loaded` is gone: not when that happens, for then Ctrl-C may come in between."""
+    _lifelines[:] = [each for each in _lifelines if each[0]() is not None]
+
+
+_lifelines: list[tuple[ref[Loaded], list[Any]]] = []
+
+
+@uninterrupted()
 def load(object_code: bytes) -> Loaded:
     """Put object code of this machine into memory, ready to be called."""
     return Loaded(object_code)
