@@ -343,3 +343,31 @@ def test_inputs_that_lie_across_memory_are_trained_on_as_others(monkeypatch):
         fit(model, (X, VALUES), loss=nn.mse_loss, epochs=2, batch_size=8, seed=0, progress=False, compile=compiled)
         weights.append(model[0].weight.numpy())
     np.testing.assert_allclose(*weights, rtol=1e-4, atol=1e-6)
+
+
+def counting_loss():
+    calls = [0]
+
+    def loss(outputs, targets):
+        calls[0] += 1
+        return nn.mse_loss(outputs, targets) * min(1.0, calls[0] / 10)
+
+    return loss
+
+
+def noisy_loss():
+    noise = np.random.default_rng(0)
+    return lambda outputs, targets: nn.mse_loss(outputs + la.asarray(noise.normal(size=(1,)), dtype="float32"), targets)
+
+
+@pytest.mark.parametrize("make", [counting_loss, noisy_loss])
+def test_a_loss_that_python_decides_about_runs_operation_by_operation(monkeypatch, make):
+    monkeypatch.setattr(bulk, "PAYS", 0.0)
+    with pytest.warns(UserWarning, match="counts, draws or remembers"):
+        trained("auto", loss=make())
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_lamina_draws_is_compiled(monkeypatch):
+    monkeypatch.setattr(bulk, "PAYS", 0.0)
+    trained("auto", dropout=0.5)

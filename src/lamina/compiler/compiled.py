@@ -24,7 +24,7 @@ from lamina.compiler.layout import Planned
 from lamina.compiler.signature import Arguments, Parts, difference, frozen, traced
 from lamina.compiler.specialisation import Specialisation
 from lamina.compiler.tracing.environment import Environment
-from lamina.compiler.tracing.trace import Trace, trace
+from lamina.compiler.tracing.trace import Trace, alike, trace
 from lamina.compiler.tracing.tracer import Tracer
 from lamina.compiler.tracing.trees import mapped
 from lamina.dtypes import as_dtype
@@ -168,6 +168,15 @@ class CompiledFunction(Inspectable, Planned, Generic[P, R]):
     def traces(self) -> int:
         """How often the function has been traced."""
         return self._traced
+
+    def same_again(self, *args: P.args, **kwargs: P.kwargs) -> bool:
+        """Tell whether the function, traced once more, does what the program used last does.
+
+        It does not where numbers of Python's own decide what it does, such as a counter in a list or a random number:
+        a program keeps what they were when it was traced.
+        """
+        used = next(reversed(self._traces.values()), None)
+        return used is not None and alike(used.trace, self._trace(args, kwargs))
 
     def _shortened(self, found: _Recent, args: tuple[Any, ...], kwargs: dict[str, Any]) -> HotPath | None:
         """Return a new short way for this call and the next like it; None where there is one, or cannot be any."""

@@ -82,6 +82,7 @@ class BulkSteps:
         often = forced or epochs * weight(step.model, self._rest) >= LAST_PAYS
         self._last = self._compiled(self._remainder) if self._rest and often else None
         self._started = self._given_up = False
+        self._tried: set[Any] = set()
         self._per_call = 1
 
     # --- what is compiled ---
@@ -160,6 +161,11 @@ class BulkSteps:
                 self._give_up("A step changes a setting of the model or the optimiser", _LOOP)
             elif program.traces == _TRACES:
                 self._give_up("Settings of the model or the optimiser change again and again", _LOOP)
+            elif program not in self._tried:
+                # One step has been taken, as it was traced; would the next be the same?
+                self._tried.add(program)
+                if not program.same_again(model, optimizer, loss, *samples):
+                    self._give_up("The loss or the model counts, draws or remembers something in Python", _LOOP)
         return Taken(losses.numpy().astype(np.float64).tolist(), size)
 
     # --- what cannot be compiled ---

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lamina.compiler.graph import ir
+from lamina.compiler.graph.canonical import fingerprint
 from lamina.compiler.graph.ir import Graph, Update, Value
 from lamina.compiler.tracing.tracer import Input, Tracer
 from lamina.compiler.tracing.trees import mapped
@@ -180,3 +181,17 @@ def renumbered(graph: Graph) -> Graph:
     checks = tuple(new[value] for value in graph.checks)
     inputs, outputs = (tuple(new[value] for value in values) for values in (graph.inputs, graph.outputs))
     return Graph(inputs, outputs, updates, checks)
+
+
+def alike(first: Trace, second: Trace) -> bool:
+    """Tell whether two traces compute the same from the same: graph, constants and tensors from outside."""
+    if fingerprint(first.graph) != fingerprint(second.graph):
+        return False
+    pairs = zip(first.inputs, second.inputs, strict=True)
+    return all(_same_values(one.captured, other.captured) for one, other in pairs)
+
+
+def _same_values(one: Tensor | None, other: Tensor | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return one._data is other._data or bool(one._data.tobytes() == other._data.tobytes())
