@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,10 @@ def check_losses(workload: str, losses: dict[str, list[float]]) -> None:
                     f"{workload}: at step {step} {reference_name} has {ours}, {name} {theirs}; "
                     "unlike things are not compared"
                 )
+
+
+SETTLED = 0.6
+"""Seconds before a measurement: the threads of the contender before go on looking for work for up to 0.2 s, or more."""
 
 
 def compare(plan: Plan, say: Callable[[str], object]) -> Results:
@@ -141,6 +146,8 @@ def _ask_all(servers: dict[str, Server], measured: dict[str, Measured], **reques
     """Return the replies to a request, one after the other; who answers with an error is asked no more."""
     replies = {}
     for name, server in servers.items():
+        if request.get("do") == "time":
+            time.sleep(SETTLED)
         if measured[name].error is None:
             reply = server.ask(**request)
             if "error" in reply:
