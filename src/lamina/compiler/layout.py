@@ -243,8 +243,16 @@ def _held_byte(make: Callable[[], Any]) -> int | None:
         return ctypes.string_at(id(lock) + 2 * WORD, size - 2 * WORD)
 
     states = [content()]
+    expected = [0, 1, 0, 1, 0]
     for _ in range(2):
         with lock:
             states.append(content())
+            if make is threading.RLock:
+                # It counts how often it is held. A byte of the holder's number may be 1 too, and 0 for another thread.
+                with lock:
+                    states.append(content())
         states.append(content())
-    return next((at + 2 * WORD for at, now in enumerate(zip(*states, strict=True)) if now == (0, 1, 0, 1, 0)), None)
+    if make is threading.RLock:
+        expected = [0, 1, 2, 0, 1, 2, 0]
+    wanted = tuple(expected)
+    return next((at + 2 * WORD for at, now in enumerate(zip(*states, strict=True)) if now == wanted), None)
