@@ -70,7 +70,7 @@ def _readable_errors() -> Iterator[None]:
 
 
 def _fail(message: str) -> NoReturn:
-    from lamina.cli.report import show_error
+    from lamina.cli.display import show_error
 
     show_error(message)
     raise typer.Exit(FAILED) from None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lamina.cli.inference import scores
+from lamina.cli.display import output, show_notes, show_results
 from lamina.cli.prepare import held_out_part, read_for
-from lamina.cli.report import output, show_notes, show_results
-from lamina.cli.run_folder import RunFolder
 from lamina.errors import DataError
+from lamina.runs.folder import RunFolder
+from lamina.runs.inference import scores
 
 
 def evaluate(run: Path, file: Path | None, device: str) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 import typer
 
 from lamina import optim
-from lamina.cli.run_config import TrainingOptions
 from lamina.nn.activations import ACTIVATIONS
 from lamina.optim import Optimizer
+from lamina.runs.config import TrainingOptions
 
 TASKS = ("classification", "regression")
 

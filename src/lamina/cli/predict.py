@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from lamina.cli.inference import outputs, probabilities
-from lamina.cli.report import output, show_notes
-from lamina.cli.run_folder import RunFolder
+from lamina.cli.display import output, show_notes
 from lamina.data import ClassTarget, Target, read_table
 from lamina.errors import DataError
+from lamina.runs.folder import RunFolder
+from lamina.runs.inference import outputs, probabilities
 from lamina.training.files import replace_file
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import lamina as la
-from lamina.cli.run_folder import RunFolder
+from lamina.runs.folder import RunFolder
 from lamina.training import Callback, EpochRecord, History, TrainingState
 
 

@@ -9,16 +9,16 @@ from pathlib import Path
 import lamina as la
 from lamina import nn
 from lamina.backends.registry import get_backend
+from lamina.cli.display import output, show_notes, show_results
 from lamina.cli.exit_codes import INTERRUPTED
-from lamina.cli.inference import scores
 from lamina.cli.options import TableChoice, optimizers
 from lamina.cli.prepare import Prepared, prepare_embedded, prepare_table
 from lamina.cli.recorder import Recorder
-from lamina.cli.report import output, show_notes, show_results
-from lamina.cli.run_config import RunConfig, TrainingOptions
-from lamina.cli.run_folder import RunFolder, build_model
 from lamina.data import ClassTarget
 from lamina.errors import TrainingDiverged
+from lamina.runs.config import RunConfig, TrainingOptions
+from lamina.runs.folder import RunFolder, build_model
+from lamina.runs.inference import scores
 from lamina.training import EarlyStopping
 
 EMBEDDED = "digits"

@@ -11,7 +11,7 @@ from typing import Any
 
 import lamina as la
 from lamina import nn
-from lamina.cli.run_config import RunConfig
+from lamina.runs.config import RunConfig
 from lamina.data.record import Record
 from lamina.errors import CheckpointError, DataError
 from lamina.training.files import finite_or_null, replace_file

@@ -1,0 +1,1 @@
+"""Where the time goes: operations and layers, timed and counted."""

@@ -1,0 +1,1 @@
+"""Pictures of training, models and what they compute."""
