@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lamina.dtypes import python_number
 from lamina.errors import DataError
-from lamina.training.history import EpochRecord, History, larger_is_better
+from lamina.training.history import EpochRecord, History
+from lamina.training.metrics import larger_is_better
 
 if TYPE_CHECKING:
     from lamina.nn.module import Module
@@ -128,7 +129,8 @@ class EarlyStopping(Callback):
     monitor : str, optional
         A name in the history, such as ``"val_accuracy"``; ``"val_loss"`` when None, ``"loss"`` without validation.
     mode : {"min", "max"}, optional
-        Which way the quantity improves; when None, accuracies and r2 upwards and everything else downwards.
+        Which way the quantity improves; when None, as the table of `lamina.training.metrics` says, and downwards
+        what is not in it.
     restore_best : bool, default True
         Whether model and optimiser end as they were after the best epoch, however training ends; after Ctrl-C
         they stay as they are.

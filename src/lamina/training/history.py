@@ -22,11 +22,6 @@ SHOWN_ROWS = 20
 NOT_METRICS = ("epoch", "loss", "val_loss", "lr", "seconds")
 
 
-def larger_is_better(name: str) -> bool:
-    """Tell by its name whether a recorded quantity improves upwards: accuracies and r2 do, losses and errors do not."""
-    return name.removeprefix("val_") in ("accuracy", "r2")
-
-
 @dataclass(frozen=True)
 class EpochRecord:
     """What is recorded of one epoch.

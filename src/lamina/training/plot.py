@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lamina.errors import DataError
 from lamina.training.history import NOT_METRICS, History
+from lamina.training.metrics import title_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 # Blue and orange of a palette that people with colour-blindness can tell apart (Okabe and Ito 2008).
 TRAINING, VALIDATION, QUIET = "#0072B2", "#D55E00", "#6B7280"
 PANEL_WIDTH, PANEL_HEIGHT = 5.2, 3.6
-# How metrics are written; others go by the name they were given.
-TITLES = {"mse": "mean squared error", "mae": "mean absolute error", "rmse": "root mean squared error", "r2": "R²"}
 
 
 def draw(history: History) -> Figure:
@@ -57,7 +56,7 @@ def _panel(axis: Axes, history: History, title: str, names: list[str]) -> None:
     best = history.best
     if best is not None:
         axis.axvline(best.epoch, color=QUIET, linewidth=1.0, linestyle=":", label=f"best, epoch {best.epoch}")
-    axis.set_title(TITLES.get(title, title), loc="left", fontweight="bold")
+    axis.set_title(title_of(title), loc="left", fontweight="bold")
     axis.set_xlabel("epoch")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.grid(alpha=0.25, linewidth=0.6)
