@@ -417,7 +417,7 @@ HOLES = np.where(np.arange(12).reshape(6, 2) == 5, np.nan, 1.0)
         (DataError, "6 validation inputs", (X, Y), {"validation": (X, Y[:2])}),
         (DataError, "clip_norm is 0", (X, Y), {"clip_norm": 0.0}),
         (DataError, "clip_norm is nan", (X, Y), {"clip_norm": math.nan}),
-        (DataError, "'precision' is not known", (X, Y), {"metrics": ["precision"]}),
+        (DataError, "'sharpness' is not known", (X, Y), {"metrics": ["sharpness"]}),
         (DataError, "'mse' is taken", (X, Y), {"metrics": ["mse", "mse"]}),
         (DataError, "write \\['mse'\\]", (X, Y), {"metrics": "mse"}),
         (DataError, "which is not one number", (X, Y), {"metrics": [lambda o, t: o]}),

@@ -1,24 +1,20 @@
-"""Steps of training as one native program, many in a call."""
+"""Steps on samples in memory as one native program, many in a call."""
 
 from __future__ import annotations
 
 import time
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lamina.backends.registry import CPU
-from lamina.errors import TracingError
 from lamina.functions.creation import arange, zeros
-from lamina.optim.optimizer import Optimizer
 from lamina.primitives.indexing import take
 from lamina.tensor import Tensor, Variable
-from lamina.training.evaluation import Loss
 from lamina.training.pairs import Pairs
-from lamina.training.steps import EagerSteps, Step, Taken
-from lamina.watched import REVISION
+from lamina.training.programs import StepPrograms
+from lamina.training.steps import EagerSteps, Taken
 
 if TYPE_CHECKING:
     from lamina.compiler.compiled import CompiledFunction
@@ -39,10 +35,6 @@ _WEIGHTY = 5e6
 """Samples in a batch times parameters that weigh as much as the operations of a step themselves."""
 _GROWTH = 8
 """How many times more steps a call may take than the one before."""
-_TRACES = 7
-"""Traces of one step after which what changes in between is taken to go on changing."""
-_LOOP = 6
-"""Frames from a step back to the call of `lamina.fit`, whose line a warning names."""
 
 
 def weight(model: Module, batch: int) -> float:
@@ -53,156 +45,104 @@ def weight(model: Module, batch: int) -> float:
 class BulkSteps:
     """Steps on samples in memory: the program itself counts the batches and gathers their rows.
 
-    The first step of all runs operation by operation: it says what is wrong with a model or a loss better than a
-    program can, and leaves every variable with memory of its own.
-
     Parameters
     ----------
-    step : Step
+    programs : StepPrograms
     training : Pairs
     batch_size, epochs : int
-    forced : bool
-        Whether an error in compiling is raised; otherwise it is said in a warning, and steps run operation by
-        operation.
     """
 
-    def __init__(self, step: Step, training: Pairs, batch_size: int, epochs: int, *, forced: bool) -> None:
-        self._step = step
-        self._training = Pairs(_contiguous(training.inputs), _contiguous(training.targets))
+    def __init__(self, programs: StepPrograms, training: Pairs, batch_size: int, epochs: int) -> None:
+        self._programs = programs
+        self._training = training.map(_contiguous)
         self._size = min(batch_size, len(training))
         self._whole = len(training) // self._size * self._size
         self._rest = len(training) - self._whole
-        self._forced = forced
-        self._eager = EagerSteps(step, training, batch_size)
+        self._eager = EagerSteps(programs.step, training, batch_size)
         self._order = Variable(arange(len(training)), "order", trainable=False)
         self._position = Variable(zeros((), dtype="int64"), "position", trainable=False)
         self._counted = 0  # what the position holds, known without looking
-        self._many = self._compiled(self._batch)
+        self._many = programs.compiled(self._batch)
         # The last batch of an epoch, if it is smaller, comes once an epoch: often enough, or not.
-        often = forced or epochs * weight(step.model, self._rest) >= LAST_PAYS
-        self._last = self._compiled(self._remainder) if self._rest and often else None
-        self._started = self._given_up = False
-        self._tried: set[Any] = set()
+        often = programs.forced or epochs * weight(programs.step.model, self._rest) >= LAST_PAYS
+        self._last = programs.compiled(self._remainder) if self._rest and often else None
         self._per_call = 1
 
     # --- what is compiled ---
 
-    def _compiled(self, batch: Callable[..., tuple[Tensor, Tensor]]) -> CompiledFunction[..., Tensor]:
-        """Return a step on what ``batch`` picks of the samples, compiled."""
-        from lamina.compiler.compiled import compile
-
-        clip_norm = self._step.clip_norm
-
-        # What the user made are arguments, so that changes in it are noticed.
-        def fit_step(model: Module, optimizer: Optimizer, loss: Loss, *samples: Any) -> Tensor:
-            return Step(model, optimizer, loss, clip_norm).take(*batch(*samples))
-
-        return compile(fit_step)
-
-    def _batch(self, inputs: Tensor, targets: Tensor, shuffled: bool) -> tuple[Tensor, Tensor]:
+    def _batch(self, shuffled: bool, *samples: Tensor) -> Pairs:
         """Return the next batch, and count it; after the last whole one of an epoch comes the first."""
+        training = Pairs(*samples)
         if self._size == len(self._training) and not shuffled:
-            return inputs, targets
+            return training
         position = self._position.value
         self._position.assign((position + self._size) % self._whole)
         rows = position + arange(self._size)
-        return _rows(inputs, targets, take(self._order.value, rows, axis=0) if shuffled else rows)
+        return training.rows(take(self._order.value, rows, axis=0) if shuffled else rows)
 
-    def _remainder(self, inputs: Tensor, targets: Tensor, shuffled: bool) -> tuple[Tensor, Tensor]:
+    def _remainder(self, shuffled: bool, *samples: Tensor) -> Pairs:
         """Return what the whole batches leave."""
+        training = Pairs(*samples)
         if shuffled:
-            return _rows(inputs, targets, self._order.value[self._whole :])
-        return inputs[self._whole :], targets[self._whole :]
+            return training.rows(self._order.value[self._whole :])
+        return training.part(self._whole, len(training))
 
     # --- an epoch ---
 
-    def epoch(self, order: Tensor | None, *, singly: bool) -> Iterator[Taken]:
-        """Take a step on each batch; control returns after some hundredths of a second, or after every step."""
+    def epoch(self, order: Any, *, start: int = 0, at_most: int | None = None) -> Iterator[Taken]:
+        """Take a step on each batch; control returns after some hundredths of a second."""
         if order is not None:
             self._order.assign(order)
-        start = 0
-        while start < len(self._training):
-            size = self._size if start < self._whole else self._rest
-            program = self._many if start < self._whole else self._last
-            if not self._started or self._given_up or program is None:
-                taken = self._take(start, size, order)
+        first, count = start * self._size, 0
+        while first < len(self._training):
+            size = self._size if first < self._whole else self._rest
+            program = self._many if first < self._whole else self._last
+            if not self._programs.usable or program is None:
+                taken = self._take(first, size, order)
             else:
-                left = (self._whole - start) // size if program is self._many else 1
-                taken = self._run(program, start, order, 1 if singly else min(left, self._per_call))
-            self._started = True
-            start += len(taken.losses) * size
+                left = (self._whole - first) // size if program is self._many else 1
+                allowed = left if at_most is None else at_most - count % at_most
+                taken = self._run(program, first, order, min(left, allowed, self._per_call))
+            self._programs.started = True
+            count += len(taken.losses)
+            first += len(taken.losses) * size
             yield taken
 
-    def _take(self, start: int, size: int, order: Tensor | None) -> Taken:
+    def _take(self, first: int, size: int, order: Tensor | None) -> Taken:
         """Take a step on the batch from this sample on, operation by operation."""
-        training, stop = self._training, start + size
+        stop = first + size
         if order is None:
-            return self._eager.take(Pairs(training.inputs[start:stop], training.targets[start:stop]))
-        return self._eager.take(training.rows(order[start:stop]))
+            return self._eager.take(self._training.part(first, stop))
+        return self._eager.take(self._training.rows(order[first:stop]))
 
-    def _run(self, program: CompiledFunction[..., Tensor], start: int, order: Tensor | None, steps: int) -> Taken:
+    def _run(self, program: CompiledFunction[..., Tensor], first: int, order: Tensor | None, steps: int) -> Taken:
         """Take so many steps from this sample on in one native call."""
         size = self._size if program is self._many else self._rest
-        if program is self._many and self._counted != start:
-            self._position.assign(start)
-        model, optimizer, loss, _ = self._step
-        samples = self._training.inputs, self._training.targets, order is not None
-        began, traces, revision = time.perf_counter(), program.traces, REVISION.number
+        if program is self._many and self._counted != first:
+            self._position.assign(first)
+        training = self._training
+        samples = (training.inputs, training.targets, *(() if training.weights is None else (training.weights,)))
+        began = time.perf_counter()
         try:
-            losses = program.repeat(steps, model, optimizer, loss, *samples)
+            losses = self._programs.run(program, steps, order is not None, *samples)
         except Exception as error:
-            return self._instead(error, start, size, order)
+            return self._instead(error, first, size, order)
         if program is self._many:
-            self._counted = (start + steps * size) % self._whole
+            self._counted = (first + steps * size) % self._whole
             each = max(time.perf_counter() - began, 1e-9) / steps
             self._per_call = max(1, min(int(CALL_SECONDS / each), self._per_call * _GROWTH))
-        if program.traces != traces and not self._forced:
-            if REVISION.number != revision:
-                self._give_up("A step changes a setting of the model or the optimiser", _LOOP)
-            elif program.traces == _TRACES:
-                self._give_up("Settings of the model or the optimiser change again and again", _LOOP)
-            elif program not in self._tried:
-                # One step has been taken, as it was traced; would the next be the same?
-                self._tried.add(program)
-                if not program.same_again(model, optimizer, loss, *samples):
-                    self._give_up("The loss or the model counts, draws or remembers something in Python", _LOOP)
         return Taken(losses.numpy().astype(np.float64).tolist(), size)
 
-    # --- what cannot be compiled ---
-
-    def check(self) -> bool:
-        """Tell whether steps do nothing that would be done only once if they were compiled."""
-        from lamina.compiler.tracing.environment import Environment
-
-        model, optimizer, loss, _ = self._step
-        stores = Environment([model, optimizer, loss]).stores
-        for name, function in stores.items():
-            self._give_up(f"{function} stores {name!r}, and compiled it would do so once, not in every step", 4)
-            return False
-        return True
-
-    def _instead(self, error: Exception, start: int, size: int, order: Tensor | None) -> Taken:
+    def _instead(self, error: Exception, first: int, size: int, order: Tensor | None) -> Taken:
         """Take the step that failed operation by operation, which says best what is wrong in it."""
-        if self._forced and isinstance(error, TracingError):
+        if self._programs.refuses(error):
             raise error
-        done = (int(self._position.value) - start) % self._whole if size == self._size else 0
-        taken = self._take(start + done, size, order)
-        if done or self._forced:
+        done = (int(self._position.value) - first) % self._whole if size == self._size else 0
+        taken = self._take(first + done, size, order)
+        if done or self._programs.forced:
             raise error
-        self._give_up(f"A step cannot be compiled: {type(error).__name__}: {error}", _LOOP + 1)
+        self._programs.failed(error)
         return taken
-
-    def _give_up(self, reason: str, frames: int) -> None:
-        self._given_up = True
-        warnings.warn(
-            f"fit: steps run operation by operation, as compile=False does without this warning. {reason}",
-            UserWarning,
-            stacklevel=frames + 1,
-        )
-
-
-def _rows(inputs: Tensor, targets: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
-    return take(inputs, numbers, axis=0), take(targets, numbers, axis=0)
 
 
 def _contiguous(samples: Tensor) -> Tensor:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from lamina.backends.registry import CPU
 from lamina.errors import BackendError, DataError
 from lamina.training import bulk
-from lamina.training.pairs import Pairs
+from lamina.training.accumulation import AccumulatedSteps, GradientSum
+from lamina.training.evaluation import EVALUATION_BATCH, Forward, answer
+from lamina.training.pairs import Pairs, Samples
+from lamina.training.programs import CompiledForward, StepPrograms
 from lamina.training.steps import EagerSteps, Step, Steps
+from lamina.training.stream_steps import StreamSteps
+from lamina.training.streaming import on_cpu
 
 Compile = bool | Literal["auto"]
 
@@ -20,7 +26,45 @@ def check_compile(value: Any) -> Compile:
     raise DataError(f'fit: compile is {value!r}; use True, False or "auto"')
 
 
-def steps_for(step: Step, training: Pairs, batch_size: int, epochs: int, compiled: Compile) -> Steps:
+@dataclass(frozen=True)
+class Work:
+    """How much there is to do.
+
+    Attributes
+    ----------
+    training : Samples
+    measured : int
+        Samples that are measured after each epoch.
+    batch_size : int
+        Of a batch whose gradients are computed at once.
+    accumulate : int
+        How many of those make a step.
+    epochs : int
+    begun : bool
+        Whether the training goes on from steps that were taken before.
+    """
+
+    training: Samples
+    measured: int
+    batch_size: int
+    epochs: int
+    accumulate: int = 1
+    begun: bool = False
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-len(self.training) // (self.batch_size * self.accumulate))
+
+
+@dataclass(frozen=True)
+class Machinery:
+    """How steps are taken, and how the model is evaluated in between."""
+
+    steps: Steps
+    forward: Forward
+
+
+def machinery(step: Step, work: Work, compiled: Compile) -> Machinery:
     """Return how to take the steps of a training.
 
     Nothing is timed for it: the same training takes its steps in the same way every time.
@@ -28,8 +72,7 @@ def steps_for(step: Step, training: Pairs, batch_size: int, epochs: int, compile
     Parameters
     ----------
     step : Step
-    training : Pairs
-    batch_size, epochs : int
+    work : Work
     compiled : bool or "auto"
         As in `lamina.fit`.
 
@@ -38,19 +81,43 @@ def steps_for(step: Step, training: Pairs, batch_size: int, epochs: int, compile
     BackendError
         When steps are to be compiled, and the model is not on the cpu.
     """
-    eager = EagerSteps(step, training, batch_size)
+    if work.accumulate > 1:
+        step = replace(step, sums=GradientSum(step.model.parameters()))
+    programs = _programs(step, work, compiled)
+    steps: Steps
+    if programs is None:
+        steps = EagerSteps(step, work.training, work.batch_size)
+    elif isinstance(work.training, Pairs):
+        steps = bulk.BulkSteps(programs, work.training, work.batch_size, work.epochs)
+    else:
+        steps = StreamSteps(programs, work.training, work.batch_size)
+    if work.accumulate > 1:
+        steps = AccumulatedSteps(steps, step, work.accumulate, programs)
+    if programs is None or not (programs.forced or _evaluation_pays(step, work)):
+        return Machinery(steps, answer)
+    return Machinery(steps, CompiledForward(programs))
+
+
+def _programs(step: Step, work: Work, compiled: Compile) -> StepPrograms | None:
+    """Return what compiles the steps; None where they run operation by operation."""
     if compiled is False:
-        return eager
-    on_cpu = all(each._backend is CPU for each in (*step.model.parameters(), training.inputs, training.targets))
+        return None
+    there = on_cpu(work.training) and all(each._backend is CPU for each in step.model.parameters())
     if compiled is True:
-        if not on_cpu:
+        if not there:
             raise BackendError(
-                f"fit: compile=True is for models on the cpu, and this one is on {training.inputs.device!r}; "
-                "leave compile out"
+                f"fit: compile=True is for models on the cpu, and this one is on {step.model.parameters()[0].device!r};"
+                " leave compile out"
             )
-        return bulk.BulkSteps(step, training, batch_size, epochs, forced=True)
-    count = epochs * -(-len(training) // batch_size)
-    if not on_cpu or count * bulk.weight(step.model, min(batch_size, len(training))) < bulk.PAYS:
-        return eager
-    steps = bulk.BulkSteps(step, training, batch_size, epochs, forced=False)
-    return steps if steps.check() else eager
+        return StepPrograms(step, forced=True, begun=work.begun)
+    count = work.epochs * -(-len(work.training) // work.batch_size)
+    if not there or count * bulk.weight(step.model, min(work.batch_size, len(work.training))) < bulk.PAYS:
+        return None
+    programs = StepPrograms(step, forced=False, begun=work.begun)
+    return programs if programs.check() else None
+
+
+def _evaluation_pays(step: Step, work: Work) -> bool:
+    batch = max(EVALUATION_BATCH, work.batch_size)
+    count = work.epochs * -(-work.measured // batch)
+    return count * bulk.weight(step.model, min(batch, work.measured)) >= bulk.PAYS

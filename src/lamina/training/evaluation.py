@@ -7,13 +7,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from lamina.autodiff.node import no_grad
-from lamina.backends.registry import get_backend
-from lamina.dtypes import DEFAULT_FLOAT
 from lamina.errors import DataError, ShapeError
 from lamina.functions.manipulation import concat
 from lamina.tensor import Tensor
 from lamina.training.metrics import Metric, MetricFunction, named_metrics
-from lamina.training.pairs import Pairs, Place, as_input, as_pairs, check_count
+from lamina.training.pairs import Pairs, Place, Samples, as_input, check_count
+from lamina.training.streaming import as_samples
 
 if TYPE_CHECKING:
     from lamina.nn.module import Module
@@ -48,22 +47,41 @@ def scalar_loss(operation: str, value: Any) -> Tensor:
     return value
 
 
+Forward = Callable[["Module", Loss | None, Pairs], tuple[Tensor, Tensor | None]]
+"""What gives the outputs of a batch, and its loss if there is one to measure."""
+
+
+def answer(model: Module, loss: Loss | None, batch: Pairs) -> tuple[Tensor, Tensor | None]:
+    """Return the outputs of a batch, and its loss if there is one to measure."""
+    outputs = model(batch.inputs)
+    return outputs, None if loss is None else scalar_loss("fit", loss(outputs, batch.targets))
+
+
 def measure(
-    operation: str, model: Module, pairs: Pairs, loss: Loss | None, metrics: Mapping[str, MetricFunction], batch: int
+    model: Module,
+    samples: Samples,
+    loss: Loss | None,
+    metrics: Mapping[str, MetricFunction],
+    batch: int,
+    forward: Forward = answer,
 ) -> dict[str, float]:
-    """Return the mean loss and the metrics over all samples, the model in evaluation mode."""
-    total, outputs = 0.0, []
+    """Return the mean loss and the metrics over all samples, the model in evaluation mode.
+
+    For metrics the outputs of all samples are kept, and their targets; the inputs are not.
+    """
+    total, outputs, targets = 0.0, [], []
     with mode(model, training=False), no_grad():
-        for each in pairs.batches(batch):
-            output = model(each.inputs)
-            if loss is not None:
-                total += scalar_loss(operation, loss(output, each.targets)).item() * len(each)
+        for each in samples.batches(batch):
+            output, value = forward(model, loss, each)
+            if value is not None:
+                total += value.item() * len(each)
             if metrics:
                 outputs.append(output)
-    measured = {} if loss is None else {"loss": total / len(pairs)}
+                targets.append(each.targets)
+    measured = {} if loss is None else {"loss": total / len(samples)}
     if metrics:
-        whole = concat(outputs)
-        measured.update({name: metric(whole, pairs.targets) for name, metric in metrics.items()})
+        found, known = concat(outputs), concat(targets)
+        measured.update({name: metric(found, known) for name, metric in metrics.items()})
     return measured
 
 
@@ -108,7 +126,7 @@ def evaluate(
     batch = check_count("evaluate", "batch_size", batch_size)
     if loss is None and not functions:
         raise DataError("evaluate: nothing to measure; give a loss or metrics")
-    return measure("evaluate", model, as_pairs("evaluate", data, _place(model), ""), loss, functions, batch)
+    return measure(model, as_samples("evaluate", data, Place.of(model)), loss, functions, batch)
 
 
 def predict(model: Module, inputs: Any, *, batch_size: int = EVALUATION_BATCH) -> Tensor:
@@ -141,12 +159,6 @@ def predict(model: Module, inputs: Any, *, batch_size: int = EVALUATION_BATCH) -
     (5, 2)
     """
     batch = check_count("predict", "batch_size", batch_size)
-    values = as_input("predict", inputs, _place(model), "inputs")
+    values = as_input("predict", inputs, Place.of(model), "inputs")
     with mode(model, training=False), no_grad():
         return concat([model(values[start : start + batch]) for start in range(0, len(values), batch)])
-
-
-def _place(model: Module) -> Place:
-    """Return where a model is; one without parameters works on the default device in the default type."""
-    parameters = model.parameters()
-    return Place(parameters[0].device, parameters[0].dtype) if parameters else Place(get_backend().name, DEFAULT_FLOAT)

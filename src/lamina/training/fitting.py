@@ -1,26 +1,32 @@
-"""`fit`: what a training is asked for, checked before the first step."""
+"""`fit`: what a training is asked for, and how it is set up."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from lamina import random
+from lamina.autodiff.node import no_grad
 from lamina.backends.registry import get_backend
 from lamina.dtypes import python_number
 from lamina.errors import DataError
 from lamina.nn.module import Module
-from lamina.optim import Adam, Optimizer
+from lamina.optim import Adam, LRScheduler, Optimizer
+from lamina.training import asked
+from lamina.training.averaging import WeightAverage
 from lamina.training.callbacks import Callback, EarlyStopping, TrainingState
-from lamina.training.compiling import check_compile, steps_for
-from lamina.training.evaluation import Loss, measure
+from lamina.training.compiling import Work, check_compile, machinery
+from lamina.training.evaluation import Loss, measure, mode
 from lamina.training.history import History
 from lamina.training.loop import Loop, Plan, Schedule
 from lamina.training.metrics import Metric, MetricFunction, named_metrics
-from lamina.training.pairs import Pairs, Place, as_pairs, check_count, split
-from lamina.training.steps import Step
+from lamina.training.pairs import Pairs, Place, Samples, check_count, split
+from lamina.training.scheduling import ScheduledSteps
+from lamina.training.steps import Step, batch_loss
+from lamina.training.streaming import StreamSamples, as_samples
+from lamina.training.weighting import ClassWeight, loss_of_each, sample_weights, weighed
 
 if TYPE_CHECKING:
     from lamina.random import Generator
@@ -42,7 +48,18 @@ def fit(
     callbacks: Iterable[Callback] = (),
     progress: bool | Literal["auto"] = True,
     scheduler: Schedule | None = None,
+    schedule_per: asked.SchedulePer = "epoch",
+    class_weight: ClassWeight | None = None,
+    sample_weight: Any = None,
+    mixup: float | None = None,
+    accumulate: int = 1,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    penalize_biases: bool = False,
     clip_norm: float | None = None,
+    clip_value: float | None = None,
+    ema: float | None = None,
+    max_seconds: float | None = None,
     device: str | None = None,
     compile: bool | Literal["auto"] = "auto",
 ) -> History:
@@ -55,24 +72,27 @@ def fit(
     ----------
     model : Module
         Trained in place; it ends in the mode, training or evaluation, in which it was.
-    data : pair of Tensor or array
+    data : pair of Tensor or array, or Stream
         Inputs of shape [n, ...] and targets of shape [n, ...]; a `lamina.data.Dataset` is such a pair. NumPy
-        arrays and lists of floats take the type of the model's parameters; tensors must have it.
+        arrays and lists of floats take the type of the model's parameters; tensors must have it. A
+        `lamina.data.Stream` is read in batches, so it may be larger than memory.
     loss : callable
         ``loss(outputs, targets)`` gives the mean loss of a batch, such as `lamina.nn.cross_entropy`.
     optimizer : Optimizer, optional
         ``Adam(model.parameters())`` when None.
     epochs, batch_size : int, default 10 and 32
         From 1. The last batch of an epoch holds what is left.
-    validation : float or pair, optional
+    validation : float, pair or Stream, optional
         A share of the samples, between 0 and 1, drawn at random (not by class) and kept out of training; or a
-        set of its own. It is measured after each epoch, in evaluation mode.
+        set of its own. It is measured after each epoch, in evaluation mode, as a whole: metrics are those of all its
+        samples, not means over batches. Weights, penalties and mixing are for training only.
     metrics : iterable of str or callable
-        ``"accuracy"``, ``"mse"``, ``"mae"``, ``"rmse"``, ``"r2"``, or ``metric(outputs, targets)``; measured on
+        Names in `lamina.training.metrics`, such as ``"accuracy"``, or ``metric(outputs, targets)``; measured on
         the validation set and recorded with ``val_`` before the name, on the training set where there is none.
     seed : int, optional
-        Chooses the validation share, the order of the samples, and what layers such as `Dropout` draw; nothing is
-        drawn from the default generator then. When None, a generator spawned from the default one chooses.
+        Chooses the validation share, the order of the samples, what is mixed, and what layers such as `Dropout`
+        draw; nothing is drawn from the default generator then. When None, a generator spawned from the default one
+        chooses.
     shuffle : bool, default True
         Whether each epoch takes the samples in a new order.
     early_stopping : int or EarlyStopping, optional
@@ -83,9 +103,36 @@ def fit(
     progress : bool or "auto", default True
         True shows a bar in a terminal and a line an epoch elsewhere, "auto" only the bar, False nothing.
     scheduler : learning rate schedule, optional
-        Advanced after each epoch; one that counts batches is advanced by a callback's ``on_batch_end`` instead.
+        Advanced after each epoch, or each step.
+    schedule_per : {"epoch", "step"}, default "epoch"
+        What the schedule counts: ``"step"`` for one that counts batches, such as `lamina.optim.OneCycleLR`.
+    class_weight : dict, array or "balanced", optional
+        How much the samples of each class count, by its number; classes that a dict leaves out count 1.
+        ``"balanced"`` gives each class the same weight in total, ``n / (classes * count)``.
+    sample_weight : array of shape [n], optional
+        How much each sample counts, from 0. It is multiplied by the weight of its class, and all are scaled to a
+        mean of one, so that a weight of 2 is as two samples and the loss of a batch is ``mean(weight * loss)``. The
+        loss function must take ``reduction="none"``.
+    mixup : float, optional
+        ``alpha``: each batch is mixed with itself in another order, ``s * x + (1 - s) * x'`` with ``s`` from
+        Beta(alpha, alpha), and so are targets that are floats; for labels the losses are mixed.
+    accumulate : int, default 1
+        So many batches make one step, the same as a batch so many times larger takes, with the memory of one. What is
+        drawn, and layers that look at a whole batch, see the small ones.
+    l1, l2 : float, default 0.0
+        ``l1 * sum(|w|) + l2 / 2 * sum(w**2)`` of the weights, parameters with two axes or more, is added to what is
+        differentiated; the loss that is recorded is without.
+    penalize_biases : bool, default False
+        Whether all parameters are penalised.
     clip_norm : float, optional
         Gradients are scaled down so that their norm together is at most this.
+    clip_value : float, optional
+        Each element of the gradients is limited to this magnitude, before the norm is.
+    ema : float, optional
+        Decay, such as 0.999, of an exponential moving average of the weights, with which the model is evaluated and
+        ends. It reaches less far back in the beginning: ``min(ema, (1 + step) / (10 + step))``.
+    max_seconds : float, optional
+        Stop after the step in which so much time is up.
     device : str, optional
         Where to train: model, optimiser and data are moved there. When None, where the model is.
     compile : bool or "auto", default "auto"
@@ -110,6 +157,10 @@ def fit(
         When the loss or a weight becomes NaN or infinite. The best weights so far are put back, by validation
         loss (training loss without validation), those before training if no epoch was whole.
 
+    References
+    ----------
+    mixup: H. Zhang, M. Cisse, Y. N. Dauphin, D. Lopez-Paz, ICLR 2018.
+
     Examples
     --------
     >>> import lamina as la
@@ -124,56 +175,36 @@ def fit(
     True
     """
     epochs, batch_size = check_count("fit", "epochs", epochs), check_count("fit", "batch_size", batch_size)
-    _check_kinds(model, loss, optimizer, scheduler)
-    _check_clip_norm(clip_norm)
+    accumulate = check_count("fit", "accumulate", accumulate)
+    asked.check_kinds(model, loss, optimizer, scheduler, schedule_per)
+    recipe = asked.recipe(model, mixup=mixup, l1=l1, l2=l2, penalize_biases=penalize_biases, clip_norm=clip_norm,
+                          clip_value=clip_value)  # fmt: skip
+    decay = asked.number("ema", ema, "a decay lies between 0 and 1, and None averages nothing", 0.0, 1.0)
     functions = named_metrics(metrics)
-    every = [*_early(early_stopping), *_checked(callbacks)]
+    listeners = asked.listeners(early_stopping, callbacks, max_seconds)
     compiled = check_compile(compile)
-    history = _new_history(every, functions, validation is not None)
-    shown = _shown(progress)
+    history = asked.new_history(listeners, functions, validation is not None)
+    listeners += asked.shown(progress)
     place = _place(model, device)
     with _streams(seed) as (division, shuffling, layers), random.use_generator(layers):
-        training, held_out = _divided(data, validation, place, division)
-        order = shuffling if shuffle else None
+        training, held_out = _divided(data, validation, sample_weight, place, division)
+        training = weighed(training, class_weight, place.dtype)
         with _moved(model, place, history):
-            _try(model, training if held_out is None else held_out, loss, functions, batch_size)
-            count = -(-len(training) // batch_size)
             chosen = Adam(model.parameters()) if optimizer is None else optimizer
-            step = Step(model, chosen, loss, clip_norm)
-            steps = steps_for(step, training, batch_size, epochs, compiled)
-            plan = Plan(loss, training, held_out, functions, order, scheduler, clip_norm, batch_size, steps)
-            state = TrainingState(model, chosen, history, epochs, count, batch_size)
-            return Loop(plan, state, every if shown is None else [*every, shown]).run()
-
-
-# --- what is asked for, checked -------------------------------------------------------------------------------
-
-
-def _check_kinds(model: Any, loss: Any, optimizer: Any, scheduler: Any) -> None:
-    """Refuse names and classes where the thing itself is meant."""
-    if not isinstance(model, Module):
-        raise DataError(f"fit: the model is {model!r}; derive its class from nn.Module")
-    if not callable(loss) or isinstance(loss, type):
-        raise DataError(f"fit: loss is {loss!r}; give a function of outputs and targets, such as nn.mse_loss")
-    if optimizer is not None and not isinstance(optimizer, Optimizer):
-        raise DataError(f"fit: optimizer is {optimizer!r}; make one, as with optim.Adam(model.parameters())")
-    if scheduler is not None and not isinstance(scheduler, Schedule):
-        raise DataError(f"fit: scheduler is {scheduler!r}; make one, as with optim.StepLR(optimizer, step_size=10)")
-
-
-def _check_clip_norm(clip_norm: Any) -> None:
-    norm = python_number(clip_norm)
-    if norm is not None and (isinstance(norm, bool) or not isinstance(norm, int | float) or not norm > 0):
-        raise DataError(f"fit: clip_norm is {clip_norm!r}; a norm to clip to is above 0, and None clips nothing")
-
-
-def _shown(progress: bool | Literal["auto"]) -> Callback | None:
-    if progress is False:
-        return None
-    # Loads what draws in a terminal, which a training without it does without.
-    from lamina.training.progress import progress_callback
-
-    return progress_callback(progress)
+            average = None if decay is None else WeightAverage(model.parameters(), decay)
+            step = Step(model, chosen, _differentiated(loss, training), recipe, average)
+            _try(step, training, held_out, loss, functions, batch_size)
+            measured = len(training) * bool(functions) if held_out is None else len(held_out)
+            work = Work(training, measured, batch_size, epochs, accumulate)
+            made = machinery(step, work, compiled)
+            steps = made.steps
+            if schedule_per == "step" and isinstance(scheduler, LRScheduler):
+                steps = ScheduledSteps(steps, scheduler)
+            order = shuffling if shuffle else None
+            plan = Plan(loss, training, held_out, functions, order, scheduler, schedule_per, batch_size,
+                        replace(made, steps=steps), average, recipe.clip_norm)  # fmt: skip
+            state = TrainingState(model, chosen, history, epochs, work.steps_per_epoch, batch_size * accumulate)
+            return Loop(plan, state, listeners).run()
 
 
 @contextmanager
@@ -189,7 +220,7 @@ def _streams(seed: int | None) -> Iterator[list[Generator]]:
 
 
 def _place(model: Module, device: str | None) -> Place:
-    place = Place.of("fit", model)
+    place = Place.of(model)
     return place if device is None else replace(place, device=get_backend(device).name, move=True)
 
 
@@ -207,51 +238,50 @@ def _moved(model: Module, place: Place, history: History) -> Iterator[None]:
         raise
 
 
-def _divided(data: Any, validation: Any, place: Place, generator: Generator) -> tuple[Pairs, Pairs | None]:
-    samples = as_pairs("fit", data, place)
+def _divided(
+    data: Any, validation: Any, sample_weight: Any, place: Place, generator: Generator
+) -> tuple[Samples, Samples | None]:
+    """Return what to train on, with the weights that were given, and what to validate on."""
+    samples = as_samples("fit", data, place)
+    if sample_weight is not None:
+        if not isinstance(samples, Pairs):
+            raise DataError("fit: sample_weight is for samples in memory; for a stream there is class_weight")
+        weights = sample_weights(sample_weight, len(samples), place.dtype, samples.inputs.device)
+        samples = replace(samples, weights=weights)
     if validation is None:
         return samples, None
     validation = python_number(validation)
-    if isinstance(validation, bool | int | float):
-        return split("fit", samples, float(validation), generator)
-    return samples, as_pairs("fit", validation, place, "validation ")
+    if not isinstance(validation, bool | int | float):
+        return samples, as_samples("fit", validation, place, "validation ")
+    if not isinstance(samples, Pairs):
+        raise DataError("fit: a share of a stream cannot be kept out of training; give validation=(X, Y) or a stream")
+    training, held_out = split("fit", samples, float(validation), generator)
+    return training, replace(held_out, weights=None)
 
 
-def _early(early_stopping: int | EarlyStopping | None) -> list[Callback]:
-    if early_stopping is None:
-        return []
-    return [early_stopping if isinstance(early_stopping, EarlyStopping) else EarlyStopping(early_stopping)]
+def _is_weighed(samples: Samples) -> bool:
+    return (samples.weigh if isinstance(samples, StreamSamples) else getattr(samples, "weights", None)) is not None
 
 
-def _checked(callbacks: Iterable[Callback]) -> list[Callback]:
-    if not isinstance(callbacks, Iterable):
-        raise DataError(f"fit: callbacks is {callbacks!r}; give a list of callbacks, as in callbacks=[...]")
-    checked = list(callbacks)
-    for callback in checked:
-        if not isinstance(callback, Callback):
-            raise DataError(f"fit: {callback!r} is no callback; derive its class from lamina.training.Callback")
-    return checked
+def _differentiated(loss: Loss, training: Samples) -> Loss:
+    """Return the loss of which steps are made."""
+    return loss_of_each(loss) if _is_weighed(training) else loss
 
 
-def _new_history(callbacks: Sequence[Callback], metrics: Mapping[str, MetricFunction], validated: bool) -> History:
-    """Return an empty history that judges epochs as the early stopping does, if there is one."""
-    monitor = "val_loss" if validated else "loss"
-    recorded = ["loss", *(["val_loss"] if validated else []), *_prefixed(metrics, validated)]
-    for callback in callbacks:
-        if isinstance(callback, EarlyStopping):
-            monitor = callback.monitor or monitor
-            if monitor not in recorded:
-                raise DataError(
-                    f"fit: early stopping monitors {monitor!r}, which is not recorded; what is: {', '.join(recorded)}"
-                )
-            return History(monitor, callback.direction(monitor) == "max")
-    return History(monitor)
-
-
-def _prefixed(names: Iterable[str], validated: bool) -> list[str]:
-    return [f"val_{name}" if validated else name for name in names]
-
-
-def _try(model: Module, samples: Pairs, loss: Loss, metrics: Mapping[str, MetricFunction], batch_size: int) -> None:
+def _try(
+    step: Step,
+    training: Samples,
+    held_out: Samples | None,
+    loss: Loss,
+    metrics: Mapping[str, MetricFunction],
+    batch_size: int,
+) -> None:
     """Measure a first batch, so that what does not fit together is noticed before anything has changed."""
-    measure("fit", model, next(samples.batches(batch_size)), loss, metrics, batch_size)
+    first = next(iter(training.batches(batch_size)))
+    if step.recipe.mixup is not None and not first.inputs.dtype.floating:
+        raise DataError(f"fit: mixup is for inputs that are floats, and these are {first.inputs.dtype.name}")
+    if _is_weighed(training):
+        with mode(step.model, training=False), no_grad():
+            batch_loss("fit", step.loss, step.model(first.inputs), first)
+    tried = first if held_out is None else next(iter(held_out.batches(batch_size)))
+    measure(step.model, tried, loss, metrics, batch_size)

@@ -5,21 +5,24 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from lamina.errors import TrainingDiverged
 from lamina.functions.comparisons import isfinite
 from lamina.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from lamina.random import Generator
 from lamina.tensor import Tensor, Variable
+from lamina.training.averaging import WeightAverage
 from lamina.training.callbacks import Callback, Snapshot, TrainingState
+from lamina.training.compiling import Machinery
 from lamina.training.evaluation import EVALUATION_BATCH, Loss, measure, mode
 from lamina.training.history import EpochRecord, History
 from lamina.training.interruption import Interruption, deferred_interrupts
 from lamina.training.metrics import MetricFunction
-from lamina.training.pairs import Pairs
-from lamina.training.steps import Steps, Taken
+from lamina.training.pairs import Samples
+from lamina.training.steps import Taken
 
 Schedule = LRScheduler | ReduceLROnPlateau
 
@@ -29,14 +32,16 @@ class Plan:
     """What to train on and how, fixed for the whole training."""
 
     loss: Loss
-    training: Pairs
-    held_out: Pairs | None
+    training: Samples
+    held_out: Samples | None
     metrics: Mapping[str, MetricFunction]
     order: Generator | None
     scheduler: Schedule | None
-    clip_norm: float | None
+    schedule_per: Literal["epoch", "step"]
     batch_size: int
-    steps: Steps
+    machinery: Machinery
+    average: WeightAverage | None
+    clip_norm: float | None
 
 
 class _Stop(Exception):  # noqa: N818 - not an error
@@ -75,6 +80,8 @@ class Loop:
                     state.restore(self.best)
                 self._tell("on_error", error)
                 raise
+            if self.plan.average is not None:
+                self.plan.average.keep()
             self._tell("on_train_end")
         return state.history
 
@@ -100,11 +107,9 @@ class Loop:
         plan, state = self.plan, self.state
         started, total = time.perf_counter(), 0.0
         self._tell("on_epoch_begin")
-        order = None
-        if plan.order is not None and state.steps_per_epoch > 1:
-            order = plan.order.permutation(len(plan.training), device=plan.training.inputs.device)
+        order = plan.training.order(plan.order if state.steps_per_epoch > 1 else None, state.epoch)
         listeners = [each for each in self.callbacks if type(each).on_batch_end is not Callback.on_batch_end]
-        for taken in plan.steps.epoch(order, singly=bool(listeners)):
+        for taken in plan.machinery.steps.epoch(order, at_most=1 if listeners else None):
             total += self._account(taken)
             for callback in listeners:
                 callback.on_batch_end(state)
@@ -132,6 +137,12 @@ class Loop:
         for name, parameter in self.parameters:
             if not _finite(parameter._untracked):
                 raise self._diverged(f"the weights {name} hold NaN or infinity", state.step)
+        # What is measured, judged and shown to callbacks are the weights that training would end with.
+        with nullcontext() if plan.average is None else plan.average.applied():
+            self._judge_epoch(loss, started)
+
+    def _judge_epoch(self, loss: float, started: float) -> None:
+        plan, state = self.plan, self.state
         val_loss, metrics = self._measured()
         if val_loss is not None and not math.isfinite(val_loss):
             raise self._diverged(f"the validation loss is {val_loss}", state.step)
@@ -141,18 +152,18 @@ class Loop:
         judged = loss if val_loss is None else val_loss
         if self.best_record is None or judged < _judged(self.best_record):
             self.best, self.best_record = state.snapshot(), record
-        if plan.scheduler is not None:
+        if plan.scheduler is not None and plan.schedule_per == "epoch":
             _advance(plan.scheduler, judged)
         self._tell("on_epoch_end", record)
 
     def _measured(self) -> tuple[float | None, dict[str, float]]:
         """Return the validation loss and the metrics, on the training set where there is no validation set."""
-        plan, model = self.plan, self.state.model
+        plan, model, forward = self.plan, self.state.model, self.plan.machinery.forward
         batch = max(EVALUATION_BATCH, plan.batch_size)
         if plan.held_out is None:
-            metrics = measure("fit", model, plan.training, None, plan.metrics, batch) if plan.metrics else {}
+            metrics = measure(model, plan.training, None, plan.metrics, batch, forward) if plan.metrics else {}
             return None, metrics
-        measured = measure("fit", model, plan.held_out, plan.loss, plan.metrics, batch)
+        measured = measure(model, plan.held_out, plan.loss, plan.metrics, batch, forward)
         return measured.pop("loss"), {f"val_{name}": value for name, value in measured.items()}
 
     def _diverged(self, what: str, step: int) -> TrainingDiverged:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from lamina.dtypes import DType
+from lamina.backends.registry import get_backend
+from lamina.dtypes import DEFAULT_FLOAT, DType
 from lamina.errors import BackendError, DataError, DTypeError
 from lamina.functions.creation import asarray
 from lamina.functions.searching import sort
@@ -20,32 +21,66 @@ from lamina.random import Generator
 from lamina.tensor import Tensor
 
 
+class Samples(Protocol):
+    """What can be trained on and measured: samples in memory, `Pairs`, or read as they are needed."""
+
+    def __len__(self) -> int:
+        """Return how many samples there are."""
+
+    def order(self, generator: Generator | None, epoch: int) -> Any:
+        """Return the order of an epoch, drawn from a generator; their own, None, without one."""
+
+    def batches(self, batch_size: int, order: Any = None, start: int = 0) -> Iterator[Pairs]:
+        """Yield the samples, ``batch_size`` at a time and what is left, from the ``start``-th batch on."""
+
+
 @dataclass(frozen=True)
 class Pairs:
-    """Samples: the first axis of both tensors counts them."""
+    """Samples: the first axis of each tensor counts them.
+
+    Attributes
+    ----------
+    inputs, targets : Tensor
+    weights : Tensor of shape [n], optional
+        How much each sample counts.
+    """
 
     inputs: Tensor
     targets: Tensor
+    weights: Tensor | None = None
 
     def __len__(self) -> int:
         return self.inputs.shape[0]
 
+    def map(self, function: Callable[[Tensor], Tensor]) -> Pairs:
+        """Return the samples with a function applied to each tensor."""
+        weights = None if self.weights is None else function(self.weights)
+        return Pairs(function(self.inputs), function(self.targets), weights)
+
     def rows(self, order: Tensor) -> Pairs:
         """Return the samples with these numbers."""
-        # Primitives, because this runs before every step and everything in it is known to fit.
-        return Pairs(take(self.inputs, order, axis=0), take(self.targets, order, axis=0))
+        # A primitive, because this runs before every step and everything in it is known to fit.
+        return self.map(lambda each: take(each, order, axis=0))
 
-    def batches(self, batch_size: int, order: Tensor | None = None) -> Iterator[Pairs]:
+    def part(self, start: int, stop: int) -> Pairs:
+        """Return the samples from one number to before another."""
+        return self.map(lambda each: each[start:stop])
+
+    def order(self, generator: Generator | None, epoch: int) -> Tensor | None:
+        """Return a random order of the samples; None, their own, without a generator."""
+        return None if generator is None else generator.permutation(len(self), device=self.inputs.device)
+
+    def batches(self, batch_size: int, order: Tensor | None = None, start: int = 0) -> Iterator[Pairs]:
         """Yield the samples, ``batch_size`` at a time and what is left, in the order given or their own."""
         if order is None and len(self) <= batch_size:
-            yield self
+            yield from () if start else (self,)
             return
-        for start in range(0, len(self), batch_size):
-            stop = min(start + batch_size, len(self))
+        for first in range(start * batch_size, len(self), batch_size):
+            stop = min(first + batch_size, len(self))
             if order is None:
-                yield Pairs(self.inputs[start:stop], self.targets[start:stop])
+                yield self.part(first, stop)
             else:
-                yield self.rows(slice_(order, start=(start,), stop=(stop,), step=(1,)))
+                yield self.rows(slice_(order, start=(first,), stop=(stop,), step=(1,)))
 
 
 @dataclass(frozen=True)
@@ -62,11 +97,11 @@ class Place:
     """Whether tensors on other devices are moved too."""
 
     @classmethod
-    def of(cls, operation: str, model: Any) -> Place:
-        """Return the place of a model."""
+    def of(cls, model: Any) -> Place:
+        """Return the place of a model; one without parameters works on the default device in the default type."""
         parameters = model.parameters()
         if not parameters:
-            raise DataError(f"{operation}: the model has no parameters to train; hold variables or layers in it")
+            return cls(get_backend().name, DEFAULT_FLOAT)
         return cls(parameters[0].device, parameters[0].dtype)
 
 

@@ -1,0 +1,168 @@
+"""Steps and evaluation as native programs, until it is seen that they cannot be."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from lamina.errors import TracingError
+from lamina.optim.optimizer import Optimizer
+from lamina.tensor import Tensor
+from lamina.training.evaluation import Loss, answer
+from lamina.training.pairs import Pairs
+from lamina.training.steps import Step
+from lamina.watched import REVISION
+
+if TYPE_CHECKING:
+    from lamina.compiler.compiled import CompiledFunction
+    from lamina.nn.module import Module
+
+_TRACES = 7
+"""Traces of one step after which what changes in between is taken to go on changing."""
+
+Program = "CompiledFunction[..., Tensor]"
+
+
+class StepPrograms:
+    """The programs that the steps of one training are made of, and whether they are to be trusted.
+
+    The first step of all runs operation by operation: it says what is wrong with a model or a loss better than a
+    program can, and leaves every variable with memory of its own.
+
+    Parameters
+    ----------
+    step : Step
+    forced : bool
+        Whether an error in compiling is raised; otherwise it is said in a warning, and steps run operation by
+        operation.
+    begun : bool
+        Whether the training goes on from steps that were taken before.
+
+    Attributes
+    ----------
+    usable : bool
+        Whether the next step is to run as a program.
+    """
+
+    def __init__(self, step: Step, *, forced: bool, begun: bool = False) -> None:
+        self.step = step
+        self.forced = forced
+        self.started = begun
+        self.given_up = False
+        self._tried: set[Any] = set()
+
+    @property
+    def usable(self) -> bool:
+        return self.started and not self.given_up
+
+    def compiled(self, batch: Callable[..., Pairs]) -> CompiledFunction[..., Tensor]:
+        """Return a step on what ``batch`` makes of its arguments, compiled."""
+        from lamina.compiler.compiled import compile
+
+        step = self.step
+
+        # What the user made are arguments, so that changes in it are noticed.
+        def fit_step(model: Module, optimizer: Optimizer, loss: Loss, *samples: Any) -> Tensor:
+            return replace(step, model=model, optimizer=optimizer, loss=loss).take(batch(*samples))
+
+        return compile(fit_step)
+
+    def compiled_finish(self) -> CompiledFunction[..., Tensor]:
+        """Return the update by gradients that have been added up, compiled."""
+        from lamina.compiler.compiled import compile
+
+        step = self.step
+
+        def fit_update(model: Module, optimizer: Optimizer, loss: Loss) -> Tensor:
+            replace(step, model=model, optimizer=optimizer, loss=loss).finish()
+            return optimizer.lr.value
+
+        return compile(fit_update)
+
+    def run(self, program: CompiledFunction[..., Tensor], times: int, *samples: Any) -> Tensor:
+        """Run a program so many times in one native call, and judge whether that is to go on."""
+        arguments = self.step.model, self.step.optimizer, self.step.loss, *samples
+        traces, revision = program.traces, REVISION.number
+        results = program.repeat(times, *arguments)
+        if program.traces != traces and not self.forced:
+            if REVISION.number != revision:
+                self.give_up("A step changes a setting of the model or the optimiser")
+            elif program.traces == _TRACES:
+                self.give_up("Settings of the model or the optimiser change again and again")
+            elif program not in self._tried:
+                # One step has been taken, as it was traced; would the next be the same?
+                self._tried.add(program)
+                if not program.same_again(*arguments):
+                    self.give_up("The loss or the model counts, draws or remembers something in Python")
+        return results
+
+    def check(self) -> bool:
+        """Tell whether steps do nothing that would be done only once if they were compiled."""
+        from lamina.compiler.tracing.environment import Environment
+
+        stores = Environment([self.step.model, self.step.optimizer, self.step.loss]).stores
+        for name, function in stores.items():
+            self.give_up(f"{function} stores {name!r}, and compiled it would do so once, not in every step")
+            return False
+        return True
+
+    def failed(self, error: Exception) -> None:
+        """Note that a step failed as a program, and succeeded operation by operation."""
+        self.give_up(f"A step cannot be compiled: {type(error).__name__}: {error}")
+
+    def refuses(self, error: Exception) -> bool:
+        """Tell whether an error is that a step cannot be compiled, where it must be."""
+        return self.forced and isinstance(error, TracingError)
+
+    def give_up(self, reason: str) -> None:
+        """Run everything operation by operation from now on, and say why."""
+        self.given_up = True
+        warnings.warn(
+            f"fit: steps run operation by operation, as compile=False does without this warning. {reason}",
+            UserWarning,
+            stacklevel=_frames_inside(),
+        )
+
+
+class CompiledForward:
+    """What a model answers and its loss, as one program where the steps are programs too.
+
+    Parameters
+    ----------
+    steps : StepPrograms
+    """
+
+    def __init__(self, steps: StepPrograms) -> None:
+        from lamina.compiler.compiled import compile
+
+        self._steps = steps
+        self._program = compile(_answer)
+        self._refused = False
+
+    def __call__(self, model: Module, loss: Loss | None, batch: Pairs) -> tuple[Tensor, Tensor | None]:
+        """Return the outputs of a batch, and its loss if there is one to measure."""
+        if self._refused or self._steps.given_up:
+            return answer(model, loss, batch)
+        try:
+            outputs, value = self._program(model, loss, batch.inputs, batch.targets)
+        except Exception:
+            # If the samples are wrong, this says so; if not, the model decides by values when it is evaluated.
+            self._refused = True
+            return answer(model, loss, batch)
+        self._refused = self._program.traces > _TRACES
+        return outputs, value
+
+
+def _answer(model: Module, loss: Loss | None, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor | None]:
+    return answer(model, loss, Pairs(inputs, targets))
+
+
+def _frames_inside() -> int:
+    """Return how many frames, from the caller on, belong to Lamina: a warning names the line that called it."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "lamina":
+        frame, level = frame.f_back, level + 1
+    return level
