@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from lamina import random
+from lamina.functions.comparisons import clip
 from lamina.functions.elementwise import cos, maximum, sqrt
 from lamina.tensor import Tensor
 from lamina.training.pairs import Pairs
@@ -25,7 +26,8 @@ def mixing_share(alpha: float, like: Tensor) -> Tensor:
     uniform = random.uniform((2,), dtype="float64", device=like.device)
     s, c = uniform[0] ** (1.0 / alpha), cos(uniform[1] * (2.0 * math.pi))
     share = 0.5 + 0.5 * c * sqrt((1.0 - s) / maximum(s + (1.0 - s) * c * c, _TINY))
-    return share.astype(like.dtype)
+    # Rounding may lead a little beyond the ends.
+    return clip(share, 0.0, 1.0).astype(like.dtype)
 
 
 def mixed(first: Pairs, second: Pairs, share: Tensor) -> Pairs:
