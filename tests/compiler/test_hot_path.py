@@ -17,8 +17,8 @@ import pytest
 
 import lamina as la
 from lamina import nn, optim
-from lamina.compiler import layout
-from lamina.compiler.hot_path import MISSED
+from lamina.compiler.calling import layout
+from lamina.compiler.calling.hot_path import MISSED
 from lamina.compiler.runtime.native_program import NativeProgram
 from lamina.compiler.runtime.threads import get_num_threads, set_num_threads
 from lamina.compiler.specialisation import updating

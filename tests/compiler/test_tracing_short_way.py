@@ -11,8 +11,8 @@ import pytest
 
 import lamina as la
 from lamina import nn, optim
-from lamina.compiler import layout
-from lamina.compiler.hot_path import MISSED
+from lamina.compiler.calling import layout
+from lamina.compiler.calling.hot_path import MISSED
 
 pytestmark = pytest.mark.usefixtures("by_pointers")
 

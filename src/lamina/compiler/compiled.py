@@ -16,11 +16,11 @@ import numpy as np
 
 from lamina.backends.registry import get_backend
 from lamina.backends.thread_state import STATE
-from lamina.compiler.arguments import Given
-from lamina.compiler.guard import install
-from lamina.compiler.hot_path import MISSED, HotPath, serves
+from lamina.compiler.calling.arguments import Given
+from lamina.compiler.calling.guard import install
+from lamina.compiler.calling.hot_path import MISSED, HotPath, serves
+from lamina.compiler.calling.layout import Planned
 from lamina.compiler.inspectable import Inspectable, Method
-from lamina.compiler.layout import Planned
 from lamina.compiler.signature import Arguments, Parts, difference, frozen, traced
 from lamina.compiler.specialisation import Specialisation
 from lamina.compiler.tracing.environment import Environment

@@ -14,12 +14,18 @@ from typing import Any, cast
 import numpy as np
 
 from lamina.backends.registry import CPU
-from lamina.compiler import guard, layout
-from lamina.compiler.arguments import Given
+from lamina.compiler.calling import guard, layout
+from lamina.compiler.calling.arguments import Given
+from lamina.compiler.calling.layout import Holder, locked
+from lamina.compiler.calling.plan import ARRAYS, ONE_TENSOR, TENSORS, Plan
+from lamina.compiler.calling.records import (
+    captured_records,
+    name_records,
+    output_records,
+    variable_records,
+    watched_records,
+)
 from lamina.compiler.differentiation import results
-from lamina.compiler.layout import Holder, locked
-from lamina.compiler.plan import ARRAYS, ONE_TENSOR, TENSORS, Plan
-from lamina.compiler.records import captured_records, name_records, output_records, variable_records, watched_records
 from lamina.compiler.specialisation import Specialisation, updating
 from lamina.compiler.tracing.environment import Environment
 from lamina.compiler.tracing.trace import Result

@@ -1,7 +1,7 @@
 """The machine code of calls: names, results, checks, the program.
 
 It looks whether names lead to what they led to, makes the results, checks arguments and variables
-(`lamina.compiler.checks`), and runs the program on their memory.
+(`lamina.compiler.calling.checks`), and runs the program on their memory.
 
 Whatever may run other code of Python comes first: looking up names and making objects. From the first look at an
 argument to the end of the program nothing else happens in this process that holds the interpreter lock.
@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lamina.compiler.checks import NULL, Writer, at, emit_check, word_of
+from lamina.compiler.calling.checks import NULL, Writer, at, emit_check, word_of
+from lamina.compiler.calling.layout import DATA, FUNCTIONS, SIZE, WORD, Offsets
+from lamina.compiler.calling.plan import ARRAYS, ATTRIBUTE, CALLED, ITEM, ONE_TENSOR, Argument, Name, Output, Plan
 from lamina.compiler.codegen.emitter import I1, I32, I64, PTR, VOID, Emitter, Module, Value
-from lamina.compiler.layout import DATA, FUNCTIONS, SIZE, WORD, Offsets
-from lamina.compiler.plan import ARRAYS, ATTRIBUTE, CALLED, ITEM, ONE_TENSOR, Argument, Name, Output, Plan
 
 if TYPE_CHECKING:
     from lamina.compiler.target import Target

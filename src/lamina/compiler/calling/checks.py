@@ -7,9 +7,20 @@ else holds it too.
 
 from __future__ import annotations
 
-from lamina.compiler.codegen.emitter import I8, I32, I64, PTR, Emitter, Type, Value
-from lamina.compiler.layout import DATA, DTYPE, FLAGS, FUNCTIONS, LIST_ITEMS, NDIM, READ, SHAPE, SIZE, WORD, Offsets
-from lamina.compiler.plan import (
+from lamina.compiler.calling.layout import (
+    DATA,
+    DTYPE,
+    FLAGS,
+    FUNCTIONS,
+    LIST_ITEMS,
+    NDIM,
+    READ,
+    SHAPE,
+    SIZE,
+    WORD,
+    Offsets,
+)
+from lamina.compiler.calling.plan import (
     ARRAY,
     ARRAYS,
     DICT,
@@ -22,6 +33,7 @@ from lamina.compiler.plan import (
     Cell,
     Plan,
 )
+from lamina.compiler.codegen.emitter import I8, I32, I64, PTR, Emitter, Type, Value
 
 NULL = Value("null", PTR)
 

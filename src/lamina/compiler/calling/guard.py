@@ -1,7 +1,7 @@
 """Calls in machine code: in Python, the checks before a small step and the results would take longer than the step.
 
-The code is written by `lamina.compiler.entering`, once for all functions; each call that it knows is a plan. It is a
-function of CPython's own kind, so that a call of it costs no more than one of `id`.
+The code is written by `lamina.compiler.calling.entering`, once for all functions; each call that it knows is a plan.
+It is a function of CPython's own kind, so that a call of it costs no more than one of `id`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from lamina.compiler.layout import FUNCTIONS, Holder, Offsets, Planned, functions, offsets
+from lamina.compiler.calling.layout import FUNCTIONS, Holder, Offsets, Planned, functions, offsets
 from lamina.compiler.runtime.cache import Entry, program
 from lamina.compiler.target import host
 
@@ -70,7 +70,7 @@ class _Code:
         target = host()
 
         def compiled() -> Entry:
-            from lamina.compiler.entering import module
+            from lamina.compiler.calling.entering import module
             from lamina.compiler.runtime.native import assemble
 
             return Entry(assemble(module(found, target), target), {})

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from lamina.compiler.plan import ARRAY, DICT, LIST, SAME, TENSOR, TUPLE, Argument
-from lamina.compiler.records import Records
+from lamina.compiler.calling.plan import ARRAY, DICT, LIST, SAME, TENSOR, TUPLE, Argument
+from lamina.compiler.calling.records import Records
 from lamina.compiler.signature import frozen
 from lamina.compiler.tracing.tracer import Input
 from lamina.compiler.tracing.trees import branches
