@@ -20,7 +20,7 @@ from lamina import nn, optim
 from lamina.compiler.calling import layout
 from lamina.compiler.calling.hot_path import MISSED
 from lamina.compiler.runtime.native_program import NativeProgram
-from lamina.compiler.runtime.threads import get_num_threads, set_num_threads
+from lamina.compiler.runtime.threads import num_threads, set_num_threads
 from lamina.compiler.specialisation import updating
 from lamina.errors import DataError, SubscriptError
 
@@ -574,21 +574,87 @@ def test_a_forked_child_goes_on_by_itself() -> None:
     assert w.item() == 4.0
 
 
-# --- programs that are run from Python ---
+# --- programs that take the lock ---
 
 
 def test_long_programs_and_those_of_several_threads_are_run_with_the_lock() -> None:
-    threads = get_num_threads()
-    set_num_threads(2)
-    try:
-        a = np.ones((300, 300), np.float32)
-        f = la.compile(lambda x: (x @ x, x + 1))
+    a = np.ones((300, 300), np.float32)
+    f = la.compile(lambda x: (x @ x, x + 1))
+    with num_threads(2):
         product, more = warm(f, a)
         assert short(f, a)
         assert product.numpy().min() == product.numpy().max() == 300.0
         assert more.numpy().max() == 2.0
-    finally:
-        set_num_threads(threads)
+
+
+def large_step() -> tuple[la.Variable, Any]:
+    """Return a variable and a compiled step, of several threads, that adds 1 to all of it."""
+    w = la.variable(np.zeros((128, 128), np.float32))
+    one = la.eye(128)
+
+    @la.compile
+    def step(x: la.Tensor) -> la.Tensor:
+        w.assign(w @ one + x)
+        return w.sum()
+
+    return w, step
+
+
+def test_steps_of_several_threads_are_taken_one_after_the_other() -> None:
+    w, step = large_step()
+    one = la.ones((128, 128))
+
+    def work() -> None:
+        for _ in range(400):
+            step(one)
+
+    with num_threads(2):
+        warm(step, one)
+        before = w[0, 0].item()
+        workers = [threading.Thread(target=work) for _ in range(4)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+    assert w.numpy().min() == w.numpy().max() == before + 1600
+
+
+def test_the_number_of_threads_may_change_while_steps_are_taken() -> None:
+    w, step = large_step()
+    one = la.ones((128, 128))
+    with num_threads(1):
+        warm(step, one)
+        before, done = w[0, 0].item(), threading.Event()
+
+        def change() -> None:
+            for threads in range(200):
+                set_num_threads(1 + threads % 5)
+            done.set()
+
+        worker, steps = threading.Thread(target=change), 0
+        worker.start()
+        while not done.is_set() or steps < 100:
+            step(one)
+            steps += 1
+        worker.join()
+    assert w.numpy().min() == w.numpy().max() == before + steps
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_forked_child_makes_threads_of_its_own() -> None:
+    w, step = large_step()
+    one = la.ones((128, 128))
+    with num_threads(2):
+        for _ in range(20):
+            step(one)
+        child = os.fork()
+        if not child:
+            for _ in range(20):
+                step(one)
+            os._exit(0 if w[0, 0].item() == 40.0 else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert w[0, 0].item() == 20.0
 
 
 def test_programs_that_call_python_are_run_with_the_lock() -> None:
@@ -632,7 +698,7 @@ def test_repeated_runs_and_single_ones_take_turns() -> None:
         assert step(x=one).tolist() == [7.0 * turn + 7]
 
 
-def test_a_program_in_use_has_an_entry_for_one_thread() -> None:
+def test_a_small_program_keeps_the_interpreter_lock() -> None:
     f = la.compile(lambda x: x * 2)
     warm(f, la.ones(2))
     (specialisation,) = f._traces.values()

@@ -22,7 +22,7 @@ def threads_used(monkeypatch: pytest.MonkeyPatch, together: int, alone: int, run
     """Return the threads of each run, where a run takes so long with three threads, and so long with one."""
     clock = Clock()
     monkeypatch.setattr(pace, "perf_counter_ns", clock)
-    chosen = Pace()
+    chosen = Pace(3, short=True)
     used = []
     for _ in range(runs):
         threads = chosen.begin(3)

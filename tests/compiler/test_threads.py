@@ -19,7 +19,7 @@ from lamina.compiler.runtime import cache, launching, threads
 from lamina.compiler.runtime.barrier import ARRIVED, RuntimeBlock, emit_barrier, emit_fault
 from lamina.compiler.runtime.forking import fork_safe, renew
 from lamina.compiler.runtime.native import Loaded, assemble, load
-from lamina.compiler.runtime.threads import get_num_threads, num_threads, run, set_num_threads
+from lamina.compiler.runtime.threads import Shared, get_num_threads, num_threads, run, set_num_threads
 from lamina.compiler.target import AARCH64, AVX2, BASELINE, host
 from lamina.errors import DataError, DTypeError
 
@@ -111,6 +111,15 @@ def pool(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
         threads._pool_code.cache_clear()
 
 
+@pytest.fixture
+def unasked() -> Iterator[None]:
+    """Nobody has asked yet how many threads there are."""
+    before = threads.shared[Shared.THREADS]
+    threads.shared[Shared.THREADS] = 0
+    yield
+    threads.shared[Shared.THREADS] = before
+
+
 # --- how many ---------------------------------------------------------------------------------------------
 
 
@@ -137,14 +146,14 @@ def test_what_is_no_number_of_threads_is_an_exception(number: Any, error: type[E
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system does not say")
+@pytest.mark.usefixtures("unasked")
 def test_at_first_there_are_as_many_threads_as_processors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(threads.VARIABLE, raising=False)
-    monkeypatch.setattr(threads, "_count", None)
     assert get_num_threads() == len(os.sched_getaffinity(0))
 
 
+@pytest.mark.usefixtures("unasked")
 def test_the_environment_says_how_many_threads_there_are_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads, "_count", None)
     for wrong in ("many", "0", "2.5"):
         monkeypatch.setenv(threads.VARIABLE, wrong)
         with pytest.raises(DataError, match=threads.VARIABLE):

@@ -192,7 +192,8 @@ class CompiledFunction(Inspectable, Planned, Generic[P, R]):
             self._hot, self._calls_by_name = (self._hot[0], paths), tuple(each.call for each in paths)
             return path
         self._hot = paths, self._hot[1]
-        self._calls = tuple(each.call for each in paths if each.plan is None)
+        rest = (each.call if each.plan is None else each.otherwise for each in paths)
+        self._calls = tuple(each for each in rest if each is not None)
         self._plans = tuple(each.plan for each in paths if each.plan is not None)
         if self._plans:
             install(CompiledFunction)

@@ -3,8 +3,9 @@
 It looks whether names lead to what they led to, makes the results, checks arguments and variables
 (`lamina.compiler.calling.checks`), and runs the program on their memory.
 
-Whatever may run other code of Python comes first: looking up names and making objects. From the first look at an
-argument to the end of the program nothing else happens in this process that holds the interpreter lock.
+Whatever may run other code of Python comes first: looking up names, making objects, taking the lock. From the first
+look at an argument to the end of the program nothing else happens in this process that holds the interpreter lock;
+where the program gives that up, the lock keeps others from its memory.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from lamina.compiler.calling.checks import NULL, Writer, at, emit_check, word_of
 from lamina.compiler.calling.layout import DATA, FUNCTIONS, SIZE, WORD, Offsets
 from lamina.compiler.calling.plan import ARRAYS, ATTRIBUTE, CALLED, ITEM, ONE_TENSOR, Argument, Name, Output, Plan
 from lamina.compiler.codegen.emitter import I1, I32, I64, PTR, VOID, Emitter, Module, Value
+from lamina.compiler.runtime.pace import Choice
+from lamina.compiler.runtime.threads import Shared
 
 if TYPE_CHECKING:
     from lamina.compiler.target import Target
@@ -32,6 +35,11 @@ def module(found: Offsets, target: Target) -> str:
     with module.function("check", [*_CALL, ("made", PTR)], result=I64) as f:
         items, number, made = (f.arguments[name] for name in ("items", "number", "made"))
         emit_check(Writer(f, found, f.arguments["plan"]), items, number, made)
+    with module.function("threads", [("plan", PTR)], result=I64) as f:
+        _emit_threads(Writer(f, found, f.arguments["plan"]))
+    with module.function("carried_out", [*_CALL, ("made", PTR)], result=I64) as f:
+        items, number, made = (f.arguments[name] for name in ("items", "number", "made"))
+        _emit_carried_out(Writer(f, found, f.arguments["plan"]), items, number, made)
     with module.function("attempt", _CALL, result=PTR) as f:
         _emit_attempt(Writer(f, found, f.arguments["plan"]), f.arguments["items"], f.arguments["number"])
     with module.function("call", [("self", PTR), ("given", PTR)], internal=False, result=PTR) as f:
@@ -51,24 +59,66 @@ def _plan(f: Emitter, found: Offsets, holder: Value) -> Value:
     return f.load(PTR, at(f, f.load(PTR, at(f, holder, found.plan)), DATA))
 
 
+MISS, DONE, FAULTY = range(3)
+"""What may become of a run: nothing has happened, results are there, or the program has reported a fault."""
+
+
 def _emit_attempt(w: Writer, items: Value, number: Value) -> None:
     """Write a function that returns what a call returns, null after an exception, or what stands for a miss."""
     f = w.f
-    missed = w.get(PTR, Plan.MISSED)
-    f.leave(f.icmp("eq", f.call_here("names", [w.plan], I64), w.zero), missed)
+    missed, zero = w.get(PTR, Plan.MISSED), w.zero
+    f.leave(f.icmp("eq", f.call_here("names", [w.plan], I64), zero), missed)
     made = f.call_here("results", [w.plan], PTR)
     f.leave(f.icmp("eq", made, NULL), NULL)
-    fits = f.icmp("ne", f.call_here("check", [w.plan, items, number, made], I64), w.zero)
-    with f.when(fits):
-        entry = w.get(PTR, Plan.ENTRY)
-        f.leave(f.icmp("eq", entry, NULL), made)
-        _emit_run(w, entry)
-        f.leave(f.icmp("eq", f.load(I64, w.get(PTR, Plan.FAULT)), w.zero), made)
+    outcome = f.variable(zero)
+    acquire = w.get(PTR, Plan.ACQUIRE)
+    with f.when(f.icmp("eq", acquire, NULL)):
+        f.set(outcome, f.call_here("carried_out", [w.plan, items, number, made], I64))
+    with f.when(f.icmp("ne", acquire, NULL)):
+        taken = w.call("PyObject_CallOneArg", PTR, acquire, w.get(PTR, Plan.FALSE))
+        with f.when(f.icmp("eq", taken, NULL)):
+            w.call("Py_DecRef", VOID, made)
+            f.leave(f.integer(1, I1), NULL)
+        w.call("Py_DecRef", VOID, taken)
+        with f.when(f.icmp("eq", taken, w.get(PTR, Plan.TRUE))):
+            f.set(outcome, f.call_here("carried_out", [w.plan, items, number, made], I64))
+            w.call("Py_DecRef", VOID, w.call("PyObject_CallNoArgs", PTR, w.get(PTR, Plan.RELEASE)))
+    f.leave(f.icmp("eq", f.get(outcome), f.integer(DONE)), made)
     w.call("Py_DecRef", VOID, made)
-    with f.when(fits):
+    with f.when(f.icmp("eq", f.get(outcome), f.integer(FAULTY))):
         # It raises, so there is nothing to give back.
         f.leave(f.integer(1, I1), w.call("PyObject_CallNoArgs", PTR, w.get(PTR, Plan.FAILED)))
     f.returned = missed
+
+
+def _emit_carried_out(w: Writer, items: Value, number: Value, made: Value) -> None:
+    """Write a function that checks everything, runs the program, and says what became of it."""
+    f = w.f
+    f.leave(f.icmp("eq", f.call_here("check", [w.plan, items, number, made], I64), w.zero), f.integer(MISS))
+    entry = w.get(PTR, Plan.ENTRY)
+    f.leave(f.icmp("eq", entry, NULL), f.integer(DONE))
+    threads = f.call_here("threads", [w.plan], I64)
+    f.leave(f.icmp("eq", threads, w.zero), f.integer(MISS))
+    _emit_run(w, entry, threads)
+    f.leave(f.icmp("eq", f.load(I64, w.get(PTR, Plan.FAULT)), w.zero), f.integer(DONE))
+    f.returned = f.integer(FAULTY)
+
+
+def _emit_threads(w: Writer) -> None:
+    """Write a function that returns in how many threads to run, or 0 where Python must see to them first."""
+    f, zero, one = w.f, w.zero, w.f.integer(1)
+    choice, shared = w.get(PTR, Plan.CHOICE), w.get(PTR, Plan.SHARED)
+    f.leave(f.icmp("eq", choice, NULL), one)
+    allowed = word_of(f, I64, shared, Shared.THREADS)
+    f.leave(f.icmp("sle", allowed, one), allowed)
+    left = word_of(f, I64, choice, Choice.LEFT)
+    f.leave(f.icmp("sle", left, zero), zero)
+    threads = f.intrinsic("smin", allowed, word_of(f, I64, choice, Choice.THREADS))
+    f.leave(f.icmp("sgt", threads, word_of(f, I64, choice, Choice.RESERVED)), zero)
+    with f.when(f.icmp("sgt", threads, one)):
+        f.leave(f.icmp("sgt", threads, word_of(f, I64, shared, Shared.WANTED)), zero)
+    f.store(f.sub(left, one), at(f, choice, Choice.LEFT * WORD))
+    f.returned = threads
 
 
 def _emit_call(w: Writer, given: Value) -> None:
@@ -112,13 +162,19 @@ def _emit_dispatch(w: Writer) -> None:
     f.returned = w.call("PyObject_Vectorcall", PTR, function, copy, given, names)
 
 
-def _emit_run(w: Writer, entry: Value) -> None:
+def _emit_run(w: Writer, entry: Value, threads: Value) -> None:
     f = w.f
+    table, shared = w.get(PTR, Plan.TABLE), w.get(PTR, Plan.SHARED)
+    # Other threads may change the words of the pool as soon as they get the interpreter lock.
+    launch, control = (word_of(f, PTR, shared, word) for word in (Shared.LAUNCH, Shared.CONTROL))
     releases = f.icmp("ne", w.get(I64, Plan.RELEASES), w.zero)
     state = f.variable(NULL)
     with f.when(releases):
         f.set(state, w.call("PyEval_SaveThread", PTR))
-    f.call_address(entry, VOID, w.get(PTR, Plan.TABLE), w.zero, f.integer(1))
+    with f.when(f.icmp("eq", threads, f.integer(1))):
+        f.call_address(entry, VOID, table, w.zero, threads)
+    with f.when(f.icmp("ne", threads, f.integer(1))):
+        f.call_address(launch, VOID, control, entry, table, threads)
     with f.when(releases):
         w.call("PyEval_RestoreThread", VOID, f.get(state))
 

@@ -1,8 +1,8 @@
 """The shortest way through a call: one function in machine code that checks, runs the program and returns the results.
 
 It stands for one specialisation, found by the calls before. Where anything is not as it was then, it misses, and
-`CompiledFunction` goes the long way. Programs that use several threads, that call Python, or whose results are
-tracked are run from here instead, between the checks and the results.
+`CompiledFunction` goes the long way. Programs that call Python, or whose results are tracked, are run from here
+instead, between the checks and the results.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from lamina.compiler.calling.records import (
     watched_records,
 )
 from lamina.compiler.differentiation import results
+from lamina.compiler.runtime.threads import shared
 from lamina.compiler.specialisation import Specialisation, updating
 from lamina.compiler.tracing.environment import Environment
 from lamina.compiler.tracing.trace import Result
@@ -57,6 +58,8 @@ class HotPath:
         Takes the tuple of the arguments, and returns what the compiled function returns, or `MISSED`.
     plan : Holder or None
         Of the machine code, where nothing is left to do outside of it.
+    otherwise : callable or None
+        What may still serve a call that the machine code has missed.
     """
 
     def __init__(self, specialisation: Specialisation, environment: Environment, revision: int, given: Given) -> None:
@@ -68,7 +71,8 @@ class HotPath:
         self._entry = getattr(self._execute, "entry", None)
         self._only_checks: _Call | None = None
         self.plan: Holder | None = None
-        self.call = self._with_tree() if self._runs_alone() else self._locked()
+        self.otherwise: _Call | None = None
+        self.call = self._with_tree() if self._all_in_machine_code() else self._locked()
 
     def alive(self) -> bool:
         """Tell whether it may serve again."""
@@ -96,38 +100,43 @@ class HotPath:
 
     # --- the ways ---
 
-    def _runs_alone(self) -> bool:
-        """Tell whether nothing is left to do outside of the machine code, and nothing happens meanwhile."""
+    def _all_in_machine_code(self) -> bool:
+        """Tell whether nothing is left to do outside of the machine code."""
         trace = self._specialisation.trace
-        short = self._entry is not None and not self._entry.releases and locked(self._lock) is not None
-        return short and not trace.tracked and not trace.replacements
+        return self._entry is not None and not trace.tracked and not trace.replacements
 
     def _with_tree(self) -> _Call:
-        """Return what runs without the lock: the interpreter's is held all along."""
+        """Return what checks, runs and returns in machine code; where that misses, Python may still serve."""
         tree, outputs = self._specialisation.trace.tree, len(self._specialisation.program.outputs)
         single = tree.__class__ is Result and outputs == 1
-        plan = self._made(ONE_TENSOR if single else TENSORS, runs=True, alone=True)
-        call = guard.builtin(plan)
+        plan = self._made(ONE_TENSOR if single else TENSORS, runs=True)
         as_made = tree.__class__ is tuple and [getattr(each, "output", -1) for each in tree] == list(range(outputs))
-        if single or as_made:
+        call, build = guard.builtin(plan), None if single or as_made else _builder(tree)
+        if build is None:
             self.plan = plan
-            return call
-        build = _builder(tree)
+        # Another thread has the lock, or it is time to measure how many threads do best.
+        otherwise = self.otherwise = self._locked() if self._takes_lock() else None
 
         def call_and_build(given: tuple[Any, ...]) -> Any:
             found = call(given)
-            return found if found is MISSED else build(found)
+            if found is MISSED:
+                return MISSED if otherwise is None else otherwise(given)
+            return found if build is None else build(found)
 
         return call_and_build
 
+    def _takes_lock(self) -> bool:
+        """Tell whether others may run while the machine code does, or it cannot see whether somebody has the lock."""
+        entry = self._entry
+        return entry is not None and (entry.releases or bool(entry.choice) or locked(self._lock) is None)
+
     def _locked(self) -> _Call:
-        """Return what runs with the lock, which others have to wait for."""
+        """Return what checks in machine code, and runs from here."""
         specialisation, lock = self._specialisation, self._lock
         program, replacements = specialisation.program, specialisation.trace.replacements
         operands_of = _Operands(specialisation, self._given) if specialisation.trace.tracked else None
         plain = operands_of is None and not replacements
-        call = guard.builtin(self._made(TENSORS if plain else ARRAYS, runs=True))
-        run = self._execute.run if self._entry is None else None
+        call, run = guard.builtin(self._made(TENSORS if plain else ARRAYS)), self._execute.run
         build = _builder(specialisation.trace.tree)
 
         def call_locked(given: tuple[Any, ...]) -> Any:
@@ -137,8 +146,7 @@ class HotPath:
                 outputs = call(given)
                 if outputs is MISSED:
                     return MISSED
-                if run is not None:
-                    run(1)
+                run(1)
                 for replacement in replacements:
                     specialisation.replace(replacement, outputs)
             if plain:
@@ -147,13 +155,14 @@ class HotPath:
 
         return call_locked
 
-    def _made(self, result: int, runs: bool = False, alone: bool = False) -> Holder:
-        """Return a plan of this call; ``alone`` if it is carried out without the lock."""
+    def _made(self, result: int, runs: bool = False) -> Holder:
+        """Return a plan of this call: of its checks, or with ``runs`` of all of it."""
         specialisation, environment, execute = self._specialisation, self._environment, self._execute
         inputs, outputs = len(specialisation.trace.inputs), len(specialisation.program.outputs)
         # Inputs and outputs stand last, whatever the program has before them.
         table = ctypes.addressof(execute.table) + 8 * (len(execute.table) - inputs - outputs)
-        words, held = np.zeros(Plan.WORDS, np.int64), []
+        words = np.zeros(Plan.WORDS, np.int64)
+        held: list[Any] = []
         for word, kept in (
             (Plan.NAMES, name_records(specialisation, environment)),
             (Plan.WATCHED, watched_records(environment, self._revision)),
@@ -165,7 +174,6 @@ class HotPath:
             # Each number of records is followed by their address.
             words[word], words[word + 1] = kept.number, kept.address
             held.append(kept)
-        words[Plan.LOCKED] = (alone and locked(self._lock)) or 0
         words[Plan.RESULT] = result
         words[Plan.INPUT_TABLE], words[Plan.OUTPUT_TABLE] = table, table + 8 * inputs
         for word, thing in (
@@ -174,12 +182,20 @@ class HotPath:
             (Plan.NONE, None),
             (Plan.ARRAY, np.ndarray),
             (Plan.TENSOR, Tensor),
+            (Plan.TRUE, True),
+            (Plan.FALSE, False),
         ):
             words[word] = id(thing)
         entry = self._entry if runs else None
         if entry is not None:
             words[Plan.ENTRY], words[Plan.TABLE], words[Plan.FAULT] = entry.address, entry.table, entry.fault
             words[Plan.FAILED], words[Plan.RELEASES] = id(entry.failed), entry.releases
+            words[Plan.CHOICE], words[Plan.SHARED] = entry.choice, ctypes.addressof(shared)
+            if self._takes_lock():
+                held += [self._lock.acquire, self._lock.release]
+                words[Plan.ACQUIRE], words[Plan.RELEASE] = id(held[-2]), id(held[-1])
+            else:
+                words[Plan.LOCKED] = locked(self._lock) or 0
         return guard.holder(words, (held, entry, specialisation, environment, self._revision, self._given))
 
 

@@ -39,6 +39,7 @@ _VERSIONS = (0x01000009, 0x02000000)  # of that table: NumPy 1 and 2
 FUNCTIONS = (
     "PyObject_GetAttr",
     "PyObject_CallNoArgs",
+    "PyObject_CallOneArg",
     "PyObject_Vectorcall",
     "PyErr_Clear",
     "PyDict_GetItemWithError",

@@ -15,7 +15,7 @@ class Plan:
     WATCHED = 3
     WATCHED_RECORDS = 4
     LOCKED = 5
-    """Address of a byte that is 0 while nobody else runs the program; 0 where the caller holds the lock."""
+    """Address of a byte that is 0 while nobody else runs the program; 0 where the lock is held meanwhile."""
     ARGUMENTS = 6
     ARGUMENT_RECORDS = 7
     VARIABLES = 8
@@ -40,7 +40,17 @@ class Plan:
     """A function that raises what the program's fault stands for."""
     RELEASES = 25
     """Whether the program gives up the interpreter lock."""
-    WORDS = 26
+    CHOICE = 26
+    """Address of how many threads do best; 0 for a program of one. See `lamina.compiler.runtime.pace.Choice`."""
+    SHARED = 27
+    """Address of what all programs know of threads. See `lamina.compiler.runtime.threads.shared`."""
+    ACQUIRE = 28
+    """A function that takes the lock and returns True, or False where somebody has it; 0 where the caller holds it."""
+    RELEASE = 29
+    """A function that gives the lock back."""
+    TRUE = 30
+    FALSE = 31
+    WORDS = 32
 
 
 ONE_TENSOR, TENSORS, ARRAYS = range(3)

@@ -9,7 +9,9 @@ offset  content
 8       address of the program
 16      its buffers
 24      how often a worker looks for an order before it sleeps
+32      how many threads the pool has, the caller of a launch included
 128     not 0 when workers are to end after this order
+136     not 0 while a launch uses the pool
 264     address of a function that offers the processor to others
 272     address of ``wait(control, state)``: sleep while the state is 1; may return early
 280     address of ``wake(control, state)``: end such a sleep
@@ -17,6 +19,8 @@ offset  content
 384 +   for each worker, 128 bytes apart: its state, 4 bytes, 1 while it sleeps
 392 +   the last order that it carried out
 ======  ==================================================================================
+
+A launch that finds the pool in use runs its program in the caller alone.
 
 The order is one word so that a worker that is not needed never reads the other fields, which the next order may be
 changing. A worker that goes to sleep first says so and then looks for an order once more; the launch first gives the
@@ -27,7 +31,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lamina.compiler.codegen.emitter import I32, I64, PTR, Emitter, Module, Value
+from lamina.compiler.codegen.emitter import I1, I32, I64, PTR, Emitter, Module, Value
 from lamina.compiler.runtime.barrier import (
     LINE,
     YIELD,
@@ -42,8 +46,9 @@ from lamina.compiler.runtime.barrier import (
 if TYPE_CHECKING:
     from lamina.compiler.target import Target
 
-ORDER, PROGRAM, BUFFERS, SPINS = 0, 8, 16, 24
-STOPPING, WAIT, WAKE, SYSCALL = LINE, 2 * LINE + 16, 2 * LINE + 24, 2 * LINE + 32
+PROGRAM, BUFFERS, SPINS, COUNT = 8, 16, 24, 32
+STOPPING, IN_USE = LINE, LINE + 8
+WAIT, WAKE, SYSCALL = 2 * LINE + 16, 2 * LINE + 24, 2 * LINE + 32
 STATES = 3 * LINE
 _DONE = 8  # behind the state
 _THREADS_SHIFT = 48
@@ -66,11 +71,13 @@ def futex_number(target: Target) -> int | None:
 
 
 def pool_ir(target: Target) -> str:
-    """Return the module with ``launch``, ``worker``, ``spin``, ``nothing`` and, on Linux, ``wait`` and ``wake``."""
+    """Return the module with ``launch``, ``end``, ``worker``, ``spin`` and, on Linux, ``wait`` and ``wake``."""
     module = Module(target.triple)
-    with module.function("nothing", [("buffers", PTR), ("thread", I64), ("threads", I64)], internal=False):
+    with module.function("nothing", [("buffers", PTR), ("thread", I64), ("threads", I64)]):
         pass
-    _emit_launch(module, target)
+    _emit_order(module, target)
+    _emit_launch(module)
+    _emit_end(module)
     _emit_worker(module, target)
     with module.function("spin", [("control", PTR), ("count", I64)], internal=False) as f:
         order = load_atomic(f, f.arguments["control"])
@@ -84,11 +91,13 @@ def pool_ir(target: Target) -> str:
     return str(module)
 
 
-def _emit_launch(module: Module, target: Target) -> None:
+_ORDER = [("control", PTR), ("program", PTR), ("buffers", PTR), ("threads", I64)]
+
+
+def _emit_order(module: Module, target: Target) -> None:
     """Run a program in several threads, the caller being thread 0, and return when all have finished."""
-    parameters = [("control", PTR), ("program", PTR), ("buffers", PTR), ("threads", I64)]
-    with module.function("launch", parameters, internal=False) as f:
-        control, program, buffers, threads = (f.arguments[name] for name, _ in parameters)
+    with module.function("order", _ORDER) as f:
+        control, program, buffers, threads = (f.arguments[name] for name, _ in _ORDER)
         f.store(program, offset(f, control, PROGRAM))
         f.store(buffers, offset(f, control, BUFFERS))
         count = f.add(load_atomic(f, control, "monotonic"), f.integer(1))
@@ -105,6 +114,36 @@ def _emit_launch(module: Module, target: Target) -> None:
         with f.loop(f.integer(1), threads) as worker:
             done = offset(f, _state(f, control, worker), _DONE)
             emit_wait(f, target, control, lambda: f.icmp("ne", load_atomic(f, done), order))
+
+
+def _emit_launch(module: Module) -> None:
+    """Run a program in as many threads as there are, or in the caller alone if another launch uses the pool."""
+    with module.function("launch", _ORDER, internal=False) as f:
+        control, program, buffers, threads = (f.arguments[name] for name, _ in _ORDER)
+        threads = f.intrinsic("smin", threads, f.load(I64, offset(f, control, COUNT)))
+        taken = _take(f, control)
+        with f.when(taken):
+            f.call_here("order", [control, program, buffers, threads])
+            store_atomic(f, f.integer(0), offset(f, control, IN_USE))
+        with f.when(f.icmp("eq", taken, f.integer(0, I1))):
+            _call(f, program, buffers, f.integer(0), f.integer(1))
+
+
+def _emit_end(module: Module) -> None:
+    """End the workers, and return 1; 0 if a launch uses the pool. Nothing uses it afterwards."""
+    with module.function("end", [("control", PTR)], internal=False, result=I64) as f:
+        control = f.arguments["control"]
+        f.leave(f.icmp("eq", _take(f, control), f.integer(0, I1)), f.integer(0))
+        f.store(f.integer(1), offset(f, control, STOPPING))
+        f.call_here("order", [control, Value("@nothing", PTR), control, f.load(I64, offset(f, control, COUNT))])
+        f.returned = f.integer(1)
+
+
+def _take(f: Emitter, control: Value) -> Value:
+    """Take the pool, if nobody has."""
+    place = offset(f, control, IN_USE)
+    before = f.result(f"atomicrmw xchg ptr {place.text}, i64 1 acquire, align 8", I64)
+    return f.icmp("eq", before, f.integer(0))
 
 
 def _emit_worker(module: Module, target: Target) -> None:

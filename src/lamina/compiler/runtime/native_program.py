@@ -15,7 +15,7 @@ from lamina.compiler.runtime.barrier import FAULT, RuntimeBlock
 from lamina.compiler.runtime.fallback import Fallback
 from lamina.compiler.runtime.forking import fork_safe
 from lamina.compiler.runtime.native import Loaded
-from lamina.compiler.runtime.pace import Pace
+from lamina.compiler.runtime.pace import Choice, Pace
 from lamina.compiler.runtime.table import Slot
 from lamina.compiler.runtime.threads import entry_point, get_num_threads, run
 from lamina.errors import BackendError, DataError, SubscriptError
@@ -28,7 +28,7 @@ _LINE = 64
 
 
 class Entry(NamedTuple):
-    """What a caller in machine code needs to run a program in its own thread, once.
+    """What a caller in machine code needs to run a program once.
 
     Attributes
     ----------
@@ -42,6 +42,8 @@ class Entry(NamedTuple):
         Raises what the fault stands for, and clears it.
     releases : bool
         Whether the run is long enough to give up the interpreter lock.
+    choice : int
+        Address of the words of a `lamina.compiler.runtime.pace.Choice`; 0 for a program of one thread.
     """
 
     address: int
@@ -49,6 +51,7 @@ class Entry(NamedTuple):
     fault: int
     failed: Callable[[], None]
     releases: bool
+    choice: int
 
 
 class NativeProgram:
@@ -97,7 +100,7 @@ class NativeProgram:
         self._most_threads, self._faults = layout["threads"], layout["faults"]
         self._nanoseconds: float = layout["nanoseconds"]
         self._alone = entry_point(self._address, self._nanoseconds > RELEASED)
-        self._pace: Pace | None = Pace() if self._nanoseconds < SHORT else None
+        self._pace = Pace(self._most_threads, self._nanoseconds < SHORT)
         self._arena = _memory(layout["arena"])
         self.table[Slot.RUNTIME] = self._block.pointer
         self.table[Slot.ARENA] = _start(self._arena)
@@ -144,11 +147,12 @@ class NativeProgram:
 
     @property
     def entry(self) -> Entry | None:
-        """How machine code runs it; None for a program that uses several threads or calls Python."""
-        if self._most_threads != 1 or self._fallback is not None:
+        """How machine code runs it; None for a program that calls Python."""
+        if self._fallback is not None:
             return None
-        fault = self._block.pointer + FAULT
-        return Entry(self._address, self._table, fault, self._raise, self._nanoseconds > RELEASED)
+        fault, releases = self._block.pointer + FAULT, self._nanoseconds > RELEASED
+        choice = ctypes.addressof(self._pace.words) if self._most_threads > 1 else 0
+        return Entry(self._address, self._table, fault, self._raise, releases, choice)
 
     def _once_or_more(self, repeat: int) -> None:
         if self._most_threads == 1:
@@ -161,14 +165,14 @@ class NativeProgram:
 
     def use_all_threads(self) -> None:
         """Never choose one thread because others are slow at the moment: for measuring."""
-        self._pace = None
+        self._pace.always()
 
     def _in_threads(self, threads: int, repeat: int) -> None:
         if threads > self._threads:
             self._reserve(threads)
         release = repeat * self._nanoseconds > RELEASED
-        if self._pace is None or threads == 1:
-            run(self._address, self._table, threads, release)
+        if threads == 1:
+            run(self._address, self._table, 1, release)
             return
         run(self._address, self._table, self._pace.begin(threads), release)
         self._pace.end(repeat)
@@ -177,7 +181,7 @@ class NativeProgram:
         """Make the memory that each thread has for itself."""
         self._scratch = _memory(self.layout["scratch"] * threads)
         self.table[Slot.SCRATCH] = _start(self._scratch)
-        self._threads = threads
+        self._threads = self._pace.words[Choice.RESERVED] = threads
 
     def _raise(self) -> None:
         code = self._block.fault

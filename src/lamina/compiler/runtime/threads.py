@@ -13,6 +13,7 @@ import ctypes
 import operator
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, lru_cache
@@ -27,8 +28,6 @@ from lamina.errors import DataError, DTypeError
 
 VARIABLE = "LAMINA_NUM_THREADS"
 MOST_THREADS = 1024
-
-_count: int | None = None
 
 
 def get_num_threads() -> int:
@@ -52,10 +51,9 @@ def get_num_threads() -> int:
     >>> get_num_threads() >= 1
     True
     """
-    global _count
-    if _count is None:
-        _count = _first_count()
-    return _count
+    if not shared[Shared.THREADS]:
+        shared[Shared.THREADS] = _first_count()
+    return shared[Shared.THREADS]
 
 
 def set_num_threads(threads: int) -> None:
@@ -80,8 +78,7 @@ def set_num_threads(threads: int) -> None:
     ...     get_num_threads()
     1
     """
-    global _count
-    _count = _checked(threads, "set_num_threads")
+    shared[Shared.THREADS] = _checked(threads, "set_num_threads")
 
 
 @contextmanager
@@ -162,18 +159,31 @@ def run(address: int, buffers: int, threads: int, release: bool) -> None:
         Whether one thread gives up the interpreter lock; several always do. It costs well below a microsecond, and
         other threads of Python then run meanwhile.
     """
-    global _pool
-    if threads > 1 and _owner.acquire(blocking=False):
-        try:
-            if _pool is None or _pool.wanted < threads:
-                if _pool is not None:
-                    _pool.stop()
-                _pool = _Pool(threads)
-            _pool.run(address, buffers, min(threads, _pool.threads))
-        finally:
-            _owner.release()
+    if threads > 1:
+        pool = _pool
+        if pool is None or pool.wanted < threads:
+            pool = _larger_pool(threads)
+        pool.launch(pool.control, address, buffers, threads)
     else:
         entry_point(address, release)(buffers, 0, 1)
+
+
+class Shared:
+    """The words by which machine code finds the threads; see `shared`."""
+
+    THREADS = 0
+    """What `get_num_threads` returns; 0 until it has been asked."""
+    LAUNCH = 1
+    """Address of ``launch(control, program, buffers, threads)``; see `lamina.compiler.runtime.launching`."""
+    CONTROL = 2
+    """Address of the pool's control block; 0 where there is no pool."""
+    WANTED = 3
+    """The most threads that the pool was made for."""
+    WORDS = 4
+
+
+shared = (ctypes.c_int64 * Shared.WORDS)()
+"""Read, with the interpreter lock held, by the machine code of calls."""
 
 
 class _Pool:
@@ -181,37 +191,53 @@ class _Pool:
 
     Attributes
     ----------
-    wanted, threads : int
-        How many threads were asked for and how many the system gave, the caller included.
+    wanted : int
+        How many threads were asked for, the caller of a launch included; the system may have given fewer.
+    control : int
+        Address of the control block, which stays: a launch that has just found it may look into it at any time.
     """
 
     def __init__(self, threads: int) -> None:
         code = _pool_code()
         self.wanted = threads
-        # The code and the block stay for as long as a worker may use them, which is until it returns to Python.
-        self._memory, self._control = aligned_memory(launching.control_size(threads))
-        self._callbacks = _fill(self._control, code, threads)
-        self._launch = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 3, ctypes.c_int64)(code.address("launch"))
+        self._memory, self.control = aligned_memory(launching.control_size(threads))
+        self._callbacks = _fill(self.control, code, threads)
+        _kept.append((code, self._memory, self._callbacks))
+        self.launch = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 3, ctypes.c_int64)(code.address("launch"))
+        self._end = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(code.address("end"))
         worker = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(code.address("worker"))
         self._workers: list[threading.Thread] = []
         for index in range(1, threads):
-            thread = threading.Thread(target=worker, args=(self._control, index), name=f"lamina-{index}", daemon=True)
+            thread = threading.Thread(target=worker, args=(self.control, index), name=f"lamina-{index}", daemon=True)
             try:
                 thread.start()
             except RuntimeError:  # the system has no more threads for this process
                 break
             self._workers.append(thread)
-        self.threads = len(self._workers) + 1
+        ctypes.c_int64.from_address(self.control + launching.COUNT).value = len(self._workers) + 1
+        shared[Shared.LAUNCH] = code.address("launch")
+        shared[Shared.CONTROL], shared[Shared.WANTED] = self.control, threads
 
-    def run(self, address: int, buffers: int, threads: int) -> None:
-        self._launch(self._control, address, buffers, threads)
-
-    def stop(self) -> None:
-        """End the workers."""
-        ctypes.c_int64.from_address(self._control + launching.STOPPING).value = 1
-        self.run(_pool_code().address("nothing"), 0, self.threads)
+    def stop(self) -> bool:
+        """End the workers, unless a launch uses them."""
+        if not self._end(self.control):
+            return False
         for worker in self._workers:
             worker.join()
+        return True
+
+
+def _larger_pool(threads: int) -> _Pool:
+    """Return a pool for so many threads, made now if there is none."""
+    global _pool
+    with _making:
+        if _pool is not None and _pool.wanted < threads:
+            while not _pool.stop():
+                time.sleep(_PATIENCE)
+            _pool = None
+        if _pool is None:
+            _pool = _Pool(threads)
+        return _pool
 
 
 def _fill(control: int, code: Loaded, threads: int) -> list[Any]:
@@ -267,39 +293,37 @@ _SAMPLE = 1000
 @cache
 def _spins(code: Loaded) -> int:
     """Return how often to look for work before sleeping: how long a look takes differs tenfold between processors."""
-    from time import perf_counter
-
     memory, control = aligned_memory(LINE)
     spin = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(code.address("spin"))
     shortest = float("inf")
     for _ in range(3):
-        start = perf_counter()
+        start = time.perf_counter()
         spin(control, _SAMPLE)
-        shortest = min(shortest, perf_counter() - start)
+        shortest = min(shortest, time.perf_counter() - start)
     del memory
     return max(int(_SAMPLE * _SPINNING_SECONDS / max(shortest, 1e-9)), 1)
 
 
+_PATIENCE = 50e-6
 _pool: _Pool | None = None
-_owner = fork_safe(threading.Lock())
+_making = fork_safe(threading.Lock())
+_kept: list[Any] = []
+"""What the control blocks of all pools lie in and lead to."""
 
 
 def _forget() -> None:
     """In a forked child there are no workers."""
     global _pool
     _pool = None
+    shared[Shared.CONTROL] = shared[Shared.WANTED] = 0
 
 
 def _stop() -> None:
-    """End the workers before the interpreter goes; one that another daemon thread keeps busy ends with the process."""
-    global _pool
-    if _owner.acquire(blocking=False):
-        try:
-            if _pool is not None:
-                _pool.stop()
-            _pool = None
-        finally:
-            _owner.release()
+    """End the workers before the interpreter goes; those that another daemon thread keeps busy end with the process."""
+    pool = _pool
+    _forget()
+    if pool is not None:
+        pool.stop()
 
 
 atexit.register(_stop)
