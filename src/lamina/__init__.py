@@ -219,9 +219,10 @@ from lamina.functions.searching import (
 from lamina.tensor import Tensor, Variable
 
 if TYPE_CHECKING:
-    from lamina import data, linalg, nn, optim, random, testing, training
+    from lamina import data, linalg, nn, optim, profiling, random, testing, training, visualize
     from lamina.compiler import CompiledFunction, compile
     from lamina.compiler.runtime.threads import get_num_threads, set_num_threads
+    from lamina.profiling import profile
     from lamina.training import History, fit, load, save
 
 __version__ = "0.1.0"
@@ -456,9 +457,12 @@ __all__ = [
     "linalg",
     "nn",
     "optim",
+    "profiling",
     "random",
     "testing",
     "training",
+    "visualize",
+    "profile",
     "fit",
     "History",
     "save",
@@ -470,12 +474,13 @@ __all__ = [
 ]
 
 # What is not needed to compute is loaded when first used, so that importing stays quick.
-_LAZY_MODULES = ("data", "linalg", "nn", "optim", "random", "testing", "training")
+_LAZY_MODULES = ("data", "linalg", "nn", "optim", "profiling", "random", "testing", "training", "visualize")
 _LAZY_NAMES = {
     "CompiledFunction": "lamina.compiler",
     "compile": "lamina.compiler",
     "get_num_threads": "lamina.compiler.runtime.threads",
     "set_num_threads": "lamina.compiler.runtime.threads",
+    "profile": "lamina.profiling",
     "fit": "lamina.training",
     "History": "lamina.training",
     "save": "lamina.training",

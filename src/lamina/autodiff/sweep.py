@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from lamina.autodiff.node import Leaf, Node, record
@@ -37,8 +37,12 @@ def sweep(output: Tensor, cotangent: Tensor, targets: Collection[Node | Leaf] | 
     ends = set(targets if targets is not None else [node for node in nodes if node.__class__ is Leaf])
     wanted = None if targets is None else leading_to(targets, nodes)
     again = cotangent.tracked or _may_be_differentiated_again(nodes, targets)
+    watch = STATE.watch if STATE.tracer is None else None
     with record(STATE.recording and again):
-        return _pass_back(output, cotangent, nodes, ends, wanted)
+        if watch is None:
+            return _pass_back(output, cotangent, nodes, ends, wanted)
+        with watch.sweep() as visit:
+            return _pass_back(output, cotangent, nodes, ends, wanted, visit)
 
 
 def _pass_back(
@@ -47,6 +51,7 @@ def _pass_back(
     nodes: list[Node | Leaf],
     ends: set[Node | Leaf],
     wanted: set[Node | Leaf] | None,
+    visit: Callable[[Node], None] | None = None,
 ) -> Cotangents:
     assert output._node is not None
     cotangents: Cotangents = {output._node: cotangent}
@@ -55,6 +60,8 @@ def _pass_back(
         if node in ends or node not in cotangents:
             continue
         assert isinstance(node, Node)
+        if visit is not None:
+            visit(node)
         rules = node.primitive.derivatives
         assert rules is not None
         g = cotangents.pop(node)

@@ -29,6 +29,9 @@ class ThreadState(threading.local):
         The same for any function, traced or not.
     tracer : Tracer or None
         What notes the operations of the function that is being traced.
+    watch : Watch or None
+        What is told of the operations while they are profiled or drawn. ``run`` raises `Deferred` then, so that
+        operations that nobody watches pay nothing.
     """
 
     def __init__(self) -> None:
@@ -37,13 +40,14 @@ class ThreadState(threading.local):
         context.run(np.seterr, all="ignore")
         self.run = self.silent = context.run
         self.tracer: Any = None
+        self.watch: Any = None
 
 
 STATE = ThreadState()
 
 
 class Deferred(Exception):  # noqa: N818 - a signal to the engine, not an error
-    """An operation on values that are known, met while tracing: the tracer decides what becomes of it."""
+    """An operation met while tracing or watching: the tracer, or the watch, decides what becomes of it."""
 
 
 def is_nested(error: Exception) -> bool:

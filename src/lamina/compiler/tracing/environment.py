@@ -15,7 +15,7 @@ from typing import Any
 
 from lamina.compiler.signature import Part, frozen
 from lamina.primitives.operand import Operand
-from lamina.watched import Watched
+from lamina.watched import Watched, unwatched
 
 _MISSING = object()
 _LONGEST = 1000
@@ -133,7 +133,7 @@ class Environment:
             elif isinstance(thing, ModuleType):
                 continue
             else:
-                found = getattr(type(thing), name, None)
+                found = unwatched(getattr(type(thing), name, None))
                 if isinstance(found, FunctionType | property):
                     self._push(found.fget if isinstance(found, property) else found)
                 elif found is not None and name in getattr(type(thing), "__slots__", ()):
