@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
-from sklearn.datasets import load_digits as scikit_digits
+from sklearn import datasets as scikit
 
 import lamina as la
 from lamina.data import Dataset, split_rows
@@ -11,7 +11,7 @@ from lamina.errors import DataError
 
 
 def test_digits_are_scikit_learns_scaled_to_one() -> None:
-    digits, reference = la.data.load_digits(), scikit_digits()
+    digits, reference = la.data.load_digits(), scikit.load_digits()
     np.testing.assert_array_equal(digits.inputs * 16.0, reference.data)
     np.testing.assert_array_equal(digits.targets, reference.target)
     assert digits.inputs.dtype == np.float32
@@ -20,9 +20,19 @@ def test_digits_are_scikit_learns_scaled_to_one() -> None:
 
 
 def test_embedded_sets_are_found_by_name() -> None:
-    assert la.data.embedded_names() == ["digits"]
-    with pytest.raises(DataError, match="no data set 'cats'; there are digits"):
+    with pytest.raises(DataError, match="no data set 'cats'; there are digits, breast_cancer"):
         la.data.load_embedded("cats")
+
+
+@pytest.mark.parametrize("name", ["breast_cancer", "wine", "iris", "diabetes"])
+def test_embedded_sets_are_scikit_learns_in_their_own_units(name: str) -> None:
+    data = la.data.load_embedded(name)
+    reference = getattr(scikit, f"load_{name}")(**({"scaled": False} if name == "diabetes" else {}))
+    np.testing.assert_array_equal(data.inputs, reference.data.astype(np.float32))
+    np.testing.assert_array_equal(data.targets.reshape(-1), reference.target)
+    assert len(data.feature_names) == data.inputs.shape[1]
+    assert (data.classes is None) == (name == "diabetes")
+    assert la.data.describe_embedded()[name].capitalize() in data.description
 
 
 @settings(deadline=None, max_examples=25)

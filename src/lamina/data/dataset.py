@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from lamina.errors import DataError
+
+if TYPE_CHECKING:
+    from lamina.data.preprocessing import TablePreprocessing
+    from lamina.data.targets import Target
 
 Array = npt.NDArray[Any]
 Rows = npt.NDArray[np.int64]
@@ -33,6 +37,12 @@ class Dataset:
         The name of each class; ``None`` when the targets are values.
     name : str
         What to call the set in messages.
+    description : str
+        What the rows are, and where they come from.
+    preprocessing : TablePreprocessing, optional
+        How columns of a table became ``inputs``; for `of`, which encodes more rows in the same way.
+    target : ClassTarget or NumericTarget, optional
+        How a column became ``targets``; its ``decode`` brings a model's outputs back to the column's units.
 
     Raises
     ------
@@ -54,6 +64,9 @@ class Dataset:
     feature_names: tuple[str, ...] = ()
     classes: tuple[str, ...] | None = None
     name: str = "data"
+    description: str = ""
+    preprocessing: TablePreprocessing | None = None
+    target: Target | None = None
 
     def __post_init__(self) -> None:
         if len(self.inputs) != len(self.targets):
@@ -61,6 +74,72 @@ class Dataset:
                 f"Dataset: {len(self.inputs)} rows of inputs but {len(self.targets)} targets; "
                 "the first axis of both must have the same length"
             )
+
+    @classmethod
+    def of(
+        cls,
+        source: Any,
+        target: str | Any | None = None,
+        *,
+        task: Literal["classification", "regression"] | None = None,
+        like: Dataset | None = None,
+    ) -> Dataset:
+        """Return a table's columns as inputs and targets: standardised, encoded, missing values filled.
+
+        Columns that a model can learn nothing from (no values, mostly different texts) are left out with a warning.
+        Rows without a target are left out.
+
+        Parameters
+        ----------
+        source : str, Path, Table, data frame, mapping or array
+            A file that `read_table` reads, or what `Table.of` takes.
+        target : str or array, optional
+            The name of the column to learn, or its values, one for each row. Not needed with ``like``.
+        task : str, optional
+            ``"classification"`` or ``"regression"``; when None, as `infer_task` says.
+        like : Dataset, optional
+            A set made by `of`, such as the training rows: nothing is fitted, everything encoded as there.
+
+        Raises
+        ------
+        DataError
+            When the table or the target cannot be used.
+
+        Examples
+        --------
+        >>> from lamina.data import Dataset
+        >>> houses = {"rooms": [2, 4, 3], "town": ["Ulm", "Bonn", "Ulm"], "price": [250.5, 310.0, 280.1]}
+        >>> data = Dataset.of(houses, "price")
+        >>> data, data.feature_names
+        (Dataset('table', inputs=[3, 3], targets=values), ('rooms', 'town=Bonn', 'town=Ulm'))
+        >>> more = Dataset.of({"rooms": [3], "town": ["Ulm"], "price": [300.0]}, like=data)
+        >>> more.inputs.shape
+        (1, 3)
+        """
+        from lamina.data.encoding import dataset_of
+
+        return dataset_of(source, target, task, like)
+
+    def standardised(self, like: Dataset | None = None) -> Dataset:
+        """Return the set with inputs of mean 0 and standard deviation 1, and so the targets if they are values.
+
+        Parameters
+        ----------
+        like : Dataset, optional
+            A set that was standardised, such as the training rows: its means and deviations are used.
+
+        Examples
+        --------
+        >>> import lamina as la
+        >>> train, test = la.data.load_embedded("wine").split(0.2)
+        >>> train = train.standardised()
+        >>> test = test.standardised(like=train)
+        >>> train.inputs.mean(axis=0).round(3).max() + 0.0, train.preprocessing is test.preprocessing
+        (np.float32(0.0), True)
+        """
+        from lamina.data.encoding import standardised
+
+        return standardised(self, like)
 
     def __len__(self) -> int:
         return len(self.inputs)

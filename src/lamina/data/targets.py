@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from lamina.data import cells
 from lamina.data.record import Record
-from lamina.data.scaling import mean_and_std
-from lamina.data.table import Table, listed
+from lamina.data.scaling import Scaling
+from lamina.data.table import Table, listed, shortened
 from lamina.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Task = Literal["classification", "regression"]
 Array = npt.NDArray[Any]
 
 # Whole numbers with more different values than this are taken for quantities.
 MOST_NUMERIC_CLASSES = 10
+# More classes than this are no classes.
+MOST_CLASSES = 10_000
 
 
 def infer_task(table: Table, target: str) -> Task:
@@ -26,14 +33,9 @@ def infer_task(table: Table, target: str) -> Task:
     Text and booleans are classes. Whole numbers are classes if they take at most ten different values and the table
     has at least two rows for each; all other numbers are values.
     """
-    if not table.is_numeric(target):
-        return "classification"
-    values = table.numbers(target)
-    values = values[~np.isnan(values)]
-    distinct = np.unique(values)
-    whole = bool(np.all(distinct == np.rint(distinct)))
-    few = len(distinct) <= MOST_NUMERIC_CLASSES and 2 * len(distinct) <= len(values)
-    return "classification" if whole and few else "regression"
+    fitting = TargetFitting(target)
+    fitting.add(table)
+    return fitting.task()
 
 
 @dataclass(frozen=True)
@@ -61,21 +63,16 @@ class ClassTarget:
 
     @classmethod
     def fit(cls, table: Table, name: str) -> ClassTarget:
-        """Find the classes of a column; rows without a value are passed over."""
-        numeric = table.is_numeric(name)
-        found = set(_labels(table, name, numeric)) - {None}
-        classes = tuple(sorted((c for c in found if c is not None), key=float if numeric else str))
-        if len(classes) < 2:
-            raise DataError(
-                f"{table.name}: the target {name!r} is {listed(classes)} in every row; "
-                "there is nothing to learn, so give a table with at least two classes"
-            )
-        if 2 * len(classes) > len(table) and len(classes) > 2:
-            raise DataError(
-                f"{table.name}: the target {name!r} has {len(classes)} different values in {len(table)} rows, too many "
-                "for classes; " + ("use --task regression" if numeric else "choose another --target")
-            )
-        return cls(name, classes, numeric)
+        """Find the classes of a column; rows without a value are passed over.
+
+        Raises
+        ------
+        DataError
+            When there is only one class, or nearly every row has its own.
+        """
+        fitting = TargetFitting(name)
+        fitting.add(table)
+        return fitting.classes()
 
     def encode(self, table: Table) -> Array:
         """Return the number of each row's class, int64 of shape [rows].
@@ -85,15 +82,19 @@ class ClassTarget:
         DataError
             When a row has no class or one that training did not know; the message names it.
         """
-        number = {label: i for i, label in enumerate(self.classes)}
+        import polars as pl
+
         labels = _labels(table, self.name, self.numeric and table.is_numeric(self.name))
-        for row, label in enumerate(labels):
-            if label not in number:
-                raise DataError(
-                    f"{table.name}: line {table.lines[row]} has the class {label or '(missing)'!r} in {self.name!r}; "
-                    f"the model knows {listed(self.classes)}"
-                )
-        return np.array([number[label] for label in labels if label is not None], dtype=np.int64)
+        numbers = labels.replace_strict(
+            list(self.classes), list(range(len(self.classes))), default=None, return_dtype=pl.Int64
+        )
+        if numbers.null_count():
+            row = int(numbers.is_null().arg_max() or 0)
+            raise DataError(
+                f"{table.name}: line {table.lines[row]} has the class {shortened(labels[row] or '(missing)')} in "
+                f"{self.name!r}; the model knows {listed(self.classes)}"
+            )
+        return numbers.to_numpy()
 
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` needs."""
@@ -129,14 +130,9 @@ class NumericTarget:
     @classmethod
     def fit(cls, table: Table, name: str) -> NumericTarget:
         """Find mean and standard deviation of a column that has a value in every row."""
-        values = table.numbers(name)
-        mean, std = mean_and_std(f"{table.name}: target {name!r}", values)
-        if std == 0.0:
-            raise DataError(
-                f"{table.name}: the target {name!r} is {values[0]:g} in every row to train on ({len(values)}); "
-                "there is nothing to learn, so give a table in which it varies"
-            )
-        return cls(name, mean, std)
+        fitting = TargetFitting(name)
+        fitting.add(table)
+        return fitting.values()
 
     def encode(self, table: Table) -> Array:
         """Return the standardised values, float32 of shape [rows, 1]."""
@@ -162,7 +158,90 @@ class NumericTarget:
 Target = ClassTarget | NumericTarget
 
 
-def _labels(table: Table, name: str, numeric: bool) -> list[str | None]:
+class TargetFitting:
+    """Finds what a target column holds from rows that come in pieces.
+
+    Parameters
+    ----------
+    name : str
+    task : str, optional
+        If that is known: a column of numbers is then not searched for classes, nor the reverse.
+    """
+
+    def __init__(self, name: str, task: Task | None = None) -> None:
+        self.name, self.wanted = name, task
+        self.place = ""
+        self.rows = 0
+        self.numeric = True
+        self.scaling = Scaling(1)
+        # By the text of the label; None once there are too many for classes.
+        self.counts: Counter[str] | None = None if task == "regression" else Counter()
+
+    def add(self, table: Table) -> None:
+        """Look at more rows; those without a value are passed over."""
+        column = table.frame[self.name]
+        present = len(column) - column.null_count()
+        if not present:
+            return
+        self.place = table.name
+        if self.rows and self.numeric and not table.is_numeric(self.name):
+            raise DataError(f"{table.name}: the target {self.name!r} holds numbers in some rows and text in others")
+        self.numeric = self.numeric and (self.wanted == "regression" or table.is_numeric(self.name))
+        self.rows += present
+        if self.numeric:
+            self.scaling.add(f"{table.name}: target {self.name!r}", table.numbers(self.name)[:, None])
+        if self.counts is not None:
+            counted = _labels(table, self.name, self.numeric).drop_nulls().value_counts()
+            self.counts.update(dict(zip(*(counted[name].to_list() for name in counted.columns), strict=True)))
+            if len(self.counts) > MOST_CLASSES:
+                self.counts = None
+
+    def task(self) -> Task:
+        """Say whether the column holds classes or values."""
+        if self.wanted is not None:
+            return self.wanted
+        if not self.numeric:
+            return "classification"
+        if self.counts is None or len(self.counts) > MOST_NUMERIC_CLASSES or 2 * len(self.counts) > self.rows:
+            return "regression"
+        return "classification" if all(float(label).is_integer() for label in self.counts) else "regression"
+
+    def target(self) -> Target:
+        """Return the target fitted to all rows seen."""
+        return self.classes() if self.task() == "classification" else self.values()
+
+    def classes(self) -> ClassTarget:
+        """Return the classes of all rows seen."""
+        classes = tuple(sorted(self.counts or (), key=float if self.numeric else str))
+        if self.counts is not None and len(classes) < 2:
+            raise DataError(
+                f"{self.place}: the target {self.name!r} is {listed(classes)} in every row; "
+                "there is nothing to learn, so give a table with at least two classes"
+            )
+        if self.counts is None or (2 * len(classes) > self.rows and len(classes) > 2):
+            count = f"more than {MOST_CLASSES}" if self.counts is None else len(classes)
+            raise DataError(
+                f"{self.place}: the target {self.name!r} has {count} different values in {self.rows} rows, too many "
+                "for classes; " + ("use --task regression" if self.numeric else "choose another --target")
+            )
+        return ClassTarget(self.name, classes, self.numeric)
+
+    def values(self) -> NumericTarget:
+        """Return mean and standard deviation of all rows seen."""
+        mean, std = self.scaling.found()[0]
+        if std == 0.0:
+            raise DataError(
+                f"{self.place}: the target {self.name!r} is {mean:g} in every row to train on ({self.rows}); "
+                "there is nothing to learn, so give a table in which it varies"
+            )
+        return NumericTarget(self.name, mean, std)
+
+
+def _labels(table: Table, name: str, numeric: bool) -> pl.Series:
+    """Return the text of each row's class; ``1`` and ``1.0`` are the same one where classes are numbers."""
+    import polars as pl
+
+    column = table.frame[name]
     if not numeric:
-        return list(table.texts(name))
-    return [None if np.isnan(v) else str(int(v)) if v == int(v) else repr(float(v)) for v in table.numbers(name)]
+        return cells.texts(column)
+    return cells.texts(pl.Series(name, table.numbers(name)).fill_nan(None))

@@ -1,0 +1,114 @@
+"""The formats `read_table` knows, by the ends of their files' names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lamina.data.reading import arrays, columnar, idx, images, json_text, separated, sqlite
+from lamina.data.table import Table
+from lamina.errors import DataError
+
+
+@dataclass(frozen=True)
+class Format:
+    """How files of one kind are called and read."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    read: Callable[[Path, str | None], Table]
+    parts: str = ""
+    """What ``name`` chooses among, where a file of this kind holds more than one table."""
+
+
+FORMATS = (
+    Format("CSV", (".csv", ".txt"), separated.read_csv),
+    Format("TSV", (".tsv", ".tab"), separated.read_tsv),
+    Format("JSON", (".json",), json_text.read_json, parts='"train" or "test" of the form with m, n, x and y'),
+    Format("NDJSON", (".ndjson", ".jsonl"), json_text.read_ndjson),
+    Format("Parquet", (".parquet", ".pq"), columnar.read_parquet),
+    Format("Arrow", (".arrow", ".feather", ".ipc", ".arrows"), columnar.read_arrow),
+    Format("SQLite", (".sqlite", ".sqlite3", ".db", ".db3"), sqlite.read_sqlite, parts="a table"),
+    Format("NumPy array", (".npy",), arrays.read_npy),
+    Format("NumPy arrays", (".npz",), arrays.read_npz, parts="an array"),
+    Format("IDX", (".idx", "-ubyte", ".idx.gz", "-ubyte.gz"), idx.read_idx_table),
+)
+FOLDER = Format("folder of images", (), images.read_image_table)
+
+
+def read_table(path: str | Path, *, name: str | None = None) -> Table:
+    """Read a table from a file, or from a folder of images.
+
+    =================  ====================================  ==================================================
+    Format             Files                                 What becomes a row
+    =================  ====================================  ==================================================
+    CSV, TSV           ``.csv .txt .tsv .tab``               a line; the first one names the columns
+    JSON               ``.json``                             an object of a list, or an element of each list of
+                                                             an object of columns; or Iron Learn's form, below
+    NDJSON             ``.ndjson .jsonl``                    a line with an object
+    Parquet, Arrow     ``.parquet .pq .arrow .feather``      a row
+    SQLite             ``.sqlite .sqlite3 .db``              a row of the only table, or of ``name``
+    NumPy              ``.npy .npz``                         an element of the first axis
+    IDX                ``.idx *-ubyte``, also with ``.gz``   an image; its label too, if the file of labels is near
+    images             a folder with a folder for each       an image
+                       class
+    =================  ====================================  ==================================================
+
+    Files with other ends are read as CSV. In every format, text loses the spaces around it, and empty text, ``NA``,
+    ``N/A``, ``NaN`` and ``null`` are missing values. Columns without a name, such as the row numbers that some
+    programs write, and columns of lists, objects or bytes are left out with a note. Nothing in a file is executed.
+
+    In CSV, semicolons or tabs separate if the header has no comma. Iron Learn's form of JSON is an object with the
+    number of rows ``m``, of columns ``n``, the inputs ``x`` row by row, and ``y``; their columns are called ``x_0``,
+    ``x_1``, ... and ``y``. Its ``m_test``, ``x_test`` and ``y_test`` are the table called ``"test"``.
+
+    Parameters
+    ----------
+    path : str or Path
+        Text must be in UTF-8.
+    name : str, optional
+        The table of an SQLite file, the array of a ``.npz`` file, ``"train"`` or ``"test"`` of Iron Learn's form.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    DataError
+        When the file is missing, empty, damaged or of another format, has no rows, has rows of different lengths,
+        or repeats a column's name.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from lamina.data import read_table
+    >>> with TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "houses.csv"
+    ...     _ = file.write_text("rooms,price\\n3,250\\n4,310\\n")
+    ...     read_table(file).columns
+    ['rooms', 'price']
+    """
+    path = Path(path)
+    try:
+        found = _format_of(path)
+        if name is not None and not found.parts:
+            raise DataError(f"{path}: name={name!r} was given, but a {found.name} file holds only one table")
+        return found.read(path, name)
+    except (OSError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{path}: the file cannot be read: {error}") from error
+
+
+def _format_of(path: Path) -> Format:
+    if "\0" in str(path) or not path.exists():
+        raise DataError(f"{path}: there is no such file")
+    if path.is_dir():
+        return FOLDER
+    if not path.is_file():
+        raise DataError(f"{path}: this is not a regular file")
+    lowered = path.name.lower()
+    return next((f for f in FORMATS if lowered.endswith(f.suffixes)), FORMATS[0])

@@ -1,0 +1,166 @@
+"""Folders of images, a folder for each class, read by Pillow."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lamina.data.dataset import Dataset
+from lamina.data.reading.columns import MOST_COLUMNS, array_columns, table_from
+from lamina.data.table import Table, listed
+from lamina.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+# Formats of pixels only: others (EPS, PDF) start programs, or hold more than pictures.
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
+# A small file can say that it is an enormous picture; a picture of a larger camera is not what networks are given.
+MOST_PIXELS = 50_000_000
+GREY = ("1", "L", "LA", "I;16")
+
+
+def read_images(folder: str | Path, *, size: tuple[int, int] | None = None, grey: bool | None = None) -> Dataset:
+    """Read images from a folder that has a folder for each class.
+
+    Parameters
+    ----------
+    folder : str or Path
+        ``folder/cats/1.png``, ``folder/dogs/2.jpg`` and so on. The folders' names, in their order, are the classes.
+        PNG, JPEG, BMP, GIF (the first picture), WebP, TIFF and PPM are read.
+    size : pair of int, optional
+        Height and width to which every image is scaled; when None, all must have the same.
+    grey : bool, optional
+        Whether images become grey (one channel) or coloured (three); when None, grey if all of them are.
+
+    Returns
+    -------
+    Dataset
+        ``inputs`` are float32 of shape [rows, channels, height, width] from 0 to 1; ``targets`` are int64.
+
+    Raises
+    ------
+    DataError
+        When there are no images or fewer than two classes, sizes differ, or a file is damaged, too large to be
+        meant, or no image.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from PIL import Image
+    >>> from lamina.data import read_images
+    >>> with TemporaryDirectory() as folder:
+    ...     for kind, colour in (("dark", 0), ("light", 255)):
+    ...         (Path(folder) / kind).mkdir()
+    ...         Image.new("L", (4, 3), colour).save(Path(folder) / kind / "1.png")
+    ...     data = read_images(folder)
+    >>> data.inputs.shape, data.classes
+    ((2, 1, 3, 4), ('dark', 'light'))
+    """
+    pixels, targets, classes = _pixels(Path(folder), size, grey)
+    inputs = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)).astype(np.float32)
+    inputs /= np.float32(255.0)
+    return Dataset(inputs, targets, classes=classes, name=str(folder))
+
+
+def read_image_table(folder: Path, _: str | None = None) -> Table:
+    """Read a folder of images as a table of pixels with the column ``class``."""
+    if not _classes(folder):
+        raise DataError(
+            f"{folder}: this is a folder; give a file, or a folder of images that has a folder for each class"
+        )
+    pixels, targets, classes = _pixels(folder, None, None)
+    if pixels[0].size > MOST_COLUMNS:
+        raise DataError(f"{folder}: images of {pixels[0].size:,} numbers are too large for a table; use read_images")
+    labels = np.array(classes, dtype=object)[targets]
+    squeezed = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
+    return table_from(str(folder), array_columns(str(folder), {"x": squeezed, "class": labels}))
+
+
+def _classes(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def _pixels(
+    folder: Path, size: tuple[int, int] | None, grey: bool | None
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], tuple[str, ...]]:
+    if not folder.is_dir():
+        raise DataError(f"{folder}: there is no such folder")
+    if size is not None and (len(size) != 2 or not all(type(n) is int and n > 0 for n in size)):
+        raise DataError(f"{folder}: size is {size!r}; it is a pair of whole numbers from 1, height and width")
+    groups = {p.name: sorted(f for f in p.iterdir() if f.suffix.lower() in SUFFIXES) for p in _classes(folder)}
+    groups = {name: files for name, files in groups.items() if files}
+    if len(groups) < 2:
+        raise DataError(
+            f"{folder}: images of at least two classes are needed, each in a folder of its own, but there are "
+            f"{f'only those of {listed(list(groups))}' if groups else 'none'}; images end in {' '.join(SUFFIXES)}"
+        )
+    files = [file for group in groups.values() for file in group]
+    extent, coloured = _common(files, size, grey)
+    channels = 3 if coloured else 1
+    pixels = np.empty((len(files), *extent, channels), np.uint8)
+    for row, file in enumerate(files):
+        with _opened(file) as image:
+            pixels[row] = _decoded(image, extent, coloured).reshape(*extent, channels)
+    targets = np.repeat(np.arange(len(groups)), [len(group) for group in groups.values()])
+    return pixels, targets, tuple(groups)
+
+
+def _common(files: list[Path], size: tuple[int, int] | None, grey: bool | None) -> tuple[tuple[int, int], bool]:
+    """Return height and width, and whether there is colour, from the headers of all images."""
+    extents: dict[tuple[int, int], Path] = {}
+    coloured = False
+    for file in files:
+        with _opened(file) as image:
+            extents.setdefault((image.height, image.width), file)
+            coloured |= image.mode not in GREY
+    if size is None and len(extents) > 1:
+        (one, first), (other, second) = list(extents.items())[:2]
+        raise DataError(
+            f"{first} is {one[0]} by {one[1]} pixels, {second} {other[0]} by {other[1]}; give size=(height, width), to "
+            "which every image is scaled"
+        )
+    return size or next(iter(extents)), coloured if grey is None else not grey
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Image]:
+    """Open an image and refuse whatever goes wrong in it while it is open."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of pictures that are too large, and of damage that it reads past.
+            warnings.simplefilter("error")
+            with Image.open(file, formats=FORMATS) as image:
+                if image.width * image.height > MOST_PIXELS:
+                    raise DataError(
+                        f"{file}: {image.width:,} by {image.height:,} pixels are more than the {MOST_PIXELS:,} that "
+                        "are read; scale the image down"
+                    )
+                yield image
+    except DataError:
+        raise
+    # Pillow's decoders report damage by exceptions of every kind.
+    except Exception as error:
+        raise DataError(f"{file}: this image cannot be read: {error}") from error
+
+
+def _decoded(image: Image, extent: tuple[int, int], coloured: bool) -> npt.NDArray[Any]:
+    from PIL import Image as images, ImageOps
+
+    if image.mode == "I;16":
+        # Conversion would cut off what is brighter than a byte.
+        image = images.fromarray((np.asarray(image) // 257).astype(np.uint8))
+    upright = ImageOps.exif_transpose(image).convert("RGB" if coloured else "L")
+    if (upright.height, upright.width) != extent:
+        upright = upright.resize((extent[1], extent[0]), images.Resampling.BILINEAR)
+    return np.asarray(upright)

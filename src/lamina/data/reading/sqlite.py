@@ -1,0 +1,73 @@
+"""SQLite: the rows of one table, read with everything else that a database file can do switched off."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+from lamina.data.reading.columns import series_of, table_from
+from lamina.data.table import Table, listed
+from lamina.errors import DataError
+
+# No cell is longer than this, whatever the file says.
+LONGEST_CELL = 100_000_000
+# What reading a table needs; views, triggers, functions, virtual tables and attached files need more.
+ALLOWED = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ}
+
+
+def read_sqlite(path: Path, name: str | None = None) -> Table:
+    """Read the table called ``name``, or the only one.
+
+    The file is opened for reading only. Views are refused: they are SQL from the file.
+    """
+    try:
+        with closing(_opened(path)) as connection:
+            name = _chosen(path, connection, name)
+            quoted = name.replace('"', '""')
+            cursor = connection.execute(f'SELECT * FROM "{quoted}"')
+            names = [description[0] for description in cursor.description]
+            rows = cursor.fetchall()
+    except (sqlite3.Error, sqlite3.Warning, OverflowError, MemoryError) as error:
+        raise DataError(f"{path}: this is not an SQLite database that can be read: {error}") from error
+    if not rows:
+        raise DataError(f"{path}: the table {name!r} has no rows")
+    columns = zip(names, zip(*rows, strict=True), strict=True)
+    return table_from(f"{path}: {name}", [series_of(column, values) for column, values in columns])
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    # A database that another program has open keeps changes in files beside it. Without them it is immutable:
+    # SQLite then writes nothing, not even a lock.
+    beside = any(Path(f"{path}{end}").exists() for end in ("-wal", "-journal"))
+    mode = "mode=ro" if beside else "mode=ro&immutable=1"
+    connection = sqlite3.connect(f"file:{quote(str(path.resolve()))}?{mode}", uri=True)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_CELL)
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
+    return connection
+
+
+def _chosen(path: Path, connection: sqlite3.Connection, name: str | None) -> str:
+    connection.set_authorizer(lambda action, *_: sqlite3.SQLITE_OK if action in ALLOWED else sqlite3.SQLITE_DENY)
+    found = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
+    tables = [
+        str(title)
+        for kind, title, sql in found
+        if kind == "table" and not str(title).startswith("sqlite_") and "VIRTUAL" not in str(sql).upper().split("(")[0]
+    ]
+    views = [str(title) for kind, title, _ in found if kind == "view"]
+    if name in views:
+        raise DataError(
+            f"{path}: {name!r} is a view, which is SQL that the file would run; the tables are {listed(tables)}"
+        )
+    if not tables:
+        raise DataError(f"{path}: there is no table in this database")
+    if name is None:
+        if len(tables) > 1:
+            raise DataError(f"{path}: choose one of the {len(tables)} tables by name=: {listed(tables)}")
+        return tables[0]
+    if name not in tables:
+        raise DataError(f"{path}: there is no table {name!r}; the tables are {listed(tables)}")
+    return name
