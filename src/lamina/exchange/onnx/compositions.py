@@ -1,0 +1,361 @@
+"""Primitives that ONNX does not have as one operator, composed of those that it has."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from lamina.dtypes import DType, bool_, int32, int64, uint64
+from lamina.errors import TracingError
+from lamina.exchange.onnx.batch import OfBatch, Operation, Size
+from lamina.exchange.onnx.library import TYPE_NUMBERS
+from lamina.exchange.onnx.nodes import Nodes
+
+Row = Callable[..., Any]
+
+_LARGEST = 2**63 - 1
+
+
+def narrow(dtype: DType) -> bool:
+    """Tell whether runtimes lack arithmetic for a type of integers, which int64 has with the same bits."""
+    return dtype.integral and dtype not in (int32, int64)
+
+
+def as_index(nodes: Nodes, operation: Operation, indices: str) -> str:
+    """Return indices of a type that operators take."""
+    return nodes.cast(indices, int64) if operation.operands[1].dtype not in (int32, int64) else indices
+
+
+# --- arithmetic -------------------------------------------------------------------------------------------
+
+
+def _as_int64(nodes: Nodes, dtype: DType, *operands: str) -> tuple[str, ...]:
+    return tuple(nodes.cast(each, int64) for each in operands) if narrow(dtype) else operands
+
+
+def remainder(nodes: Nodes, operation: Operation, a: str, b: str) -> str:
+    """The remainder with the sign of the divisor; of floating-point numbers ONNX has that of the dividend only."""
+    dtype = operation.dtype
+    if not dtype.floating:
+        found = nodes.add("Mod", *_as_int64(nodes, dtype, a, b))
+        return nodes.cast(found, dtype) if narrow(dtype) else found
+    return _floating_remainder(nodes, dtype, a, b)
+
+
+def _floating_remainder(nodes: Nodes, dtype: DType, a: str, b: str) -> str:
+    zero = nodes.scalar(0.0, dtype)
+    left = nodes.add("Mod", a, b, fmod=1)
+    apart = nodes.add("Xor", nodes.add("Less", left, zero), nodes.add("Less", b, zero))
+    other = nodes.add("And", apart, nodes.add("Not", nodes.add("Equal", left, zero)))
+    return nodes.add("Where", other, nodes.add("Add", left, b), left)
+
+
+def floor_divide(nodes: Nodes, operation: Operation, a: str, b: str) -> str:
+    """The quotient rounded down: what is left after the remainder divides evenly."""
+    dtype = operation.dtype
+    if dtype.floating:
+        even = nodes.add("Sub", a, _floating_remainder(nodes, dtype, a, b))
+        rounded = nodes.add("Round", nodes.add("Div", even, b))
+        nothing = nodes.add("Equal", b, nodes.scalar(0.0, dtype))
+        return nodes.add("Where", nothing, nodes.add("Div", a, b), rounded)
+    a, b = _as_int64(nodes, dtype, a, b)
+    found = nodes.add("Div", nodes.add("Sub", a, nodes.add("Mod", a, b)), b)
+    return nodes.cast(found, dtype) if narrow(dtype) else found
+
+
+def atan2(nodes: Nodes, operation: Operation, a: str, b: str) -> str:
+    """The angle of the point (b, a), from the arc tangent of the slope and the quadrant."""
+    dtype = operation.dtype
+    zero = nodes.scalar(0.0, dtype)
+    slope = nodes.add("Atan", nodes.add("Div", a, b))
+    turn = _signed(nodes, dtype, nodes.scalar(math.pi, dtype), a)
+    turned = nodes.add("Where", _negative(nodes, dtype, b), nodes.add("Add", slope, turn), slope)
+    upright = nodes.add("Mul", nodes.add("Sign", a), nodes.scalar(math.pi / 2.0, dtype))
+    on_axis = nodes.add("And", nodes.add("Equal", b, zero), nodes.add("Not", nodes.add("Equal", a, zero)))
+    # At the origin the slope is undefined, and the signs of the zeros decide.
+    flat = nodes.add("Where", _negative(nodes, dtype, b), turn, a)
+    at_origin = nodes.add("And", nodes.add("Equal", b, zero), nodes.add("Equal", a, zero))
+    return nodes.add("Where", at_origin, flat, nodes.add("Where", on_axis, upright, turned))
+
+
+def _negative(nodes: Nodes, dtype: DType, x: str) -> str:
+    """Tell where the sign is negative, that of zero included: one over negative zero is negative infinity."""
+    zero = nodes.scalar(0.0, dtype)
+    return nodes.add("Less", nodes.add("Where", nodes.add("Equal", x, zero), nodes.add("Reciprocal", x), x), zero)
+
+
+def _signed(nodes: Nodes, dtype: DType, magnitude: str, sign: str) -> str:
+    return nodes.add("Where", _negative(nodes, dtype, sign), nodes.add("Neg", magnitude), magnitude)
+
+
+def copysign(nodes: Nodes, operation: Operation, a: str, b: str) -> str:
+    """The magnitude of one operand with the sign of the other."""
+    return _signed(nodes, operation.dtype, nodes.add("Abs", a), b)
+
+
+def multiply_no_nan(nodes: Nodes, operation: Operation, a: str, b: str) -> str:
+    """The product, and zero where the first operand is zero whatever the second is."""
+    zero = nodes.scalar(0.0, operation.dtype)
+    return nodes.add("Where", nodes.add("Equal", a, zero), zero, nodes.add("Mul", a, b))
+
+
+def trunc(nodes: Nodes, operation: Operation, x: str) -> str:
+    """The integer towards zero."""
+    below = nodes.add("Less", x, nodes.scalar(0.0, operation.dtype))
+    return nodes.add("Where", below, nodes.add("Ceil", x), nodes.add("Floor", x))
+
+
+def expm1(nodes: Nodes, operation: Operation, x: str) -> str:
+    """``tanh(x/2) * (exp(x) + 1)``, which is ``exp(x) - 1`` and exact for small numbers too."""
+    half = nodes.add("Tanh", nodes.add("Mul", x, nodes.scalar(0.5, operation.dtype)))
+    return nodes.add("Mul", half, nodes.add("Add", nodes.add("Exp", x), nodes.scalar(1.0, operation.dtype)))
+
+
+def log1p(nodes: Nodes, operation: Operation, x: str) -> str:
+    """``log(u)`` for ``u = 1 + x``, less what rounding ``u`` changed, ``((u - 1) - x) / u``, for small numbers."""
+    one = nodes.scalar(1.0, operation.dtype)
+    u = nodes.add("Add", x, one)
+    logarithm = nodes.add("Log", u)
+    lost = nodes.add("Div", nodes.add("Sub", nodes.add("Sub", u, one), x), u)
+    small = nodes.add("Less", nodes.add("Abs", x), nodes.scalar(0.5, operation.dtype))
+    return nodes.add("Where", small, nodes.add("Sub", logarithm, lost), logarithm)
+
+
+def relu(nodes: Nodes, operation: Operation, x: str) -> str:
+    """``max(x, 0)``."""
+    dtype = operation.dtype
+    if dtype.floating:
+        return nodes.add("Relu", x)
+    (wide,) = _as_int64(nodes, dtype, x)
+    found = nodes.add("Max", wide, nodes.scalar(0, int64 if narrow(dtype) else dtype))
+    return nodes.cast(found, dtype) if narrow(dtype) else found
+
+
+def where(nodes: Nodes, operation: Operation, condition: str, x: str, y: str) -> str:
+    """A choice; of truth values by logic."""
+    dtype = operation.dtype
+    if dtype is bool_:
+        chosen = nodes.add("And", condition, x)
+        return nodes.add("Or", chosen, nodes.add("And", nodes.add("Not", condition), y))
+    found = nodes.add("Where", condition, *_as_int64(nodes, dtype, x, y))
+    return nodes.cast(found, dtype) if narrow(dtype) else found
+
+
+# --- bits -------------------------------------------------------------------------------------------------
+
+
+def _shifted(nodes: Nodes, direction: str, x: str, by: str) -> str:
+    """Return bits shifted; ONNX shifts unsigned integers only."""
+    return nodes.add("BitShift", nodes.cast(x, uint64), nodes.cast(by, uint64), direction=direction)
+
+
+def left_shift(nodes: Nodes, operation: Operation, x: str, by: str) -> str:
+    """Bits moved up, the same for either sign."""
+    return nodes.cast(nodes.cast(_shifted(nodes, "LEFT", x, by), int64), operation.dtype)
+
+
+def right_shift(nodes: Nodes, operation: Operation, x: str, by: str) -> str:
+    """Bits moved down; a negative number is shifted as its complement, so that the sign stays."""
+    dtype = operation.dtype
+    if dtype.kind == "unsigned":
+        return nodes.cast(_shifted(nodes, "RIGHT", x, by), dtype)
+    wide = nodes.cast(x, int64)
+    below = nodes.add("Less", wide, nodes.scalar(0, int64))
+    moved = nodes.cast(
+        _shifted(nodes, "RIGHT", nodes.add("Where", below, nodes.add("BitwiseNot", wide), wide), by), int64
+    )
+    return nodes.cast(nodes.add("Where", below, nodes.add("BitwiseNot", moved), moved), dtype)
+
+
+# --- reductions and scans ---------------------------------------------------------------------------------
+
+
+def _counted(nodes: Nodes, operation: Operation, truth: str) -> str:
+    """Return how many truth values hold, by the axes of a reduction."""
+    numbers = nodes.cast(truth, int64)
+    axes = operation.params["axes"]
+    if not axes:
+        return numbers
+    return nodes.add("ReduceSum", numbers, nodes.vector(axes), keepdims=int(operation.params["keepdims"]))
+
+
+def _truth(nodes: Nodes, operation: Operation, x: str) -> str:
+    return x if operation.operands[0].dtype is bool_ else nodes.add("Cast", x, to=TYPE_NUMBERS[bool_])
+
+
+def any_(nodes: Nodes, operation: Operation, x: str) -> str:
+    """Whether more than none holds."""
+    return nodes.add("Less", nodes.scalar(0, int64), _counted(nodes, operation, _truth(nodes, operation, x)))
+
+
+def all_(nodes: Nodes, operation: Operation, x: str) -> str:
+    """Whether none does not hold."""
+    fails = nodes.add("Not", _truth(nodes, operation, x))
+    return nodes.add("Equal", nodes.scalar(0, int64), _counted(nodes, operation, fails))
+
+
+def cumulative_sum(nodes: Nodes, operation: Operation, x: str) -> str:
+    """Sums of all elements up to each."""
+    dtype = operation.dtype
+    (wide,) = _as_int64(nodes, dtype, x)
+    found = nodes.add("CumSum", wide, nodes.scalar(operation.params["axis"], int64))
+    return nodes.cast(found, dtype) if narrow(dtype) else found
+
+
+def cumulative_prod(nodes: Nodes, operation: Operation, x: str) -> str:
+    """Products of all elements up to each, by doubling: the product of ``k`` elements with the ``k`` before those."""
+    axis, dtype = operation.params["axis"], operation.dtype
+    length = operation.shape[axis]
+    if isinstance(length, OfBatch):
+        raise TracingError(
+            "export_onnx: ONNX has no cumulative products, and they can be composed for a fixed length only, not "
+            "along the batch; export the model for the length of the example with dynamic_batch=False"
+        )
+    (found,) = _as_int64(nodes, dtype, x)
+    one = nodes.scalar(1, int64 if narrow(dtype) else dtype)
+    step = 1
+    while step < length:
+        before = _sliced(nodes, found, axis, 0, length - step)
+        low = [step if at == axis else 0 for at in range(len(operation.shape))]
+        moved = nodes.add("Pad", before, nodes.vector([*low, *[0] * len(low)]), one)
+        found = nodes.add("Mul", found, moved)
+        step *= 2
+    return nodes.cast(found, dtype) if narrow(dtype) else found
+
+
+# --- shape ------------------------------------------------------------------------------------------------
+
+
+def reshape(nodes: Nodes, operation: Operation, x: str) -> str:
+    """Another shape; one length that depends on the batch is left to be worked out, more are computed."""
+    shape = operation.shape
+    unknown = [size for size in shape if isinstance(size, OfBatch)]
+    if len(unknown) == 1 and 0 not in shape:
+        return nodes.add("Reshape", x, nodes.vector([-1 if isinstance(size, OfBatch) else size for size in shape]))
+    return nodes.add("Reshape", x, nodes.sizes(shape), allowzero=1)
+
+
+def _sliced(nodes: Nodes, x: str, axis: int, start: Size, stop: Size, step: int = 1) -> str:
+    ends = nodes.sizes((start,)), nodes.sizes((stop,))
+    return nodes.add("Slice", x, *ends, nodes.vector([axis]), nodes.vector([step]))
+
+
+def flip(nodes: Nodes, operation: Operation, x: str) -> str:
+    """Some axes from the last element to the first."""
+    axes = operation.params["axes"]
+    if not axes:
+        return x
+    start, stop, step = [-1] * len(axes), [-_LARGEST] * len(axes), [-1] * len(axes)
+    return nodes.add("Slice", x, *[nodes.vector(each) for each in (start, stop, axes, step)])
+
+
+def slice_(nodes: Nodes, operation: Operation, x: str) -> str:
+    """Every so-manyth element between two places, along the axes where that is not all."""
+    params, shape = operation.params, operation.operands[0].shape
+    cut = [
+        (axis, start, stop, step)
+        for axis, (start, stop, step, size) in enumerate(
+            zip(params["start"], params["stop"], params["step"], shape, strict=True)
+        )
+        if (start, stop, step) != (0, size, 1)
+    ]
+    if not cut:
+        return x
+    axes, starts, stops, steps = zip(*cut, strict=True)
+    return nodes.add("Slice", x, nodes.sizes(starts), nodes.sizes(stops), nodes.vector(axes), nodes.vector(steps))
+
+
+def pad(nodes: Nodes, operation: Operation, x: str) -> str:
+    """Elements added before, after and, by a new axis that is made one with its neighbour, between."""
+    params, shape = operation.params, list(operation.operands[0].shape)
+    value = nodes.scalar(params["value"], operation.dtype)
+    high = list(params["high"])
+    for axis, between in enumerate(params["interior"]):
+        if between:
+            widths = [0] * (2 * len(shape) + 2)
+            widths[-(len(shape) - axis)] = between
+            apart = nodes.add("Pad", nodes.add("Unsqueeze", x, nodes.vector([axis + 1])), nodes.vector(widths), value)
+            shape[axis] = _times(shape[axis], between + 1)
+            x = nodes.add("Reshape", apart, nodes.sizes(tuple(shape)), allowzero=1)
+            # Behind the last element nothing is between.
+            high[axis] = _less(high[axis], between)
+    return nodes.add("Pad", x, nodes.sizes((*params["low"], *high)), value)
+
+
+def _times(size: Size, factor: int) -> Size:
+    return OfBatch(size.scale * factor, size.offset * factor) if isinstance(size, OfBatch) else size * factor
+
+
+def _less(size: Size, by: int) -> Size:
+    return OfBatch(size.scale, size.offset - by) if isinstance(size, OfBatch) else size - by
+
+
+def full(nodes: Nodes, operation: Operation) -> str:
+    """One number everywhere."""
+    number = nodes.scalar(operation.params["value"], operation.dtype)
+    return nodes.add("Expand", number, nodes.sizes(operation.shape)) if operation.shape else number
+
+
+# --- gathering, scattering, sorting -----------------------------------------------------------------------
+
+
+def scatter_add(nodes: Nodes, operation: Operation, values: str, indices: str) -> str:
+    """Values added at indices; the axes of the indices go first, where ONNX wants them, and back."""
+    axis, ndim = operation.params["axis"], len(operation.operands[0].shape)
+    inner = len(operation.operands[1].shape)
+    front = range(axis, axis + inner)
+    order = (*front, *(at for at in range(ndim) if at not in front))
+    shape = (operation.shape[axis], *operation.shape[:axis], *operation.shape[axis + 1 :])
+    zeros = nodes.add("Expand", nodes.scalar(0, operation.dtype), nodes.sizes(shape))
+    places = nodes.add("Unsqueeze", nodes.cast(indices, int64), nodes.vector([inner]))
+    moved = nodes.add("Transpose", values, perm=order) if order != tuple(range(ndim)) else values
+    added = nodes.add("ScatterND", zeros, places, moved, reduction="add")
+    back = (*range(1, axis + 1), 0, *range(axis + 1, len(shape)))
+    return nodes.add("Transpose", added, perm=back) if axis else added
+
+
+def scatter_add_along_axis(nodes: Nodes, operation: Operation, values: str, indices: str) -> str:
+    """Values added at indices along one axis."""
+    zeros = nodes.add("Expand", nodes.scalar(0, operation.dtype), nodes.sizes(operation.shape))
+    places = as_index(nodes, operation, indices)
+    return nodes.add("ScatterElements", zeros, places, values, axis=operation.params["axis"], reduction="add")
+
+
+def _sorted(nodes: Nodes, operation: Operation, x: str) -> list[str]:
+    """Return the elements in order and where they were; of equal ones the first comes first, as ONNX says."""
+    axis = operation.params["axis"]
+    if narrow(operation.operands[0].dtype):
+        x = nodes.cast(x, int64)
+    count = nodes.sizes((operation.shape[axis],))
+    return nodes.add_several(2, "TopK", x, count, axis=axis, largest=int(operation.params["descending"]), sorted=1)
+
+
+def sort(nodes: Nodes, operation: Operation, x: str) -> str:
+    """The elements in order."""
+    found = _sorted(nodes, operation, x)[0]
+    return nodes.cast(found, operation.dtype) if narrow(operation.dtype) else found
+
+
+def argsort(nodes: Nodes, operation: Operation, x: str) -> str:
+    """The places of the elements in their order."""
+    return _sorted(nodes, operation, x)[1]
+
+
+def searchsorted(nodes: Nodes, operation: Operation, ordered: str, values: str) -> str:
+    """How many of the sorted values each value is behind."""
+    dtype = operation.operands[0].dtype
+    ordered, values = _as_int64(nodes, dtype, ordered, values)
+    last = len(operation.shape)
+    each = nodes.add("Unsqueeze", values, nodes.vector([last]))
+    before = nodes.add("Less" if operation.params["side"] == "left" else "LessOrEqual", ordered, each)
+    return nodes.add("ReduceSum", nodes.cast(before, int64), nodes.vector([last]), keepdims=0)
+
+
+# --- matrices ---------------------------------------------------------------------------------------------
+
+
+def slogdet(nodes: Nodes, operation: Operation, x: str) -> tuple[str, str]:
+    """The sign and the logarithm of the determinant, of which ONNX has the value."""
+    value = nodes.add("Det", x)
+    return nodes.add("Sign", value), nodes.add("Log", nodes.add("Abs", value))

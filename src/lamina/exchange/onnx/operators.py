@@ -1,0 +1,224 @@
+"""The table of export: for every primitive, the ONNX nodes that compute it.
+
+A row is a function of the graph that grows, the operation and the names of its operands; it returns the name of the
+result. What ONNX has under another name is ``node("Name")``; the rest is composed, here or in `compositions`.
+
+Source: ONNX operator schemas, https://onnx.ai/onnx/operators/
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from lamina.dtypes import bool_, int64
+from lamina.exchange.onnx import compositions as composed
+from lamina.exchange.onnx.batch import Operation
+from lamina.exchange.onnx.compositions import Row
+from lamina.exchange.onnx.nodes import Nodes
+
+
+def node(op: str) -> Row:
+    """A primitive that ONNX has, with the same operands in the same order."""
+
+    def row(nodes: Nodes, operation: Operation, *operands: str) -> str:
+        return nodes.add(op, *operands)
+
+    return row
+
+
+def arithmetic(op: str) -> Row:
+    """The same, for numbers: narrow integers are computed in int64 and cast back, which gives the same bits.
+
+    Runtimes have arithmetic for int32, int64 and floating-point numbers only.
+    """
+
+    def row(nodes: Nodes, operation: Operation, *operands: str) -> str:
+        if not composed.narrow(operation.dtype):
+            return nodes.add(op, *operands)
+        return nodes.cast(nodes.add(op, *[nodes.cast(each, int64) for each in operands]), operation.dtype)
+
+    return row
+
+
+def comparison(op: str, *, negated: bool = False) -> Row:
+    """A comparison of two operands; narrow integers are compared as int64."""
+
+    def row(nodes: Nodes, operation: Operation, *operands: str) -> str:
+        if composed.narrow(operation.operands[0].dtype):
+            operands = tuple(nodes.cast(each, int64) for each in operands)
+        found = nodes.add(op, *operands)
+        return nodes.add("Not", found) if negated else found
+
+    return row
+
+
+def bits(of_bool: str, of_integers: str) -> Row:
+    """An operation on bits, which ONNX calls otherwise for bool."""
+
+    def row(nodes: Nodes, operation: Operation, *operands: str) -> str:
+        return nodes.add(of_bool if operation.dtype is bool_ else of_integers, *operands)
+
+    return row
+
+
+def scaled(op: str, factor: float) -> Row:
+    """A function that is another one times a number."""
+
+    def row(nodes: Nodes, operation: Operation, x: str) -> str:
+        return nodes.add("Mul", nodes.add(op, x), nodes.scalar(factor, operation.dtype))
+
+    return row
+
+
+def reduction(op: str) -> Row:
+    """A reduction over axes."""
+
+    def row(nodes: Nodes, operation: Operation, x: str) -> str:
+        axes, keepdims = operation.params["axes"], int(operation.params["keepdims"])
+        if not axes:
+            return x
+        if not composed.narrow(operation.dtype):
+            return nodes.add(op, x, nodes.vector(axes), keepdims=keepdims)
+        return nodes.cast(nodes.add(op, nodes.cast(x, int64), nodes.vector(axes), keepdims=keepdims), operation.dtype)
+
+    return row
+
+
+def position(op: str) -> Row:
+    """The place of an extremum along one axis, the first where it is reached."""
+
+    def row(nodes: Nodes, operation: Operation, x: str) -> str:
+        if composed.narrow(operation.operands[0].dtype):
+            x = nodes.cast(x, int64)
+        return nodes.add(op, x, axis=operation.params["axis"], keepdims=int(operation.params["keepdims"]))
+
+    return row
+
+
+def _cast(nodes: Nodes, operation: Operation, x: str) -> str:
+    return x if operation.operands[0].dtype is operation.dtype else nodes.cast(x, operation.dtype)
+
+
+def _gather(nodes: Nodes, operation: Operation, x: str, indices: str) -> str:
+    return nodes.add("Gather", x, composed.as_index(nodes, operation, indices), axis=operation.params["axis"])
+
+
+def _gather_along(nodes: Nodes, operation: Operation, x: str, indices: str) -> str:
+    return nodes.add("GatherElements", x, composed.as_index(nodes, operation, indices), axis=operation.params["axis"])
+
+
+_LN2, _LN10 = math.log(2.0), math.log(10.0)
+
+OPERATORS: Mapping[str, Row] = {
+    # --- arithmetic ---
+    "add": arithmetic("Add"),
+    "subtract": arithmetic("Sub"),
+    "multiply": arithmetic("Mul"),
+    "divide": arithmetic("Div"),
+    "pow": arithmetic("Pow"),
+    "floor_divide": composed.floor_divide,
+    "remainder": composed.remainder,
+    "atan2": composed.atan2,
+    "maximum": arithmetic("Max"),
+    "minimum": arithmetic("Min"),
+    "copysign": composed.copysign,
+    "multiply_no_nan": composed.multiply_no_nan,
+    "negative": arithmetic("Neg"),
+    "abs": arithmetic("Abs"),
+    "sign": arithmetic("Sign"),
+    "floor": node("Floor"),
+    "ceil": node("Ceil"),
+    "trunc": composed.trunc,
+    "round": node("Round"),
+    # --- exponentials ---
+    "exp": node("Exp"),
+    "expm1": composed.expm1,
+    "log": node("Log"),
+    "log1p": composed.log1p,
+    "log2": scaled("Log", 1.0 / _LN2),
+    "log10": scaled("Log", 1.0 / _LN10),
+    "sqrt": node("Sqrt"),
+    # --- trigonometry ---
+    "sin": node("Sin"),
+    "cos": node("Cos"),
+    "tan": node("Tan"),
+    "asin": node("Asin"),
+    "acos": node("Acos"),
+    "atan": node("Atan"),
+    "sinh": node("Sinh"),
+    "cosh": node("Cosh"),
+    "tanh": node("Tanh"),
+    "asinh": node("Asinh"),
+    "acosh": node("Acosh"),
+    "atanh": node("Atanh"),
+    # --- of neural networks ---
+    "erf": node("Erf"),
+    "sigmoid": node("Sigmoid"),
+    "relu": composed.relu,
+    # --- comparisons and choice ---
+    "equal": comparison("Equal"),
+    "not_equal": comparison("Equal", negated=True),
+    "less": comparison("Less"),
+    "less_equal": comparison("LessOrEqual"),
+    "where": composed.where,
+    # --- bits ---
+    "bitwise_and": bits("And", "BitwiseAnd"),
+    "bitwise_or": bits("Or", "BitwiseOr"),
+    "bitwise_xor": bits("Xor", "BitwiseXor"),
+    "bitwise_invert": bits("Not", "BitwiseNot"),
+    "bitwise_left_shift": composed.left_shift,
+    "bitwise_right_shift": composed.right_shift,
+    # --- casts and marks ---
+    "astype": _cast,
+    "alias": lambda nodes, operation, x: x,
+    # --- reductions and scans ---
+    "sum": reduction("ReduceSum"),
+    "prod": reduction("ReduceProd"),
+    "max": reduction("ReduceMax"),
+    "min": reduction("ReduceMin"),
+    "any": composed.any_,
+    "all": composed.all_,
+    "argmax": position("ArgMax"),
+    "argmin": position("ArgMin"),
+    "cumulative_sum": composed.cumulative_sum,
+    "cumulative_prod": composed.cumulative_prod,
+    # --- shape ---
+    "reshape": composed.reshape,
+    "broadcast_to": lambda nodes, operation, x: nodes.add("Expand", x, nodes.sizes(operation.shape)),
+    "permute_dims": lambda nodes, operation, x: nodes.add("Transpose", x, perm=operation.params["axes"]),
+    "flip": composed.flip,
+    "slice": composed.slice_,
+    "pad": composed.pad,
+    "concat": lambda nodes, operation, *each: nodes.add("Concat", *each, axis=operation.params["axis"]),
+    # --- gathering, scattering, sorting ---
+    "take": _gather,
+    "take_along_axis": _gather_along,
+    "scatter_add": composed.scatter_add,
+    "scatter_add_along_axis": composed.scatter_add_along_axis,
+    "sort": composed.sort,
+    "argsort": composed.argsort,
+    "searchsorted": composed.searchsorted,
+    # --- matrices ---
+    "matmul": arithmetic("MatMul"),
+    "slogdet": composed.slogdet,
+    # --- leaves ---
+    "constant": lambda nodes, operation: nodes.constant(operation.params["array"]),
+    "full": composed.full,
+    # --- what `fusion` finds ---
+    "gemm": lambda nodes, operation, *each: nodes.add("Gemm", *each, **operation.params),
+    "softmax": lambda nodes, operation, x: nodes.add("Softmax", x, axis=operation.params["axis"]),
+    "log_softmax": lambda nodes, operation, x: nodes.add("LogSoftmax", x, axis=operation.params["axis"]),
+}
+
+REFUSED: Mapping[str, str] = {
+    "nextafter": "ONNX has no neighbouring numbers",
+    "random_bits": "ONNX has no generator with the same numbers; draw outside, and pass what was drawn as an input",
+    "cholesky": "ONNX has no factorisations",
+    "inv": "ONNX has no linear systems",
+    "solve": "ONNX has no linear systems",
+    "eigh": "ONNX has no factorisations",
+    "qr": "ONNX has no factorisations",
+    "svd": "ONNX has no factorisations",
+}
+"""The primitives that have no meaning in ONNX, and why."""
