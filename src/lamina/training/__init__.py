@@ -2,16 +2,21 @@
 
 from lamina.errors import TrainingDiverged
 from lamina.training.callbacks import Callback, EarlyStopping, Snapshot, TrainingState
+from lamina.training.checkpointing import Checkpoints
 from lamina.training.checkpoints import load, read_metadata, read_state_dict, save
+from lamina.training.cross_validation import CrossValidation, cross_validate
 from lamina.training.evaluation import evaluate, predict
 from lamina.training.fitting import fit
 from lamina.training.history import EpochRecord, History
+from lamina.training.lr_finder import LearningRates, find_lr
 
 __all__ = [
     # the loop
     "fit", "evaluate", "predict",
+    # around it
+    "cross_validate", "CrossValidation", "find_lr", "LearningRates",
     # what it records and can be told
     "History", "EpochRecord", "Callback", "TrainingState", "Snapshot", "EarlyStopping", "TrainingDiverged",
-    # weights in files
-    "save", "load", "read_state_dict", "read_metadata",
+    # weights in files, and the whole state
+    "Checkpoints", "save", "load", "read_state_dict", "read_metadata",
 ]  # fmt: skip
