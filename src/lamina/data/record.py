@@ -43,6 +43,10 @@ class Record:
         wanted = "a finite number" if least == -math.inf else f"a finite number of at least {least}"
         return float(self._take(key, wanted, lambda v: _is_number(v) and v >= least))
 
+    def any_number(self, key: str) -> float:
+        """Return a number, which may be NaN or infinite where JSON has a mark for it."""
+        return float(self._take(key, "a number", lambda v: isinstance(v, int | float) and not isinstance(v, bool)))
+
     def truth(self, key: str) -> bool:
         """Return true or false."""
         return bool(self._take(key, "true or false", lambda v: isinstance(v, bool)))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lamina.autodiff.gradients import Gradients
 from lamina.autodiff.node import Leaf
 from lamina.backends.registry import CPU
 from lamina.backends.thread_state import STATE
+from lamina.errors import CheckpointError
 from lamina.primitives.shaping import permute_dims
 from lamina.tensor import Tensor, Variable
-from lamina.watched import REVISION
+from lamina.watched import REVISION, TraceCount
 
 if TYPE_CHECKING:
     from lamina.optim.optimizer import Optimizer
@@ -44,6 +46,28 @@ class CompiledUpdate:
         self._refused = False
         self._function: Any = None
         self._known: dict[Forms, Forms] = {}
+        self._traces = TraceCount()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what decides which of the next updates are compiled: both ways give the same only to rounding."""
+        known = [list(forms) for forms in self._known]
+        return {"work": self._work, "refused": self._refused, "known": known, **self._traces.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Decide about the next updates as the optimiser did that left this state.
+
+        Raises
+        ------
+        CheckpointError
+            When it is not such a state; nothing has changed then.
+        """
+        work, refused, known = (state.get(name) for name in ("work", "refused", "known"))
+        sets = known if isinstance(known, list) else [None]
+        if not isinstance(work, float) or not isinstance(refused, bool) or not all(_are_forms(each) for each in sets):
+            raise CheckpointError("load_state_dict: this is not what decides about the updates of an optimiser")
+        self._traces.load_state_dict(state)
+        self._work, self._refused = work, refused
+        self._known = {forms: forms for forms in map(tuple, sets)}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> CompiledUpdate:
         return CompiledUpdate()
@@ -116,12 +140,17 @@ class CompiledUpdate:
             return True
         for parameter, value in zip(parameters, values, strict=True):
             parameter.assign(value)
-        if function.traces != traces and (REVISION.number != revision or function.traces >= _TRACES):
+        anew = function.traces != traces and self._traces.is_new("update", optimizer, args[0])
+        if anew and (REVISION.number != revision or self._traces["update"] >= _TRACES):
             self._refuse()
         return True
 
     def _refuse(self) -> None:
         self._refused, self._function = True, None
+
+
+def _are_forms(values: Any) -> bool:
+    return isinstance(values, list) and all(each in (_ABSENT, _AS_IT_IS, _TRANSPOSED) for each in values)
 
 
 def _passed(g: Tensor) -> tuple[int, Tensor]:

@@ -80,7 +80,8 @@ class AccumulatedSteps:
         total, samples, batches = 0.0, 0, 0
         usable = self._usable()
         for taken in self._batches.epoch(order, start=start * self._count, at_most=self._count):
-            total += sum(taken.losses) * taken.size
+            for loss in taken.losses:  # one by one: how many came together must not show in the last bit
+                total += loss * taken.size
             samples += taken.size * len(taken.losses)
             batches += len(taken.losses)
             if batches == self._count:

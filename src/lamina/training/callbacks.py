@@ -7,11 +7,13 @@ in which the callbacks are given, with the `TrainingState`; they may read everyt
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from lamina.data.record import Record
 from lamina.dtypes import python_number
-from lamina.errors import DataError
+from lamina.errors import CheckpointError, DataError
 from lamina.training.history import EpochRecord, History
 from lamina.training.metrics import larger_is_better
 
@@ -27,6 +29,15 @@ class Snapshot:
 
     model: dict[str, Tensor]
     optimizer: dict[str, Any]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return both by name."""
+        return {"model": dict(self.model), "optimizer": dict(self.optimizer)}
+
+    @classmethod
+    def of(cls, record: Record) -> Snapshot:
+        """Return the snapshot of what `state_dict` returned."""
+        return cls(dict(record.record("model").values), dict(record.record("optimizer").values))
 
 
 @dataclass
@@ -51,6 +62,8 @@ class TrainingState:
         Samples seen in all epochs.
     stop_reason : str
         Why training is to stop; empty while it goes on.
+    resumable : bool
+        Whether a stopped training goes on when it is resumed.
     """
 
     model: Module
@@ -64,10 +77,20 @@ class TrainingState:
     batch_loss: float = math.nan
     samples: int = 0
     stop_reason: str = ""
+    resumable: bool = False
 
-    def request_stop(self, reason: str) -> None:
-        """End training after the step or epoch that runs, saying why in `History.stopped`."""
-        self.stop_reason = reason or "a callback asked for it"
+    def request_stop(self, reason: str, *, resumable: bool = False) -> None:
+        """End training after the step or epoch that runs, saying why in `History.stopped`.
+
+        Parameters
+        ----------
+        reason : str
+        resumable : bool, default False
+            Whether ``fit(..., resume=True)`` goes on from here, as when the time is up; otherwise training has come to
+            its end and stays there, as when the loss is low enough.
+        """
+        if not self.stop_reason or self.resumable:
+            self.stop_reason, self.resumable = reason or "a callback asked for it", resumable
 
     def snapshot(self) -> Snapshot:
         """Return the state of model and optimiser; tensors never change, so it costs no copy."""
@@ -81,6 +104,9 @@ class TrainingState:
 
 class Callback:
     """The base of callbacks; its methods do nothing.
+
+    A callback that remembers something from epoch to epoch, and is to go on with it after ``fit(..., resume=True)``,
+    says so in `state_dict` and takes it back in `load_state_dict`.
 
     Examples
     --------
@@ -115,6 +141,17 @@ class Callback:
 
     def on_error(self, state: TrainingState, error: BaseException) -> None:
         """Instead of `on_train_end`, when an error ends training; it is raised afterwards."""
+
+    def state_dict(self) -> Mapping[str, Any]:
+        """Return what a checkpoint is to keep of this callback.
+
+        Tensors, arrays, numbers, texts, truth values and None, in dicts with texts as keys, lists and tuples. It is
+        called between steps, and what it returns must not change afterwards.
+        """
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned; called after `on_train_begin` when a training is resumed."""
 
 
 class EarlyStopping(Callback):
@@ -206,6 +243,32 @@ class EarlyStopping(Callback):
             return True
         gain = value - self._best if direction == "max" else self._best - value
         return gain > self.min_delta
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best value and its weights, the epochs since then, and what was asked for."""
+        return {
+            "asked": repr(self),
+            "best": self._best,
+            "best_epoch": self._best_epoch,
+            "waited": self._waited,
+            "snapshot": None if self._snapshot is None else self._snapshot.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on waiting.
+
+        Raises
+        ------
+        CheckpointError
+            When the state is that of another early stopping.
+        """
+        record = Record.of(state, "EarlyStopping")
+        if record.text("asked") != repr(self):
+            raise CheckpointError(f"resume: the checkpoint has {record.text('asked')}, this is {self!r}")
+        best = None if record.values.get("best") is None else record.any_number("best")
+        epoch, waited = record.whole("best_epoch"), record.whole("waited")
+        snapshot = None if record.values.get("snapshot") is None else Snapshot.of(record.record("snapshot"))
+        self._best, self._best_epoch, self._waited, self._snapshot = best, epoch, waited, snapshot
 
     def on_train_end(self, state: TrainingState) -> None:
         """Put the best weights back."""

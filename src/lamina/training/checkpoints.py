@@ -123,7 +123,7 @@ def load(model: Module, path: PathLike, *, strict: bool = True) -> None:
             f"load: expected a Module, got {type(model).__name__}; load assigns a model its weights, and "
             "la.training.read_state_dict(path) returns the tensors alone"
         )
-    state = _arrays(_read("load", path), "load", path)
+    state = arrays_of(_read("load", path), "load", path)
     try:
         model.load_state_dict(state, strict=strict)
     except CheckpointError as error:
@@ -144,7 +144,7 @@ def read_state_dict(path: PathLike, *, device: str | None = None) -> dict[str, T
     CheckpointError
         When the file cannot be read, is damaged, foreign, or holds a type that is not here.
     """
-    arrays = _arrays(_read("read_state_dict", path), "read_state_dict", path)
+    arrays = arrays_of(_read("read_state_dict", path), "read_state_dict", path)
     return {name: asarray(array, device=device) for name, array in arrays.items()}
 
 
@@ -157,7 +157,7 @@ def read_metadata(path: PathLike) -> dict[str, str]:
         When the file cannot be read, is damaged or foreign.
     """
     content = _read("read_metadata", path)
-    _arrays(content, "read_metadata", path)
+    arrays_of(content, "read_metadata", path)
     length = int.from_bytes(content[:8], "little")
     return dict(json.loads(content[8 : 8 + length]).get("__metadata__") or {})
 
@@ -170,7 +170,8 @@ def _read(operation: str, path: PathLike) -> bytes:
         raise CheckpointError(f"{operation}: {path} cannot be read: {error.strerror}") from error
 
 
-def _arrays(content: bytes, operation: str, path: PathLike) -> dict[str, np.ndarray[Any, Any]]:
+def arrays_of(content: bytes, operation: str, path: PathLike) -> dict[str, np.ndarray[Any, Any]]:
+    """Return the arrays of a safetensors file's content by name."""
     from safetensors import SafetensorError, deserialize
 
     try:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from lamina.backends.registry import CPU
 from lamina.errors import BackendError, DataError
 from lamina.training import bulk
 from lamina.training.accumulation import AccumulatedSteps, GradientSum
+from lamina.training.checkpointing.parts import Part
 from lamina.training.evaluation import EVALUATION_BATCH, Forward, answer
 from lamina.training.pairs import Pairs, Samples
 from lamina.training.programs import CompiledForward, StepPrograms
@@ -40,8 +42,6 @@ class Work:
     accumulate : int
         How many of those make a step.
     epochs : int
-    begun : bool
-        Whether the training goes on from steps that were taken before.
     """
 
     training: Samples
@@ -49,7 +49,6 @@ class Work:
     batch_size: int
     epochs: int
     accumulate: int = 1
-    begun: bool = False
 
     @property
     def steps_per_epoch(self) -> int:
@@ -58,10 +57,19 @@ class Work:
 
 @dataclass(frozen=True)
 class Machinery:
-    """How steps are taken, and how the model is evaluated in between."""
+    """How steps are taken, and how the model is evaluated in between.
+
+    Attributes
+    ----------
+    steps : Steps
+    forward : callable
+    parts : dict of str to Part
+        What of it a checkpoint has to hold.
+    """
 
     steps: Steps
     forward: Forward
+    parts: Mapping[str, Part] = field(default_factory=dict)
 
 
 def machinery(step: Step, work: Work, compiled: Compile) -> Machinery:
@@ -93,9 +101,12 @@ def machinery(step: Step, work: Work, compiled: Compile) -> Machinery:
         steps = StreamSteps(programs, work.training, work.batch_size)
     if work.accumulate > 1:
         steps = AccumulatedSteps(steps, step, work.accumulate, programs)
-    if programs is None or not (programs.forced or _evaluation_pays(step, work)):
+    if programs is None:
         return Machinery(steps, answer)
-    return Machinery(steps, CompiledForward(programs))
+    if not programs.forced and not _evaluation_pays(step, work):
+        return Machinery(steps, answer, {"programs": programs})
+    forward = CompiledForward(programs)
+    return Machinery(steps, forward, {"programs": programs, "forward": forward})
 
 
 def _programs(step: Step, work: Work, compiled: Compile) -> StepPrograms | None:
@@ -109,11 +120,11 @@ def _programs(step: Step, work: Work, compiled: Compile) -> StepPrograms | None:
                 f"fit: compile=True is for models on the cpu, and this one is on {step.model.parameters()[0].device!r};"
                 " leave compile out"
             )
-        return StepPrograms(step, forced=True, begun=work.begun)
+        return StepPrograms(step, forced=True)
     count = work.epochs * -(-len(work.training) // work.batch_size)
     if not there or count * bulk.weight(step.model, min(work.batch_size, len(work.training))) < bulk.PAYS:
         return None
-    programs = StepPrograms(step, forced=False, begun=work.begun)
+    programs = StepPrograms(step, forced=False)
     return programs if programs.check() else None
 
 

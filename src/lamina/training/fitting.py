@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from lamina import random
@@ -17,6 +17,10 @@ from lamina.optim import Adam, LRScheduler, Optimizer
 from lamina.training import asked
 from lamina.training.averaging import WeightAverage
 from lamina.training.callbacks import Callback, EarlyStopping, TrainingState
+from lamina.training.checkpointing.configuration import contents, described, schedule_settings
+from lamina.training.checkpointing.folder import Checkpoints, opened
+from lamina.training.checkpointing.keeper import Saving
+from lamina.training.checkpointing.parts import Streams
 from lamina.training.compiling import Work, check_compile, machinery
 from lamina.training.evaluation import Loss, measure, mode
 from lamina.training.history import History
@@ -29,7 +33,9 @@ from lamina.training.streaming import StreamSamples, as_samples
 from lamina.training.weighting import ClassWeight, loss_of_each, sample_weights, weighed
 
 if TYPE_CHECKING:
+    from lamina.data.record import Record
     from lamina.random import Generator
+    from lamina.training.files import PathLike
 
 
 def fit(
@@ -60,6 +66,8 @@ def fit(
     clip_value: float | None = None,
     ema: float | None = None,
     max_seconds: float | None = None,
+    checkpoint: PathLike | Checkpoints | None = None,
+    resume: bool = False,
     device: str | None = None,
     compile: bool | Literal["auto"] = "auto",
 ) -> History:
@@ -133,6 +141,13 @@ def fit(
         ends. It reaches less far back in the beginning: ``min(ema, (1 + step) / (10 + step))``.
     max_seconds : float, optional
         Stop after the step in which so much time is up.
+    checkpoint : str, path or Checkpoints, optional
+        A folder in which the state of the training is kept, now and then and when it ends, so that it can go on after
+        an interruption; `Checkpoints` says how often, and how many to keep.
+    resume : bool, default False
+        Go on from the newest checkpoint in that folder, or begin where there is none. Model, optimiser, data and
+        options are given as the first time; ``epochs`` may be more. The training ends with the same bits as one that
+        was never interrupted.
     device : str, optional
         Where to train: model, optimiser and data are moved there. When None, where the model is.
     compile : bool or "auto", default "auto"
@@ -153,6 +168,9 @@ def fit(
     DataError, DTypeError, ShapeError, BackendError, TracingError
         When arguments or data cannot be used; model and optimiser are unchanged. An error after the first epoch
         leaves them as after the last whole step.
+    CheckpointError
+        When the folder of checkpoints holds some already and ``resume`` is false; when another training writes in it;
+        when none in it is whole, or it is of another training. Model and optimiser are unchanged.
     TrainingDiverged
         When the loss or a weight becomes NaN or infinite. The best weights so far are put back, by validation
         loss (training loss without validation), those before training if no epoch was whole.
@@ -186,8 +204,12 @@ def fit(
     history = asked.new_history(listeners, functions, validation is not None)
     listeners += asked.shown(progress)
     place = _place(model, device)
-    with _streams(seed) as (division, shuffling, layers), random.use_generator(layers):
-        training, held_out = _divided(data, validation, sample_weight, place, division)
+    with (
+        opened(checkpoint, resume) as (store, saved),
+        _streams(seed, saved) as streams,
+        random.use_generator(streams.layers),
+    ):
+        training, held_out = _divided(data, validation, sample_weight, place, streams.division)
         training = weighed(training, class_weight, place.dtype)
         with _moved(model, place, history):
             chosen = Adam(model.parameters()) if optimizer is None else optimizer
@@ -195,27 +217,44 @@ def fit(
             step = Step(model, chosen, _differentiated(loss, training), recipe, average)
             _try(step, training, held_out, loss, functions, batch_size)
             measured = len(training) * bool(functions) if held_out is None else len(held_out)
-            work = Work(training, measured, batch_size, epochs, accumulate)
+            planned = epochs if saved is None else saved.whole("planned", least=1)
+            work = Work(training, measured, batch_size, planned, accumulate)
             made = machinery(step, work, compiled)
             steps = made.steps
             if schedule_per == "step" and isinstance(scheduler, LRScheduler):
                 steps = ScheduledSteps(steps, scheduler)
-            order = shuffling if shuffle else None
+            order = streams.shuffling if shuffle else None
             plan = Plan(loss, training, held_out, functions, order, scheduler, schedule_per, batch_size,
                         replace(made, steps=steps), average, recipe.clip_norm)  # fmt: skip
             state = TrainingState(model, chosen, history, epochs, work.steps_per_epoch, batch_size * accumulate)
-            return Loop(plan, state, listeners).run()
+            saving = None
+            if store is not None:
+                configuration = described(
+                    model=model, optimizer=chosen, schedule=schedule_settings(scheduler), schedule_per=schedule_per,
+                    loss=loss, training=contents(training), validation=contents(held_out), class_weight=class_weight,
+                    metrics=list(functions), batch_size=batch_size, accumulate=accumulate, recipe=asdict(recipe),
+                    ema=decay, seed=seed, shuffle=shuffle, compile=compiled, device=place.device,
+                )  # fmt: skip
+                parts = {"model": model, "schedule": scheduler, "optimizer": chosen, "average": average,
+                         "updates": chosen._compiled_update, **made.parts}  # fmt: skip
+                present = {name: part for name, part in parts.items() if part is not None}
+                saving = Saving(store, configuration, planned, streams, present, saved)
+                saving.check()
+            return Loop(plan, state, listeners, saving).run()
 
 
 @contextmanager
-def _streams(seed: int | None) -> Iterator[list[Generator]]:
+def _streams(seed: int | None, saved: Record | None) -> Iterator[Streams]:
     """Give three streams of random numbers; an error leaves the default generator where it was."""
-    source = random.default_generator() if seed is None else random.Generator(seed)
-    before = source.state_dict()
+    surroundings = random.default_generator()
+    before = surroundings.state_dict()
     try:
-        yield source.spawn(3)
+        streams = Streams(surroundings if seed is None else random.Generator(seed), surroundings)
+        if saved is not None:
+            streams.begin_as(saved.record("parts").record("random").values)
+        yield streams
     except BaseException:
-        source.load_state_dict(before)
+        surroundings.load_state_dict(before)
         raise
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -16,6 +15,8 @@ from lamina.random import Generator
 from lamina.tensor import Tensor, Variable
 from lamina.training.averaging import WeightAverage
 from lamina.training.callbacks import Callback, Snapshot, TrainingState
+from lamina.training.checkpointing.keeper import Keeper, Saving
+from lamina.training.checkpointing.parts import BestPart, CallbackParts, Position
 from lamina.training.compiling import Machinery
 from lamina.training.evaluation import EVALUATION_BATCH, Loss, measure, mode
 from lamina.training.history import EpochRecord, History
@@ -57,23 +58,21 @@ class Loop:
     callbacks: Sequence[Callback]
     parameters: list[tuple[str, Variable]] = field(init=False)
     best: Snapshot = field(init=False)
+    saving: Saving | None = None
     best_record: EpochRecord | None = None
     """None until an epoch is whole; ``best`` is the state before training then."""
+    position: Position = field(init=False)
+    keeper: Keeper | None = field(init=False)
 
     def run(self) -> History:
         """Train, and leave the model as `fit` promises, however it ends."""
         state = self.state
         self.parameters, self.best = state.model.named_parameters(), state.snapshot()
+        self.position = Position(state)
+        self.keeper = self._new_keeper()
         with mode(state.model, training=True), deferred_interrupts() as interruption:
             try:
-                self._tell("on_train_begin")
-                for epoch in range(1, state.epochs + 1):
-                    state.epoch = epoch
-                    self._epoch(interruption)
-            except _Stop:
-                state.history.stopped = state.stop_reason
-            except KeyboardInterrupt:
-                self._interrupt()
+                self._train(interruption)
             except BaseException as error:
                 # In the first epoch a sample may be met that the loss refuses; then nothing has been trained.
                 if self.best_record is None and not isinstance(error, TrainingDiverged):
@@ -84,6 +83,48 @@ class Loop:
                 self.plan.average.keep()
             self._tell("on_train_end")
         return state.history
+
+    def _train(self, interruption: Interruption) -> None:
+        state = self.state
+        try:
+            self._begin()
+            while self.position.epochs < state.epochs and not state.stop_reason:
+                state.epoch = self.position.epochs + 1
+                self._epoch(interruption)
+            state.history.stopped = state.stop_reason
+        except _Stop:
+            state.history.stopped = state.stop_reason
+        except KeyboardInterrupt:
+            # It may have come in the middle of a step, of which no checkpoint is to tell.
+            self._interrupt()
+            return
+        if self.keeper is not None:
+            self.keeper.ended()
+
+    # --- where it begins, and from where it goes on ---
+
+    def _begin(self) -> None:
+        keeper = self.keeper
+        if keeper is None or not keeper.resumes:
+            self._tell("on_train_begin")
+            return
+        keeper.restore_place()
+        self._tell("on_train_begin")
+        if self.position.batches:
+            # What a callback set for this epoch is set again; what it did to the state is undone by the next line.
+            self.state.epoch += 1
+            self._tell("on_epoch_begin")
+        keeper.restore()
+
+    def _new_keeper(self) -> Keeper | None:
+        if self.saving is None:
+            return None
+        best = BestPart(lambda: (self.best, self.best_record.epoch if self.best_record else 0), self._take_best)
+        return Keeper(self.saving, self.position, self.state.history, best, CallbackParts(self.callbacks))
+
+    def _take_best(self, best: Snapshot, epoch: int) -> None:
+        found = [record for record in self.state.history.records if record.epoch == epoch]
+        self.best, self.best_record = best, found[0] if found else None
 
     def _tell(self, event: str, *arguments: Any) -> None:
         for callback in self.callbacks:
@@ -97,57 +138,65 @@ class Loop:
 
     def _continue(self, interruption: Interruption) -> None:
         """Leave the loops if Ctrl-C was pressed or a callback asked for it."""
-        if interruption.asked:
+        state = self.state
+        if interruption.asked and (state.resumable or not state.stop_reason):
             self._interrupt()
-            self.state.stop_reason = self.state.history.stopped
-        if self.state.stop_reason:
+            state.stop_reason, state.resumable = state.history.stopped, True
+        if state.stop_reason:
             raise _Stop
 
     def _epoch(self, interruption: Interruption) -> None:
-        plan, state = self.plan, self.state
-        started, total = time.perf_counter(), 0.0
-        self._tell("on_epoch_begin")
+        plan, state, position, keeper = self.plan, self.state, self.position, self.keeper
+        position.begin_epoch()
+        if not position.batches:
+            self._tell("on_epoch_begin")
         order = plan.training.order(plan.order if state.steps_per_epoch > 1 else None, state.epoch)
         listeners = [each for each in self.callbacks if type(each).on_batch_end is not Callback.on_batch_end]
-        for taken in plan.machinery.steps.epoch(order, at_most=1 if listeners else None):
-            total += self._account(taken)
+        steps = plan.machinery.steps.epoch(order, start=position.batches, at_most=1 if listeners else None)
+        for taken in steps:
+            self._account(taken)
             for callback in listeners:
                 callback.on_batch_end(state)
             self._tell("on_progress")
             self._continue(interruption)
-        self._close_epoch(total / len(plan.training), started)
+            if keeper is not None and position.batches < state.steps_per_epoch:
+                keeper.progressed()
+        self._close_epoch(position.loss / len(plan.training))
+        position.end_epoch()
+        if keeper is not None:
+            keeper.epoch_ended()
         self._continue(interruption)
 
-    def _account(self, taken: Taken) -> float:
-        """Note steps that have been taken, and return the sum of their samples' losses."""
-        state, total = self.state, 0.0
+    def _account(self, taken: Taken) -> None:
+        """Note steps that have been taken, one by one: how many came together must not show in the last bit."""
+        state, position = self.state, self.position
         for loss in taken.losses:
             if not math.isfinite(loss):
                 raise self._diverged(f"the loss is {loss}", state.step + 1)
             state.batch_loss = loss
             state.step += 1
             state.samples += taken.size
-            total += loss * taken.size
-        return total
+            position.batches += 1
+            position.loss += loss * taken.size
 
     # --- the end of an epoch ---
 
-    def _close_epoch(self, loss: float, started: float) -> None:
+    def _close_epoch(self, loss: float) -> None:
         plan, state = self.plan, self.state
         for name, parameter in self.parameters:
             if not _finite(parameter._untracked):
                 raise self._diverged(f"the weights {name} hold NaN or infinity", state.step)
         # What is measured, judged and shown to callbacks are the weights that training would end with.
         with nullcontext() if plan.average is None else plan.average.applied():
-            self._judge_epoch(loss, started)
+            self._judge_epoch(loss)
 
-    def _judge_epoch(self, loss: float, started: float) -> None:
+    def _judge_epoch(self, loss: float) -> None:
         plan, state = self.plan, self.state
         val_loss, metrics = self._measured()
         if val_loss is not None and not math.isfinite(val_loss):
             raise self._diverged(f"the validation loss is {val_loss}", state.step)
         lr = float(state.optimizer.lr.item())
-        record = EpochRecord(state.epoch, loss, lr, time.perf_counter() - started, val_loss, metrics)
+        record = EpochRecord(state.epoch, loss, lr, self.position.seconds, val_loss, metrics)
         state.history.append(record)
         judged = loss if val_loss is None else val_loss
         if self.best_record is None or judged < _judged(self.best_record):
@@ -177,9 +226,10 @@ class Loop:
         remedies = ["a lower learning rate", "standardised inputs and targets"]
         if self.plan.clip_norm is None:
             remedies.insert(1, "clip_norm=1.0")
+        before = f"the loss before was {state.batch_loss:.4g}" if state.step else "no step was taken before"
         return TrainingDiverged(
-            f"fit: {what} in epoch {state.epoch}, step {step} (the loss before was {state.batch_loss:.4g}, the "
-            f"learning rate {rate:.3g}); {kept}. Try {', or '.join(remedies)}",
+            f"fit: {what} in epoch {state.epoch}, step {step} ({before}, the learning rate {rate:.3g}); {kept}. Try "
+            f"{', or '.join(remedies)}",
             state.history,
         )
 

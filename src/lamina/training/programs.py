@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from lamina.data.record import Record
 from lamina.errors import TracingError
 from lamina.optim.optimizer import Optimizer
 from lamina.tensor import Tensor
 from lamina.training.evaluation import Loss, answer
 from lamina.training.pairs import Pairs
 from lamina.training.steps import Step
-from lamina.watched import REVISION
+from lamina.watched import REVISION, TraceCount
 
 if TYPE_CHECKING:
     from lamina.compiler.compiled import CompiledFunction
@@ -38,8 +39,6 @@ class StepPrograms:
     forced : bool
         Whether an error in compiling is raised; otherwise it is said in a warning, and steps run operation by
         operation.
-    begun : bool
-        Whether the training goes on from steps that were taken before.
 
     Attributes
     ----------
@@ -47,16 +46,27 @@ class StepPrograms:
         Whether the next step is to run as a program.
     """
 
-    def __init__(self, step: Step, *, forced: bool, begun: bool = False) -> None:
+    def __init__(self, step: Step, *, forced: bool) -> None:
         self.step = step
         self.forced = forced
-        self.started = begun
-        self.given_up = False
-        self._tried: set[Any] = set()
+        self.started = self.given_up = False
+        self._names: dict[Any, str] = {}
+        self._traces = TraceCount()
 
     @property
     def usable(self) -> bool:
         return self.started and not self.given_up
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what decides whether the next steps run as programs: both ways give the same only to rounding."""
+        return {"started": self.started, "given_up": self.given_up, **self._traces.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Decide about the next steps as the training did that left this state."""
+        record = Record.of(state, "programs")
+        started, given_up = record.truth("started"), record.truth("given_up")
+        self._traces.load_state_dict(state)
+        self.started, self.given_up = started, given_up
 
     def compiled(self, batch: Callable[..., Pairs]) -> CompiledFunction[..., Tensor]:
         """Return a step on what ``batch`` makes of its arguments, compiled."""
@@ -68,7 +78,7 @@ class StepPrograms:
         def fit_step(model: Module, optimizer: Optimizer, loss: Loss, *samples: Any) -> Tensor:
             return replace(step, model=model, optimizer=optimizer, loss=loss).take(batch(*samples))
 
-        return compile(fit_step)
+        return self._named(compile(fit_step))
 
     def compiled_finish(self) -> CompiledFunction[..., Tensor]:
         """Return the update by gradients that have been added up, compiled."""
@@ -80,23 +90,26 @@ class StepPrograms:
             replace(step, model=model, optimizer=optimizer, loss=loss).finish()
             return optimizer.lr.value
 
-        return compile(fit_update)
+        return self._named(compile(fit_update))
+
+    def _named(self, program: CompiledFunction[..., Tensor]) -> CompiledFunction[..., Tensor]:
+        self._names[program] = f"step {len(self._names)}"
+        return program
 
     def run(self, program: CompiledFunction[..., Tensor], times: int, *samples: Any) -> Tensor:
         """Run a program so many times in one native call, and judge whether that is to go on."""
         arguments = self.step.model, self.step.optimizer, self.step.loss, *samples
         traces, revision = program.traces, REVISION.number
         results = program.repeat(times, *arguments)
-        if program.traces != traces and not self.forced:
+        name, judged = self._names[program], program.traces != traces and not self.forced
+        if judged and self._traces.is_new(name, *arguments[:3], _shapes(*samples)):
             if REVISION.number != revision:
                 self.give_up("A step changes a setting of the model or the optimiser")
-            elif program.traces == _TRACES:
+            elif self._traces[name] == _TRACES:
                 self.give_up("Settings of the model or the optimiser change again and again")
-            elif program not in self._tried:
-                # One step has been taken, as it was traced; would the next be the same?
-                self._tried.add(program)
-                if not program.same_again(*arguments):
-                    self.give_up("The loss or the model counts, draws or remembers something in Python")
+            # One step has been taken, as it was traced; would the next be the same?
+            elif self._traces[name] == 1 and not program.same_again(*arguments):
+                self.give_up("The loss or the model counts, draws or remembers something in Python")
         return results
 
     def check(self) -> bool:
@@ -141,23 +154,40 @@ class CompiledForward:
         self._steps = steps
         self._program = compile(_answer)
         self._refused = False
+        self._traces = TraceCount()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what decides whether the next answers come from the program."""
+        return {"refused": self._refused, **self._traces.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Decide as the training did that left this state."""
+        refused = Record.of(state, "forward").truth("refused")
+        self._traces.load_state_dict(state)
+        self._refused = refused
 
     def __call__(self, model: Module, loss: Loss | None, batch: Pairs) -> tuple[Tensor, Tensor | None]:
         """Return the outputs of a batch, and its loss if there is one to measure."""
         if self._refused or self._steps.given_up:
             return answer(model, loss, batch)
+        traces = self._program.traces
         try:
             outputs, value = self._program(model, loss, batch.inputs, batch.targets)
         except Exception:
             # If the samples are wrong, this says so; if not, the model decides by values when it is evaluated.
             self._refused = True
             return answer(model, loss, batch)
-        self._refused = self._program.traces > _TRACES
+        if self._program.traces != traces and self._traces.is_new("forward", model, loss, _shapes(batch.inputs)):
+            self._refused = self._traces["forward"] > _TRACES
         return outputs, value
 
 
 def _answer(model: Module, loss: Loss | None, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor | None]:
     return answer(model, loss, Pairs(inputs, targets))
+
+
+def _shapes(*values: Any) -> list[Any]:
+    return [list(each.shape) if isinstance(each, Tensor) else each for each in values]
 
 
 def _frames_inside() -> int:

@@ -27,4 +27,4 @@ class TimeLimit(Callback):
     def on_progress(self, state: TrainingState) -> None:
         """Ask for a stop if the time is up."""
         if time.perf_counter() - self._began >= self._seconds:
-            state.request_stop(f"{self._seconds:g} seconds were up")
+            state.request_stop(f"{self._seconds:g} seconds were up", resumable=True)

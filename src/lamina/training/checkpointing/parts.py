@@ -1,0 +1,249 @@
+"""What the state of a training consists of: parts, each of which gives its state and takes it back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+from lamina.data.record import Record
+from lamina.errors import CheckpointError
+from lamina.random import Generator
+from lamina.training.callbacks import Callback, Snapshot, TrainingState
+from lamina.training.history import EpochRecord, History
+
+
+class Part(Protocol):
+    """A part of what a checkpoint holds.
+
+    A state is a dict of tensors, arrays, numbers, texts, truth values and None, in dicts, lists and tuples. It must not
+    change afterwards: tensors never do, lists and dicts are copied.
+    """
+
+    def state_dict(self) -> Mapping[str, Any]:
+        """Return the state."""
+
+    def load_state_dict(self, state: Mapping[str, Any], /) -> Any:
+        """Go on from a state that `state_dict` returned."""
+
+
+# --- where the training stands ---
+
+
+@dataclass
+class Position:
+    """Where in the data a training stands.
+
+    Attributes
+    ----------
+    epochs : int
+        Whole epochs.
+    batches : int
+        Batches taken of the epoch after those.
+    loss : float
+        The sum of the losses of this epoch's samples so far.
+    """
+
+    state: TrainingState
+    epochs: int = 0
+    batches: int = 0
+    loss: float = 0.0
+    _seconds: float = 0.0
+    _began: float = field(default_factory=time.perf_counter)
+
+    def begin_epoch(self) -> None:
+        """Start the clock of an epoch, or of the rest of one."""
+        self._began = time.perf_counter()
+
+    def end_epoch(self) -> None:
+        """Count the epoch that runs as whole."""
+        self.epochs += 1
+        self.batches, self.loss, self._seconds = 0, 0.0, 0.0
+        self.begin_epoch()
+
+    @property
+    def seconds(self) -> float:
+        """How long the epoch has taken so far, in all processes that had a part in it."""
+        return self._seconds + time.perf_counter() - self._began
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the numbers."""
+        state = self.state
+        return {
+            "epoch": self.epochs,
+            "batch": self.batches,
+            "loss": self.loss,
+            "seconds": self.seconds,
+            "step": state.step,
+            "samples": state.samples,
+            "batch_loss": state.batch_loss,
+            "stopped": "" if state.resumable else state.stop_reason,
+        }
+
+    def load_state_dict(self, values: Mapping[str, Any]) -> None:
+        """Take the numbers."""
+        record, state = Record.of(values, "position"), self.state
+        step, samples, stopped = record.whole("step"), record.whole("samples"), record.text("stopped")
+        self.epochs, self.batches = record.whole("epoch"), record.whole("batch")
+        self.loss, self._seconds = record.any_number("loss"), record.number("seconds", least=0.0)
+        state.batch_loss = record.any_number("batch_loss")
+        state.epoch, state.step, state.samples, state.stop_reason = self.epochs, step, samples, stopped
+
+
+class HistoryPart:
+    """The epochs so far."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the records."""
+        return {"records": [{**asdict(each), "metrics": dict(each.metrics)} for each in self._history.records]}
+
+    def load_state_dict(self, values: Mapping[str, Any]) -> None:
+        """Take the records."""
+        self._history.records[:] = [_epoch(each) for each in Record.of(values, "history").records("records")]
+
+
+def _epoch(record: Record) -> EpochRecord:
+    metrics = record.record("metrics")
+    return EpochRecord(
+        epoch=record.whole("epoch", least=1),
+        loss=record.any_number("loss"),
+        lr=record.any_number("lr"),
+        seconds=record.any_number("seconds"),
+        val_loss=None if record.values.get("val_loss") is None else record.any_number("val_loss"),
+        metrics={name: metrics.any_number(name) for name in metrics.values},
+    )
+
+
+# --- randomness ---
+
+
+class Streams:
+    """The random numbers of a training: three streams, and the generator of the surroundings.
+
+    Attributes
+    ----------
+    division, shuffling, layers : Generator
+        What chooses the validation share, the orders of the samples, and what layers draw.
+
+    Parameters
+    ----------
+    source : Generator
+        Where the streams come from: the default generator, unless there is a seed.
+    surroundings : Generator
+        The default generator.
+    """
+
+    def __init__(self, source: Generator, surroundings: Generator) -> None:
+        before = surroundings.state_dict()
+        self.division, self.shuffling, self.layers = self._all = source.spawn(3)
+        self._surroundings, self._before = surroundings, _plain(before)
+        self._keys = [_plain(each.state_dict()) for each in self._all]
+        self._epoch_began = self.shuffling.state_dict()
+
+    def begin_as(self, values: Mapping[str, Any]) -> None:
+        """Begin with the streams of the training that left this state, before any draw from them."""
+        keys = Record.of(values, "random").records("keys")
+        if len(keys) != len(self._all):
+            raise CheckpointError(f"random: expected the states of {len(self._all)} streams, found {len(keys)}")
+        for stream, state in zip(self._all, keys, strict=True):
+            _load(stream, state)
+        self._keys = [_plain(each.state_dict()) for each in self._all]
+
+    def end_epoch(self) -> None:
+        """Remember the state from which the order of the next epoch is drawn."""
+        self._epoch_began = self.shuffling.state_dict()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the states; that of the surroundings only if something was drawn there."""
+        now = _plain(self._surroundings.state_dict())
+        return {
+            "keys": self._keys,
+            "shuffling": _plain(self._epoch_began),
+            "layers": _plain(self.layers.state_dict()),
+            "surroundings": None if now == self._before else now,
+        }
+
+    def load_state_dict(self, values: Mapping[str, Any]) -> None:
+        """Go on with the numbers that came next."""
+        record = Record.of(values, "random")
+        _load(self.shuffling, record.record("shuffling"))
+        _load(self.layers, record.record("layers"))
+        self.end_epoch()
+        if record.values.get("surroundings") is not None:
+            _load(self._surroundings, record.record("surroundings"))
+
+
+def _plain(state: Mapping[str, Any]) -> dict[str, int]:
+    return {name: int(value.item()) for name, value in state.items()}
+
+
+def _load(generator: Generator, record: Record) -> None:
+    numbers = {name: record.whole(name) for name in ("key", "counter")}
+    if max(numbers.values()) >= 2**64:
+        raise CheckpointError(f"{record.place}: the numbers of a generator are below 2**64, found {numbers}")
+    import numpy as np
+
+    generator.load_state_dict({name: np.asarray(value, dtype=np.uint64) for name, value in numbers.items()})
+
+
+# --- the best weights, and callbacks ---
+
+
+class BestPart:
+    """The weights of the best epoch, or those before training.
+
+    Parameters
+    ----------
+    get : callable
+        Returns the snapshot, and the number of its epoch, 0 before training.
+    take : callable
+        Is given them.
+    """
+
+    def __init__(self, get: Callable[[], tuple[Snapshot, int]], take: Callable[[Snapshot, int], None]) -> None:
+        self._get, self._take = get, take
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the snapshot."""
+        snapshot, epoch = self._get()
+        return {"epoch": epoch, **snapshot.state_dict()}
+
+    def load_state_dict(self, values: Mapping[str, Any]) -> None:
+        """Take the snapshot."""
+        record = Record.of(values, "best")
+        self._take(Snapshot.of(record), record.whole("epoch"))
+
+
+class CallbackParts:
+    """The callbacks that have a state, by the names of their classes."""
+
+    def __init__(self, callbacks: Sequence[Callback]) -> None:
+        self._by_name: dict[str, Callback] = {}
+        for callback in callbacks:
+            if type(callback).state_dict is not Callback.state_dict:
+                name = type(callback).__name__
+                count = sum(type(each).__name__ == name for each in self._by_name.values())
+                self._by_name[name if not count else f"{name}.{count + 1}"] = callback
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the states by name."""
+        return {name: dict(each.state_dict()) for name, each in self._by_name.items()}
+
+    def check(self, values: Mapping[str, Any]) -> None:
+        """Refuse states of other callbacks than there are."""
+        lost = [name for name in values if name not in self._by_name]
+        new = [name for name in self._by_name if name not in values]
+        if lost or new:
+            words = [f"the checkpoint has none of {', '.join(new)}"] if new else []
+            words += [f"there is no {', '.join(lost)} here"] if lost else []
+            raise CheckpointError(f"resume: the callbacks with a state differ: {'; '.join(words)}")
+
+    def load_state_dict(self, values: Mapping[str, Any]) -> None:
+        """Give each callback its state."""
+        self.check(values)
+        for name, callback in self._by_name.items():
+            callback.load_state_dict(Record.of(values, "callbacks").record(name).values)
