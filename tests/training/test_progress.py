@@ -1,6 +1,8 @@
 """What a person sees while a model trains."""
 
 import io
+import sys
+from types import ModuleType
 
 import pytest
 from rich.console import Console
@@ -69,10 +71,99 @@ def test_bar_and_values_take_a_line_each_in_any_terminal(line, linear, width):
 def test_the_bar_is_drawn_seldom(line, linear, terminal, monkeypatch):
     drawn = []
     monkeypatch.setattr(progress, "REFRESH_SECONDS", 1000.0)
-    monkeypatch.setattr(progress.ProgressBar, "_show", lambda self, *arguments: drawn.append(arguments))
+    monkeypatch.setattr(progress.ProgressBar, "draw", lambda self, shown: drawn.append(shown))
     monkeypatch.setattr("time.perf_counter", lambda: 0.0)
     fit(linear, line, loss=nn.mse_loss, epochs=50, batch_size=1)
+    # Once, at the end.
     assert len(drawn) == 1
+
+
+def test_a_resumed_training_counts_the_pace_from_where_it_goes_on(linear):
+    shown = []
+
+    class Display(progress.ProgressDisplay):
+        def begin(self, progress):
+            shown.append(progress)
+
+        def draw(self, progress):
+            shown.append(progress)
+
+        def end(self, progress, reason):
+            shown.append(progress)
+
+    display = Display()
+    state = TrainingState(linear, None, History(), 10, 100, 8, epoch=5, step=500, samples=4000)
+    display.on_train_begin(state)
+    display._started -= 2.0
+    state.step, state.samples = 600, 4800
+    display.on_progress(state)
+    assert (shown[0].percent, shown[0].left, shown[0].rate) == (50, "–", "0")
+    assert (shown[1].percent, shown[1].left, shown[1].rate) == (60, "00:08", "400")
+
+
+# --- in a notebook ---
+
+
+class Display:
+    """Stands for IPython's display: keeps what the cell shows."""
+
+    def __init__(self):
+        self.shown = []
+
+    def display(self, page, display_id):
+        assert display_id is True
+        self.shown.append(page)
+        return self
+
+    def update(self, page):
+        self.shown[-1] = page
+
+
+@pytest.fixture
+def notebook(monkeypatch):
+    """Be in a notebook that has IPython, as every notebook has, and nothing else."""
+    cell = Display()
+    module = ModuleType("IPython.display")
+    module.display = cell.display
+    monkeypatch.setitem(sys.modules, "IPython", ModuleType("IPython"))
+    monkeypatch.setitem(sys.modules, "IPython.display", module)
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    monkeypatch.setattr(progress, "Console", lambda: Console(force_jupyter=True))
+    return cell
+
+
+@pytest.mark.parametrize("shown", [True, "auto"])
+def test_a_notebook_shows_one_bar_with_rate_loss_and_metrics(line, linear, notebook, capsys, shown):
+    fit(linear, line, loss=nn.mse_loss, epochs=3, batch_size=8, validation=0.25, metrics=["mae"], progress=shown)
+    assert len(notebook.shown) == 1
+    page = notebook.shown[0]._repr_html_()
+    for each in ("epoch 3/3", 'value="18" max="18"', "100&nbsp;%", "00:00 left", "samples/s", "val_loss", "val_mae"):
+        assert each in page
+    assert "epoch 3/3  100 %" in repr(notebook.shown[0])
+    assert capsys.readouterr() == ("", "")
+
+
+def test_names_and_reasons_in_a_notebook_are_text(line, linear, notebook):
+    class Stop(Callback):
+        def on_epoch_end(self, state, record):
+            state.request_stop("<b>enough</b>")
+
+    def metric(outputs, targets):
+        return 1.0
+
+    metric.__name__ = "<script>"
+    fit(linear, line, loss=nn.mse_loss, metrics=[metric], callbacks=[Stop()])
+    page = notebook.shown[0]._repr_html_()
+    assert "&lt;b&gt;enough" in page
+    assert "&lt;script&gt; 1.0000" in page
+    assert "<b>" not in page
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "00:00"), (59.6, "01:00"), (3599, "59:59"), (3600, "1:00:00"), (360_000, "100:00:00")]
+)
+def test_times_are_minutes_and_seconds(seconds, text):
+    assert progress._duration(seconds) == text
 
 
 def test_the_terminal_is_given_back_after_an_error(line, linear, terminal):

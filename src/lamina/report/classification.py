@@ -135,7 +135,7 @@ def _curves(kind: str, truth: Array, chances: Array, names: list[str], number: i
     title, area = ("ROC curve", "area") if kind == "roc" else ("Precision and recall", "average precision")
     many = len(drawn) > CURVE_CLASSES
     if many:
-        legend = [(1, f"mean of {len(drawn)} classes, {area} {fixed(np.mean(areas))}")]
+        legend = [(1, f"mean of {len(drawn)} classes, {area} {fixed(sum(areas) / len(areas))}")]
         note = f"The band leaves out the best and the worst tenth of the classes. Lowest {area}: {fixed(min(areas))}."
     else:
         legend = [(i, f"{names[each]}, {area} {fixed(areas[i - 1])}") for i, each in enumerate(drawn, start=1)]

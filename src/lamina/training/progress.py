@@ -1,13 +1,16 @@
-"""Showing how far a training is: a bar in a terminal, a line an epoch elsewhere."""
+"""Showing how far a training is: a bar in a terminal or notebook, a line an epoch elsewhere."""
 
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Literal
 
+from rich import progress as rich_progress
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn
 from rich.text import Text
 
 from lamina.errors import DataError
@@ -29,7 +32,11 @@ def progress_callback(progress: Literal[True, "auto"]) -> Callback | None:
     if progress is not True and progress != "auto":
         raise DataError(f'fit: progress is {progress!r}; use True, False or "auto"')
     console = Console()
-    if console.is_terminal or console.is_jupyter:
+    if console.is_jupyter:
+        from lamina.training.notebook import NotebookBar
+
+        return NotebookBar()
+    if console.is_terminal:
         return ProgressBar(console)
     return ProgressLines() if progress is True else None
 
@@ -58,7 +65,100 @@ class ProgressLines(Callback):
             print(f"stopped: {state.history.stopped}", flush=True)
 
 
-class _Bar(Progress):
+@dataclass(frozen=True)
+class Progress:
+    """How far a training is, as it is shown.
+
+    Attributes
+    ----------
+    epoch, epochs : int
+    done, total : int
+        Steps.
+    left : str
+        The time until the last epoch ends, at the pace so far.
+    rate : str
+        Samples a second, since this training began or was resumed.
+    values : str
+        The latest losses and metrics.
+    """
+
+    epoch: int
+    epochs: int
+    done: int
+    total: int
+    left: str
+    rate: str
+    values: str
+
+    @property
+    def description(self) -> str:
+        """Which epoch runs."""
+        return f"epoch {self.epoch}/{self.epochs}"
+
+    @property
+    def percent(self) -> int:
+        """How much is done, in whole per cent."""
+        return 100 * self.done // max(self.total, 1)
+
+
+class ProgressDisplay(Callback, ABC):
+    """What is told often how far a training is, and shows it at most ten times a second."""
+
+    def __init__(self) -> None:
+        self._shown_at = self._started = 0.0
+        self._begun_at = (0, 0)
+        self._epoch_values = ""
+
+    @abstractmethod
+    def begin(self, progress: Progress) -> None:
+        """Show the beginning."""
+
+    @abstractmethod
+    def draw(self, progress: Progress) -> None:
+        """Show how far it is."""
+
+    @abstractmethod
+    def end(self, progress: Progress, reason: str) -> None:
+        """Show the end, and why it came early; the reason is empty where it did not."""
+
+    def on_train_begin(self, state: TrainingState) -> None:
+        """Show the beginning; a resumed training begins where it was."""
+        self._started = time.perf_counter()
+        self._begun_at = state.step, state.samples
+        self._epoch_values = _values(state.history.records[-1]) if state.history.records else ""
+        self.begin(self._progress(state, self._started))
+
+    def on_progress(self, state: TrainingState) -> None:
+        """Show how far it is, if that was not done within a tenth of a second."""
+        now = time.perf_counter()
+        if now - self._shown_at >= REFRESH_SECONDS:
+            self._shown_at = now
+            self.draw(self._progress(state, now))
+
+    def on_epoch_end(self, state: TrainingState, record: EpochRecord) -> None:
+        """Keep the values of the epoch to show."""
+        self._epoch_values = _values(record)
+
+    def on_train_end(self, state: TrainingState) -> None:
+        """Show the end."""
+        self.end(self._progress(state, time.perf_counter()), state.history.stopped)
+
+    def _progress(self, state: TrainingState, now: float) -> Progress:
+        steps, samples = self._begun_at
+        seconds, total = max(now - self._started, 1e-9), state.epochs * state.steps_per_epoch
+        done = state.step - steps
+        return Progress(
+            epoch=state.epoch,
+            epochs=state.epochs,
+            done=state.step,
+            total=total,
+            left=_duration(seconds / done * (total - state.step)) if done else "–",
+            rate=_short((state.samples - samples) / seconds),
+            values=self._epoch_values or (f"loss {_number(state.batch_loss)}" if done else ""),
+        )
+
+
+class _Bar(rich_progress.Progress):
     """A bar with a line of values below it, so that neither takes room from the other."""
 
     values = ""
@@ -68,7 +168,7 @@ class _Bar(Progress):
         yield Text(self.values, style="dim", no_wrap=True, overflow="ellipsis")
 
 
-class ProgressBar(Callback):
+class ProgressBar(ProgressDisplay):
     """One bar for the whole training: epoch, time left, samples a second; below it the latest losses and metrics.
 
     Parameters
@@ -77,55 +177,53 @@ class ProgressBar(Callback):
     """
 
     def __init__(self, console: Console) -> None:
+        super().__init__()
         self._console = console
         # Drawn by hand at most ten times a second: no thread of its own that competes with the steps.
         self._bar = _Bar(
             TextColumn("[bold]{task.description}"),
             BarColumn(bar_width=28),
             TextColumn("{task.percentage:>3.0f}%"),
-            TimeRemainingColumn(compact=True),
-            TextColumn("left  [cyan]{task.fields[rate]} samples/s"),
+            TextColumn("[cyan]{task.fields[left]}[/] left  [cyan]{task.fields[rate]}[/] samples/s"),
             console=console,
             auto_refresh=False,
         )
-        self._task = self._bar.add_task("", start=False, rate="0")
-        self._shown_at = self._started = 0.0
-        self._epoch_values = ""
+        self._task = self._bar.add_task("", left="", rate="")
 
-    def on_train_begin(self, state: TrainingState) -> None:
-        """Draw the empty bar."""
-        self._bar.update(self._task, total=state.epochs * state.steps_per_epoch)
-        self._bar.start_task(self._task)
-        self._started = time.perf_counter()
+    def begin(self, progress: Progress) -> None:
+        """Draw the first bar."""
+        self._set(progress)
         self._bar.start()
 
-    def on_progress(self, state: TrainingState) -> None:
-        """Move the bar, if it has not moved for a tenth of a second."""
-        if time.perf_counter() - self._shown_at >= REFRESH_SECONDS:
-            self._show(state)
+    def draw(self, progress: Progress) -> None:
+        """Move the bar."""
+        self._set(progress)
+        self._bar.refresh()
 
-    def on_epoch_end(self, state: TrainingState, record: EpochRecord) -> None:
-        """Keep the values of the epoch to show."""
-        self._epoch_values = _values(record)
-
-    def on_train_end(self, state: TrainingState) -> None:
+    def end(self, progress: Progress, reason: str) -> None:
         """Draw the bar a last time, and say why training ended early."""
-        self._show(state)
+        self.draw(progress)
         self._bar.stop()
-        if state.history.stopped:
-            self._console.print(f"stopped: {state.history.stopped}", style="yellow", highlight=False)
+        if reason:
+            self._console.print(f"stopped: {reason}", style="yellow", highlight=False, markup=False)
 
     def on_error(self, state: TrainingState, error: BaseException) -> None:
         """Give the terminal back."""
         self._bar.stop()
 
-    def _show(self, state: TrainingState) -> None:
-        self._shown_at = time.perf_counter()
-        rate = state.samples / max(self._shown_at - self._started, 1e-9)
-        self._bar.values = self._epoch_values or f"loss {_number(state.batch_loss)}"
-        description = f"epoch {state.epoch}/{state.epochs}"
-        self._bar.update(self._task, completed=state.step, description=description, rate=_short(rate))
-        self._bar.refresh()
+    def _set(self, progress: Progress) -> None:
+        self._bar.values = progress.values
+        self._bar.update(
+            self._task, total=progress.total, completed=progress.done, description=progress.description,
+            left=progress.left, rate=progress.rate,
+        )  # fmt: skip
+
+
+def _duration(seconds: float) -> str:
+    """Return a time as minutes and seconds, or hours, minutes and seconds."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes:02d}:{rest:02d}"
 
 
 def _short(number: float) -> str:
