@@ -7,6 +7,7 @@ from lamina.data.embedded import describe_embedded, embedded_names, load_digits,
 from lamina.data.preprocessing import TablePreprocessing, usable_columns
 from lamina.data.reading import read_idx, read_idx_pair, read_images, read_table
 from lamina.data.schema import ColumnSchema, Schema, infer_schema
+from lamina.data.streaming import ArrayStream, ParquetStream, Stream
 from lamina.data.table import Table
 from lamina.data.targets import ClassTarget, NumericTarget, Target, infer_task
 
@@ -33,6 +34,9 @@ __all__ = [
     "BooleanColumn",
     "DateColumn",
     "usable_columns",
+    "Stream",
+    "ParquetStream",
+    "ArrayStream",
     "Target",
     "ClassTarget",
     "NumericTarget",

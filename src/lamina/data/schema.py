@@ -78,14 +78,9 @@ class Schema:
     def __str__(self) -> str:
         rows = [_TITLES, *map(_row, self.columns)]
         widths = [max(len(row[i]) for row in rows) for i in range(len(_TITLES))]
-        lines = [
-            "  ".join(
-                cell.rjust(w) if right else cell.ljust(w) for cell, w, right in zip(row, widths, _RIGHT, strict=True)
-            )
-            for row in rows
-        ]
+        lines = ["  ".join(map(_aligned, row, widths, _RIGHT)).rstrip() for row in rows]
         head = f"{self.name}: {self.rows:,} rows, {len(self.columns):,} columns"
-        return "\n".join([head, *(line.rstrip() for line in lines)])
+        return "\n".join([head, *lines])
 
     def __rich__(self) -> RichTable:
         from rich.table import Table as RichTable
@@ -120,6 +115,10 @@ class Schema:
 
 _TITLES = ("column", "kind", "missing", "distinct", "examples")
 _RIGHT = (False, False, True, True, False)
+
+
+def _aligned(cell: str, width: int, right: bool) -> str:
+    return cell.rjust(width) if right else cell.ljust(width)
 
 
 def _row(column: ColumnSchema) -> tuple[str, ...]:
@@ -174,8 +173,7 @@ def kinds_of(table: Table, names: Sequence[str]) -> dict[str, Kind]:
 
 def kind_of(column: pl.Series) -> Kind:
     """Return the kind of a column."""
-    distinct = column.drop_nulls().n_unique()
-    if not distinct:
+    if column.null_count() == len(column):
         return "empty"
     if cells.are_numbers(column):
         return "numeric"
@@ -183,6 +181,7 @@ def kind_of(column: pl.Series) -> Kind:
         return "boolean"
     if cells.date_order(column) is not None:
         return "date"
+    distinct = column.drop_nulls().n_unique()
     if distinct > MOST_CATEGORIES or (distinct > FEW_CATEGORIES and 2 * distinct > len(column)):
         return "text"
     return "categorical"

@@ -51,21 +51,23 @@ class NumericColumn:
             When a cell is not a finite number, or too large.
         """
         values = table.numbers(self.name)
-        scaled = (values - self.mean) / self.std if self.std else np.zeros_like(values)
-        # One comparison sees NaN too, so that columns without either are passed over once.
-        if not (np.abs(scaled) <= np.finfo(np.float32).max).all():
-            self._refuse_large(table, values, scaled)
+        if self.std:
+            scaled = values - self.mean
+            scaled /= self.std
+        else:
+            scaled = np.zeros_like(values)
         absent = np.isnan(values)
         scaled[absent] = 0.0
+        if max(scaled.max(initial=0.0), -scaled.min(initial=0.0)) > np.finfo(np.float32).max:
+            self._refuse_large(table, values, scaled)
         return with_indicator(scaled[:, None], absent, self.missing)
 
     def _refuse_large(self, table: Table, values: Floats, scaled: Floats) -> None:
         large = np.flatnonzero(np.abs(scaled) > np.finfo(np.float32).max)
-        if large.size:
-            raise DataError(
-                f"{table.name}: column {self.name!r} holds {values[large[0]]:g} on line {table.lines[large[0]]}, too "
-                f"far from the {self.mean:g} ± {self.std:g} of the training rows to compute with; correct the number"
-            )
+        raise DataError(
+            f"{table.name}: column {self.name!r} holds {values[large[0]]:g} on line {table.lines[large[0]]}, too "
+            f"far from the {self.mean:g} ± {self.std:g} of the training rows to compute with; correct the number"
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` needs."""

@@ -68,9 +68,9 @@ def _header(place: str, file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype
     try:
         version = np.lib.format.read_magic(file)
         if version == (1, 0):
-            return np.lib.format.read_array_header_1_0(file)  # type: ignore[no-any-return]
+            return np.lib.format.read_array_header_1_0(file)
         if version == (2, 0):
-            return np.lib.format.read_array_header_2_0(file)  # type: ignore[no-any-return]
+            return np.lib.format.read_array_header_2_0(file)
     # NumPy parses the header as a Python literal, which can fail in every way that Python's parser knows.
     except Exception as error:
         raise DataError(f"{place}: this is not a .npy file that can be read: {error}") from error

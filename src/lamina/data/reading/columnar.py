@@ -19,7 +19,7 @@ def read_parquet(path: Path, _: str | None = None) -> Table:
     """Read a Parquet file."""
     import polars as pl
 
-    with refusing(path, "Parquet"):
+    with refusing(path, "a Parquet"):
         frame = pl.read_parquet(path, glob=False, hive_partitioning=False)
     return frame_table(str(path), frame)
 
@@ -32,7 +32,7 @@ def read_arrow(path: Path, _: str | None = None) -> Table:
         is_file = file.read(6) == b"ARROW1"
     read: Callable[..., pl.DataFrame] = pl.read_ipc if is_file else pl.read_ipc_stream
     # The bytes are read before: a mapped file that another program shortens ends this one.
-    with refusing(path, "Arrow"):
+    with refusing(path, "an Arrow"):
         frame = read(path.read_bytes())
     return frame_table(str(path), frame)
 
@@ -54,6 +54,4 @@ def refusing(path: Path, kind: str) -> Iterator[None]:
     # Some damage is found by a check of polars that was meant for its own mistakes (a "panic").
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, MemoryError) as error:
         message = str(error).partition("\n")[0]
-        raise DataError(
-            f"{path}: this is not a{'n' if kind[0] == 'A' else ''} {kind} file that can be read: {message}"
-        ) from error
+        raise DataError(f"{path}: this is not {kind} file that can be read: {message}") from error

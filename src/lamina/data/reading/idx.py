@@ -72,9 +72,7 @@ def read_idx(path: str | Path) -> npt.NDArray[Any]:
 def _array(path: Path, file: BinaryIO | gzip.GzipFile, most: int) -> npt.NDArray[Any]:
     zeros, element, axes = struct.unpack(">HBB", file.read(4))
     if zeros or element not in ELEMENTS or not axes:
-        raise DataError(
-            f"{path}: this is not an IDX file; such a file begins with two zeros, a type and a number of axes"
-        )
+        raise DataError(f"{path}: this is not an IDX file, which begins with two zeros, a type and a number of axes")
     shape = struct.unpack(f">{axes}I", file.read(4 * axes))
     dtype = np.dtype(ELEMENTS[element])
     length = dtype.itemsize
@@ -120,9 +118,7 @@ def read_idx_pair(images: str | Path, labels: str | Path, *, name: str = "images
             f"({images}); one label for each image is needed"
         )
     if numbers.dtype.kind == "f" or numbers.min() < 0:
-        raise DataError(
-            f"{labels}: labels are whole numbers from 0, but these are {numbers.dtype} from {numbers.min()}"
-        )
+        raise DataError(f"{labels}: labels are whole numbers from 0, not {numbers.dtype} from {numbers.min()}")
     scale = 255.0 if pixels.dtype == np.uint8 else 1.0
     inputs = (pixels if pixels.ndim != 3 else pixels[:, None]).astype(np.float32) / np.float32(scale)
     classes = tuple(str(number) for number in range(int(numbers.max()) + 1))

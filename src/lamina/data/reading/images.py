@@ -155,12 +155,12 @@ def _opened(file: Path) -> Iterator[Image]:
 
 
 def _decoded(image: Image, extent: tuple[int, int], coloured: bool) -> npt.NDArray[Any]:
-    from PIL import Image as images, ImageOps
+    from PIL import Image as PillowImage, ImageOps
 
     if image.mode == "I;16":
         # Conversion would cut off what is brighter than a byte.
-        image = images.fromarray((np.asarray(image) // 257).astype(np.uint8))
+        image = PillowImage.fromarray((np.asarray(image) // 257).astype(np.uint8))
     upright = ImageOps.exif_transpose(image).convert("RGB" if coloured else "L")
     if (upright.height, upright.width) != extent:
-        upright = upright.resize((extent[1], extent[0]), images.Resampling.BILINEAR)
+        upright = upright.resize((extent[1], extent[0]), PillowImage.Resampling.BILINEAR)
     return np.asarray(upright)

@@ -102,9 +102,7 @@ def _iron_learn(path: Path, content: dict[str, Any], name: str) -> Table:
     end = "" if name == "train" else "_test"
     absent = [key + end for key in "mxy" if key + end not in content]
     if absent:
-        raise DataError(
-            f"{path}: there is no part {name!r}: {listed(absent)} {'is' if len(absent) == 1 else 'are'} missing"
-        )
+        raise DataError(f"{path}: the part {name!r} needs {listed(absent)}, which the file does not have")
     rows, columns = (_count(path, content, key) for key in ("m" + end, "n"))
     x = _numbers(path, content, "x" + end)
     y = _numbers(path, content, "y" + end)
@@ -133,7 +131,5 @@ def _numbers(path: Path, content: dict[str, Any], key: str) -> np.ndarray[Any, n
         raise DataError(f"{path}: {key} is {shortened(repr(values))}; it is a flat list of numbers, row by row")
     for place, value in enumerate(values):
         if not (value is None or (type(value) in (int, float) and (type(value) is float or abs(value) < 10**308))):
-            raise DataError(
-                f"{path}: {key}[{place}] is {shortened(repr(value))}; it is a flat list of numbers, row by row"
-            )
+            raise DataError(f"{path}: {key}[{place}] is {shortened(repr(value))}, but {key} is a flat list of numbers")
     return np.array([math.nan if value is None else float(value) for value in values], dtype=np.float64)

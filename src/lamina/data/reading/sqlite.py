@@ -59,9 +59,7 @@ def _chosen(path: Path, connection: sqlite3.Connection, name: str | None) -> str
     ]
     views = [str(title) for kind, title, _ in found if kind == "view"]
     if name in views:
-        raise DataError(
-            f"{path}: {name!r} is a view, which is SQL that the file would run; the tables are {listed(tables)}"
-        )
+        raise DataError(f"{path}: {name!r} is a view, which is SQL from the file; the tables are {listed(tables)}")
     if not tables:
         raise DataError(f"{path}: there is no table in this database")
     if name is None:
