@@ -15,7 +15,10 @@ import pytest
 
 Run = Callable[..., Any]
 Houses = Callable[..., Path]
-FILES = ["config.json", "curves.png", "metrics.jsonl", "results.json", "weights.safetensors"]
+FILES = [
+    "answers.safetensors", "config.json", "config.toml", "curves.png", "metrics.jsonl", "results.json",
+    "weights.safetensors",
+]  # fmt: skip
 
 
 def started(*arguments: str | Path, folder: Path) -> subprocess.Popen[str]:
@@ -127,8 +130,8 @@ DAMAGE = {
     "configuration without an end": ("config.json", nested, "this is not JSON"),
     "no configuration": ("config.json", Path.unlink, "not a run folder, it has no config.json"),
     "configuration of a later version": ("config.json", other_format, "format_version should be 1"),
-    "impossible width": ("config.json", negative_width, "hidden should be a list of whole numbers of at least 1"),
-    "unknown activation": ("config.json", unknown_activation, "activation should be one of relu"),
+    "impossible width": ("config.json", negative_width, "hidden: give whole numbers of at least 1"),
+    "unknown activation": ("config.json", unknown_activation, "activation: 'magic' is not known; there are relu"),
 }
 
 
@@ -192,9 +195,10 @@ def test_loss_that_is_not_a_number_keeps_the_best_weights_before_it(
     path = houses(columns=("rooms", "town", "price"))
     diverges = ("--optimizer", "sgd", "--lr", "50", "--batch-size", "300", "--epochs", "500", "--hidden", "")
     ended = lamina("train", path, "-t", "price", *diverges, "--out", "run", "--patience", "0")
-    assert ended.code == 1
+    assert ended.code == 3
     assert ended.err.startswith("error: ")
     assert "step" in ended.err
+    assert "--clip-norm 1" in ended.err
     assert "the weights are those of epoch 1 " in ended.err
     assert "Results with the weights of epoch 1, the best" in ended.out
     results = json.loads((tmp_path / "run" / "results.json").read_text())
@@ -212,7 +216,7 @@ def test_weights_beyond_all_bounds_end_training_with_an_error(
     path = houses(60, columns=("rooms", "town", target))
     options = ("--optimizer", "sgd", "--lr", "1e30", "--validation", validation, "--epochs", "9", "--out", "run")
     ended = lamina("train", path, "-t", target, *options)
-    assert ended.code == 1
+    assert ended.code == 3
     assert ended.err.startswith("error: fit: the ")
     assert "Results with the weights it began with" in ended.out
     assert lamina("evaluate", "run", path).code == 0

@@ -11,7 +11,8 @@ import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import log_loss
 
-from lamina.cli.prepare import Prepared, prepare_table
+from lamina.runs.options import TrainingOptions
+from lamina.runs.prepare import Prepared, prepare
 
 Run = Callable[..., Any]
 Houses = Callable[..., Path]
@@ -22,12 +23,12 @@ def results(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "results.json").read_text())  # type: ignore[no-any-return]
 
 
-TARGETS = pytest.mark.parametrize(("target", "score"), [("price", "R²"), ("sold", "accuracy"), ("size", "accuracy")])
+TARGETS = pytest.mark.parametrize(("target", "score"), [("price", "r2"), ("sold", "accuracy"), ("size", "accuracy")])
 
 
 def linear_reference(path: Path, target: str, validation: float) -> tuple[Any, Prepared]:
     """Return scikit-learn's linear model without a penalty, fitted to the same rows."""
-    data = prepare_table(path, target, None, validation, 0)
+    data = prepare(TrainingOptions(file=str(path), target=target, validation=validation))
     model = LogisticRegression(C=np.inf, max_iter=5000) if data.training.classes else LinearRegression()
     return model.fit(data.training.inputs, data.training.targets.reshape(len(data.training))), data
 
@@ -37,12 +38,12 @@ def test_linear_model_reaches_the_optimum_that_scikit_learn_finds(
     lamina: Run, houses: Houses, tmp_path: Path, target: str, score: str
 ) -> None:
     path = houses(columns=(*FEATURES, target))
-    options = ("--hidden", "", "--epochs", "300", "--patience", "0", "--validation", "0")
+    options = ("--hidden", "", "--epochs", "600", "--patience", "0", "--validation", "0")
     assert lamina("train", path, "-t", target, *options, "--out", "run").code == 0
     reference, data = linear_reference(path, target, 0.0)
     found = results(tmp_path / "run")["parts"]["training"]
-    if score == "R²":
-        assert found["R²"] == pytest.approx(reference.score(*data.training), abs=0.002)
+    if score == "r2":
+        assert found["r2"] == pytest.approx(reference.score(*data.training), abs=0.002)
     else:
         best = log_loss(data.training.targets, reference.predict_proba(data.training.inputs))
         assert found["loss"] == pytest.approx(best, abs=0.01)
@@ -97,10 +98,6 @@ def test_predicted_values_are_in_the_units_of_the_target(lamina: Run, houses: Ho
 def test_predicting_needs_no_target_and_keeps_other_columns(lamina: Run, houses: Houses, tmp_path: Path) -> None:
     lamina("train", houses(columns=(*FEATURES, "sold")), "-t", "sold", "--epochs", "1", "--out", "run")
     new = tmp_path / "new.csv"
-    new.write_text("garden,id,town,area,rooms\ntrue,7,Ulm,120,4\n,8,Bonn,,2\nfalse,9,Jena,50,1\n")
-    refused = lamina("predict", "run", new, "-o", "out.csv")
-    assert refused.code == 1
-    assert "column 'garden' holds categories unknown to the model: '(missing)', first on line 3" in refused.err
     new.write_text("garden,id,town,area,rooms\ntrue,7,Ulm,120,4\nfalse,9,Jena,,1\n")
     ended = lamina("predict", "run", new, "-o", "out.csv")
     assert ended.code == 0, ended.err
@@ -109,10 +106,6 @@ def test_predicting_needs_no_target_and_keeps_other_columns(lamina: Run, houses:
 
 
 BAD_NEW = {
-    "unknown category": (
-        "rooms,area,town,garden\n1,20,Rome,true\n",
-        "'town' holds categories unknown to the model: 'Rome'",
-    ),
     "missing columns": (
         "rooms,garden\n1,true\n",
         "there are no columns 'area', 'town', which the model was trained with",

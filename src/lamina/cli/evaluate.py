@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from lamina.cli.display import output, show_notes, show_results
-from lamina.cli.prepare import held_out_part, read_for
-from lamina.errors import DataError
+from lamina.cli.declare import Given
+from lamina.cli.exit_codes import DONE
+from lamina.cli.screen import show_scores
 from lamina.runs.folder import RunFolder
-from lamina.runs.inference import scores
+from lamina.runs.inference import outputs, scores
+from lamina.runs.prepare import held_out_part, read_for
 
 
-def evaluate(run: Path, file: Path | None, device: str) -> None:
-    """Show the scores of the model in a run folder on a table, or on the held-out part of its embedded data set."""
-    folder, config = RunFolder.open(run)
-    if file is None and not config.embedded:
-        raise DataError(
-            f"evaluate: {run} was trained on the table {config.source}, which has no held-out part; "
-            f"give a table to measure on: lamina evaluate {run} FILE"
-        )
-    model = folder.load_model(config, device)
-    console = output()
-    if file is None:
-        data = held_out_part(config.source)
-        part = "held out"
+def evaluate(given: Given) -> int:
+    """Show the scores of the model in a run folder on a table, or on the rows that its training held out."""
+    options, screen = given.options, given.screen
+    folder, config = RunFolder.open(options.run)
+    model = folder.load_model(config, options.device)
+    if options.file is None:
+        data, part = held_out_part(config, options.run), "test"
     else:
-        data, notes = read_for(file, config.preprocessing, config.target)
-        part = file.name
-        show_notes(console, notes)
-    found = scores(model, data, config.target, device)
-    show_results(console, {part: (len(data), found)}, f"{run}: {config.target.task} of {config.target.name!r}")
+        data, notes = read_for(options.file, config, options.table)
+        part = options.file.name
+        screen.note(*notes)
+    answers = outputs(model, data.inputs, options.device)
+    found = scores(config.target, answers, data.targets, (*config.options.metrics, *options.metrics))
+    title = f"{options.run}: {config.target.task} of {config.target.name!r}"
+    show_scores(screen, {part: (len(data), found)}, title)
+    task = config.target.task
+    screen.result({"run": str(options.run), "data": part, "task": task, "rows": len(data), "scores": found})
+    return DONE

@@ -3,130 +3,154 @@
 from __future__ import annotations
 
 import shlex
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import lamina as la
 from lamina import nn
 from lamina.backends.registry import get_backend
-from lamina.cli.display import output, show_notes, show_results
-from lamina.cli.exit_codes import INTERRUPTED
-from lamina.cli.options import TableChoice, optimizers
-from lamina.cli.prepare import Prepared, prepare_embedded, prepare_table
-from lamina.cli.recorder import Recorder
+from lamina.cli.commands import Train
+from lamina.cli.declare import Given
+from lamina.cli.exit_codes import DONE, INTERRUPTED
+from lamina.cli.screen import Screen, show_scores
 from lamina.data import ClassTarget
 from lamina.errors import TrainingDiverged
-from lamina.runs.config import RunConfig, TrainingOptions
-from lamina.runs.folder import RunFolder, build_model
-from lamina.runs.inference import scores
-from lamina.training import EarlyStopping
+from lamina.runs.config import RunConfig
+from lamina.runs.fitting import fit_model, fresh_model
+from lamina.runs.folder import Answers, RunFolder
+from lamina.runs.inference import outputs, scores
+from lamina.runs.options import OptionError, TrainingOptions, declared
+from lamina.runs.prepare import Prepared, check_unchanged, prepare
+from lamina.runs.recorder import Recorder
 
-EMBEDDED = "digits"
+# What may be changed where a training goes on: how long it takes, and what is seen of it.
+CHANGEABLE = ("epochs", "max_seconds", "checkpoint_epochs", "checkpoint_seconds", "checkpoint_keep", "tensorboard")
 
 
-def train(choice: TableChoice | None, options: TrainingOptions, out: Path | None) -> int:
-    """Train a model, fill a run folder, show the results, and return the exit code of the command.
-
-    Parameters
-    ----------
-    choice : TableChoice, optional
-        ``None`` for the embedded data set.
-    options : TrainingOptions
-    out : Path, optional
-        The run folder to make; under ``runs/`` when None.
-    """
+def train(given: Given) -> int:
+    """Train a model, fill a run folder, show the results, and return the exit code of the command."""
+    if given.options.resume is not None:
+        return _resume(given, given.options.resume)
+    options = _training(given.options)
     get_backend(options.device)
-    prepared = _prepare(choice, options)
-    source = EMBEDDED if choice is None else str(choice.file)
-    config = RunConfig(source, choice is None, prepared.preprocessing, prepared.target, options)
-    la.random.seed(options.seed)
-    model = build_model(config)
-    model.to(options.device)
-    _introduce(config, prepared, model)
+    prepared = prepare(options)
+    config = prepared.config(options)
+    model = fresh_model(prepared, options)
+    _introduce(config, prepared, model, given.screen)
     # With its first weights the folder is usable before the first epoch ends.
-    folder = RunFolder.create(out, EMBEDDED if choice is None else choice.file.stem, config, model)
-    recorder = Recorder(folder)
-    try:
-        _fit(model, prepared, options, recorder)
-    except TrainingDiverged as error:
-        _finish(folder, config, prepared, recorder, status="diverged", reason=str(error))
-        raise
-    except KeyboardInterrupt:
-        recorder.history.interrupted = True
-    history = recorder.history
-    status = "interrupted" if history.interrupted else "stopped early" if history.stopped else "finished"
-    _finish(folder, config, prepared, recorder, status=status, reason=history.stopped)
-    return INTERRUPTED if history.interrupted else 0
+    folder = RunFolder.create(given.options.out, Path(prepared.source).stem, config, model)
+    return _run(folder, config, prepared, model, given.screen, resume=False)
 
 
-def _prepare(choice: TableChoice | None, options: TrainingOptions) -> Prepared:
-    if choice is None:
-        return prepare_embedded(EMBEDDED, options.validation, options.seed)
-    return prepare_table(choice.file, choice.target, choice.task, options.validation, options.seed)
+def _resume(given: Given, path: Path) -> int:
+    """Go on with the training of a run folder."""
+    folder, before = RunFolder.open(path)
+    fixed = [name for name in given.names if name not in (*CHANGEABLE, "resume")]
+    if fixed:
+        raise OptionError(
+            sorted(fixed)[0],
+            f"a training that goes on keeps its options; what can be changed is {', '.join(CHANGEABLE)}",
+        )
+    chosen = {name: getattr(given.options, name) for name in CHANGEABLE if name in given.names}
+    options = replace(before.options, **chosen)
+    get_backend(options.device)
+    check_unchanged(before, "train anew")
+    prepared = prepare(options)
+    config = prepared.config(options)
+    model = fresh_model(prepared, options)
+    _introduce(config, prepared, model, given.screen)
+    folder.update(config)
+    return _run(folder, config, prepared, model, given.screen, resume=True)
 
 
-def _introduce(config: RunConfig, prepared: Prepared, model: nn.Module) -> None:
-    console = output()
-    show_notes(console, prepared.notes)
+def _training(options: Train) -> TrainingOptions:
+    return TrainingOptions(**{name: getattr(options, name) for name in declared(TrainingOptions)})
+
+
+def _introduce(config: RunConfig, prepared: Prepared, model: nn.Module, screen: Screen) -> None:
+    screen.note(*prepared.notes)
     target = config.target
     what = f"{len(target.classes)} classes" if isinstance(target, ClassTarget) else "a value"
     widths = " → ".join(str(width) for width in (config.inputs, *config.options.hidden, target.outputs))
     count = sum(parameter.size for parameter in model.parameters())
-    console.print(
-        f"{config.source}: {target.task} of {target.name!r} ({what}) by a network {widths}, {count:,} parameters",
-        soft_wrap=True,
-        markup=False,
+    screen.say(
+        f"{config.source}: {target.task} of {target.name!r} ({what}) by a network {widths}, {count:,} parameters"
     )
 
 
-def _fit(model: nn.Module, prepared: Prepared, options: TrainingOptions, recorder: Recorder) -> None:
-    classes = isinstance(prepared.target, ClassTarget)
-    training, validation = prepared.training, prepared.validation
-    la.fit(
-        model,
-        (training.inputs, training.targets),
-        loss=partial(nn.cross_entropy, label_smoothing=options.label_smoothing) if classes else nn.mse_loss,
-        optimizer=optimizers()[options.optimizer](model.parameters(), lr=options.lr),
-        epochs=options.epochs,
-        batch_size=options.batch_size,
-        validation=None if validation is None else (validation.inputs, validation.targets),
-        metrics=["accuracy" if classes else "r2"],
-        seed=options.seed,
-        # The best weights are read back from the folder, whichever way training ended.
-        early_stopping=EarlyStopping(options.patience, restore_best=False) if options.patience else None,
-        callbacks=[recorder],
-    )
+def _run(
+    folder: RunFolder, config: RunConfig, prepared: Prepared, model: nn.Module, screen: Screen, *, resume: bool
+) -> int:
+    options = config.options
+    recorder = Recorder(folder)
+    try:
+        fit_model(
+            model,
+            prepared,
+            options,
+            callbacks=[recorder, *_watchers(folder, options)],
+            progress=screen.talks,
+            checkpoint=_checkpoints(folder, options),
+            resume=resume,
+        )
+    except TrainingDiverged as error:
+        _finish(folder, config, prepared, recorder, screen, status="diverged", reason=str(error))
+        raise TrainingDiverged(str(error).replace("clip_norm=1.0", "--clip-norm 1"), error.history) from error
+    except KeyboardInterrupt:
+        recorder.history.interrupted = True
+    history = recorder.history
+    status = "interrupted" if history.interrupted else "stopped early" if history.stopped else "finished"
+    _finish(folder, config, prepared, recorder, screen, status=status, reason=history.stopped)
+    return INTERRUPTED if history.interrupted else DONE
+
+
+def _checkpoints(folder: RunFolder, options: TrainingOptions) -> Any:
+    return None
+
+
+def _watchers(folder: RunFolder, options: TrainingOptions) -> list[Any]:
+    return []
 
 
 def _finish(
-    folder: RunFolder, config: RunConfig, prepared: Prepared, recorder: Recorder, *, status: str, reason: str
+    folder: RunFolder,
+    config: RunConfig,
+    prepared: Prepared,
+    recorder: Recorder,
+    screen: Screen,
+    *,
+    status: str,
+    reason: str,
 ) -> None:
     """Measure the best weights on every part, write results and curves, and show them."""
-    device = config.options.device
-    model = folder.load_model(config, device)
-    parts = {"training": prepared.training, "validation": prepared.validation, "held out": prepared.held_out}
-    found = {
-        name: (len(data), scores(model, data, config.target, device))
-        for name, data in parts.items()
-        if data is not None
+    options, history = config.options, recorder.history
+    model = folder.load_model(config, options.device)
+    answers = {
+        name: Answers(outputs(model, data.inputs, options.device), data.targets)
+        for name, data in prepared.parts.items()
     }
-    history = recorder.history
-    folder.write_results(
-        {
-            "status": status,
-            "reason": reason,
-            "epochs": len(history.records),
-            "best_epoch": history.best_epoch,
-            "seconds": sum(record.seconds for record in history.records),
-            "parts": {name: {"rows": rows, **values} for name, (rows, values) in found.items()},
-        }
-    )
-    console = output()
+    found = {
+        name: (len(part.targets), scores(config.target, part.outputs, part.targets, options.metrics))
+        for name, part in answers.items()
+    }
+    results = {
+        "status": status,
+        "reason": reason,
+        "epochs": len(history.records),
+        "best_epoch": history.best_epoch,
+        "seconds": sum(record.seconds for record in history.records),
+        "parts": {name: {"rows": rows, **values} for name, (rows, values) in found.items()},
+    }
+    # Reports show rows that were not trained on, where there are some.
+    folder.write_answers({name: part for name, part in answers.items() if name != "training"} or answers)
+    folder.write_results(results)
     best = f"the weights of epoch {history.best_epoch}, the best" if history.records else "the weights it began with"
-    show_results(console, found, f"Results with {best}")
+    show_scores(screen, found, f"Results with {best}")
+    argument = "" if config.embedded or prepared.test is not None else " FILE"
+    again = f"lamina evaluate {shlex.quote(str(folder.path))}{argument}"
+    screen.line(f"run folder: {folder.path}")
+    screen.say(f"measure it:  {again}")
     # The picture comes last: it takes the longest, and a disk without room for it hides nothing from the user.
     if history.records:
         history.plot(folder.curves)
-    argument = "" if config.embedded else " FILE"
-    again = f"lamina evaluate {shlex.quote(str(folder.path))}{argument}"
-    console.print(f"run folder: {folder.path}\nmeasure it:  {again}", soft_wrap=True, markup=False)
+    screen.result({"run": str(folder.path), **results})

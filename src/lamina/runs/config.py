@@ -1,9 +1,13 @@
-"""Everything that is needed to use a trained model again, apart from its weights."""
+"""Everything that is needed to use a trained model again, or to go on training it, apart from its weights."""
 
 from __future__ import annotations
 
+import hashlib
+import os
 import platform
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,38 +15,11 @@ import numpy as np
 import lamina as la
 from lamina.data import ClassTarget, NumericTarget, TablePreprocessing, Target
 from lamina.data.record import Record
-from lamina.nn.activations import ACTIVATIONS
+from lamina.errors import CheckpointError
+from lamina.runs.options import OptionError, TrainingOptions, checked, declared, plain
 
 FORMAT = "lamina run"
 FORMAT_VERSION = 1
-
-
-@dataclass(frozen=True)
-class TrainingOptions:
-    """What the user can choose about a training.
-
-    Attributes
-    ----------
-    hidden : tuple of int
-        The widths of the hidden layers; none gives a linear or logistic model.
-    validation : float
-        The share of the training rows that is set aside to choose the best weights; 0 for none.
-    patience : int
-        Training ends after so many epochs without a better loss; 0 for never.
-    """
-
-    epochs: int
-    batch_size: int
-    lr: float
-    optimizer: str
-    hidden: tuple[int, ...]
-    activation: str
-    dropout: float
-    label_smoothing: float
-    validation: float
-    patience: int
-    seed: int
-    device: str
 
 
 @dataclass(frozen=True)
@@ -52,11 +29,17 @@ class RunConfig:
     Attributes
     ----------
     source : str
-        The name of an embedded data set or the path of a table.
+        The name of an embedded data set or the path of a file.
     embedded : bool
     preprocessing : TablePreprocessing
     target : ClassTarget or NumericTarget
     options : TrainingOptions
+    fingerprint : str
+        Of the file, so that training goes on with the same data only; empty for an embedded set.
+    schema : mapping, optional
+        What the columns of the table were like, for reports.
+    machine : mapping of str to str
+        Where and with which versions it was trained.
     """
 
     source: str
@@ -64,6 +47,9 @@ class RunConfig:
     preprocessing: TablePreprocessing
     target: Target
     options: TrainingOptions
+    fingerprint: str = ""
+    schema: Any = None
+    machine: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def inputs(self) -> int:
@@ -75,13 +61,15 @@ class RunConfig:
         return {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
-            "versions": {"lamina": la.__version__, "numpy": np.__version__, "python": platform.python_version()},
+            "machine": dict(self.machine),
             "source": self.source,
             "embedded": self.embedded,
+            "fingerprint": self.fingerprint,
             "task": self.target.task,
             "target": self.target.to_json(),
             "columns": self.preprocessing.to_json(),
-            "options": {**asdict(self.options), "hidden": list(self.options.hidden)},
+            "options": plain(self.options, TrainingOptions),
+            "schema": self.schema,
         }
 
     @classmethod
@@ -110,25 +98,46 @@ class RunConfig:
             TablePreprocessing.from_json(columns),
             tasks[task].from_json(record.record("target")),
             _options(record.record("options")),
+            record.text("fingerprint"),
+            record.values.get("schema"),
+            {str(name): str(value) for name, value in record.record("machine").values.items()},
         )
 
 
 def _options(record: Record) -> TrainingOptions:
-    if record.text("activation") not in ACTIVATIONS:
-        raise record.wrong("activation", f"one of {', '.join(ACTIVATIONS)}")
-    if record.number("dropout", least=0.0) >= 1.0:
-        raise record.wrong("dropout", "a share below 1")
-    return TrainingOptions(
-        epochs=record.whole("epochs", least=1),
-        batch_size=record.whole("batch_size", least=1),
-        lr=record.number("lr", least=0.0),
-        optimizer=record.text("optimizer"),
-        hidden=record.wholes("hidden", least=1),
-        activation=record.text("activation"),
-        dropout=record.number("dropout", least=0.0),
-        label_smoothing=record.number("label_smoothing", least=0.0),
-        validation=record.number("validation", least=0.0),
-        patience=record.whole("patience"),
-        seed=record.whole("seed"),
-        device=record.text("device"),
-    )
+    missing = [name for name in declared(TrainingOptions) if name not in record.values]
+    if missing:
+        raise CheckpointError(f"{record.place}: {missing[0]} is missing; the file is damaged")
+    try:
+        return TrainingOptions(**checked(TrainingOptions, record.values))
+    except OptionError as error:
+        raise CheckpointError(f"{record.place}: {error}") from error
+
+
+def this_machine() -> dict[str, str]:
+    """Return the versions and the machine, as reports show them."""
+    from lamina.compiler.target import host
+
+    target = host()
+    return {
+        "lamina": la.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": target.cpu,
+        "cores": str(os.cpu_count() or 1),
+    }
+
+
+def fingerprint(path: Path) -> str:
+    """Return what tells the content of a file from any other; of a folder, the names and sizes of its files."""
+    digest = hashlib.sha256()
+    if path.is_dir():
+        for each in sorted(path.rglob("*")):
+            if each.is_file():
+                digest.update(f"{each.relative_to(path)}\0{each.stat().st_size}\n".encode())
+    else:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()

@@ -4,29 +4,70 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
+
 import lamina as la
 from lamina import nn
-from lamina.runs.config import RunConfig
 from lamina.data.record import Record
 from lamina.errors import CheckpointError, DataError
+from lamina.runs.building import build_model
+from lamina.runs.config import RunConfig
+from lamina.runs.configuration import configuration_text
 from lamina.training.files import finite_or_null, replace_file
 
-CONFIG, WEIGHTS, METRICS, CURVES, RESULTS = (
-    "config.json",
-    "weights.safetensors",
-    "metrics.jsonl",
-    "curves.png",
-    "results.json",
-)
+Array = npt.NDArray[Any]
+
+CONFIG = "config.json"
+OPTIONS = "config.toml"
+WEIGHTS = "weights.safetensors"
+METRICS = "metrics.jsonl"
+CURVES = "curves.png"
+RESULTS = "results.json"
+ANSWERS = "answers.safetensors"
+CHECKPOINTS = "checkpoints"
+EVENTS = "tensorboard"
+REPORT = "report.html"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model put out for the rows of a part of the data, and what was right.
+
+    Attributes
+    ----------
+    outputs : array of shape [rows, outputs]
+        Of classes the logits, of values the standardised ones.
+    targets : array of shape [rows] or [rows, 1]
+        The numbers of the classes, or the standardised values.
+    """
+
+    outputs: Array
+    targets: Array
 
 
 class RunFolder:
-    """A run's files: ``config.json``, ``weights.safetensors``, ``metrics.jsonl``, ``curves.png``, ``results.json``.
+    """What a training leaves behind.
+
+    ``config.json``
+        What is needed to use the model: columns, target, options, versions.
+    ``config.toml``
+        The options as a configuration file, with which the training can be repeated.
+    ``weights.safetensors``
+        The best weights so far.
+    ``metrics.jsonl``
+        A line for each epoch.
+    ``results.json``, ``answers.safetensors``, ``curves.png``
+        How good the best weights are on every part, what they answer there, and the curves; written at the end.
+    ``checkpoints``
+        What is needed to go on with the training.
+    ``tensorboard``, ``report.html``
+        Where they were asked for.
 
     Each is written whole or not at all, except the metrics, which grow by a whole line per epoch.
 
@@ -40,6 +81,10 @@ class RunFolder:
         self.path = path
         self.weights = path / WEIGHTS
         self.curves = path / CURVES
+        self.metrics = path / METRICS
+        self.checkpoints = path / CHECKPOINTS
+        self.events = path / EVENTS
+        self.report = path / REPORT
 
     # --- writing ---
 
@@ -68,22 +113,40 @@ class RunFolder:
             raise DataError(f"--out: {folder} cannot be made: {error.strerror}; give a folder elsewhere") from error
         try:
             la.save(model, made.weights)
-            made._write_json(CONFIG, config.to_json())
+            made.update(config)
         except BaseException:
-            made.weights.unlink(missing_ok=True)
+            for name in (WEIGHTS, OPTIONS, CONFIG):
+                (folder / name).unlink(missing_ok=True)
             if absent:
                 folder.rmdir()
             raise
         return made
 
+    def update(self, config: RunConfig) -> None:
+        """Write the configuration anew, as where a training goes on for longer."""
+        replace_file("train", self.path / OPTIONS, _options_text(config))
+        self._write_json(CONFIG, config.to_json())
+
     def write_results(self, results: Mapping[str, Any]) -> None:
         """Write how the training ended and how good the model is."""
         self._write_json(RESULTS, results)
 
+    def write_answers(self, parts: Mapping[str, Answers]) -> None:
+        """Write what the model answers to the rows of each part, and what is right, for reports."""
+        arrays = {f"{name}.outputs": part.outputs for name, part in parts.items()}
+        arrays |= {f"{name}.targets": part.targets for name, part in parts.items()}
+        la.save(arrays, self.path / ANSWERS)
+
+    def begin_metrics(self, epochs: Iterable[Mapping[str, Any]]) -> None:
+        """Write the lines of the epochs so far, in place of those that there are."""
+        lines = "".join(f"{_line(epoch)}\n" for epoch in epochs)
+        if lines or self.metrics.exists():
+            replace_file("train", self.metrics, lines.encode())
+
     def append_metrics(self, epoch: Mapping[str, Any]) -> None:
         """Add the line of one epoch, whole or not at all."""
-        line = json.dumps(finite_or_null(epoch), allow_nan=False) + "\n"
-        path = self.path / METRICS
+        line = f"{_line(epoch)}\n"
+        path = self.metrics
         before = path.stat().st_size if path.exists() else 0
         try:
             with path.open("ab") as file:
@@ -113,33 +176,67 @@ class RunFolder:
         file = path / CONFIG
         if not file.is_file():
             raise CheckpointError(f"{path}: this is not a run folder, it has no {CONFIG}")
-        try:
-            value = json.loads(file.read_text(encoding="utf-8"))
-        except (ValueError, RecursionError) as error:
-            raise CheckpointError(f"{file}: this is not JSON: {error}; the file is damaged") from error
-        return cls(path), RunConfig.from_json(Record.of(value, str(file)))
+        return cls(path), RunConfig.from_json(_read_json(file))
+
+    def read_results(self) -> dict[str, Any]:
+        """Return how the training ended; nothing if it has not.
+
+        Raises
+        ------
+        CheckpointError
+            When the file is damaged.
+        """
+        file = self.path / RESULTS
+        if not file.is_file():
+            return {}
+        return dict(_read_json(file).values)
+
+    def read_answers(self) -> dict[str, Answers]:
+        """Return what the model answered at the end of its training, by part; nothing if there is no such file.
+
+        Raises
+        ------
+        CheckpointError
+            When the file is damaged.
+        """
+        file = self.path / ANSWERS
+        if not file.is_file():
+            return {}
+        arrays = {name: tensor.numpy() for name, tensor in la.training.read_state_dict(file).items()}
+        found = {}
+        for name in dict.fromkeys(name.rpartition(".")[0] for name in arrays):
+            outputs, targets = arrays.get(f"{name}.outputs"), arrays.get(f"{name}.targets")
+            if outputs is None or targets is None or outputs.ndim != 2 or len(outputs) != len(targets):
+                raise CheckpointError(f"{file}: {name!r} has no outputs [rows, outputs] and targets that fit")
+            found[name] = Answers(outputs, targets)
+        return found
 
     def load_model(self, config: RunConfig, device: str) -> nn.Module:
         """Rebuild the model with its weights, ready to predict on ``device``."""
         if not self.weights.is_file():
             raise CheckpointError(f"{self.path}: {WEIGHTS} is missing; train again, or put it back")
-        model = build_model(config)
+        model = build_model(config.inputs, config.target.outputs, config.options)
         la.load(model, self.weights)
         model.to(device)
         model.eval()
         return model
 
 
-def build_model(config: RunConfig) -> nn.Module:
-    """Return the model that a configuration describes, with fresh weights."""
-    options = config.options
-    return nn.MLP(
-        config.inputs,
-        list(options.hidden),
-        config.target.outputs,
-        activation=options.activation,
-        dropout=options.dropout,
-    )
+def _read_json(file: Path) -> Record:
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{file}: this is not JSON: {error}; the file is damaged") from error
+    return Record.of(value, str(file))
+
+
+def _line(epoch: Mapping[str, Any]) -> str:
+    return json.dumps(finite_or_null(epoch), allow_nan=False)
+
+
+def _options_text(config: RunConfig) -> bytes:
+    title = f"The options of a training by Lamina {la.__version__}; to repeat it: lamina train --config {OPTIONS}"
+    return configuration_text(config.options, title).encode()
 
 
 def _fresh_default(name: str) -> Path:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lamina import nn, training
-from lamina.data import ClassTarget, Dataset, NumericTarget, Target
+from lamina.data import ClassTarget, Target
 from lamina.functions.creation import asarray
+from lamina.training import metrics
 
 Array = npt.NDArray[Any]
 
 # Rows at a time: enough to keep the processor busy, few enough for any memory.
 BATCH = 4096
 
-# How each number is called in tables and files.
-CLASS_SCORES = ("loss", "accuracy", "macro F1")
-VALUE_SCORES = ("R²", "MAE", "RMSE")
+# What is measured of every model; what the user asks for comes after.
+CLASS_METRICS = ("accuracy", "balanced_accuracy", "f1_macro")
+VALUE_METRICS = ("r2", "mae", "rmse")
 
 
 def outputs(model: nn.Module, inputs: Array, device: str) -> Array:
@@ -26,16 +29,35 @@ def outputs(model: nn.Module, inputs: Array, device: str) -> Array:
     return training.predict(model, asarray(inputs, device=device), batch_size=BATCH).numpy()
 
 
-def scores(model: nn.Module, data: Dataset, target: Target, device: str) -> dict[str, float]:
-    """Return how well a model does on a data set.
+def scores(target: Target, answers: Array, truth: Array, also: Sequence[str] = ()) -> dict[str, float]:
+    """Return how good answers are, by the names of the numbers.
 
-    Of classes: the mean cross-entropy, the share of right answers, and the F1 score averaged over classes. Of values,
-    in their units: the share of variance explained, the mean absolute error, and the root of the mean square.
+    Parameters
+    ----------
+    target : ClassTarget or NumericTarget
+    answers : array of shape [rows, outputs]
+        What `outputs` gave.
+    truth : array
+        The targets of a data set: numbers of classes, or standardised values.
+    also : sequence of str
+        Metrics to measure beside those that are always measured.
+
+    Returns
+    -------
+    dict of str to float
+        Of classes: the loss (the mean cross-entropy), accuracy and so on. Of values: metrics in their units.
     """
-    answers = outputs(model, data.inputs, device)
     if isinstance(target, ClassTarget):
-        return _class_scores(probabilities(answers), data.targets)
-    return _value_scores(target, answers, data.targets)
+        found = {"loss": _cross_entropy(probabilities(answers), truth)}
+        names, given, right = CLASS_METRICS, answers.astype(np.float64), truth
+    else:
+        found = {}
+        names, given, right = VALUE_METRICS, target.decode(answers)[:, None], target.decode(truth)[:, None]
+    wanted = dict.fromkeys([*names, *also])
+    with warnings.catch_warnings():
+        # Of rows with one class only, some numbers say nothing; they are NaN then, and shown as such.
+        warnings.simplefilter("ignore")
+        return found | metrics.score(wanted, asarray(given), asarray(right))
 
 
 def probabilities(logits: Array) -> npt.NDArray[np.float64]:
@@ -45,21 +67,7 @@ def probabilities(logits: Array) -> npt.NDArray[np.float64]:
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
-def _class_scores(chances: Array, labels: Array) -> dict[str, float]:
-    from sklearn.metrics import f1_score
-
+def _cross_entropy(chances: Array, labels: Array) -> float:
     right = chances[np.arange(len(labels)), labels]
-    found = chances.argmax(axis=1)
     # A chance can round to zero; the logarithm of the smallest number says "certainly wrong" and stays finite.
-    loss = -np.log(np.maximum(right, np.finfo(np.float64).tiny)).mean()
-    values = (loss, (found == labels).mean(), f1_score(labels, found, average="macro", zero_division=0))
-    return {name: float(value) for name, value in zip(CLASS_SCORES, values, strict=True)}
-
-
-def _value_scores(target: NumericTarget, answers: Array, standardised: Array) -> dict[str, float]:
-    truth, found = target.decode(standardised), target.decode(answers)
-    errors = truth - found
-    spread = ((truth - truth.mean()) ** 2).sum()
-    explained = 1.0 - (errors**2).sum() / spread if spread > 0.0 else np.nan
-    values = (explained, np.abs(errors).mean(), np.sqrt((errors**2).mean()))
-    return {name: float(value) for name, value in zip(VALUE_SCORES, values, strict=True)}
+    return float(-np.log(np.maximum(right, np.finfo(np.float64).tiny)).mean())

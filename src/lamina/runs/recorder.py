@@ -19,10 +19,17 @@ class Recorder(Callback):
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
         self.history = History()
+        self._begun = False
 
     def on_train_begin(self, state: TrainingState) -> None:
         """Keep the history that will be filled."""
         self.history = state.history
+
+    def on_epoch_begin(self, state: TrainingState) -> None:
+        """Where training goes on from a checkpoint, keep the lines of the epochs before and no others."""
+        if not self._begun:
+            self.folder.begin_metrics(record.as_dict() for record in state.history.records)
+            self._begun = True
 
     def on_epoch_end(self, state: TrainingState, record: EpochRecord) -> None:
         """Save the weights before the line that speaks of them."""

@@ -1,0 +1,202 @@
+"""The commands and their options, each declared once; what they do is loaded when they run."""
+
+# ruff: noqa: RUF009 - the calls make fields
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lamina.runs.kinds import Choice, File, Kind, Listed, Number, Settings, Whole, Widths, positive
+from lamina.runs.options import TrainingOptions, option
+from lamina.tuning.space import Range, Ranges
+
+RUN = File(metavar="RUN")
+FORMATS = ("mermaid", "dot", "svg")
+PRUNERS = ("median", "hyperband", "none")
+
+
+def _device() -> Any:
+    return option(Kind(), "cpu", "Where to compute: cpu, cuda, or a device of a plugin.", "run")
+
+
+@dataclass(frozen=True)
+class Train(TrainingOptions):
+    """Train a network on a table, or on the embedded handwritten digits.
+
+    It leaves a run folder with the weights, the configuration, a line of
+    metrics per epoch, a picture of the curves and the results. Ctrl-C ends the
+    training early; the folder then holds the best weights so far, and
+    --resume goes on with it, as after a crash.
+    """
+
+    out: Path | None = option(File(), None, "The run folder to make.", "run", shown="runs/NAME-TIME")
+    resume: Path | None = option(
+        RUN, None, "Go on with the training of a run folder, as if it had never stopped.", "run"
+    )
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Show how good a trained model is on data it may never have seen."""
+
+    run: Path | None = option(RUN, None, "A run folder, made by `lamina train`.", "run", argument=True, required=True)
+    file: Path | None = option(
+        File(metavar="FILE"),
+        None,
+        "A table with the columns of the training table.",
+        "run",
+        shown="the held-out rows of an embedded set, or those of --test",
+        argument=True,
+    )
+    table: str | None = option(Kind(metavar="NAME"), None, "Which table of a SQLite file, or array of a .npz.", "run")
+    metrics: tuple[str, ...] = option(
+        Listed(), (), "What to measure beside the usual, such as roc_auc,log_loss.", "run"
+    )
+    device: str = _device()
+
+
+@dataclass(frozen=True)
+class Predict:
+    """Write a table with the model's prediction for every row.
+
+    Its columns are those of the table, the prediction, and for classes the
+    probability of each. Categories that training did not know are named and
+    count as none of the known.
+    """
+
+    run: Path | None = option(RUN, None, "A run folder, made by `lamina train`.", "run", argument=True, required=True)
+    file: Path | None = option(
+        File(metavar="FILE"),
+        None,
+        "A table with the columns of the training table.",
+        "run",
+        argument=True,
+        required=True,
+    )
+    output: Path | None = option(
+        File(metavar="FILE"),
+        None,
+        "The file to write: .csv, .tsv, .json, .ndjson, .parquet or .arrow; - for CSV on standard output.",
+        "run",
+        flags=("-o",),
+        required=True,
+    )
+    table: str | None = option(Kind(metavar="NAME"), None, "Which table of a SQLite file, or array of a .npz.", "run")
+    device: str = _device()
+
+
+@dataclass(frozen=True)
+class Report:
+    """Write one self-contained HTML page about a run.
+
+    Curves, metrics, confusion matrix or residuals, ROC, the model, the
+    configuration, the machine and the data's schema.
+    """
+
+    run: Path | None = option(RUN, None, "A run folder, made by `lamina train`.", "run", argument=True, required=True)
+    output: Path | None = option(
+        File(metavar="FILE"), None, "The page to write.", "run", shown="RUN/report.html", flags=("-o",)
+    )
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write a trained model for other programs: ONNX, or its weights as safetensors.
+
+    The ONNX model takes the columns of the table as they are, prepares them
+    as in training, and answers with labels and probabilities, or values in
+    the units of the target.
+    """
+
+    run: Path | None = option(RUN, None, "A run folder, made by `lamina train`.", "run", argument=True, required=True)
+    output: Path | None = option(
+        File(metavar="FILE"),
+        None,
+        "The file to write; its ending, .onnx or .safetensors, chooses the format.",
+        "run",
+        shown="RUN/model.onnx",
+        flags=("-o",),
+    )
+
+
+@dataclass(frozen=True)
+class Inspect:
+    """Show what is in a run folder, a weight file (.safetensors) or an ONNX model."""
+
+    path: Path | None = option(
+        File(), None, "A run folder, a .safetensors file or a .onnx file.", "run", argument=True, required=True
+    )
+    graph: str | None = option(
+        Choice(among=FORMATS), None, "Show the computation graph of the model: mermaid, dot or svg.", "run"
+    )
+    output: Path | None = option(
+        File(metavar="FILE"), None, "Write the graph to this file instead of showing it.", "run", flags=("-o",)
+    )
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Measure how fast this machine trains: operation by operation and compiled, beside the peak of its cores."""
+
+    sizes: tuple[int, ...] = option(
+        Widths(), (32, 64, 64, 1), "Widths of input, hidden layers and output of a network.", "run"
+    )
+    batch_size: int = option(Whole(wanted="a step takes at least 1 row", least=1), 64, "Rows per step.", "run")
+    seconds: float = option(
+        Number(wanted="the time must be above 0 and at most 600", above=0.0, most=600.0),
+        1.0,
+        "How long each measurement takes.",
+        "run",
+    )
+    threads: int | None = option(
+        Whole(wanted="give at least 1 thread", least=1, below=4096), None, "Threads to use.", "run", shown="all cores"
+    )
+
+
+@dataclass(frozen=True)
+class Data:
+    """List the embedded data sets and generators, or describe one, or the columns of a file."""
+
+    name: str | None = option(
+        Kind(metavar="NAME"), None, "An embedded set, a generator, or a file.", "run", shown="all", argument=True
+    )
+    table: str | None = option(Kind(metavar="NAME"), None, "Which table of a SQLite file, or array of a .npz.", "run")
+    output: Path | None = option(
+        File(metavar="FILE"), None, "Write it as a table to this file, such as moons.csv.", "run", flags=("-o",)
+    )
+    settings: dict[str, Any] = option(Settings(), {}, 'Settings of a generator, such as "noise=0.2, seed=3".', "run")
+
+
+@dataclass(frozen=True)
+class Tune(TrainingOptions):
+    """Search for the best options of a training, by Optuna.
+
+    Every option may be fixed as for `lamina train`, or searched:
+    --search lr=log:1e-4:1e-1 --search "hidden=32|64|128,64" --search dropout=0:0.5.
+    It leaves a folder with all trials and the best options as a configuration
+    file, for lamina train --config FOLDER/best.toml.
+    """
+
+    search: Mapping[str, Range] = option(
+        Ranges(),
+        {},
+        "What to search: NAME=LOW:HIGH, NAME=log:LOW:HIGH, NAME=LOW:HIGH:STEP or NAME=A|B|C; may be repeated.",
+        "search",
+        shown="lr, hidden, dropout and weight_decay",
+        repeated=True,
+    )
+    trials: int = option(Whole(wanted="try at least 1", least=1), 30, "How many options are tried.", "search")
+    jobs: int = option(
+        Whole(wanted="at least 1 process is needed", least=1, below=1025), 1, "Processes side by side.", "search"
+    )
+    pruner: str = option(
+        Choice(among=PRUNERS), "median", "What ends hopeless trials early: median, hyperband or none.", "search"
+    )
+    timeout: float | None = option(
+        positive("the time must be greater than 0"), None, "Begin no trial after this time.", "search"
+    )
+    out: Path | None = option(File(), None, "The folder to make.", "run", shown="runs/NAME-tune-TIME")
+    resume: Path | None = option(File(metavar="FOLDER"), None, "Go on with the search of a folder.", "run")

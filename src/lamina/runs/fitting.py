@@ -1,0 +1,120 @@
+"""One training as options describe it: from prepared data and a fresh model to trained weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import lamina as la
+from lamina import nn
+from lamina.data import ClassTarget
+from lamina.runs.building import build_loss, build_model, build_optimizer, build_schedule
+from lamina.runs.options import OptionError, TrainingOptions
+from lamina.runs.prepare import Prepared
+from lamina.training import Callback, EarlyStopping, History
+
+COMPILE: dict[str, bool | Literal["auto"]] = {"auto": "auto", "always": True, "never": False}
+
+
+def fresh_model(prepared: Prepared, options: TrainingOptions) -> nn.Module:
+    """Return the network for the data, with weights that the seed chooses, on the device of the options."""
+    la.random.seed(options.seed)
+    model = build_model(len(prepared.preprocessing.feature_names), prepared.target.outputs, options)
+    return model.to(options.device)
+
+
+def fit_model(
+    model: nn.Module,
+    prepared: Prepared,
+    options: TrainingOptions,
+    *,
+    callbacks: Iterable[Callback] = (),
+    progress: bool = False,
+    checkpoint: Any = None,
+    resume: bool = False,
+) -> History:
+    """Train a model as options say and return what happened.
+
+    Parameters
+    ----------
+    model : Module
+    prepared : Prepared
+    options : TrainingOptions
+    callbacks : iterable of Callback
+    progress : bool, default False
+        Whether to show how far it is.
+    checkpoint : Checkpoints, optional
+    resume : bool, default False
+        Whether to go on from the latest checkpoint, if there is one.
+    """
+    classes = isinstance(prepared.target, ClassTarget)
+    training, validation = prepared.training, prepared.validation
+    optimizer = build_optimizer(model, options)
+    return la.fit(
+        model,
+        (training.inputs, training.targets),
+        loss=build_loss(options, classes),
+        optimizer=optimizer,
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        validation=None if validation is None else (validation.inputs, validation.targets),
+        metrics=options.metrics or ["accuracy" if classes else "r2"],
+        seed=options.seed,
+        early_stopping=_early_stopping(prepared, options),
+        callbacks=callbacks,
+        progress=progress,
+        scheduler=build_schedule(optimizer, options),
+        clip_norm=options.clip_norm,
+        compile=COMPILE[options.compile],
+        **_also(prepared, options),
+        **({} if checkpoint is None else {"checkpoint": checkpoint, "resume": resume}),
+    )
+
+
+def _early_stopping(prepared: Prepared, options: TrainingOptions) -> EarlyStopping | None:
+    """Return what judges the epochs; the best weights are kept by whoever trains, whichever way it ends."""
+    recorded = [f"val_{name}" for name in options.metrics] if prepared.validation else list(options.metrics)
+    default = "val_accuracy" if isinstance(prepared.target, ClassTarget) else "val_r2"
+    known = ["loss", *(["val_loss"] if prepared.validation else []), *(recorded or [default])]
+    if options.monitor is not None and options.monitor not in known:
+        raise OptionError("monitor", f"{options.monitor!r} is not recorded; what is: {', '.join(known)}")
+    if not options.patience and options.monitor is None:
+        return None
+    patience = options.patience or options.epochs
+    return EarlyStopping(patience, options.min_delta, options.monitor, restore_best=False)
+
+
+def _also(prepared: Prepared, options: TrainingOptions) -> dict[str, Any]:
+    """Return what is asked for beside the usual, by the names of `fit`."""
+    chosen = {
+        "accumulate": options.accumulate if options.accumulate > 1 else None,
+        "l1": options.l1 or None,
+        "l2": options.l2 or None,
+        "ema": options.ema,
+        "mixup": options.mixup,
+        "max_seconds": options.max_seconds,
+        "class_weight": class_weight(prepared, options),
+        "sample_weight": prepared.weights,
+    }
+    return {name: value for name, value in chosen.items() if value is not None}
+
+
+def class_weight(prepared: Prepared, options: TrainingOptions) -> Any:
+    """Return the weights by the numbers of the classes, as `fit` takes them.
+
+    Raises
+    ------
+    OptionError
+        When there are no classes, or none of a name.
+    """
+    given, target = options.class_weight, prepared.target
+    if given is None or isinstance(given, str):
+        if given is not None and not isinstance(target, ClassTarget):
+            raise OptionError("class_weight", f"{target.name!r} is a value and has no classes")
+        return given
+    if not isinstance(target, ClassTarget):
+        raise OptionError("class_weight", f"{target.name!r} is a value and has no classes")
+    unknown = [name for name in given if name not in target.classes]
+    if unknown:
+        raise OptionError("class_weight", f"there is no class {unknown[0]!r}; there are {', '.join(target.classes)}")
+    return {number: given.get(name, 1.0) for number, name in enumerate(target.classes)}

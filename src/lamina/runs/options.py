@@ -1,0 +1,433 @@
+"""The options of a training, each declared once: its kind, bounds, default and help.
+
+The command line, the keys of configuration files, the checks and the JSON of run folders all follow from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self, TypeVar
+
+from lamina.errors import DataError
+from lamina.runs.kinds import (
+    Choice,
+    Flag,
+    Kind,
+    Listed,
+    Number,
+    Settings,
+    Unfit,
+    Whole,
+    Widths,
+    nearest,
+    positive,
+    share,
+)
+
+TASKS = ("classification", "regression")
+LOSSES = ("auto", "cross_entropy", "mse", "mae", "huber", "smooth_l1")
+SCHEDULES = ("constant", "cosine", "linear", "polynomial", "exponential", "step", "one_cycle", "plateau")
+COMPILE = ("auto", "always", "never")
+
+Options = TypeVar("Options")
+
+# In place of a default for the embedded digits: it is that for all data.
+SAME = object()
+
+
+@dataclass(frozen=True)
+class Option:
+    """What there is to know about an option.
+
+    Attributes
+    ----------
+    name : str
+        In Python, in files and, with dashes, on the command line.
+    kind : Kind
+    help : str
+    section : str
+        Under which heading help and configuration files show it.
+    default : Any
+        ``None`` where nothing is the default, or where it follows from other options.
+    digits : Any
+        The default for the embedded digits; `SAME` where it is the same.
+    shown : str
+        The default in words, where its value does not say it.
+    flags : tuple of str
+        Short forms on the command line, such as ``"-t"``.
+    argument : bool
+        Whether it is given by its position on the command line.
+    required : bool
+        Whether something must be given, on the command line or in a file.
+    repeated : bool
+        Whether it may be given several times on the command line, each adding to a mapping.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    section: str
+    default: Any = None
+    digits: Any = SAME
+    shown: str = ""
+    flags: tuple[str, ...] = ()
+    argument: bool = False
+    required: bool = False
+    repeated: bool = False
+
+    @property
+    def flag(self) -> str:
+        """Its name on the command line."""
+        return self.name.upper() if self.argument else "--" + self.name.replace("_", "-")
+
+    @property
+    def default_text(self) -> str:
+        """The default as help shows it; empty where there is none."""
+        if self.shown:
+            return self.shown
+        text = _default_text(self.default)
+        if self.digits is SAME:
+            return text
+        return f"{_default_text(self.digits)} for digits, {text} for other data"
+
+
+def _default_text(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return ""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+class OptionError(DataError):
+    """An option that cannot be: its name and why, apart, for those who know where it was written.
+
+    Attributes
+    ----------
+    name : str
+    reason : str
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name}: {reason}")
+        self.name, self.reason = name, reason
+
+
+def option(
+    kind: Kind,
+    default: Any,
+    help: str,
+    section: str,
+    *,
+    digits: Any = SAME,
+    shown: str = "",
+    flags: tuple[str, ...] = (),
+    argument: bool = False,
+    required: bool = False,
+    repeated: bool = False,
+) -> Any:
+    """Return the field of a dataclass that declares an option; what is given is described at `Option`."""
+    row = Option("", kind, help, section, default, digits, shown, flags, argument, required, repeated)
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata={"option": row})
+    return field(default=default, metadata={"option": row})
+
+
+def declared(table: type[Any]) -> dict[str, Option]:
+    """Return the options that a dataclass declares, by name."""
+    found = {each.name: each.metadata.get("option") for each in fields(table)}
+    return {name: replace(row, name=name) for name, row in found.items() if row is not None}
+
+
+def checked(table: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return plain values, as TOML and JSON have them, as those of the options a dataclass declares.
+
+    Raises
+    ------
+    OptionError
+        For the first value that does not fit, or name that is not declared.
+    """
+    known = declared(table)
+    found = {}
+    for name, value in given.items():
+        if name not in known:
+            raise OptionError(name, f"there is no option of this name{nearest(name, list(known))}")
+        found[name] = accepted(known[name], value)
+    return found
+
+
+def accepted(row: Option, value: Any) -> Any:
+    """Return a plain value as that of an option; ``None`` is one where it is the default."""
+    if value is None and row.default is None:
+        return None
+    try:
+        return row.kind.accept(value)
+    except Unfit as error:
+        raise OptionError(row.name, str(error)) from None
+
+
+def plain(options: Any, only: type[Any] | None = None) -> dict[str, Any]:
+    """Return the values of a dataclass of options, as TOML and JSON can hold them, by name."""
+    values = {name: (row, getattr(options, name)) for name, row in declared(only or type(options)).items()}
+    return {name: None if value is None else row.kind.plain(value) for name, (row, value) in values.items()}
+
+
+def _optimizer_names() -> Sequence[str]:
+    from lamina.runs.building import optimizers
+
+    return list(optimizers())
+
+
+def _activation_names() -> Sequence[str]:
+    from lamina.nn.activations import ACTIVATIONS
+
+    return list(ACTIVATIONS)
+
+
+def _metric_names() -> Sequence[str]:
+    from lamina.training.metrics import METRICS
+
+    return list(METRICS)
+
+
+_MUON = {"muon": "Muon trains matrices only, and a network has biases too"}
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """What the user can choose about a training, with what is chosen where nothing is said.
+
+    ``TrainingOptions(file="houses.csv", target="price", epochs=50)`` takes values of the right types as they are;
+    `TrainingOptions.of` checks plain ones, such as those of a file, and fills in what suits the data.
+    """
+
+    # --- what to learn from ---
+    file: str | None = option(
+        Kind(metavar="FILE"),
+        None,
+        "A table (.csv, .tsv, .json, .ndjson, .parquet, .arrow, .sqlite, ...), arrays (.npy, .npz, IDX), a folder of "
+        "images, or the name of an embedded set: see `lamina data`.",
+        "data",
+        shown="the embedded digits",
+        argument=True,
+    )
+    target: str | None = option(
+        Kind(metavar="COLUMN"), None, "The column of the table to predict.", "data", flags=("-t",)
+    )
+    task: str | None = option(
+        Choice(among=TASKS, metavar="TASK"),
+        None,
+        "classification or regression.",
+        "data",
+        shown="classification if the target is text, boolean, or whole numbers with at most 10 values; else regression",
+    )
+    table: str | None = option(
+        Kind(metavar="NAME"), None, "Which table of a SQLite file, or which array of a .npz file.", "data"
+    )
+    ignore: tuple[str, ...] = option(Listed(metavar="COLUMN,..."), (), "Columns that are not to be used.", "data")
+    weights: str | None = option(
+        Kind(metavar="COLUMN"), None, "The column that says how much each row counts; it is no input then.", "data"
+    )
+    validation: float = option(
+        share(), 0.2, "Share of the rows set aside to choose the best weights; 0 for none.", "data", digits=0.1
+    )
+    test: float | None = option(
+        share(),
+        None,
+        "Share of the rows held out and measured once, at the end; the same rows whatever the seed.",
+        "data",
+        shown="0.2 for embedded sets, 0 for other data",
+    )
+
+    # --- the network ---
+    hidden: tuple[int, ...] = option(
+        Widths(),
+        (64, 32),
+        'Widths of the hidden layers, such as "128,64"; "" for a linear or logistic model.',
+        "model",
+        digits=(512,),
+    )
+    activation: str = option(
+        Choice(among=_activation_names), "relu", "Between the layers: relu, gelu, tanh, ...", "model"
+    )
+    dropout: float = option(share(), 0.0, "Share of hidden values dropped in training.", "model", digits=0.3)
+
+    # --- what is minimised ---
+    loss: str = option(
+        Choice(among=LOSSES),
+        "auto",
+        "cross_entropy for classes; mse, mae, huber or smooth_l1 for values.",
+        "loss",
+        shown="cross_entropy for classes, mse for values",
+    )
+    label_smoothing: float = option(
+        share(), 0.0, "Share of certainty that the loss gives to the other classes.", "loss", digits=0.1
+    )
+    class_weight: Mapping[str, float] | str | None = option(
+        Settings(value=positive("a weight must be above 0 and finite"), word="balanced"),
+        None,
+        'How much each class counts: "balanced" by their numbers, or such as "yes=3, no=1".',
+        "loss",
+    )
+    l1: float = option(
+        Number(wanted="the penalty must be at least 0", least=0.0), 0.0, "Penalty on absolute weights.", "loss"
+    )
+    l2: float = option(
+        Number(wanted="the penalty must be at least 0", least=0.0), 0.0, "Penalty on squared weights.", "loss"
+    )
+
+    # --- how it is minimised ---
+    optimizer: str = option(
+        Choice(among=_optimizer_names, refused=_MUON), "adamw", "adamw, adam, sgd, rmsprop, lion, ...", "optimizer"
+    )
+    lr: float | None = option(
+        positive("the learning rate must be greater than 0 and finite"),
+        None,
+        "Learning rate.",
+        "optimizer",
+        shown="0.001, or 0.01 without hidden layers",
+    )
+    weight_decay: float | None = option(
+        Number(wanted="the decay must be at least 0", least=0.0),
+        None,
+        "By how much each step shrinks the weights.",
+        "optimizer",
+        shown="the optimizer's own: 0.01 for adamw, 0 for most",
+    )
+    optimizer_settings: Mapping[str, Any] = option(
+        Settings(), {}, 'Other settings of the optimizer, such as "momentum=0.9, nesterov=true".', "optimizer"
+    )
+    schedule: str = option(
+        Choice(among=SCHEDULES), "constant", f"Of the learning rate: {', '.join(SCHEDULES)}.", "optimizer"
+    )
+    schedule_settings: Mapping[str, Any] = option(
+        Settings(), {}, 'Settings of the schedule in place of its own, such as "gamma=0.5, step_size=20".', "optimizer"
+    )
+    warmup: int = option(
+        Whole(wanted="the number of epochs must be at least 0"),
+        0,
+        "Epochs in which the learning rate rises.",
+        "optimizer",
+    )
+    clip_norm: float | None = option(
+        positive("the norm must be greater than 0"),
+        None,
+        "Largest norm of the gradients.",
+        "optimizer",
+    )
+
+    # --- for how long ---
+    epochs: int = option(
+        Whole(wanted="train for at least 1 epoch", least=1), 200, "Passes over the data.", "training", digits=60
+    )
+    batch_size: int = option(Whole(wanted="a step takes at least 1 row", least=1), 32, "Rows per step.", "training")
+    accumulate: int = option(
+        Whole(wanted="a step takes at least 1 batch", least=1), 1, "Batches whose gradients make one step.", "training"
+    )
+    mixup: float | None = option(
+        positive("the strength must be greater than 0"),
+        None,
+        "Mix pairs of rows with shares from a Beta(x, x) distribution.",
+        "training",
+    )
+    ema: float | None = option(
+        Number(wanted="the decay must be above 0 and below 1", above=0.0, below=1.0),
+        None,
+        "Keep a moving average of the weights with this decay, such as 0.999, and use it.",
+        "training",
+    )
+    patience: int = option(
+        Whole(wanted="the number of epochs must be at least 0"),
+        30,
+        "Stop after so many epochs without a better value; 0 for never.",
+        "training",
+        digits=0,
+    )
+    min_delta: float = option(
+        Number(wanted="the difference must be at least 0", least=0.0),
+        0.0,
+        "By how much a value must be better.",
+        "training",
+    )
+    monitor: str | None = option(
+        Kind(metavar="NAME"),
+        None,
+        "What tells the best epoch, such as val_accuracy.",
+        "training",
+        shown="val_loss, or loss without validation",
+    )
+    metrics: tuple[str, ...] = option(
+        Listed(item=Choice(among=_metric_names, pattern=r"top_[1-9]\d{0,5}_accuracy")),
+        (),
+        "What is measured after each epoch and at the end, such as accuracy,f1_macro.",
+        "training",
+        shown="accuracy for classes, r2 for values",
+    )
+    max_seconds: float | None = option(
+        positive("the time must be greater than 0"), None, "Stop after this time.", "training"
+    )
+    seed: int = option(
+        Whole(wanted="the seed must be at least 0 and below 2**32", below=2**32),
+        0,
+        "The same seed gives the same model.",
+        "training",
+    )
+
+    # --- where, and what is kept ---
+    device: str = option(Kind(), "cpu", "Where to compute: cpu, cuda, or a device of a plugin.", "run")
+    compile: str = option(
+        Choice(among=COMPILE),
+        "auto",
+        "Whether the steps are compiled: auto, always or never.",
+        "run",
+    )
+    checkpoint_epochs: int | None = option(
+        Whole(wanted="a checkpoint takes at least 1 epoch", least=1),
+        None,
+        "Epochs from checkpoint to checkpoint.",
+        "run",
+    )
+    checkpoint_seconds: float | None = option(
+        positive("the time must be greater than 0"),
+        None,
+        "Seconds from checkpoint to checkpoint.",
+        "run",
+        shown="10 if no epochs are given",
+    )
+    checkpoint_keep: int = option(
+        Whole(wanted="at least 1 is kept", least=1),
+        2,
+        "How many of the latest checkpoints are kept, beside the best.",
+        "run",
+    )
+    tensorboard: bool = option(Flag(), False, "Also write event files for TensorBoard.", "run")
+
+    @property
+    def learning_rate(self) -> float:
+        """The one given, or what suits the network."""
+        return self.lr if self.lr is not None else 0.001 if self.hidden else 0.01
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Return options from plain values, the others as they suit the data.
+
+        Raises
+        ------
+        OptionError
+            When one is out of range or not known; the message says what is valid.
+        """
+        return filled(cls, checked(cls, given))
+
+
+def filled(table: type[Options], values: Mapping[str, Any]) -> Options:
+    """Return a dataclass of options with the values given and defaults that suit the data."""
+    found = dict(values)
+    if found.get("file") in (None, "digits"):
+        for name, row in declared(table).items():
+            if row.digits is not SAME:
+                found.setdefault(name, row.digits)
+    made = table(**found)
+    if isinstance(made, TrainingOptions) and made.lr is None:
+        made = replace(made, lr=made.learning_rate)
+    return made
