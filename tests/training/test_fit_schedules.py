@@ -23,7 +23,7 @@ def network():
 
 
 SCHEDULES = {
-    "one cycle": lambda o: optim.OneCycleLR(o, max_lr=0.2, total_steps=3 * STEPS + 1, cycle_momentum=False),
+    "one cycle": lambda o: optim.OneCycleLR(o, max_lr=0.2, total_steps=3 * STEPS, cycle_momentum=False),
     "cosine": lambda o: optim.CosineAnnealingLR(o, T_max=3 * STEPS),
     "warm-up": lambda o: lr_scheduler.SequentialLR(
         o, [optim.LinearLR(o, start_factor=0.1, total_iters=5), optim.ExponentialLR(o, gamma=0.9)], milestones=[5]
@@ -95,7 +95,7 @@ def test_a_cycle_of_momentum_is_followed_step_by_step():
     def cycle(optimizer):
         return optim.OneCycleLR(optimizer, max_lr=0.2, total_steps=3 * STEPS + 1)
 
-    _, weights, schedule, sgd = trained(cycle, "step", False)
+    _, _, schedule, sgd = trained(cycle, "step", False)
     assert schedule.last_epoch == 3 * STEPS
     assert sgd.param_groups[0]["momentum"] == pytest.approx(0.95)
 

@@ -50,10 +50,6 @@ class Work:
     epochs: int
     accumulate: int = 1
 
-    @property
-    def steps_per_epoch(self) -> int:
-        return -(-len(self.training) // (self.batch_size * self.accumulate))
-
 
 @dataclass(frozen=True)
 class Machinery:

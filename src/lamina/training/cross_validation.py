@@ -183,9 +183,9 @@ def cross_validate(
         with random.use_generator(generator):
             model = make_model()
         optimizer = None if make_optimizer is None else make_optimizer(model.parameters())
-        weighed = {} if weights is None else {"sample_weight": weights[rest]}
+        weighed = None if weights is None else weights[rest]
         histories.append(fit(model, (train, targets[rest]), loss=loss, optimizer=optimizer, metrics=watched,
-                             seed=_seed(generator), progress=progress, **weighed, **options))  # fmt: skip
+                             seed=_seed(generator), progress=progress, sample_weight=weighed, **options))  # fmt: skip
         scores.append(evaluate(model, (held_out, targets[part]), loss=loss, metrics=metrics))
     named = {name: tuple(score[name] for score in scores) for name in scores[0]}
     return CrossValidation(named, tuple(histories), labels is not None)

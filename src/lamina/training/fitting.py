@@ -27,7 +27,7 @@ from lamina.training.history import History
 from lamina.training.loop import Loop, Plan, Schedule
 from lamina.training.metrics import Metric, MetricFunction, named_metrics
 from lamina.training.pairs import Pairs, Place, Samples, check_count, split
-from lamina.training.scheduling import ScheduledSteps
+from lamina.training.scheduling import ScheduledSteps, rate_table
 from lamina.training.steps import Step, batch_loss
 from lamina.training.streaming import StreamSamples, as_samples
 from lamina.training.weighting import ClassWeight, loss_of_each, sample_weights, weighed
@@ -113,7 +113,8 @@ def fit(
     scheduler : learning rate schedule, optional
         Advanced after each epoch, or each step.
     schedule_per : {"epoch", "step"}, default "epoch"
-        What the schedule counts: ``"step"`` for one that counts batches, such as `lamina.optim.OneCycleLR`.
+        What the schedule counts: ``"step"`` for one that counts batches, such as `lamina.optim.OneCycleLR`
+        (with ``cycle_momentum=False`` its steps are compiled).
     class_weight : dict, array or "balanced", optional
         How much the samples of each class count, by its number; classes that a dict leaves out count 1.
         ``"balanced"`` gives each class the same weight in total, ``n / (classes * count)``.
@@ -214,19 +215,22 @@ def fit(
         with _moved(model, place, history):
             chosen = Adam(model.parameters()) if optimizer is None else optimizer
             average = None if decay is None else WeightAverage(model.parameters(), decay)
-            step = Step(model, chosen, _differentiated(loss, training), recipe, average)
+            per_epoch = -(-len(training) // (batch_size * accumulate))
+            counting = scheduler if schedule_per == "step" and isinstance(scheduler, LRScheduler) else None
+            rates = None if counting is None else rate_table(counting, per_epoch)
+            if counting is not None and rates is None and compiled == "auto":
+                compiled = False  # a setting of the optimiser changes in every step
+            step = Step(model, chosen, _differentiated(loss, training), recipe, average, rates)
             _try(step, training, held_out, loss, functions, batch_size)
             measured = len(training) * bool(functions) if held_out is None else len(held_out)
             planned = epochs if saved is None else saved.whole("planned", least=1)
             work = Work(training, measured, batch_size, planned, accumulate)
             made = machinery(step, work, compiled)
-            steps = made.steps
-            if schedule_per == "step" and isinstance(scheduler, LRScheduler):
-                steps = ScheduledSteps(steps, scheduler)
+            steps = made.steps if counting is None else ScheduledSteps(made.steps, counting, rates, per_epoch)
             order = streams.shuffling if shuffle else None
             plan = Plan(loss, training, held_out, functions, order, scheduler, schedule_per, batch_size,
                         replace(made, steps=steps), average, recipe.clip_norm)  # fmt: skip
-            state = TrainingState(model, chosen, history, epochs, work.steps_per_epoch, batch_size * accumulate)
+            state = TrainingState(model, chosen, history, epochs, per_epoch, batch_size * accumulate)
             saving = None
             if store is not None:
                 configuration = described(

@@ -233,8 +233,8 @@ def find_lr(
     chosen = Adam(model.parameters()) if optimizer is None else optimizer
     growing = _Growing(np.geomspace(lowest, highest, steps))
     try:
-        count = len(data) if is_stream(data) else len([*data][0])
-    except (TypeError, IndexError):
+        count = len(data) if is_stream(data) else len(next(iter(data)))
+    except (TypeError, StopIteration):
         count = 1  # `fit` says what is wrong with the data
     per_epoch = -(-count // (batch_size * options.get("accumulate", 1)))
     before = Snapshot(model.state_dict(), chosen.state_dict()) if isinstance(chosen, Optimizer) else None

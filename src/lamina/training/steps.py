@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lamina.nn.module import Module
     from lamina.training.accumulation import GradientSum
     from lamina.training.averaging import WeightAverage
+    from lamina.training.scheduling import RateTable
 
 
 class Taken(NamedTuple):
@@ -115,6 +116,8 @@ class Step:
     recipe : Recipe
     average : WeightAverage, optional
         What the new weights are added to.
+    rates : RateTable, optional
+        Where the learning rates of the next step come from.
     sums : GradientSum, optional
         Where the gradients are added up, instead of making a step of each.
     """
@@ -124,6 +127,7 @@ class Step:
     loss: Loss
     recipe: Recipe = field(default_factory=Recipe)
     average: WeightAverage | None = None
+    rates: RateTable | None = None
     sums: GradientSum | None = None
 
     def take(self, batch: Pairs) -> Tensor:
@@ -142,6 +146,8 @@ class Step:
         self.optimizer.step(self.recipe.clipped(gradients))
         if self.average is not None:
             self.average.update()
+        if self.rates is not None:
+            self.rates.advance()
 
     def finish(self) -> None:
         """Change the weights by the gradients that have been added up."""

@@ -44,9 +44,10 @@ def loss_of_each(loss: Loss) -> Loss:
     if "reduction" not in names:
         raise DataError(
             f"fit: samples are weighed by their losses, and {getattr(loss, '__name__', loss)!r} has no argument "
-            'reduction to ask for them; give the function one, as nn.cross_entropy(..., reduction="none") has'
+            "'reduction' to ask for them; give the function one, as nn.cross_entropy has"
         )
-    return partial(loss, reduction="none")
+    single_losses: Any = loss
+    return partial(single_losses, reduction="none")
 
 
 def sample_weights(sample_weight: Any, count: int, dtype: DType, device: str) -> Tensor:

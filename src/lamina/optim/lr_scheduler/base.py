@@ -75,6 +75,22 @@ class LRScheduler:
             self.last_epoch -= 1
             raise
 
+    def rates(self, step: int) -> list[float]:
+        """Return the learning rates of a step, one for each group.
+
+        Raises
+        ------
+        DataError
+            When one is negative or not finite, or the schedule has none for the step.
+        """
+        rates = [self.lr(base, step, place) for place, base in enumerate(self.base_lrs)]
+        return [non_negative(self._name, "the learning rate", float(rate)) for rate in rates]
+
+    def follow(self, steps: int, rates: list[float]) -> None:
+        """Count steps whose learning rates have been assigned by a program; ``rates`` are those of the last."""
+        self.last_epoch += steps
+        self._last_lr = rates
+
     def get_last_lr(self) -> list[float]:
         """Return the learning rates last assigned, one for each group."""
         return list(self._last_lr)
@@ -107,9 +123,12 @@ class LRScheduler:
     def set_momentum(self, step: int) -> None:
         """Change what else than the learning rate follows the step count; nothing in most schedules."""
 
+    def cycles_momentum(self) -> bool:
+        """Tell whether `set_momentum` changes anything."""
+        return type(self).set_momentum is not LRScheduler.set_momentum
+
     def _assign(self) -> None:
-        rates = [self.lr(base, self.last_epoch, place) for place, base in enumerate(self.base_lrs)]
-        rates = [non_negative(self._name, "the learning rate", float(rate)) for rate in rates]
+        rates = self.rates(self.last_epoch)
         groups = self.optimizer.param_groups
         if len(groups) != len(rates):
             raise DataError(

@@ -55,6 +55,9 @@ class SequentialLR(LRScheduler):
         schedule, since = self._current(step)
         return schedule.lr(base, since, group)
 
+    def cycles_momentum(self) -> bool:
+        return any(schedule.cycles_momentum() for schedule in self.schedulers)
+
     def set_momentum(self, step: int) -> None:
         schedule, since = self._current(step)
         schedule.set_momentum(since)
@@ -103,6 +106,9 @@ class ChainedScheduler(LRScheduler):
         for schedule in self.schedulers:
             base = schedule.lr(base, step, group)
         return base
+
+    def cycles_momentum(self) -> bool:
+        return any(schedule.cycles_momentum() for schedule in self.schedulers)
 
     def set_momentum(self, step: int) -> None:
         for schedule in self.schedulers:

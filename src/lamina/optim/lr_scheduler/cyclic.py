@@ -202,6 +202,9 @@ class OneCycleLR(LRScheduler):
         last = first / self.final_div_factor
         return self._between([first, top, first, last] if len(self._ends) == 3 else [first, top, last], step)
 
+    def cycles_momentum(self) -> bool:
+        return self.cycle_momentum
+
     def set_momentum(self, step: int) -> None:
         if not self.cycle_momentum:
             return
