@@ -106,7 +106,7 @@ class Place:
         if found is not None and found.owner is not None and found.owner() is owner:
             return found
         around = None if self.owner is None else self.owner()
-        found = Place(owner, self, _name(owner, around, {each.name for each in self.inside.values()}))
+        found = Place(owner, self, name_of(owner, around, {each.name for each in self.inside.values()}))
         key = id(owner)
         if key in self.inside:  # of an object that is gone
             self.inside[-key] = self.inside.pop(key)
@@ -114,7 +114,7 @@ class Place:
         return found
 
 
-def _name(owner: Owner, around: Owner | None, taken: set[str]) -> str:
+def name_of(owner: Owner, around: Owner | None, taken: set[str]) -> str:
     """Return what a layer is called by the layer around it; its class, numbered if need be, where it does not say."""
     if isinstance(around, Module):
         known = next((name for name, each in around.named_modules() if each is owner and name), None)
@@ -198,7 +198,7 @@ class Recorder(Observer):
         if place is self.outside and not sweeps:
             place.forward += end - start
 
-    def compiled(self, call: CompiledCall, start: int, end: int) -> None:
+    def compiled(self, call: CompiledCall, result: Any, start: int, end: int) -> None:
         name = self._name_of(call.function)
         bytes, arithmetic = (each * call.runs for each in of_program(call.function))
         category = COMPILING if call.traced else COMPILED

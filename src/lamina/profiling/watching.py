@@ -45,7 +45,7 @@ class Observer:
     def leave(self, owner: Owner) -> None:
         """Take note that it has returned, or failed."""
 
-    def compiled(self, call: CompiledCall, start: int, end: int) -> None:
+    def compiled(self, call: CompiledCall, result: Any, start: int, end: int) -> None:
         """Take note of a call of a compiled function that has returned."""
 
     def sweep_begins(self) -> None:
@@ -132,7 +132,7 @@ class Watch:
             STATE.watch, STATE.run = self, run
         found.traced = found.function.traces != traces
         for each in self.observers:
-            each.compiled(found, start, end)
+            each.compiled(found, result, start, end)
         return result
 
     @contextmanager
