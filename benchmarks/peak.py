@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lamina.compiler.target import Target, host
+from lamina.compiler.runtime.processor import host
+from lamina.compiler.target import Target
 
 DEPTH = 128
 SHAPES = {32: ((14, 2), (12, 2), (9, 3), (8, 3), (6, 4)), 16: ((6, 2), (4, 3), (5, 2))}

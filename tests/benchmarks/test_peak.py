@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.peak import Bench, Tile, tiles
-from lamina.compiler.target import AARCH64, Target, host
+from lamina.compiler.runtime.processor import host
+from lamina.compiler.target import AARCH64, Target
 
 
 @pytest.mark.parametrize("tile", tiles(host()), ids=str)

@@ -15,7 +15,8 @@ import pytest
 
 from lamina.compiler.runtime import cache, native, private_folder
 from lamina.compiler.runtime.cache import Entry, cached
-from lamina.compiler.target import AVX2, AVX512, host
+from lamina.compiler.runtime.processor import host
+from lamina.compiler.target import AVX2, AVX512
 from lamina.errors import DataError
 
 posix = pytest.mark.skipif(os.name != "posix", reason="about permissions that POSIX has")

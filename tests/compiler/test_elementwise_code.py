@@ -16,7 +16,8 @@ from lamina.compiler.codegen.elementwise import ELEMENTWISE, cost, emit_elementw
 from lamina.compiler.codegen.emitter import FLOAT, I64, PTR, Module
 from lamina.compiler.codegen.mathematics import FUNCTIONS, ULP_BOUND
 from lamina.compiler.runtime.native import assemble, load
-from lamina.compiler.target import AARCH64, AVX2, BASELINE, host
+from lamina.compiler.runtime.processor import host
+from lamina.compiler.target import AARCH64, AVX2, BASELINE
 
 BACKEND = NumPyBackend()
 BACKEND.native(dtypes.bfloat16)  # known once it has been asked for

@@ -19,8 +19,9 @@ from lamina.compiler.graph.passes.simplify import simplify
 from lamina.compiler.lowering import lower
 from lamina.compiler.runtime.fallback import FALLBACKS
 from lamina.compiler.runtime.native import assemble
+from lamina.compiler.runtime.processor import host
 from lamina.compiler.runtime.threads import num_threads
-from lamina.compiler.target import AARCH64, AVX2, BASELINE, Target, host
+from lamina.compiler.target import AARCH64, AVX2, BASELINE, Target
 from lamina.dtypes import DType, as_dtype
 from lamina.primitives.primitive import Primitive, Spec
 from lamina.primitives.table import TABLE

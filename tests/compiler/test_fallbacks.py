@@ -15,7 +15,8 @@ from lamina.compiler.codegen.special.kernel import FAULT_CALLBACK
 from lamina.compiler.graph import ir
 from lamina.compiler.runtime.fallback import FALLBACKS, Fallback, emit_fallback
 from lamina.compiler.runtime.native import assemble, load
-from lamina.compiler.target import AARCH64, host
+from lamina.compiler.runtime.processor import host
+from lamina.compiler.target import AARCH64
 from lamina.dtypes import as_dtype
 from lamina.primitives.primitive import Spec
 from lamina.primitives.table import TABLE

@@ -16,8 +16,9 @@ import lamina as la
 from lamina import nn, optim
 from lamina.compiler.inspection import Profile
 from lamina.compiler.inspection.peak import clock, peak_flops
+from lamina.compiler.runtime.processor import host
 from lamina.compiler.runtime.threads import num_threads
-from lamina.compiler.target import AARCH64, AVX2, AVX512, BASELINE, Target, host
+from lamina.compiler.target import AARCH64, AVX2, AVX512, BASELINE, Target
 from lamina.errors import DataError, DTypeError, SubscriptError, TracingError
 
 BRIEF = 0.01

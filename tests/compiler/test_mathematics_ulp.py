@@ -11,7 +11,8 @@ from lamina.compiler.codegen.emitter import DOUBLE, FLOAT, I64, PTR, Module
 from lamina.compiler.codegen.mathematics import FUNCTIONS, ULP_BOUND
 from lamina.compiler.codegen.mathematics.lanes import Lanes
 from lamina.compiler.runtime.native import assemble, load
-from lamina.compiler.target import AVX2, BASELINE, host
+from lamina.compiler.runtime.processor import host
+from lamina.compiler.target import AVX2, BASELINE
 
 TARGETS = {"host": host(), "avx2": AVX2, "baseline": BASELINE}
 TYPES = {"float32": (FLOAT, np.float32, np.float64), "float64": (DOUBLE, np.float64, np.longdouble)}

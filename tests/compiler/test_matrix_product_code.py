@@ -12,7 +12,8 @@ from lamina import dtypes
 from lamina.compiler.codegen.emitter import I64, PTR, Module
 from lamina.compiler.codegen.matmul import Product, column_units, emit_product, scratch_bytes, units
 from lamina.compiler.runtime.native import assemble, load
-from lamina.compiler.target import AARCH64, AVX2, AVX512, BASELINE, host
+from lamina.compiler.runtime.processor import host
+from lamina.compiler.target import AARCH64, AVX2, AVX512, BASELINE
 
 TARGETS = {"host": host(), "avx2": AVX2, "baseline": BASELINE}
 TYPES = [name for name, dtype in dtypes.DTYPES.items() if dtype is not dtypes.bool_]

@@ -9,13 +9,16 @@ import signal
 import subprocess
 import sys
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lamina.compiler.runtime import native
+from lamina.compiler.runtime import elf, native
+from lamina.compiler.runtime.elf import ObjectFile, Placed
+from lamina.compiler.runtime.processor import host
 from lamina.compiler.runtime.signals import uninterrupted
-from lamina.compiler.target import AARCH64, AVX2, AVX512, BASELINE, Target, host
+from lamina.compiler.target import AARCH64, AVX2, AVX512, BASELINE, Target
 from lamina.errors import BackendError
 
 TARGETS = {"avx512": AVX512, "avx2": AVX2, "baseline": BASELINE, "aarch64": AARCH64}
@@ -86,8 +89,91 @@ def polynomial(loaded: native.Loaded, x: float) -> float:
     return result[0]
 
 
-def test_loaded_code_computes_what_the_ir_says() -> None:
+@pytest.fixture(params=["by itself", "by LLVM"])
+def loading(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Load object code without LLVM, where that is possible, and with it, as everywhere else."""
+    if request.param == "by LLVM":
+        monkeypatch.setattr(elf, "_here", lambda: False)
+
+
+def test_loaded_code_computes_what_the_ir_says(loading: None) -> None:
     assert polynomial(native.load(native.assemble(POLYNOMIAL, host())), 10.0) == 123.0
+
+
+# A jump table, a variable, a pointer to a constant, and calls between functions that are not inlined.
+SWITCH = """
+@calls = internal global i64 0
+@numbers = internal constant [4 x i64] [i64 10, i64 20, i64 30, i64 40], align 32
+@pointer = internal global ptr getelementptr ([4 x i64], ptr @numbers, i64 0, i64 2)
+
+define internal i64 @counted() noinline {
+  %before = load i64, ptr @calls
+  %after = add i64 %before, 1
+  store i64 %after, ptr @calls
+  ret i64 %after
+}
+
+define void @switch(ptr %result, ptr %x, i64 %n) {
+entry:
+  %c = call i64 @counted()
+  switch i64 %n, label %other [ i64 0, label %a  i64 1, label %b  i64 2, label %c1  i64 3, label %d  i64 4, label %e ]
+a:
+  br label %end
+b:
+  br label %end
+c1:
+  br label %end
+d:
+  %p = load ptr, ptr @pointer
+  %pointed = load i64, ptr %p
+  br label %end
+e:
+  %q = getelementptr i64, ptr @numbers, i64 %c
+  %indexed = load i64, ptr %q
+  br label %end
+other:
+  br label %end
+end:
+  %v = phi i64 [ 7, %a ], [ 1, %b ], [ 9, %c1 ], [ %pointed, %d ], [ %indexed, %e ], [ %c, %other ]
+  store i64 %v, ptr %result
+  ret void
+}
+"""
+
+
+def test_code_finds_its_constants_variables_and_functions(loading: None) -> None:
+    loaded = native.load(native.assemble(SWITCH, host()))
+    found = ctypes.c_int64()
+    function, values = CALL(loaded.address("switch")), []
+    for n in (0, 1, 2, 3, 9, 9):
+        function(ctypes.addressof(found), None, n)
+        values.append(found.value)
+    assert values == [7, 1, 9, 30, 5, 6]
+
+
+@pytest.mark.skipif(not elf._here(), reason="not Linux on x86_64")
+def test_no_memory_is_both_written_and_executed() -> None:
+    loaded = native.load(native.assemble(SWITCH, host()))
+    address, kinds = loaded.address("switch"), []
+    with open("/proc/self/maps") as maps:
+        for line in maps:
+            start, _, end = line.split()[0].partition("-")
+            if int(start, 16) <= address < int(end, 16):
+                kinds.append(line.split()[1])
+    assert kinds in (["r-xp"], ["r-xs"])
+
+
+@pytest.mark.skipif(not elf._here(), reason="not Linux on x86_64")
+def test_what_llvm_writes_for_this_machine_is_loaded_without_it() -> None:
+    assert all(Placed.of(native.assemble(ir, host())) is not None for ir in (POLYNOMIAL, SUM, SWITCH))
+    assert Placed.of(native.assemble(POLYNOMIAL, AARCH64)) is None
+
+
+def test_damaged_object_code_is_an_exception() -> None:
+    code = native.assemble(SWITCH, host())
+    for length in range(0, len(code), 37):
+        with pytest.raises(BackendError):
+            native.load(code[:length]).address("switch")
 
 
 def test_the_same_module_gives_the_same_object_code() -> None:
@@ -106,7 +192,9 @@ def test_programs_loaded_side_by_side_do_not_disturb_one_another() -> None:
 def test_every_target_is_assembled(name: str) -> None:
     code = native.assemble(POLYNOMIAL, TARGETS[name])
     assert code[:4] == b"\x7fELF"
-    assert native.foreign_symbols(code) <= {"memset"}
+    parts = ObjectFile.of(code)
+    assert parts is not None
+    assert parts.foreign() <= {"memset"}
     assert "polynomial" in native.assembly(POLYNOMIAL, TARGETS[name])
 
 
@@ -148,7 +236,7 @@ def test_the_name_of_an_older_processor_does_not_end_the_process() -> None:
     assert native.assemble(POLYNOMIAL, dataclasses.replace(BASELINE, cpu="i386"))
 
 
-@pytest.mark.parametrize("code", [b"", b"nonsense", native._SYMBOL_TABLE.to_bytes(64, "big")])
+@pytest.mark.parametrize("code", [b"", b"nonsense", bytes(64)])
 def test_what_is_not_object_code_is_an_exception(code: bytes) -> None:
     with pytest.raises(BackendError):
         native.load(code).address("f")
@@ -197,7 +285,18 @@ def test_other_threads_use_llvm_without_handlers_of_signals() -> None:
     assert done == [signal.getsignal(signal.SIGINT)]
 
 
-def test_code_is_unmapped_some_time_after_it_is_not_used_any_more() -> None:
+@pytest.mark.skipif(not elf._here(), reason="not Linux on x86_64")
+def test_code_is_unmapped_when_it_is_not_used_any_more() -> None:
+    loaded = native.load(native.assemble(SWITCH, host()))
+    (placed,) = (each for each in loaded._lifelines if isinstance(each, Placed))
+    memory = weakref.ref(placed._memory)
+    del loaded, placed
+    gc.collect()
+    assert memory() is None
+
+
+def test_code_that_llvm_has_loaded_is_unmapped_some_time_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(elf, "_here", lambda: False)
     code = native.assemble("define i32 @one() {\n  ret i32 1\n}", host())
     for _ in range(3):
         native.load(code).address("one")

@@ -19,9 +19,10 @@ from lamina.compiler.graph.ir import Graph, Value, constant, full
 from lamina.compiler.graph.passes.simplify import simplify
 from lamina.compiler.lowering import lower
 from lamina.compiler.runtime.native import assemble
+from lamina.compiler.runtime.processor import host
 from lamina.compiler.runtime.threads import num_threads
 from lamina.compiler.schedule import fusion
-from lamina.compiler.target import AARCH64, AVX2, AVX512, BASELINE, Target, host
+from lamina.compiler.target import AARCH64, AVX2, AVX512, BASELINE, Target
 from lamina.dtypes import DTYPES
 from lamina.primitives.primitive import Spec
 from lamina.testing.compiling import CompiledGraph, interpreted, joined, runs_here

@@ -17,7 +17,8 @@ from lamina.compiler.codegen.emitter import I64, PTR, Module
 from lamina.compiler.codegen.special.kernel import FAULT_INDEX, SPECIAL, Job
 from lamina.compiler.graph import ir
 from lamina.compiler.runtime.native import assemble, load
-from lamina.compiler.target import AARCH64, AVX2, BASELINE, Target, host
+from lamina.compiler.runtime.processor import host
+from lamina.compiler.target import AARCH64, AVX2, BASELINE, Target
 from lamina.dtypes import DTYPES, as_dtype
 from lamina.primitives.primitive import Spec
 from lamina.primitives.table import TABLE

@@ -19,8 +19,9 @@ from lamina.compiler.runtime import cache, launching, threads
 from lamina.compiler.runtime.barrier import ARRIVED, RuntimeBlock, emit_barrier, emit_fault
 from lamina.compiler.runtime.forking import fork_safe, renew
 from lamina.compiler.runtime.native import Loaded, assemble, load
+from lamina.compiler.runtime.processor import host
 from lamina.compiler.runtime.threads import Shared, get_num_threads, num_threads, run, set_num_threads
-from lamina.compiler.target import AARCH64, AVX2, BASELINE, host
+from lamina.compiler.target import AARCH64, AVX2, BASELINE
 from lamina.errors import DataError, DTypeError
 
 Body = Callable[[Emitter, Value, Value, Value], None]
@@ -296,7 +297,7 @@ warnings.simplefilter("ignore", DeprecationWarning)  # of forking with threads, 
 from lamina.compiler.runtime.barrier import RuntimeBlock
 from lamina.compiler.runtime.native import assemble, load
 from lamina.compiler.runtime.threads import run
-from lamina.compiler.target import host
+from lamina.compiler.runtime.processor import host
 code = load(assemble(os.environ["PROGRAM"], host()))
 
 def once(threads=3):

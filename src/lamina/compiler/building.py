@@ -12,7 +12,8 @@ from lamina.compiler.graph.ir import Graph
 from lamina.compiler.runtime.cache import Entry, program
 from lamina.compiler.runtime.fallback import Fallback
 from lamina.compiler.runtime.native_program import NativeProgram
-from lamina.compiler.target import Target, host
+from lamina.compiler.runtime.processor import host
+from lamina.compiler.target import Target
 
 if TYPE_CHECKING:
     from lamina.compiler.lowering import Lowered

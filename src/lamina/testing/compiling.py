@@ -20,7 +20,8 @@ from lamina.compiler.lowering import Lowered, lower
 from lamina.compiler.runtime.fallback import Fallback
 from lamina.compiler.runtime.native import assemble, load
 from lamina.compiler.runtime.native_program import NativeProgram
-from lamina.compiler.target import Target, host
+from lamina.compiler.runtime.processor import host
+from lamina.compiler.target import Target
 from lamina.dtypes import as_dtype
 
 NDArray = npt.NDArray[Any]

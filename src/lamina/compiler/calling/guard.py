@@ -13,7 +13,7 @@ from typing import Any
 
 from lamina.compiler.calling.layout import FUNCTIONS, Holder, Offsets, Planned, functions, offsets
 from lamina.compiler.runtime.cache import Entry, program
-from lamina.compiler.target import host
+from lamina.compiler.runtime.processor import host
 
 
 class _MethodDef(ctypes.Structure):

@@ -19,8 +19,9 @@ from lamina.compiler.inspection.explanation import Explanation, explained
 from lamina.compiler.inspection.measuring import measured
 from lamina.compiler.inspection.profile import Profile
 from lamina.compiler.runtime import native
+from lamina.compiler.runtime.processor import host
 from lamina.compiler.signature import Arguments, traced
-from lamina.compiler.target import Target, host
+from lamina.compiler.target import Target
 from lamina.compiler.tracing.trace import Trace
 from lamina.compiler.tracing.tracer import Input
 from lamina.compiler.tracing.trees import branches, in_words

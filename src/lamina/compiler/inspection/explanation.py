@@ -12,8 +12,8 @@ from lamina.compiler.graph.printer import text
 from lamina.compiler.inspection.kernels import FALLBACK, IN_PYTHON, KernelReport, reports
 from lamina.compiler.inspection.tables import aligned, digits, duration, size
 from lamina.compiler.lowering import Lowered, lower
+from lamina.compiler.runtime.processor import host
 from lamina.compiler.runtime.threads import get_num_threads
-from lamina.compiler.target import host
 
 if TYPE_CHECKING:
     from rich.console import Group

@@ -21,9 +21,9 @@ from lamina.compiler.inspection.profile import KernelTime, Profile
 from lamina.compiler.lowering import Lowered
 from lamina.compiler.runtime.native import assemble, load
 from lamina.compiler.runtime.native_program import NativeProgram
+from lamina.compiler.runtime.processor import host
 from lamina.compiler.runtime.table import Slot
 from lamina.compiler.runtime.threads import get_num_threads
-from lamina.compiler.target import host
 
 NDArray = npt.NDArray[Any]
 

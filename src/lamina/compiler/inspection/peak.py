@@ -14,7 +14,8 @@ from lamina.compiler.codegen.clock import emit_clock
 from lamina.compiler.codegen.emitter import DOUBLE, FLOAT, I64, PTR, Emitter, Module, Value
 from lamina.compiler.runtime.cache import Entry, program
 from lamina.compiler.runtime.native import Loaded, assemble
-from lamina.compiler.target import Target, host
+from lamina.compiler.runtime.processor import host
+from lamina.compiler.target import Target
 
 _STEPS = 10_000
 _SECONDS = 0.05

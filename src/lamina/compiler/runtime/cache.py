@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
-from lamina.compiler.runtime.native import Loaded, llvm_version, load
+from lamina.compiler.runtime.native import Loaded, llvm_identity, load
 from lamina.compiler.runtime.private_folder import PrivateFolder, UnsafeFolderError
 from lamina.compiler.target import Target
 from lamina.errors import DataError
@@ -187,7 +187,7 @@ def _compiler() -> bytes:
     """Return a digest of LLVM's version, Lamina's, and the text of the compiler: an edited one keeps to itself."""
     from lamina import __version__
 
-    digest = hashlib.sha256(f"{llvm_version()} {__version__} {sys.byteorder}".encode())
+    digest = hashlib.sha256(f"{llvm_identity()} {__version__} {sys.byteorder}".encode())
     top = str(Path(__file__).parents[1])
     for folder, below, names in os.walk(top):
         below.sort()

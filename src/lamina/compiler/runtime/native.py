@@ -6,14 +6,15 @@ Object code is position independent and stands alone: of the outside it may use 
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
-import struct
 from functools import cache
 from itertools import count
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
+from lamina.compiler.runtime.elf import ObjectFile, Placed
 from lamina.compiler.runtime.signals import uninterrupted
 from lamina.errors import BackendError
 
@@ -48,7 +49,8 @@ def assemble(ir: str, target: Target) -> bytes:
     """
     with _Compilation(ir, target) as compilation:
         object_code = compilation.emit(True)
-    if missing := foreign_symbols(object_code) - _ALLOWED:
+    parts = ObjectFile.of(object_code)
+    if missing := (parts.foreign() - _ALLOWED if parts else set()):
         raise BackendError(
             f"this module needs {', '.join(sorted(missing))}, which not every machine has: "
             f"LLVM has no instruction of {target.cpu!r} for something that it does"
@@ -70,25 +72,6 @@ def optimised_ir(ir: str, target: Target) -> str:
         return str(compilation.module)
 
 
-def foreign_symbols(object_code: bytes) -> set[str]:
-    """Return the names that object code expects of the outside; empty for a format other than ELF of 64 bits."""
-    if object_code[:6] != b"\x7fELF\x02\x01":
-        return set()
-    (table,) = struct.unpack_from("<Q", object_code, 40)
-    size, number = struct.unpack_from("<HH", object_code, 58)
-    sections = [struct.unpack_from("<IIQQQQIIQQ", object_code, table + size * index) for index in range(number)]
-    found = set()
-    for section in sections:
-        if section[1] != _SYMBOL_TABLE:
-            continue
-        names = sections[section[6]][4]
-        for name, _, _, home, _, _ in struct.iter_unpack("<IBBHQQ", object_code[section[4] : section[4] + section[5]]):
-            if name and home == _UNDEFINED:
-                found.add(object_code[names + name : object_code.index(b"\0", names + name)].decode())
-    return found
-
-
-_SYMBOL_TABLE, _UNDEFINED = 2, 0  # of ELF
 _ALLOWED = {"memcpy", "memmove", "memset", "_GLOBAL_OFFSET_TABLE_"}
 
 
@@ -97,10 +80,9 @@ class _Compilation:
 
     def __init__(self, ir: str, target: Target) -> None:
         _refuse_what_ends_the_process(ir, target)
-        llvm = _llvm()
         self.machine = _machine(target)
         try:
-            self.module = llvm.parse_assembly(ir)
+            self.module = llvm().parse_assembly(ir)
             self.module.triple = target.triple
             self.module.data_layout = str(self.machine.target_data)
             self.module.verify()
@@ -109,11 +91,11 @@ class _Compilation:
         self._optimise()
 
     def _optimise(self) -> None:
-        llvm = _llvm()
-        options = llvm.create_pipeline_tuning_options(speed_level=1)
+        library = llvm()
+        options = library.create_pipeline_tuning_options(speed_level=1)
         options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
-        with llvm.create_pass_builder(self.machine, options) as builder:
-            passes = llvm.create_new_module_pass_manager()
+        with library.create_pass_builder(self.machine, options) as builder:
+            passes = library.create_new_module_pass_manager()
             for name in _PASSES:
                 getattr(passes, f"add_{name}_pass")()
             passes.run(self.module, builder)
@@ -156,14 +138,22 @@ class Loaded:
     """
 
     def __init__(self, object_code: bytes) -> None:
-        self._lifelines: list[Any] = []
         self._addresses: dict[str, int] = {}
+        self._engine = None
+        self._lifelines: list[Any] = []
+        placed = Placed.of(object_code)
+        if placed is None:
+            self._link(object_code)
+        else:
+            self._lifelines.append(placed)
+            self._addresses.update(placed.addresses)
+
+    def _link(self, object_code: bytes) -> None:
         _let_go()
         _lifelines.append((ref(self), self._lifelines))
-        llvm = _llvm()
         self._engine = _engine()
         self._library = f"lamina.{next(_numbers)}"
-        builder = llvm.JITLibraryBuilder().add_object_img(object_code)
+        builder = llvm().JITLibraryBuilder().add_object_img(object_code)
         try:
             self._lifelines.append(builder.link(self._engine, self._library))
         except RuntimeError as error:
@@ -183,6 +173,8 @@ class Loaded:
 
     @uninterrupted()
     def _find(self, symbol: str) -> None:
+        if self._engine is None:
+            raise BackendError(f"no function {symbol!r} in this object code")
         try:
             found = self._engine.lookup(self._library, symbol)
         except RuntimeError as error:
@@ -205,9 +197,18 @@ def load(object_code: bytes) -> Loaded:
     return Loaded(object_code)
 
 
-def llvm_version() -> str:
-    """Return the version of LLVM, such as ``"22.1.0"``."""
-    return ".".join(map(str, _llvm().llvm_version_info))
+@cache
+def llvm_identity() -> str:
+    """Return a text that another version of LLVM does not have, without loading LLVM."""
+    found = importlib.util.find_spec("llvmlite")
+    if found is None or found.origin is None:
+        raise BackendError("la.compile needs llvmlite: pip install llvmlite")
+    folder = os.path.dirname(found.origin)
+    with open(os.path.join(folder, "_version.py"), encoding="utf-8") as file:
+        version = file.read()
+    with os.scandir(os.path.join(folder, "binding")) as files:
+        libraries = sorted((each.name, each.stat().st_size) for each in files if "llvmlite" in each.name)
+    return f"{version} {libraries}"
 
 
 _numbers = count()
@@ -215,7 +216,8 @@ _engines: list[Any] = []  # at most one a process, but for a race that does no h
 
 
 @cache
-def _llvm() -> Any:
+def llvm() -> Any:
+    """Return LLVM, which is loaded now if it was not before."""
     import llvmlite.binding as llvm
 
     llvm.initialize_native_target()
@@ -229,14 +231,14 @@ def _llvm() -> Any:
 
 @cache
 def _machine(target: Target) -> Any:
-    llvm = _llvm()
+    library = llvm()
     try:
-        found = llvm.Target.from_triple(target.triple)
+        found = library.Target.from_triple(target.triple)
     except RuntimeError:
-        llvm.initialize_all_targets()
-        llvm.initialize_all_asmprinters()
+        library.initialize_all_targets()
+        library.initialize_all_asmprinters()
         try:
-            found = llvm.Target.from_triple(target.triple)
+            found = library.Target.from_triple(target.triple)
         except RuntimeError as error:
             raise BackendError(f"LLVM knows no machine {target.triple!r}: {error}") from None
     # Every x86_64 has this; a name of an older processor would end the process without it.
@@ -249,5 +251,5 @@ def _machine(target: Target) -> Any:
 def _engine() -> Any:
     if not _engines:
         # JITLink lays a module out in one block, so that code and constants stay within reach of one another.
-        _engines.append(_llvm().create_lljit_compiler(use_jit_link=True, suppress_errors=True))
+        _engines.append(llvm().create_lljit_compiler(use_jit_link=True, suppress_errors=True))
     return _engines[0]

@@ -243,7 +243,7 @@ def _larger_pool(threads: int) -> _Pool:
 def _fill(control: int, code: Loaded, threads: int) -> list[Any]:
     """Write the addresses and numbers of a control block; return what they need to stay valid."""
     from lamina.compiler.runtime.barrier import yield_address
-    from lamina.compiler.target import host
+    from lamina.compiler.runtime.processor import host
 
     def put(offset: int, value: int) -> None:
         ctypes.c_int64.from_address(control + offset).value = value
@@ -280,7 +280,7 @@ def _sleeping_in_python(control: int, threads: int) -> tuple[Any, Any]:
 
 @cache
 def _pool_code() -> Loaded:
-    from lamina.compiler.target import host
+    from lamina.compiler.runtime.processor import host
 
     ir = launching.pool_ir(host())
     return program(["thread pool", ir, host()], lambda: Entry(assemble(ir, host()), {})).code

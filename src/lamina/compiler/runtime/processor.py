@@ -1,0 +1,80 @@
+"""The processor of this machine, as a target to write code for."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import Any
+
+from lamina.compiler.runtime.cache import Entry, cached
+from lamina.compiler.runtime.native import llvm
+from lamina.compiler.runtime.signals import uninterrupted
+from lamina.compiler.target import Target
+
+
+@cache
+def host() -> Target:
+    """Return the processor of this machine.
+
+    LLVM knows it. What it says is kept in the cache on disk, by what the system says of the processor, because LLVM
+    takes longer to load than a program that was compiled earlier.
+    """
+    described = _description()
+    if described is None:
+        return _made(_asked())
+    return _made(cached(["processor", described], lambda: Entry(b"", _asked())).meta)
+
+
+def _description() -> str | None:
+    """Return what the system says of the kind of the first processor; None where it says nothing."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            first = file.read(_ENOUGH).partition("\n\n")[0]
+    except (OSError, UnicodeDecodeError):
+        return None
+    said = dict(line.partition(":")[::2] for line in first.splitlines())
+    kinds = {name.strip(): value for name, value in said.items() if name.strip().lower() in _KINDS}
+    return repr(kinds) if kinds.keys() & {"flags", "Features"} else None
+
+
+_ENOUGH = 65536
+_KINDS = {
+    *("vendor_id", "cpu family", "model", "model name", "stepping", "flags"),  # x86
+    *("cpu implementer", "cpu architecture", "cpu variant", "cpu part", "cpu revision", "features"),  # ARM
+}
+
+
+@uninterrupted()
+def _asked() -> dict[str, Any]:
+    """Return what LLVM says of the processor."""
+    found = llvm().get_host_cpu_features()
+    return {
+        "triple": llvm().get_process_triple(),
+        "cpu": llvm().get_host_cpu_name(),
+        "features": {name: bool(there) for name, there in found.items()},
+    }
+
+
+def _made(known: Any) -> Target:
+    triple, cpu, found = known["triple"], known["cpu"], known["features"]
+    features = ",".join(sorted(f"{'+' if there else '-'}{name}" for name, there in found.items()))
+    if triple.startswith(("x86_64", "amd64")):
+        if all(found.get(name) for name in ("avx512f", "avx512vl", "avx512bw", "avx512dq")):
+            return Target(triple, cpu, f"{features},-prefer-256-bit", 64, 32, True, *_caches())
+        if found.get("avx2") and found.get("fma"):
+            return Target(triple, cpu, features, 32, 16, True, *_caches())
+        return Target(triple, cpu, features, 16, 16, bool(found.get("fma")), *_caches())
+    if triple.startswith(("aarch64", "arm64")):
+        return Target(triple, cpu, features, 16, 32, True, *_caches())
+    return Target(triple, cpu, features, 16, 16, False, *_caches())
+
+
+def _caches() -> tuple[int, int]:
+    """Return the bytes of a core's first and second data cache; cautious numbers where the system does not say."""
+    found = []
+    for name, otherwise in (("SC_LEVEL1_DCACHE_SIZE", 32 * 1024), ("SC_LEVEL2_CACHE_SIZE", 512 * 1024)):
+        try:
+            found.append(os.sysconf(name) or otherwise)
+        except (AttributeError, ValueError, OSError):
+            found.append(otherwise)
+    return found[0], found[1]
