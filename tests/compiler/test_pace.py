@@ -45,5 +45,5 @@ def test_a_draw_goes_to_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_both_ways_are_tried_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    used = threads_used(monkeypatch, together=50, alone=25, runs=600)
+    used = threads_used(monkeypatch, together=50, alone=25, runs=2000)
     assert 3 in used[200:]
