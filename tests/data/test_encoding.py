@@ -73,7 +73,7 @@ def test_missing_category_is_a_category_if_training_had_it() -> None:
 
 def test_unseen_categories_are_none_of_the_known_and_named_in_a_warning() -> None:
     fitted = TablePreprocessing.fit(table_of(town=["Ulm", "Bonn"]), ["town"])
-    with pytest.warns(UserWarning) as caught:
+    with pytest.warns(UserWarning, match="which training did not have") as caught:
         inputs = fitted.encode(table_of(town=["Ulm", "Rome", None, "Rome"]))
     np.testing.assert_array_equal(inputs, [[0, 1], [0, 0], [0, 0], [0, 0]])
     for part in ("'town'", "'Rome', '(missing)'", "3 rows, first on line 3", "'Bonn', 'Ulm'"):

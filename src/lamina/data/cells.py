@@ -57,6 +57,13 @@ def texts(cells: pl.Series) -> pl.Series:
     return cells.cast(pl.String)
 
 
+def counts(cells: pl.Series) -> dict[str | None, int]:
+    """Return how often each text occurs."""
+    # A column may be called "count" itself.
+    counted = texts(cells).alias("text").value_counts(name="count")
+    return dict(zip(counted["text"].to_list(), counted["count"].to_list(), strict=True))
+
+
 def numbers(cells: pl.Series) -> Floats:
     """Return cells as float64, NaN where there is no number."""
     import polars as pl

@@ -191,8 +191,8 @@ class TargetFitting:
         if self.numeric:
             self.scaling.add(f"{table.name}: target {self.name!r}", table.numbers(self.name)[:, None])
         if self.counts is not None:
-            counted = _labels(table, self.name, self.numeric).drop_nulls().value_counts()
-            self.counts.update(dict(zip(*(counted[name].to_list() for name in counted.columns), strict=True)))
+            counted = cells.counts(_labels(table, self.name, self.numeric))
+            self.counts.update({label: count for label, count in counted.items() if label is not None})
             if len(self.counts) > MOST_CLASSES:
                 self.counts = None
 

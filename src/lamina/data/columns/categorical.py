@@ -108,8 +108,7 @@ class CategoricalFitting:
 
     def add(self, table: Table) -> None:
         """Look at more rows."""
-        counted = cells.texts(table.frame[self.name]).value_counts()
-        self.counts.update(dict(zip(*(counted[column].to_list() for column in counted.columns), strict=True)))
+        self.counts.update(cells.counts(table.frame[self.name]))
         if len(self.counts) > MOST_DISTINCT:
             raise DataError(
                 f"{table.name}: column {self.name!r} holds more than {MOST_DISTINCT:,} different texts, which are no "

@@ -29,7 +29,7 @@ def table_of(source: Any, name: str) -> Table:
         return frame_table(name, source)
     if isinstance(source, pl.LazyFrame):
         return frame_table(name, source.collect())
-    if type(source).__module__.startswith("pandas.") and hasattr(source, "columns"):
+    if _comes_from("pandas", source) and hasattr(source, "columns"):
         return table_from(
             name, [_pandas_column(str(label), source.iloc[:, i]) for i, label in enumerate(source.columns)]
         )
@@ -37,7 +37,7 @@ def table_of(source: Any, name: str) -> Table:
         return table_from(name, array_columns(name, {"x": source}))
     if isinstance(source, Mapping):
         return _mapping(name, source)
-    if type(source).__module__.startswith("pyarrow.") and hasattr(source, "schema"):
+    if _comes_from("pyarrow", source) and hasattr(source, "schema"):
         frame = pl.from_arrow(source)
         if isinstance(frame, pl.DataFrame):
             return frame_table(name, frame)
@@ -45,6 +45,11 @@ def table_of(source: Any, name: str) -> Table:
         f"Table.of: a {type(source).__name__} is no table; give a pandas or polars data frame, a mapping from names to "
         "columns, or a NumPy array (read_table reads files)"
     )
+
+
+def _comes_from(library: str, value: Any) -> bool:
+    """Say whether a value is of a library's class, without loading the library."""
+    return any(base.__module__.partition(".")[0] == library for base in type(value).__mro__)
 
 
 def _dataset(data: Dataset) -> Table:
@@ -70,7 +75,7 @@ def _mapping(name: str, source: Mapping[Any, Any]) -> Table:
             columns.append(values.alias(title))
         elif isinstance(values, np.ndarray):
             columns += array_columns(name, {title: values})
-        elif type(values).__module__.startswith("pandas."):
+        elif _comes_from("pandas", values) and hasattr(values, "dtype"):
             columns.append(_pandas_column(title, values))
         elif isinstance(values, Sequence) and not isinstance(values, str | bytes):
             columns.append(series_of(title, [_plain(value) for value in values]))
