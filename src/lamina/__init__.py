@@ -219,7 +219,7 @@ from lamina.functions.searching import (
 from lamina.tensor import Tensor, Variable
 
 if TYPE_CHECKING:
-    from lamina import data, linalg, nn, optim, profiling, random, testing, training, visualize
+    from lamina import data, estimators, linalg, nn, optim, profiling, random, testing, training, visualize
     from lamina.compiler import CompiledFunction, compile
     from lamina.compiler.runtime.threads import get_num_threads, set_num_threads
     from lamina.profiling import profile
@@ -454,6 +454,7 @@ __all__ = [
     "Variable",
     # loaded when first used
     "data",
+    "estimators",
     "linalg",
     "nn",
     "optim",
@@ -474,7 +475,18 @@ __all__ = [
 ]
 
 # What is not needed to compute is loaded when first used, so that importing stays quick.
-_LAZY_MODULES = ("data", "linalg", "nn", "optim", "profiling", "random", "testing", "training", "visualize")
+_LAZY_MODULES = (
+    "data",
+    "estimators",
+    "linalg",
+    "nn",
+    "optim",
+    "profiling",
+    "random",
+    "testing",
+    "training",
+    "visualize",
+)
 _LAZY_NAMES = {
     "CompiledFunction": "lamina.compiler",
     "compile": "lamina.compiler",

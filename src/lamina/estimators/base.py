@@ -1,0 +1,193 @@
+"""What the estimators of networks share: from rows to a trained network, and its outputs."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from lamina import random
+from lamina.errors import DataError
+from lamina.estimators import parameters as check
+from lamina.estimators.network import Network, Recipe, check_recipe
+from lamina.estimators.objective import RowLosses
+from lamina.estimators.training import Plan, Rows, Score, train
+from lamina.estimators.weights import row_weights
+from lamina.nn.module import Module
+from lamina.training.compiling import check_compile
+
+FLOATS = (np.float64, np.float32)
+"""The types of inputs that are kept; all others become float64."""
+
+
+class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
+    """The base of `LaminaClassifier` and `LaminaRegressor`."""
+
+    hidden_layer_sizes: Any
+    activation: Any
+    optimizer: Any
+    alpha: float
+    batch_size: int | str
+    learning_rate_init: float
+    max_iter: int
+    shuffle: bool
+    random_state: Any
+    tol: float
+    verbose: bool
+    warm_start: bool
+    early_stopping: bool
+    validation_fraction: float
+    n_iter_no_change: float
+    module: Callable[[int, int], Module] | None
+    compile: Any
+
+    n_features_in_: int
+    n_iter_: int
+    loss_curve_: list[float]
+    _network: Network
+
+    # --- what a kind of estimator says of itself ---
+
+    def _losses(self) -> RowLosses:
+        """Return the losses of rows."""
+        raise NotImplementedError
+
+    def _score_of_outputs(self) -> Score:
+        """Return how good outputs are, for early stopping."""
+        raise NotImplementedError
+
+    # --- training ---
+
+    def _inputs(self, X: Any, y: Any, first: bool, numeric: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Return inputs and targets, checked; targets of classes need not be numeric."""
+        checked = validate_data(self, X, y, reset=first, dtype=FLOATS, multi_output=True, y_numeric=numeric)
+        return checked[0], checked[1]
+
+    def _plan(self, rows: int, epochs: int) -> Plan:
+        owner = type(self).__name__
+        return Plan(
+            epochs=epochs,
+            batch_size=check.batch(owner, self.batch_size, rows),
+            alpha=check.number(owner, "alpha", self.alpha),
+            shuffle=bool(self.shuffle),
+            tol=check.number(owner, "tol", self.tol),
+            patience=check.patience(owner, self.n_iter_no_change),
+            verbose=bool(self.verbose),
+            compile=check_compile(self.compile),
+        )
+
+    def _recipe(self, inputs: np.ndarray, outputs: int) -> Recipe:
+        owner = type(self).__name__
+        check_recipe(owner, self.activation, self.optimizer, self.module)
+        return Recipe(
+            inputs=inputs.shape[1],
+            outputs=outputs,
+            dtype=inputs.dtype.name,
+            hidden=check.widths(owner, self.hidden_layer_sizes),
+            activation=self.activation,
+            module=self.module,
+            optimizer=self.optimizer,
+            lr=check.number(owner, "learning_rate_init", self.learning_rate_init, positive=True),
+        )
+
+    def _begin(self, recipe: Recipe, inputs: np.ndarray) -> None:
+        """Make the network that is trained."""
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        network = Network(recipe, random.Generator(seed))
+        if recipe.module is not None:
+            network.outputs(inputs[:1], compiled=False)  # of the right shape, or an error says so before training
+        self._network = network
+        self.loss_curve_ = []
+
+    def _fit_rows(self, rows: Rows, outputs: int, stratify: np.ndarray | None) -> None:
+        """Train on rows, from the beginning or, with ``warm_start``, from the weights there are."""
+        owner = type(self).__name__
+        epochs = check.count(owner, "max_iter", self.max_iter)
+        recipe, plan = self._recipe(rows.inputs, outputs), self._plan(len(rows.inputs), epochs)
+        if self.warm_start and hasattr(self, "_network"):
+            self._go_on(recipe)
+        else:
+            self._begin(recipe, rows.inputs)
+        held_out = None
+        if self.early_stopping:
+            rows, held_out = self._divided(rows, stratify)
+        history = train(self._network, rows, self._losses(), plan, held_out, self._score_of_outputs())
+        self._note(history["loss"])
+        self.n_iter_ = len(history["loss"])
+        if held_out is not None:
+            self.validation_scores_ = list(history["val_score"])
+            self.best_validation_score_ = max(self.validation_scores_)
+        if plan.patience is not None and not history.stopped:
+            warnings.warn(
+                f"{owner}: training still improved after max_iter={epochs} epochs; a larger max_iter goes on, and a "
+                "larger tol stops earlier",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+    def _go_on(self, recipe: Recipe) -> None:
+        was = self._network.recipe
+        if (was.inputs, was.outputs) != (recipe.inputs, recipe.outputs):
+            raise DataError(
+                f"{type(self).__name__}: warm_start goes on with a network of {was.inputs} inputs and {was.outputs} "
+                f"outputs, and these data need {recipe.inputs} and {recipe.outputs}; set warm_start=False"
+            )
+        self._network.new_optimizer(recipe.optimizer, recipe.lr)
+
+    def _partial_fit_rows(self, rows: Rows, outputs: int) -> None:
+        """Train on rows for one epoch, with the optimiser as it was left."""
+        if self.early_stopping:
+            raise DataError(
+                f"{type(self).__name__}: partial_fit sees too little to stop early; set early_stopping=False"
+            )
+        recipe, plan = self._recipe(rows.inputs, outputs), self._plan(len(rows.inputs), 1)
+        if not hasattr(self, "_network"):
+            self._begin(recipe, rows.inputs)
+            self.n_iter_ = 0
+        history = train(self._network, rows, self._losses(), plan)
+        self._note(history["loss"])
+        self.n_iter_ += 1
+
+    def _note(self, losses: list[float]) -> None:
+        self.loss_curve_ = [*self.loss_curve_, *losses]
+        self.loss_ = self.loss_curve_[-1]
+        self.best_loss_ = min(self.loss_curve_)
+
+    def _divided(self, rows: Rows, stratify: np.ndarray | None) -> tuple[Rows, Rows]:
+        """Return the rows to train on and those that decide when to stop."""
+        fraction = check.share(type(self).__name__, "validation_fraction", self.validation_fraction)
+        seed = int(self._network.generator.integers((), 0, 2**31 - 1).item())
+        every = np.arange(len(rows.inputs))
+        kept, held_out = train_test_split(every, test_size=fraction, random_state=seed, stratify=stratify)
+        return rows.part(kept), rows.part(held_out)
+
+    def _weights(self, sample_weight: Any, rows: int, dtype: Any) -> np.ndarray | None:
+        return row_weights(type(self).__name__, sample_weight, rows, dtype)
+
+    # --- answers ---
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        """Return the outputs of the network for rows, of shape [n, outputs]."""
+        check_is_fitted(self, "_network")
+        compiled = self.compile is True or (self.compile == "auto" and self._network.recipe.compiles)
+        return self._network.outputs(self._rows_to_answer(X), compiled)
+
+    def _rows_to_answer(self, X: Any) -> np.ndarray:
+        # What scikit-learn's check would let pass as it is takes it longer than the network takes for a few rows.
+        plain = type(X) is np.ndarray and X.dtype in FLOATS and X.ndim == 2 and not hasattr(self, "feature_names_in_")
+        if plain and X.shape[1] == self.n_features_in_ and len(X) and np.isfinite(X.sum()):
+            return X  # type: ignore[no-any-return]
+        return validate_data(self, X, reset=False, dtype=FLOATS)  # type: ignore[no-any-return]
+
+    @property
+    def module_(self) -> Module:
+        """The trained network."""
+        check_is_fitted(self, "_network")
+        return self._network.model

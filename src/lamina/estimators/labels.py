@@ -1,0 +1,111 @@
+"""The targets of classifiers: one class a row, or several labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import expit, softmax
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+from lamina.errors import DataError
+from lamina.estimators.objective import RowLosses, of_classes, of_labels
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The classes of a classifier, and what its outputs mean.
+
+    Two classes have one output, the logit of the second; more have one each. With several labels a row each label has
+    one, the logit of its presence.
+
+    Attributes
+    ----------
+    classes : ndarray
+        Sorted; for several labels a row their numbers.
+    several : bool
+        Whether a row has several labels.
+    """
+
+    classes: np.ndarray
+    several: bool
+
+    @classmethod
+    def of(cls, owner: str, y: Any, classes: Any = None) -> Labels:
+        """Return the labels that targets have, or those given, of which the targets may lack some."""
+        check_classification_targets(y)
+        kind = type_of_target(y, input_name="y")
+        if kind == "multilabel-indicator":
+            return cls(np.arange(y.shape[1]), True)
+        if kind == "multiclass-multioutput":
+            raise DataError(f"{owner}: y has several columns of classes; fit one classifier for each")
+        found = np.unique(column_or_1d(y, warn=True)) if classes is None else np.unique(np.asarray(classes))
+        if len(found) < 2:
+            raise DataError(f"{owner}: y has 1 class, {found[0].item()!r}; at least two classes are needed")
+        return cls(found, False)
+
+    @property
+    def binary(self) -> bool:
+        """Whether a row is of one of two classes."""
+        return not self.several and len(self.classes) == 2
+
+    @property
+    def outputs(self) -> int:
+        """How many outputs a network needs."""
+        return 1 if self.binary else len(self.classes)
+
+    def same(self, other: Labels) -> bool:
+        """Tell whether other labels are these."""
+        return self.several == other.several and np.array_equal(self.classes, other.classes)
+
+    def encoded(self, owner: str, y: Any) -> np.ndarray:
+        """Return targets as numbers: of the class; or 0 and 1 in a column for each label, or for the second class."""
+        if self.several:
+            labels = np.asarray(y)
+            if labels.ndim != 2 or labels.shape[1] != len(self.classes):
+                raise DataError(
+                    f"{owner}: y has shape {list(labels.shape)}; it has a column for each of {self.outputs} labels"
+                )
+            return labels
+        flat = column_or_1d(y)
+        unknown = np.setdiff1d(flat, self.classes)
+        if len(unknown):
+            raise DataError(f"{owner}: y has the classes {unknown.tolist()}, which are not in {self.classes.tolist()}")
+        numbers: np.ndarray = np.searchsorted(self.classes, flat)
+        return numbers[:, None] if self.binary else numbers
+
+    def losses(self) -> RowLosses:
+        """Return the losses of rows."""
+        return of_labels if self.several or self.binary else of_classes
+
+    # --- what outputs mean ---
+
+    def numbers(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the numbers of the predicted classes of shape [n], or 0 and 1 for each label of shape [n, labels]."""
+        if self.several:
+            return (outputs > 0).astype(np.int64)
+        if self.binary:
+            return (outputs[:, 0] > 0).astype(np.intp)
+        best: np.ndarray = outputs.argmax(axis=1)
+        return best
+
+    def decoded(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the predicted classes or labels."""
+        numbers = self.numbers(outputs)
+        return numbers if self.several else self.classes[numbers]
+
+    def probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the probabilities of the classes or labels."""
+        if self.several:
+            return expit(outputs)  # type: ignore[no-any-return]
+        if self.binary:
+            second = expit(outputs)
+            return np.concatenate([1 - second, second], axis=1)
+        return softmax(outputs, axis=1)  # type: ignore[no-any-return]
+
+    def accuracy(self, outputs: np.ndarray, targets: np.ndarray) -> float:
+        """Return the share of rows that are predicted as they are; of several labels, all of them."""
+        right = self.numbers(outputs) == (targets[:, 0] if self.binary else targets)
+        return float((right.all(axis=1) if self.several else right).mean())

@@ -1,0 +1,113 @@
+"""`LaminaRegressor`: one target and several, losses, and where training ends."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from sklearn.model_selection import train_test_split
+from sklearn.neural_network import MLPRegressor
+
+from lamina import nn
+from lamina.errors import DataError
+from lamina.estimators import LaminaRegressor
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+Quick = partial(LaminaRegressor, hidden_layer_sizes=(16,), learning_rate_init=0.02, max_iter=60, random_state=0)
+
+
+def test_it_is_as_good_as_scikit_learns_on_diabetes(diabetes) -> None:
+    train, test, y_train, y_test = train_test_split(*diabetes, random_state=0)
+    terms = {"hidden_layer_sizes": (32,), "max_iter": 150, "alpha": 1.0, "random_state": 0}
+    ours = LaminaRegressor(**terms).fit(train, y_train).score(test, y_test)
+    theirs = MLPRegressor(**terms).fit(train, y_train).score(test, y_test)
+    assert ours >= theirs - 0.02
+
+
+def test_several_targets_are_columns(diabetes) -> None:
+    X, y = diabetes
+    Y = np.column_stack([y, -y, X[:, 2]])
+    model = Quick().fit(X, Y)
+    assert model.n_outputs_ == 3
+    assert model.predict(X).shape == Y.shape
+    assert model.score(X, Y) > 0.5
+    assert Quick().fit(X, y).predict(X).shape == y.shape
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber"])
+def test_every_loss_is_learnt(diabetes, loss) -> None:
+    assert Quick(loss=loss).fit(*diabetes).score(*diabetes) > 0.4
+
+
+def test_absolute_errors_bear_outliers() -> None:
+    X = np.linspace(-1, 1, 200)[:, None]
+    y = X[:, 0].copy()
+    y[::10] += 20
+    square, absolute = (Quick(loss=each).fit(X, y).predict(X) for each in ("squared_error", "absolute_error"))
+    assert np.abs(absolute - X[:, 0]).mean() < np.abs(square - X[:, 0]).mean() / 4
+
+
+def test_the_loss_is_half_the_squared_error_summed_over_targets(diabetes) -> None:
+    X, y = diabetes
+    Y = np.column_stack([y, X[:, 1]])
+    model = Quick(alpha=0.0, max_iter=5, batch_size=len(X), n_iter_no_change=np.inf).fit(X, Y)
+    before = Quick(alpha=0.0, max_iter=4, batch_size=len(X), n_iter_no_change=np.inf).fit(X, Y)
+    assert model.loss_ == pytest.approx(0.5 * ((before.predict(X) - Y) ** 2).sum(axis=1).mean())
+
+
+def test_a_penalty_keeps_weights_small(diabetes) -> None:
+    def size(alpha: float) -> float:
+        model = Quick(alpha=alpha).fit(*diabetes)
+        return sum(float((each.numpy() ** 2).sum()) for each in model.module_.parameters() if each.ndim > 1)
+
+    assert size(100.0) < size(0.0) / 4
+
+
+def test_weights_of_rows_count_as_repetitions(diabetes) -> None:
+    X, y = diabetes
+    weights = np.random.default_rng(0).integers(0, 3, len(y))
+    weighted = Quick(batch_size=5000).fit(X, y, sample_weight=weights)
+    repeated = Quick(batch_size=5000).fit(np.repeat(X, weights, axis=0), np.repeat(y, weights))
+    np.testing.assert_allclose(weighted.predict(X), repeated.predict(X), rtol=1e-7, atol=1e-9)
+
+
+def test_early_stopping_keeps_the_weights_with_the_best_score(diabetes) -> None:
+    model = Quick(early_stopping=True, n_iter_no_change=3, max_iter=300).fit(*diabetes)
+    assert model.n_iter_ < 300
+    assert model.best_validation_score_ == max(model.validation_scores_) > 0.2
+
+
+def test_partial_fit_trains_an_epoch_a_call(diabetes) -> None:
+    model = Quick()
+    for _ in range(30):
+        model.partial_fit(*diabetes)
+    assert model.n_iter_ == len(model.loss_curve_) == 30
+    assert model.score(*diabetes) > 0.4
+
+
+def test_partial_fit_refuses_other_targets(diabetes) -> None:
+    X, y = diabetes
+    with pytest.raises(DataError, match="y has 2 columns; it had 1 before"):
+        Quick().partial_fit(X, y).partial_fit(X, np.column_stack([y, y]))
+
+
+def test_partial_fit_does_not_stop_early(diabetes) -> None:
+    with pytest.raises(DataError, match="partial_fit sees too little"):
+        Quick(early_stopping=True).partial_fit(*diabetes)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_predictions_have_the_type_of_the_inputs(diabetes, dtype) -> None:
+    X, y = diabetes
+    assert Quick(max_iter=3).fit(X.astype(dtype), y).predict(X.astype(dtype)).dtype == dtype
+
+
+def test_a_module_of_ones_own_is_trained(diabetes) -> None:
+    def residual(inputs: int, outputs: int) -> nn.Module:
+        return nn.Sequential(nn.Linear(inputs, 16), nn.GELU(), nn.Linear(16, outputs))
+
+    assert Quick(module=residual).fit(*diabetes).score(*diabetes) > 0.4
+
+
+def test_unknown_losses_are_refused(diabetes) -> None:
+    with pytest.raises(DataError, match="loss is 'squares'; use one of squared_error, absolute_error, huber"):
+        Quick(loss="squares").fit(*diabetes)
