@@ -18,8 +18,13 @@ _LARGEST = 2**63 - 1
 
 
 def narrow(dtype: DType) -> bool:
-    """Tell whether runtimes lack arithmetic for a type of integers, which int64 has with the same bits."""
-    return dtype.integral and dtype not in (int32, int64)
+    """Tell whether runtimes lack operators for a type of integers, which int64 holds."""
+    return dtype.integral and dtype not in (int32, int64, uint64)
+
+
+def same_bits(dtype: DType) -> bool:
+    """Tell the same, for sums and products: those of int64 have the bits of those of uint64."""
+    return narrow(dtype) or dtype is uint64
 
 
 def as_index(nodes: Nodes, operation: Operation, indices: str) -> str:
@@ -52,7 +57,7 @@ def _floating_remainder(nodes: Nodes, dtype: DType, a: str, b: str) -> str:
 
 
 def floor_divide(nodes: Nodes, operation: Operation, a: str, b: str) -> str:
-    """The quotient rounded down: what is left after the remainder divides evenly."""
+    """The quotient rounded down; ONNX rounds that of integers towards zero."""
     dtype = operation.dtype
     if dtype.floating:
         even = nodes.add("Sub", a, _floating_remainder(nodes, dtype, a, b))
@@ -60,7 +65,10 @@ def floor_divide(nodes: Nodes, operation: Operation, a: str, b: str) -> str:
         nothing = nodes.add("Equal", b, nodes.scalar(0.0, dtype))
         return nodes.add("Where", nothing, nodes.add("Div", a, b), rounded)
     a, b = _as_int64(nodes, dtype, a, b)
-    found = nodes.add("Div", nodes.add("Sub", a, nodes.add("Mod", a, b)), b)
+    zero = nodes.scalar(0, int64 if narrow(dtype) else dtype)
+    uneven = nodes.add("Not", nodes.add("Equal", nodes.add("Mod", a, b), zero))
+    below = nodes.add("And", uneven, nodes.add("Xor", nodes.add("Less", a, zero), nodes.add("Less", b, zero)))
+    found = nodes.add("Sub", nodes.add("Div", a, b), nodes.cast(below, int64 if narrow(dtype) else dtype))
     return nodes.cast(found, dtype) if narrow(dtype) else found
 
 
@@ -198,9 +206,9 @@ def all_(nodes: Nodes, operation: Operation, x: str) -> str:
 def cumulative_sum(nodes: Nodes, operation: Operation, x: str) -> str:
     """Sums of all elements up to each."""
     dtype = operation.dtype
-    (wide,) = _as_int64(nodes, dtype, x)
-    found = nodes.add("CumSum", wide, nodes.scalar(operation.params["axis"], int64))
-    return nodes.cast(found, dtype) if narrow(dtype) else found
+    x = nodes.cast(x, int64) if same_bits(dtype) else x
+    found = nodes.add("CumSum", x, nodes.scalar(operation.params["axis"], int64))
+    return nodes.cast(found, dtype) if same_bits(dtype) else found
 
 
 def cumulative_prod(nodes: Nodes, operation: Operation, x: str) -> str:
@@ -212,8 +220,8 @@ def cumulative_prod(nodes: Nodes, operation: Operation, x: str) -> str:
             "export_onnx: ONNX has no cumulative products, and they can be composed for a fixed length only, not "
             "along the batch; export the model for the length of the example with dynamic_batch=False"
         )
-    (found,) = _as_int64(nodes, dtype, x)
-    one = nodes.scalar(1, int64 if narrow(dtype) else dtype)
+    found = nodes.cast(x, int64) if same_bits(dtype) else x
+    one = nodes.scalar(1, int64 if same_bits(dtype) else dtype)
     step = 1
     while step < length:
         before = _sliced(nodes, found, axis, 0, length - step)
@@ -221,7 +229,7 @@ def cumulative_prod(nodes: Nodes, operation: Operation, x: str) -> str:
         moved = nodes.add("Pad", before, nodes.vector([*low, *[0] * len(low)]), one)
         found = nodes.add("Mul", found, moved)
         step *= 2
-    return nodes.cast(found, dtype) if narrow(dtype) else found
+    return nodes.cast(found, dtype) if same_bits(dtype) else found
 
 
 # --- shape ------------------------------------------------------------------------------------------------
@@ -239,6 +247,12 @@ def reshape(nodes: Nodes, operation: Operation, x: str) -> str:
 def _sliced(nodes: Nodes, x: str, axis: int, start: Size, stop: Size, step: int = 1) -> str:
     ends = nodes.sizes((start,)), nodes.sizes((stop,))
     return nodes.add("Slice", x, *ends, nodes.vector([axis]), nodes.vector([step]))
+
+
+def permute_dims(nodes: Nodes, operation: Operation, x: str) -> str:
+    """The axes in another order."""
+    axes = operation.params["axes"]
+    return nodes.add("Transpose", x, perm=axes) if axes else x
 
 
 def flip(nodes: Nodes, operation: Operation, x: str) -> str:
@@ -269,10 +283,12 @@ def slice_(nodes: Nodes, operation: Operation, x: str) -> str:
 def pad(nodes: Nodes, operation: Operation, x: str) -> str:
     """Elements added before, after and, by a new axis that is made one with its neighbour, between."""
     params, shape = operation.params, list(operation.operands[0].shape)
+    if not shape:
+        return x
     value = nodes.scalar(params["value"], operation.dtype)
     high = list(params["high"])
     for axis, between in enumerate(params["interior"]):
-        if between:
+        if between and shape[axis] != 0:
             widths = [0] * (2 * len(shape) + 2)
             widths[-(len(shape) - axis)] = between
             apart = nodes.add("Pad", nodes.add("Unsqueeze", x, nodes.vector([axis + 1])), nodes.vector(widths), value)

@@ -11,7 +11,7 @@ import numpy as np
 from lamina.errors import CheckpointError, DataError, DTypeError, TracingError
 from lamina.exchange.onnx.answers import add_answers, answer_names
 from lamina.exchange.onnx.batch import Operation
-from lamina.exchange.onnx.columns import add_columns
+from lamina.exchange.onnx.columns import add_columns, holdings
 from lamina.exchange.onnx.forward import Forward, traced_forward
 from lamina.exchange.onnx.fusion import fused, reachable
 from lamina.exchange.onnx.library import onnx_library
@@ -57,8 +57,9 @@ def export_onnx(
         model, for every input in which it is as long as in the first. With ``preprocessing`` it may be left out.
     preprocessing : TablePreprocessing, optional
         How the columns of a table become the model's inputs. The exported model then takes one input of shape
-        [batch, 1] for each column, named like it: float64 for numbers, with NaN where one is missing, and texts for
-        the others, with the empty text where one is missing.
+        [batch, 1] for each column, named like it: float64 for numbers, and for dates as seconds since 1970-01-01, with
+        NaN where one is missing; texts for truth values and categories, with the empty text where one is missing.
+        `onnx_inputs` makes them from a table.
     target : ClassTarget or NumericTarget, optional
         What the model answers. The exported model then returns ``label`` (texts, of shape [batch]) and
         ``probabilities`` ([batch, classes]), or ``value`` (float64 of shape [batch], in the column's units).
@@ -165,6 +166,7 @@ def _own_metadata(forward: Forward, preprocessing: TablePreprocessing | None, ta
     }
     if preprocessing is not None:
         found["lamina.features"] = list(preprocessing.feature_names)
+        found["lamina.columns"] = holdings(preprocessing)
     if target is not None:
         found["lamina.target"] = target.to_json()
     return {key: json.dumps(value, ensure_ascii=False) for key, value in found.items()}

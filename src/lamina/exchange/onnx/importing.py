@@ -30,7 +30,7 @@ def import_onnx(path: PathLike) -> OnnxModel:
     Parameters
     ----------
     path : str or path
-        Of an operator set from 7 to 26.
+        Of an operator set from 7 to 28.
 
     Returns
     -------

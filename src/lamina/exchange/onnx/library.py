@@ -15,7 +15,7 @@ ML_OPSET = 2
 IR_VERSION = 8
 """The version of the format that belongs to this operator set."""
 
-OLDEST_OPSET, NEWEST_OPSET = 7, 26
+OLDEST_OPSET, NEWEST_OPSET = 7, 28
 """The operator sets that models are imported from: from 7 on operands broadcast as they do here."""
 
 STRING = 8

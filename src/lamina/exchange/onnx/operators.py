@@ -9,9 +9,9 @@ Source: ONNX operator schemas, https://onnx.ai/onnx/operators/
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from lamina.dtypes import bool_, int64
+from lamina.dtypes import DType, bool_, int64
 from lamina.exchange.onnx import compositions as composed
 from lamina.exchange.onnx.batch import Operation
 from lamina.exchange.onnx.compositions import Row
@@ -27,18 +27,20 @@ def node(op: str) -> Row:
     return row
 
 
-def arithmetic(op: str) -> Row:
-    """The same, for numbers: narrow integers are computed in int64 and cast back, which gives the same bits.
-
-    Runtimes have arithmetic for int32, int64 and floating-point numbers only.
-    """
+def numeric(op: str, through_int64: Callable[[DType], bool] = composed.narrow) -> Row:
+    """The same, for numbers: integers that runtimes have no arithmetic for are computed in int64 and cast back."""
 
     def row(nodes: Nodes, operation: Operation, *operands: str) -> str:
-        if not composed.narrow(operation.dtype):
+        if not through_int64(operation.dtype):
             return nodes.add(op, *operands)
         return nodes.cast(nodes.add(op, *[nodes.cast(each, int64) for each in operands]), operation.dtype)
 
     return row
+
+
+def arithmetic(op: str) -> Row:
+    """The same, for sums and products."""
+    return numeric(op, composed.same_bits)
 
 
 def comparison(op: str, *, negated: bool = False) -> Row:
@@ -71,14 +73,14 @@ def scaled(op: str, factor: float) -> Row:
     return row
 
 
-def reduction(op: str) -> Row:
+def reduction(op: str, through_int64: Callable[[DType], bool] = composed.narrow) -> Row:
     """A reduction over axes."""
 
     def row(nodes: Nodes, operation: Operation, x: str) -> str:
         axes, keepdims = operation.params["axes"], int(operation.params["keepdims"])
         if not axes:
             return x
-        if not composed.narrow(operation.dtype):
+        if not through_int64(operation.dtype):
             return nodes.add(op, x, nodes.vector(axes), keepdims=keepdims)
         return nodes.cast(nodes.add(op, nodes.cast(x, int64), nodes.vector(axes), keepdims=keepdims), operation.dtype)
 
@@ -115,18 +117,18 @@ OPERATORS: Mapping[str, Row] = {
     "add": arithmetic("Add"),
     "subtract": arithmetic("Sub"),
     "multiply": arithmetic("Mul"),
-    "divide": arithmetic("Div"),
-    "pow": arithmetic("Pow"),
+    "divide": node("Div"),
+    "pow": numeric("Pow"),
     "floor_divide": composed.floor_divide,
     "remainder": composed.remainder,
     "atan2": composed.atan2,
-    "maximum": arithmetic("Max"),
-    "minimum": arithmetic("Min"),
+    "maximum": numeric("Max"),
+    "minimum": numeric("Min"),
     "copysign": composed.copysign,
     "multiply_no_nan": composed.multiply_no_nan,
     "negative": arithmetic("Neg"),
-    "abs": arithmetic("Abs"),
-    "sign": arithmetic("Sign"),
+    "abs": numeric("Abs"),
+    "sign": numeric("Sign"),
     "floor": node("Floor"),
     "ceil": node("Ceil"),
     "trunc": composed.trunc,
@@ -173,8 +175,8 @@ OPERATORS: Mapping[str, Row] = {
     "astype": _cast,
     "alias": lambda nodes, operation, x: x,
     # --- reductions and scans ---
-    "sum": reduction("ReduceSum"),
-    "prod": reduction("ReduceProd"),
+    "sum": reduction("ReduceSum", composed.same_bits),
+    "prod": reduction("ReduceProd", composed.same_bits),
     "max": reduction("ReduceMax"),
     "min": reduction("ReduceMin"),
     "any": composed.any_,
@@ -186,7 +188,7 @@ OPERATORS: Mapping[str, Row] = {
     # --- shape ---
     "reshape": composed.reshape,
     "broadcast_to": lambda nodes, operation, x: nodes.add("Expand", x, nodes.sizes(operation.shape)),
-    "permute_dims": lambda nodes, operation, x: nodes.add("Transpose", x, perm=operation.params["axes"]),
+    "permute_dims": composed.permute_dims,
     "flip": composed.flip,
     "slice": composed.slice_,
     "pad": composed.pad,

@@ -51,7 +51,9 @@ def _divide(a: Tensor, b: Tensor, /) -> Tensor:
         return la.divide(a, b)
     if a.dtype.kind == "unsigned":
         return la.floor_divide(a, b)
-    return la.sign(a) * la.sign(b) * la.floor_divide(la.abs(a), la.abs(b))
+    quotient = la.floor_divide(a, b)
+    rounded = la.not_equal(la.remainder(a, b), 0) & la.logical_xor(a < 0, b < 0)
+    return la.where(rounded, quotient + 1, quotient)
 
 
 def _mod(a: Tensor, b: Tensor, /, *, fmod: int = 0) -> Tensor:
@@ -174,7 +176,9 @@ def _dropout(
     x: Tensor, share: Tensor | None = None, training_mode: Tensor | None = None, /, *, outputs: int,
     ratio: float = 0.5, seed: int = 0,
 ) -> Any:  # fmt: skip
-    """The identity: ONNX models are for evaluation."""
+    """The identity, in evaluation."""
+    if training_mode is not None and (not training_mode._backend.has_values or training_mode.item()):
+        raise DataError("dropout in training is not supported; export the model in evaluation")
     return x if outputs == 1 else (x, la.ones(x.shape, dtype=bool_))
 
 
@@ -193,13 +197,14 @@ def _batch_normalization(
 def _layer_normalization(
     x: Tensor, scale: Tensor, bias: Tensor | None = None, /, *, axis: int = -1, epsilon: float = 1e-5,
     stash_type: int = 1,
-) -> Tensor:  # fmt: skip
+) -> tuple[Tensor, ...]:  # fmt: skip
+    """The result, the means, and the inverses of the deviations."""
     first = axis + x.ndim if axis < 0 else axis
     axes = tuple(range(first, x.ndim))
     middle = la.mean(x, axis=axes, keepdims=True)
-    spread = la.var(x, axis=axes, keepdims=True)
-    scaled = (x - middle) / la.sqrt(spread + epsilon) * scale
-    return scaled if bias is None else scaled + bias
+    inverse = 1.0 / la.sqrt(la.var(x, axis=axes, keepdims=True) + epsilon)
+    scaled = (x - middle) * inverse * scale
+    return scaled if bias is None else scaled + bias, middle, inverse
 
 
 ELEMENTWISE: dict[str, Function] = {

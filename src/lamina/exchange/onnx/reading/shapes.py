@@ -28,7 +28,7 @@ def numbers(what: str, x: Tensor) -> list[int]:
     if x.dtype.floating or x.ndim > 1:
         raise DataError(f"{what} must be integers along one axis, got {x.dtype.name}{list(x.shape)}")
     if not x._backend.has_values:
-        raise DataError(f"{what} depends on the values of the input, so that the shape of the result is not known")
+        raise DataError(f"{what} must be known before the model runs, and here the values of the input decide")
     return [int(each) for each in x.numpy().reshape(-1)]
 
 
@@ -177,7 +177,11 @@ def _pad(
     x = x[tuple(slice(max(-low, 0), size + min(high, 0)) for size, (low, high) in zip(x.shape, pairs, strict=True))]
     number: Any = value if filling is None else filling.item()
     widths_now = [(max(low, 0), max(high, 0)) for low, high in pairs]
-    return la.pad(x, widths_now, constant_values=number if x.dtype.floating else int(number))
+    return la.pad(x, widths_now, constant_values=_of_kind(x, number))
+
+
+def _of_kind(x: Tensor, number: Any) -> Any:
+    return float(number) if x.dtype.floating else bool(number) if x.dtype.kind == "bool" else int(number)
 
 
 def _shape(x: Tensor, /, *, start: int = 0, end: int | None = None) -> Tensor:
@@ -204,7 +208,9 @@ def _constant_of_shape(shape: Tensor, /, *, value: Tensor | None = None) -> Tens
 
 
 def _numbers_from(start: Tensor, limit: Tensor, delta: Tensor, /) -> Tensor:
-    low, high, by = (each.item() for each in (start, limit, delta))
+    if not all(each._backend.has_values and each.size == 1 for each in (start, limit, delta)):
+        raise DataError("the ends of a range must be single numbers that are known before the model runs")
+    low, high, by = (each.reshape(()).item() for each in (start, limit, delta))
     if by == 0 or not all(math.isfinite(each) for each in (low, high, by)):
         raise DataError(f"there is no range from {low} to {high} by {by}")
     count = max(math.ceil((high - low) / by), 0)
@@ -241,7 +247,11 @@ def _scatter_nd(x: Tensor, indices: Tensor, updates: Tensor, /, *, reduction: st
     _check_adds(reduction)
     if indices.shape[-1:] != (1,):
         raise DataError(f"indices of shape {list(indices.shape)} are not supported; the last axis must be of length 1")
-    return x + la.scatter_add(updates, indices.reshape(indices.shape[:-1]), size=x.shape[0], axis=0)
+    if updates.shape != (*indices.shape[:-1], *x.shape[1:]):
+        raise DataError(f"updates of shape {list(updates.shape)} do not fit indices of shape {list(indices.shape)}")
+    count = indices.size
+    rows = updates.reshape((count, *x.shape[1:]))
+    return x + la.scatter_add(rows, indices.reshape((count,)), size=x.shape[0], axis=0)
 
 
 def _check_adds(reduction: str) -> None:
