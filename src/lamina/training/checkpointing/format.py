@@ -176,7 +176,7 @@ class _Reading:
             if kind in ("array", "tensor"):
                 array, tensor = self._array(Record.of(inner, self._place))
                 # Tensors never change, so they may share their memory; arrays are their owner's to change.
-                return tensor if kind == "tensor" else array.copy()
+                return tensor if kind == "tensor" else array.copy(order="K")
         raise CheckpointError(f"{self._place}: {value!r:.60} stands for nothing")
 
     def _array(self, record: Record) -> tuple[Array, Tensor]:
