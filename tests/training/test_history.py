@@ -96,6 +96,15 @@ def test_panels_are_titled_as_people_write_the_metrics():
     assert titles == ["loss", "R²", "mean absolute error", "hits"]
 
 
+def test_many_panels_take_several_rows():
+    made = History("val_loss")
+    made.append(record(1, 0.5, 0.4, **{f"val_metric_{i}": 0.5 for i in range(6)}))
+    figure = made.plot()
+    assert len(figure.axes) == 7
+    assert figure.get_figwidth() < 16
+    assert len({round(axis.get_subplotspec().rowspan.start) for axis in figure.axes}) == 3
+
+
 @pytest.mark.parametrize(("losses", "scale"), [((5.0, 0.4), "log"), ((1.9, 0.5), "linear"), ((-0.5, 90.0), "linear")])
 def test_losses_over_powers_of_ten_are_drawn_on_a_logarithmic_axis(losses, scale):
     made = History()

@@ -22,6 +22,23 @@ def training_state(linear, *records):
     return TrainingState(linear, None, history, 10, 5, 8)
 
 
+@pytest.fixture
+def read():
+    """Return a function that reads a folder of event files as TensorBoard does."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    def accumulate(folder):
+        found = EventAccumulator(str(folder), size_guidance={"scalars": 0, "histograms": 0})
+        found.Reload()
+        return found
+
+    return accumulate
+
+
+def scalars(events, tag):
+    return [(each.step, each.value) for each in events.Scalars(tag)]
+
+
 # --- lines of JSON ---
 
 
@@ -56,6 +73,20 @@ def test_the_log_is_that_of_the_training_that_runs(linear, tmp_path):
     assert History.read(path).records == [first, second]
 
 
+def test_logs_of_a_resumed_training_are_those_of_one_that_was_never_stopped(line, tmp_path, read):
+    model = nn.Linear(2, 1)
+    for epochs in (2, 5):
+        logs = [JSONLines(tmp_path / "metrics.jsonl"), TensorBoard(tmp_path / "board")]
+        history = fit(
+            model, line, loss=nn.mse_loss, epochs=epochs, seed=0, callbacks=logs, progress=False,
+            checkpoint=tmp_path / "checkpoints", resume=True,
+        )  # fmt: skip
+    assert [record.epoch for record in history.records] == [1, 2, 3, 4, 5]
+    assert History.read(tmp_path / "metrics.jsonl").records == history.records
+    losses = [value for _, value in scalars(read(tmp_path / "board" / "training"), "loss")]
+    assert losses == np.float32(history["loss"]).tolist()
+
+
 def test_what_is_not_finite_is_null(linear, tmp_path):
     path = tmp_path / "metrics.jsonl"
     JSONLines(path).on_epoch_end(training_state(linear), EpochRecord(1, 0.5, 0.1, 1.0, None, {"r2": math.nan}))
@@ -85,23 +116,6 @@ def test_a_path_is_text_or_a_path():
 
 
 # --- TensorBoard ---
-
-
-@pytest.fixture
-def read():
-    """Return a function that reads a folder of event files as TensorBoard does."""
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    def accumulate(folder):
-        found = EventAccumulator(str(folder), size_guidance={"scalars": 0, "histograms": 0})
-        found.Reload()
-        return found
-
-    return accumulate
-
-
-def scalars(events, tag):
-    return [(each.step, each.value) for each in events.Scalars(tag)]
 
 
 def test_tensorboard_reads_losses_metrics_and_learning_rate(line, linear, tmp_path, read):

@@ -104,7 +104,7 @@ def evaluate(
     loss : callable, optional
         ``loss(outputs, targets)``; its mean over the samples is recorded as ``"loss"``.
     metrics : iterable of str or callable
-        ``"accuracy"``, ``"mse"``, ``"mae"``, ``"rmse"``, ``"r2"``, or ``metric(outputs, targets)``.
+        Names in `lamina.training.metrics`, such as ``"accuracy"`` or ``"r2"``, or ``metric(outputs, targets)``.
     batch_size : int, default 1024
         How many samples at a time.
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # Blue and orange of a palette that people with colour-blindness can tell apart (Okabe and Ito 2008).
 TRAINING, VALIDATION, QUIET = "#0072B2", "#D55E00", "#6B7280"
 PANEL_WIDTH, PANEL_HEIGHT = 5.2, 3.6
+PANELS_IN_A_ROW = 3
 
 
 def draw(history: History) -> Figure:
@@ -28,10 +29,11 @@ def draw(history: History) -> Figure:
         if name not in NOT_METRICS:
             panels.setdefault(name.removeprefix("val_"), []).append(name)
     # A Figure of its own, not pyplot's: no window, no global state.
-    figure = Figure(figsize=(PANEL_WIDTH * len(panels), PANEL_HEIGHT), layout="constrained")
-    axes = figure.subplots(1, len(panels), squeeze=False)[0]
-    for axis, (title, names) in zip(axes, panels.items(), strict=True):
-        _panel(axis, history, title, names)
+    columns = min(len(panels), PANELS_IN_A_ROW)
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(PANEL_WIDTH * columns, PANEL_HEIGHT * rows), layout="constrained")
+    for place, (title, names) in enumerate(panels.items(), start=1):
+        _panel(figure.add_subplot(rows, columns, place), history, title, names)
     return figure
 
 
