@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from lamina import nn
 from lamina.backends.registry import get_backend
@@ -21,7 +20,7 @@ from lamina.runs.folder import Answers, RunFolder
 from lamina.runs.inference import outputs, scores
 from lamina.runs.options import OptionError, TrainingOptions, declared
 from lamina.runs.prepare import Prepared, check_unchanged, prepare
-from lamina.runs.recorder import Recorder
+from lamina.runs.recorder import BestWeights, checkpoints, recorders
 
 # What may be changed where a training goes on: how long it takes, and what is seen of it.
 CHANGEABLE = ("epochs", "max_seconds", "checkpoint_epochs", "checkpoint_seconds", "checkpoint_keep", "tensorboard")
@@ -82,15 +81,15 @@ def _run(
     folder: RunFolder, config: RunConfig, prepared: Prepared, model: nn.Module, screen: Screen, *, resume: bool
 ) -> int:
     options = config.options
-    recorder = Recorder(folder)
+    recorder = BestWeights(folder)
     try:
         fit_model(
             model,
             prepared,
             options,
-            callbacks=[recorder, *_watchers(folder, options)],
+            callbacks=recorders(folder, recorder, options),
             progress=screen.talks,
-            checkpoint=_checkpoints(folder, options),
+            checkpoint=checkpoints(folder, options),
             resume=resume,
         )
     except TrainingDiverged as error:
@@ -104,19 +103,11 @@ def _run(
     return INTERRUPTED if history.interrupted else DONE
 
 
-def _checkpoints(folder: RunFolder, options: TrainingOptions) -> Any:
-    return None
-
-
-def _watchers(folder: RunFolder, options: TrainingOptions) -> list[Any]:
-    return []
-
-
 def _finish(
     folder: RunFolder,
     config: RunConfig,
     prepared: Prepared,
-    recorder: Recorder,
+    recorder: BestWeights,
     screen: Screen,
     *,
     status: str,

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-import lamina as la
 from lamina.data import ClassTarget, NumericTarget, TablePreprocessing, Target
 from lamina.data.record import Record
 from lamina.errors import CheckpointError
@@ -112,21 +107,6 @@ def _options(record: Record) -> TrainingOptions:
         return TrainingOptions(**checked(TrainingOptions, record.values))
     except OptionError as error:
         raise CheckpointError(f"{record.place}: {error}") from error
-
-
-def this_machine() -> dict[str, str]:
-    """Return the versions and the machine, as reports show them."""
-    from lamina.compiler.target import host
-
-    target = host()
-    return {
-        "lamina": la.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "processor": target.cpu,
-        "cores": str(os.cpu_count() or 1),
-    }
 
 
 def fingerprint(path: Path) -> str:

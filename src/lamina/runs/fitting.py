@@ -11,7 +11,7 @@ from lamina.data import ClassTarget
 from lamina.runs.building import build_loss, build_model, build_optimizer, build_schedule
 from lamina.runs.options import OptionError, TrainingOptions
 from lamina.runs.prepare import Prepared
-from lamina.training import Callback, EarlyStopping, History
+from lamina.training import Callback, Checkpoints, EarlyStopping, History
 
 COMPILE: dict[str, bool | Literal["auto"]] = {"auto": "auto", "always": True, "never": False}
 
@@ -30,7 +30,7 @@ def fit_model(
     *,
     callbacks: Iterable[Callback] = (),
     progress: bool = False,
-    checkpoint: Any = None,
+    checkpoint: Checkpoints | None = None,
     resume: bool = False,
 ) -> History:
     """Train a model as options say and return what happened.
@@ -67,7 +67,8 @@ def fit_model(
         clip_norm=options.clip_norm,
         compile=COMPILE[options.compile],
         **_also(prepared, options),
-        **({} if checkpoint is None else {"checkpoint": checkpoint, "resume": resume}),
+        checkpoint=checkpoint,
+        resume=resume,
     )
 
 

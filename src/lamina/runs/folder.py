@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -137,25 +136,6 @@ class RunFolder:
         arrays |= {f"{name}.targets": part.targets for name, part in parts.items()}
         la.save(arrays, self.path / ANSWERS)
 
-    def begin_metrics(self, epochs: Iterable[Mapping[str, Any]]) -> None:
-        """Write the lines of the epochs so far, in place of those that there are."""
-        lines = "".join(f"{_line(epoch)}\n" for epoch in epochs)
-        if lines or self.metrics.exists():
-            replace_file("train", self.metrics, lines.encode())
-
-    def append_metrics(self, epoch: Mapping[str, Any]) -> None:
-        """Add the line of one epoch, whole or not at all."""
-        line = f"{_line(epoch)}\n"
-        path = self.metrics
-        before = path.stat().st_size if path.exists() else 0
-        try:
-            with path.open("ab") as file:
-                file.write(line.encode())
-        except OSError as error:
-            if path.exists():
-                os.truncate(path, before)
-            raise CheckpointError(f"train: {path} could not be written and is as it was: {error.strerror}") from error
-
     def _write_json(self, name: str, value: Mapping[str, Any]) -> None:
         text = json.dumps(finite_or_null(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
         replace_file("train", self.path / name, text.encode())
@@ -228,10 +208,6 @@ def _read_json(file: Path) -> Record:
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{file}: this is not JSON: {error}; the file is damaged") from error
     return Record.of(value, str(file))
-
-
-def _line(epoch: Mapping[str, Any]) -> str:
-    return json.dumps(finite_or_null(epoch), allow_nan=False)
 
 
 def _options_text(config: RunConfig) -> bytes:

@@ -393,7 +393,7 @@ class TrainingOptions:
         None,
         "Seconds from checkpoint to checkpoint.",
         "run",
-        shown="10 if no epochs are given",
+        shown="as often as it takes a fiftieth of the time at most",
     )
     checkpoint_keep: int = option(
         Whole(wanted="at least 1 is kept", least=1),

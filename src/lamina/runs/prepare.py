@@ -28,7 +28,8 @@ from lamina.data import (
 from lamina.data.preprocessing import usable_columns
 from lamina.data.schema import kinds_of
 from lamina.errors import DataError
-from lamina.runs.config import RunConfig, fingerprint, this_machine
+from lamina.report import describe_machine
+from lamina.runs.config import RunConfig, fingerprint
 from lamina.runs.kinds import nearest
 from lamina.runs.options import OptionError, TrainingOptions
 
@@ -100,7 +101,7 @@ class Prepared:
             options,
             self.fingerprint,
             self.schema,
-            this_machine(),
+            describe_machine(),
         )
 
 

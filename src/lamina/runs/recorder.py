@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import lamina as la
 from lamina.runs.folder import RunFolder
-from lamina.training import Callback, EpochRecord, History, TrainingState
+from lamina.runs.options import TrainingOptions
+from lamina.training import Callback, Checkpoints, EpochRecord, History, JSONLines, TensorBoard, TrainingState
 
 
-class Recorder(Callback):
-    """Add a line of metrics to a run folder after every epoch, and save the weights after every better one.
+class BestWeights(Callback):
+    """Save the weights in a run folder after every epoch that is the best so far.
 
     Attributes
     ----------
@@ -19,20 +20,24 @@ class Recorder(Callback):
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
         self.history = History()
-        self._begun = False
 
     def on_train_begin(self, state: TrainingState) -> None:
         """Keep the history that will be filled."""
         self.history = state.history
 
-    def on_epoch_begin(self, state: TrainingState) -> None:
-        """Where training goes on from a checkpoint, keep the lines of the epochs before and no others."""
-        if not self._begun:
-            self.folder.begin_metrics(record.as_dict() for record in state.history.records)
-            self._begun = True
-
     def on_epoch_end(self, state: TrainingState, record: EpochRecord) -> None:
-        """Save the weights before the line that speaks of them."""
+        """Save the weights; a line of metrics that speaks of them is written afterwards."""
         if state.history.best is record:
             la.save(state.model, self.folder.weights)
-        self.folder.append_metrics(record.as_dict())
+
+
+def recorders(folder: RunFolder, best: BestWeights, options: TrainingOptions) -> list[Callback]:
+    """Return what writes into a run folder, in its order."""
+    boards = [TensorBoard(folder.events)] if options.tensorboard else []
+    return [best, JSONLines(folder.metrics), *boards]
+
+
+def checkpoints(folder: RunFolder, options: TrainingOptions) -> Checkpoints:
+    """Return where and how often the whole state of a training is kept."""
+    every = (options.checkpoint_epochs, options.checkpoint_seconds)
+    return Checkpoints(folder.checkpoints, *every, keep=options.checkpoint_keep)
