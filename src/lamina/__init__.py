@@ -219,7 +219,7 @@ from lamina.functions.searching import (
 from lamina.tensor import Tensor, Variable
 
 if TYPE_CHECKING:
-    from lamina import data, estimators, linalg, nn, optim, profiling, random, testing, training, visualize
+    from lamina import data, estimators, linalg, nn, optim, profiling, random, report, testing, training, visualize
     from lamina.compiler import CompiledFunction, compile
     from lamina.compiler.runtime.threads import get_num_threads, set_num_threads
     from lamina.profiling import profile
@@ -460,6 +460,7 @@ __all__ = [
     "optim",
     "profiling",
     "random",
+    "report",
     "testing",
     "training",
     "visualize",
@@ -483,6 +484,7 @@ _LAZY_MODULES = (
     "optim",
     "profiling",
     "random",
+    "report",
     "testing",
     "training",
     "visualize",

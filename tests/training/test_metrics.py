@@ -102,7 +102,7 @@ def yes_or_no(draw, columns=None):
     columns=st.integers(0, 3),
     dtype=st.sampled_from(["float32", "float64", "bfloat16"]),
 )
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @pytest.mark.parametrize("name", VALUES)
 def test_errors_of_values_agree_with_scikit_learn(name, seed, n, columns, dtype):
     g = la.random.Generator(seed)
@@ -116,7 +116,7 @@ def test_errors_of_values_agree_with_scikit_learn(name, seed, n, columns, dtype)
     outputs=arrays(np.float64, 8, elements=st.sampled_from([-1.0, 0.0, 2.0, 1e150])),
     constant=st.booleans(),
 )
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @pytest.mark.parametrize("name", VALUES)
 def test_ties_constant_targets_and_huge_errors_agree_with_scikit_learn(name, outputs, constant):
     targets = np.full(8, 2.0) if constant else np.repeat([1.0, 2.0], 4)
@@ -145,7 +145,7 @@ def test_r2_of_one_sample_is_nan():
 
 
 @given(data=classified())
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @pytest.mark.parametrize("name", CLASSES)
 def test_metrics_of_classes_agree_with_scikit_learn(name, data):
     logits, truth = data
@@ -157,7 +157,7 @@ def test_metrics_of_classes_agree_with_scikit_learn(name, data):
 
 
 @given(data=yes_or_no())
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @pytest.mark.parametrize("name", BINARY)
 def test_metrics_of_one_logit_agree_with_scikit_learn(name, data):
     logits, truth = data
@@ -165,7 +165,7 @@ def test_metrics_of_one_logit_agree_with_scikit_learn(name, data):
 
 
 @given(data=yes_or_no(columns=3))
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @pytest.mark.parametrize("name", SEVERAL)
 def test_metrics_of_several_labels_agree_with_scikit_learn(name, data):
     logits, truth = data
@@ -175,7 +175,7 @@ def test_metrics_of_several_labels_agree_with_scikit_learn(name, data):
 
 
 @given(data=classified())
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 def test_balanced_accuracy_agrees_with_scikit_learn(data):
     logits, truth = data
     with warnings.catch_warnings():
@@ -186,7 +186,7 @@ def test_balanced_accuracy_agrees_with_scikit_learn(data):
 
 
 @given(data=classified(), k=st.integers(1, 6))
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 def test_the_class_is_among_the_k_likeliest_as_scikit_learn_counts(data, k):
     logits, truth = data
     classes = logits.shape[1]
@@ -200,7 +200,7 @@ def test_the_class_is_among_the_k_likeliest_as_scikit_learn_counts(data, k):
 
 
 @given(data=classified())
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 def test_the_confusion_matrix_is_scikit_learns(data):
     logits, truth = data
     expected = theirs.confusion_matrix(truth, logits.argmax(axis=1), labels=range(logits.shape[1]))
@@ -219,7 +219,7 @@ RANKINGS = {"roc_auc": theirs.roc_auc_score, "average_precision": theirs.average
 
 
 @given(data=yes_or_no())
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 @pytest.mark.parametrize("name", RANKINGS)
 def test_rankings_of_one_logit_agree_with_scikit_learn(name, data):
     logits, truth = data
@@ -231,7 +231,7 @@ def test_rankings_of_one_logit_agree_with_scikit_learn(name, data):
 
 
 @given(data=classified())
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 @pytest.mark.parametrize("name", RANKINGS)
 def test_rankings_of_classes_are_the_mean_of_each_against_the_rest(name, data):
     logits, truth = data
@@ -248,7 +248,7 @@ def test_rankings_of_classes_are_the_mean_of_each_against_the_rest(name, data):
 
 
 @given(data=yes_or_no(columns=3))
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @pytest.mark.parametrize("name", RANKINGS)
 def test_rankings_of_several_labels_are_the_mean_of_the_labels(name, data):
     logits, truth = data
@@ -278,7 +278,7 @@ OF_CLASSES = ["accuracy", "balanced_accuracy", "top_2_accuracy", "precision", "f
 
 
 @given(seed=st.integers(0, 1000), n=st.integers(2, 30), classes=st.integers(2, 5))
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @pytest.mark.parametrize("name", OF_CLASSES)
 def test_classes_may_be_numbers_columns_or_probabilities(name, seed, n, classes):
     g = la.random.Generator(seed)

@@ -86,12 +86,14 @@ def draw(description: str, number: int, paint: Callable[[Axes], None], width: fl
 
     buffer = io.StringIO()
     with _own_style():
-        figure = Figure(figsize=(width, HEIGHT), layout="constrained", facecolor="none")
+        figure = Figure(figsize=(width, HEIGHT), facecolor="none")
         axes = figure.subplots()
         axes.set_facecolor("none")
         axes.spines[["top", "right"]].set_visible(False)
         axes.set_axisbelow(True)
         paint(axes)
+        # Once, and not before every drawing, of which saving makes two.
+        figure.tight_layout(pad=0.4)
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     return _embedded(buffer.getvalue(), description, number)
 
