@@ -6,6 +6,7 @@ import weakref
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from time import perf_counter_ns
 from typing import Any, NamedTuple
 
@@ -44,6 +45,10 @@ class Total:
         self.nanoseconds += nanoseconds
         self.bytes += bytes or 0
         self.flops += flops or 0
+
+
+_numbers = count(-1, -1)
+"""Keys of places whose layers are gone: no addresses."""
 
 
 class Place:
@@ -105,13 +110,24 @@ class Place:
         found = self.inside.get(id(owner))
         if found is not None and found.owner is not None and found.owner() is owner:
             return found
-        around = None if self.owner is None else self.owner()
-        found = Place(owner, self, name_of(owner, around, {each.name for each in self.inside.values()}))
-        key = id(owner)
-        if key in self.inside:  # of an object that is gone
-            self.inside[-key] = self.inside.pop(key)
-        self.inside[key] = found
+        # One that is made anew for each call, as a loss may be, is one place.
+        kind = type(owner).__name__
+        gone = next((key for key, each in self.inside.items() if each.kind == kind and each.gone()), None)
+        if gone is not None:
+            found = self.inside.pop(gone)
+            found.owner = weakref.ref(owner)
+        else:
+            around = None if self.owner is None else self.owner()
+            found = Place(owner, self, name_of(owner, around, {each.name for each in self.inside.values()}))
+        if id(owner) in self.inside:
+            # Of another class, at the address of one that is gone.
+            self.inside[next(_numbers)] = self.inside.pop(id(owner))
+        self.inside[id(owner)] = found
         return found
+
+    def gone(self) -> bool:
+        """Tell whether its layer is no more."""
+        return self.owner is not None and self.owner() is None
 
 
 def name_of(owner: Owner, around: Owner | None, taken: set[str]) -> str:

@@ -23,7 +23,7 @@ _MOST_POINTS = 4000
 
 def decision_boundary(
     model: Callable[[Any], Any],
-    X: Any,  # noqa: N803 - as in scikit-learn
+    X: Any,
     y: Any,
     *,
     features: tuple[int, int] = (0, 1),

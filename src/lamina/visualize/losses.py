@@ -35,7 +35,7 @@ LOSSES: dict[str, Loss] = {
     "binary_cross_entropy_with_logits": binary_cross_entropy_with_logits,
     "hinge": hinge_loss,
 }
-_POINTS = 241
+_POINTS = 161
 _TARGETS = (ORANGE, BLUE, GREEN, PINK)
 
 

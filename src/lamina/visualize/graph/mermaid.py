@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lamina.visualize.graph.colours import COLOURS, INK
+from lamina.visualize.graph.colours import COLOURS, GROUP, INK
 from lamina.visualize.graph.recording import KINDS, Group, Picture, Vertex
 
 
@@ -19,6 +19,9 @@ def written(picture: Picture) -> str:
         if kind in used:
             fill, stroke = COLOURS[kind]
             lines.append(f"  classDef {kind} fill:{fill},stroke:{stroke},color:{INK}")
+    if groups:
+        lines.append(f"  classDef layer fill:{GROUP.fill},stroke:{GROUP.stroke},color:{INK}")
+        lines.append(f"  class {','.join(f'g{number}' for number in numbers.values())} layer")
     return "\n".join(lines)
 
 

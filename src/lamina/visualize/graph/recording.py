@@ -174,7 +174,8 @@ class _Builder:
     def __init__(self, model: Module | None) -> None:
         self._vertices: list[Vertex] = []
         self._group: Group | None = None
-        self._by_node: dict[Node | Leaf, Vertex] = {}
+        self._by_node: dict[Node, Vertex] = {}
+        self._by_leaf: dict[tuple[Leaf, int], Vertex] = {}
         self._by_data: dict[int, Vertex] = {}
         self._names: dict[int, str] = {}
         self._variables: dict[int, Variable] = {}
@@ -255,8 +256,16 @@ class _Builder:
 
     def _found(self, x: Tensor) -> Vertex | None:
         node = x._snapshot._node
-        found = None if node is None else self._by_node.get(node)
-        return found if found is not None else self._by_data.get(id(x._data))
+        data = id(x._snapshot._data)
+        if isinstance(node, Node):
+            found = self._by_node.get(node)
+            return found if found is not None else self._by_data.get(data)
+        if isinstance(node, Leaf) and (node, data) in self._by_leaf:
+            return self._by_leaf[node, data]
+        found = self._by_data.get(data)
+        # A variable holds what it was assigned. Two that hold the same array are two.
+        shared = found is not None and found.kind == VARIABLE and isinstance(node, Leaf)
+        return None if shared else found
 
     def _source(self, x: Tensor) -> Vertex:
         """Return a new vertex for what was not computed here: a variable, an input or a constant."""
@@ -281,8 +290,10 @@ class _Builder:
 
     def _result(self, vertex: Vertex, x: Tensor) -> None:
         x = x._snapshot
-        if x._node is not None:
+        if isinstance(x._node, Node):
             self._by_node[x._node] = vertex
+        elif isinstance(x._node, Leaf):
+            self._by_leaf[x._node, id(x._data)] = vertex
         self._by_data[id(x._data)] = vertex
         self._held.append(x._data)
 
