@@ -76,14 +76,14 @@ def _table(headings: tuple[str, ...], rows: list[tuple[object, ...]], left: int)
 
     table = Table(box=box.HORIZONTALS, padding=(0, 0, 0, 1), show_edge=False, pad_edge=False)
     for at, heading in enumerate(headings):
-        # Names give way to numbers where there is little room.
-        table.add_column(heading, justify="left" if at < left else "right", no_wrap=True, overflow="ellipsis")
+        # Names, the first column, give way to numbers where there is little room.
+        table.add_column(heading, justify="left" if at < left else "right", no_wrap=at > 0)
         if heading == "share":
             table.add_column("", width=_BAR, no_wrap=True)
     place = headings.index("share") + 1
     for *cells, share in rows:
         bar = Text() if share is None else Bar(1.0, 0.0, min(float(share), 1.0), width=_BAR, color="#0072B2")  # type: ignore[arg-type]
-        written = [Text(str(cell)) for cell in cells]
+        written = [Text(str(cell), no_wrap=True, overflow="ellipsis") for cell in cells]
         table.add_row(*written[:place], bar, *written[place:])
     return table
 
@@ -119,7 +119,16 @@ def _operation_cells(profile: Profile) -> list[tuple[str, ...]]:
 
 
 def _cells(row: OperationRow) -> tuple[str, ...]:
-    rate = digits(row.flops / row.seconds / 1e9) if row.flops and row.seconds and row.phase != COMPILING else ""
+    rate = row.flops / row.seconds / 1e9 if row.seconds and row.phase != COMPILING else 0.0
     mean = duration(row.seconds / row.calls) if row.calls else ""
     moved = size(row.bytes) if row.bytes else ""
-    return row.name, row.phase, str(row.calls), duration(row.seconds), f"{row.share:.1%}", mean, moved, rate
+    return (
+        row.name,
+        row.phase,
+        str(row.calls),
+        duration(row.seconds),
+        f"{row.share:.1%}",
+        mean,
+        moved,
+        digits(rate) if rate >= 0.005 else "",
+    )
