@@ -219,7 +219,20 @@ from lamina.functions.searching import (
 from lamina.tensor import Tensor, Variable
 
 if TYPE_CHECKING:
-    from lamina import data, estimators, linalg, nn, optim, profiling, random, report, testing, training, visualize
+    from lamina import (
+        data,
+        estimators,
+        exchange,
+        linalg,
+        nn,
+        optim,
+        profiling,
+        random,
+        report,
+        testing,
+        training,
+        visualize,
+    )
     from lamina.compiler import CompiledFunction, compile
     from lamina.compiler.runtime.threads import get_num_threads, set_num_threads
     from lamina.profiling import profile
@@ -455,6 +468,7 @@ __all__ = [
     # loaded when first used
     "data",
     "estimators",
+    "exchange",
     "linalg",
     "nn",
     "optim",
@@ -479,6 +493,7 @@ __all__ = [
 _LAZY_MODULES = (
     "data",
     "estimators",
+    "exchange",
     "linalg",
     "nn",
     "optim",

@@ -45,7 +45,9 @@ def run_onnx(onnx: Any, session: Callable[..., Any], tmp_path: Path) -> Callable
 
     def run(model: Any, *inputs: NDArray, example: Sequence[NDArray] | None = None, **options: Any) -> list[NDArray]:
         path = tmp_path / "model.onnx"
-        export_onnx(model, path, tuple(la.asarray(each) for each in (inputs if example is None else example)), **options)
+        export_onnx(
+            model, path, tuple(la.asarray(each) for each in (inputs if example is None else example)), **options
+        )
         onnx.checker.check_model(onnx.load(path), full_check=True)
         opened = session(path)
         names = [each.name for each in opened.get_inputs()]

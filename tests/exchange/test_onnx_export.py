@@ -147,7 +147,7 @@ def test_weights_have_their_names_of_the_state_dict_and_shared_ones_are_there_on
             self.layer = nn.Linear(3, 3)
             self.again = self.layer
             self.scale = la.variable(2.0)
-            self.steps = nn.init.zeros((1,)) if False else la.variable([1, 2, 3])
+            self.steps = la.variable([1, 2, 3])
 
         def __call__(self, x: Any) -> Any:
             return self.again(self.layer(x)) * self.scale + self.steps
@@ -283,7 +283,9 @@ class Counting(nn.Module):
         (lambda path: export_onnx(la.tanh, 3, la.zeros(1)), DTypeError, "path"),
     ],
 )  # fmt: skip
-def test_mistakes_are_told_and_nothing_is_written(call: Any, error: type[Exception], message: str, tmp_path: Path) -> None:
+def test_mistakes_are_told_and_nothing_is_written(
+    call: Any, error: type[Exception], message: str, tmp_path: Path
+) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(b"before")
     with pytest.raises(error, match=message):

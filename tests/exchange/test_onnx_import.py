@@ -38,7 +38,9 @@ def truths(*shape: int) -> NDArray:
     return np.random.default_rng(3).random(shape) < 0.5
 
 
-def one_node(op: str, inputs: list[NDArray], constants: list[NDArray | None], opset: int, outputs: int, **attributes: Any) -> Any:
+def one_node(
+    op: str, inputs: list[NDArray], constants: list[NDArray | None], opset: int, outputs: int, **attributes: Any
+) -> Any:
     """Return a model of one node; constants come after the inputs, None is one left out."""
     helper = onnx.helper
     names = [f"x{at}" for at in range(len(inputs))]
@@ -58,7 +60,8 @@ X, POSITIVE = floats(2, 3, 4), np.abs(floats(2, 3, 4)) + 0.5
 Row = tuple[str, list[NDArray], list[NDArray | None], dict[str, Any]]
 UNARY = [
     "Neg", "Abs", "Sign", "Floor", "Ceil", "Round", "Exp", "Sin", "Cos", "Tan", "Atan", "Sinh", "Cosh", "Tanh",
-    "Asinh", "Erf", "Relu", "Sigmoid", "Softplus", "Softsign", "Mish", "HardSwish", "Identity", "IsNaN", "Shape", "Size",
+    "Asinh", "Erf", "Relu", "Sigmoid", "Softplus", "Softsign", "Mish", "HardSwish", "Identity", "IsNaN", "Shape",
+    "Size",
 ]  # fmt: skip
 ROWS: list[Row] = [
     *[(op, [X], [], {}) for op in UNARY],
@@ -340,9 +343,7 @@ def test_values_beside_the_model_are_read_from_its_folder_only(tmp_path: Path) -
     model = nn.Linear(30, 40)
     export_onnx(model, folder / "whole.onnx", la.zeros((1, 30)))
     proto = onnx.load(folder / "whole.onnx")
-    onnx.save(
-        proto, folder / "model.onnx", save_as_external_data=True, location="weights.bin", size_threshold=0
-    )
+    onnx.save(proto, folder / "model.onnx", save_as_external_data=True, location="weights.bin", size_threshold=0)
     x = la.asarray(floats(2, 30))
     np.testing.assert_allclose(import_onnx(folder / "model.onnx")(x).numpy(), model(x).numpy(), **CLOSE)
     (folder / "weights.bin").rename(tmp_path / "weights.bin")
@@ -353,7 +354,7 @@ def test_values_beside_the_model_are_read_from_its_folder_only(tmp_path: Path) -
         for each in proto.graph.initializer:
             each.external_data[0].value = location
         (folder / "model.onnx").write_bytes(proto.SerializeToString())
-        with pytest.raises(CheckpointError, match="not in the folder|does not hold|cannot be read"):
+        with pytest.raises(CheckpointError, match=r"not in the folder|does not hold|cannot be read"):
             import_onnx(folder / "model.onnx")
     (folder / "link.bin").symlink_to(tmp_path / "weights.bin")
     for each in proto.graph.initializer:

@@ -20,7 +20,9 @@ from lamina.testing.strategies import Case, cases
 
 EXPORTED = sorted(TABLE.keys() & OPERATORS.keys() - {"slogdet"})
 DTYPES_OF = {"floating": ("float32",), "integer": ("int64", "uint8"), "bool": ("bool",)}
-OTHERS = frozenset(DTYPES[name] for name in ("bool", "int8", "int32", "int64", "uint8", "float16", "float32", "float64"))
+OTHERS = frozenset(
+    DTYPES[name] for name in ("bool", "int8", "int32", "int64", "uint8", "float16", "float32", "float64")
+)
 # What onnxruntime does otherwise: it fails where a result is undefined, and its largest int64 is one of 32 bits.
 SMALL = {"pow", "floor_divide", "remainder", "max", "min", "argmax", "argmin"}
 

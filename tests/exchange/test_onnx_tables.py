@@ -81,9 +81,7 @@ def test_raw_values_without_lamina_give_the_same(
     np.testing.assert_allclose(got, preprocessing.encode(tables[0])[:1], rtol=1e-6, atol=1e-6)
 
 
-def test_dates_of_four_centuries_have_the_parts_that_polars_says(
-    session: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_dates_of_four_centuries_have_the_parts_that_polars_says(session: Callable[..., Any], tmp_path: Path) -> None:
     days = np.arange(np.datetime64("1890-01-01"), np.datetime64("2290-01-01"), 11)
     moments = days.astype("datetime64[s]") + (np.arange(len(days)) * 7919 % 86400).astype("timedelta64[s]")
     table = Table.of({"day": moments.astype("datetime64[us]")})

@@ -62,7 +62,7 @@ def import_onnx(path: PathLike) -> OnnxModel:
         contents = contents_of(message, place, Path(path).parent)
     except UnicodeDecodeError as error:
         raise CheckpointError(f"{place}: a name in it is no text: {error}") from error
-    return _module(contents)
+    return _module(contents, place)
 
 
 def _message(library: Any, path: PathLike, place: str) -> Any:
@@ -83,9 +83,9 @@ def _message(library: Any, path: PathLike, place: str) -> Any:
     return message
 
 
-def _module(contents: Contents) -> OnnxModel:
+def _module(contents: Contents, place: str) -> OnnxModel:
     weights = {name: Variable(asarray(array), name) for name, array in contents.parameters.items()}
     weights |= {name: Variable(asarray(array), name, trainable=False) for name, array in contents.buffers.items()}
     constants = {name: asarray(array) for name, array in contents.constants.items()}
-    rehearse(contents, {**constants, **weights})
+    rehearse(contents, {**constants, **weights}, place)
     return OnnxModel(contents.calls, [each.name for each in contents.inputs], contents.outputs, weights, constants)

@@ -16,18 +16,17 @@ from lamina.compiler.tracing.tracer import Tracer
 from lamina.errors import CheckpointError, DataError
 from lamina.exchange.onnx.reading.calls import Call
 from lamina.exchange.onnx.reading.graph import Contents
+from lamina.exchange.onnx.reading.shapes import MOST_KNOWN
 from lamina.primitives.primitive import Spec
 from lamina.tensor import Tensor, Variable
 
 MOST_ELEMENTS = 2**28
 """Of any result, for batches of the lengths that are tried."""
-MOST_VALUES = 1024
-"""Up to so many elements along one axis are taken for a shape, whose values are needed."""
 LENGTHS = (2, 24)
 """What an axis of any length is taken to be; the second, for models that need a longer one."""
 
 
-def rehearse(contents: Contents, known: Mapping[str, Any]) -> None:
+def rehearse(contents: Contents, known: Mapping[str, Any], place: str) -> None:
     """Trace the calls of a file for the shapes that it says its inputs have.
 
     Parameters
@@ -35,6 +34,8 @@ def rehearse(contents: Contents, known: Mapping[str, Any]) -> None:
     contents : Contents
     known : mapping of str to Tensor
         Weights and constants.
+    place : str
+        The file, for errors.
 
     Raises
     ------
@@ -47,19 +48,19 @@ def rehearse(contents: Contents, known: Mapping[str, Any]) -> None:
     failures: list[CheckpointError] = []
     for length in LENGTHS if free else LENGTHS[:1]:
         try:
-            quietly(_traced, contents, known, length)
+            quietly(_traced, contents, known, place, length)
             return
         except CheckpointError as error:
             failures.append(error)
     raise failures[0]
 
 
-def _traced(contents: Contents, known: Mapping[str, Any], length: int) -> None:
+def _traced(contents: Contents, known: Mapping[str, Any], place: str, length: int) -> None:
     def run(tracer: Tracer) -> None:
         current: dict[str, Any] = {name: _without_values(tracer, value) for name, value in known.items()}
         for each in contents.inputs:
             shape = tuple(length if size is None else size for size in each.sizes or ())
-            _check_size(f"the input {each.name!r}", shape)
+            _check_size(f"{place}: the input {each.name!r}", shape)
             current[each.name] = tracer.argument(len(tracer.inputs), Spec(shape, each.dtype), tracked=False)
         for call in contents.calls:
             current.update(zip(call.outputs, _called(tracer, call, current), strict=False))
@@ -71,7 +72,7 @@ def _called(tracer: Tracer, call: Call, current: Mapping[str, Any]) -> list[Any]
     try:
         results = call(current)
         for each in results:
-            if not isinstance(each, Tensor | Variable):
+            if not isinstance(each, Tensor):
                 raise DataError("its result is no tensor")
             _check_size("its result", each.shape)
         return [_without_values(tracer, each) for each in results]
@@ -90,6 +91,7 @@ def _without_values(tracer: Tracer, value: Any) -> Any:
     """Return a tensor without its values, but for those that may be a shape."""
     if not value._backend.has_values:
         return value
-    if not isinstance(value, Variable) and value.ndim <= 1 and value.size <= MOST_VALUES:
+    known = 1 if value.dtype.floating else MOST_KNOWN
+    if not isinstance(value, Variable) and value.ndim <= 1 and value.size <= known:
         return value
     return tracer.argument(len(tracer.inputs), Spec(value.shape, value.dtype), tracked=False)

@@ -13,14 +13,19 @@ from typing import Any
 import numpy as np
 
 import lamina as la
+from lamina.backends.thread_state import STATE
 from lamina.errors import DataError
 from lamina.exchange.onnx.reading.calls import Function
 from lamina.tensor import Tensor
 
 MOST_ELEMENTS = 2**31
 """No operator that is told a size makes more elements than this."""
-MOST_LISTED = 2**24
-"""The same where they are written down one by one."""
+MOST_LISTED = 2**22
+"""The same where they are written down one by one, even while a function is traced."""
+MOST_MASKED = 2**24
+"""The same for triangles of matrices."""
+MOST_KNOWN = 1024
+"""A result with more elements is no shape, so that its values need not be known while a function is traced."""
 
 
 def numbers(what: str, x: Tensor) -> list[int]:
@@ -38,6 +43,12 @@ def check_size(what: str, shape: Any, most: int = MOST_ELEMENTS) -> tuple[int, .
     if any(size < 0 for size in sizes) or math.prod(sizes) > most:
         raise DataError(f"{what} would have the shape {list(sizes)}; at most {most} elements are made")
     return sizes
+
+
+def put_off(*operands: Tensor, size: int = MOST_KNOWN + 1) -> tuple[Tensor, ...]:
+    """Return operands of an operation with a large result so that it is not carried out while a function is traced."""
+    tracer = STATE.tracer
+    return operands if tracer is None or size <= MOST_KNOWN else tracer.lift("import_onnx", operands)
 
 
 def axis_of(axis: int, ndim: int) -> int:
@@ -148,14 +159,17 @@ def _expand(x: Tensor, shape: Tensor, /) -> Tensor:
     wanted = check_size("the result", numbers("the shape", shape))
     wide = max(len(wanted), x.ndim)
     own, asked = (1,) * (wide - x.ndim) + x.shape, (1,) * (wide - len(wanted)) + wanted
-    return la.broadcast_to(x, check_size("the result", [b if a == 1 else a for a, b in zip(own, asked, strict=True)]))
+    sizes = check_size("the result", [b if a == 1 else a for a, b in zip(own, asked, strict=True)])
+    (x,) = put_off(x, size=math.prod(sizes))
+    return la.broadcast_to(x, sizes)
 
 
 def _tile(x: Tensor, repeats: Tensor, /) -> Tensor:
     times = numbers("the repeats", repeats)
     if len(times) != x.ndim:
         raise DataError(f"{len(times)} repeats do not fit {x.ndim} axes")
-    check_size("the result", [size * by for size, by in zip(x.shape, times, strict=True)])
+    shape = check_size("the result", [size * by for size, by in zip(x.shape, times, strict=True)])
+    (x,) = put_off(x, size=math.prod(shape))
     return la.tile(x, times)
 
 
@@ -172,7 +186,8 @@ def _pad(
     pairs = [(0, 0)] * x.ndim
     for at, low, high in zip(axes, given[: len(axes)], given[len(axes) :], strict=True):
         pairs[at] = low, high
-    check_size("the result", [max(low + size + high, 0) for size, (low, high) in zip(x.shape, pairs, strict=True)])
+    shape = [max(low + size + high, 0) for size, (low, high) in zip(x.shape, pairs, strict=True)]
+    (x,) = put_off(x, size=math.prod(check_size("the result", shape)))
     # What is cut off, at a negative width, is not padded.
     x = x[tuple(slice(max(-low, 0), size + min(high, 0)) for size, (low, high) in zip(x.shape, pairs, strict=True))]
     number: Any = value if filling is None else filling.item()
@@ -204,7 +219,8 @@ def _constant(
 def _constant_of_shape(shape: Tensor, /, *, value: Tensor | None = None) -> Tensor:
     wanted = check_size("the result", numbers("the shape", shape))
     filling = la.asarray(np.zeros(1, np.float32)) if value is None else value
-    return la.broadcast_to(filling.reshape(()), wanted)
+    (number,) = put_off(filling.reshape(()), size=math.prod(wanted))
+    return la.broadcast_to(number, wanted)
 
 
 def _numbers_from(start: Tensor, limit: Tensor, delta: Tensor, /) -> Tensor:
@@ -272,7 +288,7 @@ def _one_hot(indices: Tensor, depth: Tensor, values: Tensor, /, *, axis: int = -
 
 def _trilu(x: Tensor, diagonal: Tensor | None = None, /, *, upper: int = 1) -> Tensor:
     k = 0 if diagonal is None else numbers("the diagonal", diagonal.reshape((-1,)))[0]
-    check_size("the matrix", x.shape[-2:], MOST_LISTED)
+    check_size("the matrix", x.shape[-2:], MOST_MASKED)
     k = max(min(k, x.shape[-1]), -x.shape[-2]) if x.ndim > 1 else k
     return la.triu(x, k=k) if upper else la.tril(x, k=k)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import lamina as la
 from lamina.errors import DataError
 from lamina.exchange.onnx.reading.calls import Function
-from lamina.exchange.onnx.reading.shapes import axis_of, either, numbers
+from lamina.exchange.onnx.reading.shapes import axis_of, either, numbers, put_off
 from lamina.tensor import Tensor
 
 
@@ -82,7 +82,7 @@ def _top_k(x: Tensor, k: Tensor, /, *, axis: int = -1, largest: int = 1, sorted:
 
 def _gemm(
     a: Tensor, b: Tensor, c: Tensor | None = None, /, *, alpha: float = 1.0, beta: float = 1.0,
-    transA: int = 0, transB: int = 0,  # noqa: N803 - the operator's own names
+    transA: int = 0, transB: int = 0,
 ) -> Tensor:  # fmt: skip
     if a.ndim != 2 or b.ndim != 2:
         raise DataError(f"expected two matrices, got shapes {list(a.shape)} and {list(b.shape)}")
@@ -97,7 +97,7 @@ def _gemm(
 
 
 def _einsum(first: Tensor, /, *more: Tensor, equation: str) -> Tensor:
-    return la.einsum(equation, first, *more)
+    return la.einsum(equation, *put_off(first, *more))
 
 
 SUMS: dict[str, Function] = {
