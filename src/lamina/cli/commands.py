@@ -4,18 +4,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lamina.runs.kinds import Choice, File, Kind, Listed, Number, Settings, Whole, Widths, positive
+from lamina.runs.kinds import Choice, File, Kind, Listed, Number, Settings, Whole, Widths
 from lamina.runs.options import TrainingOptions, option
-from lamina.tuning.space import Range, Ranges
+from lamina.tuning.options import TuneOptions
 
 RUN = File(metavar="RUN")
 FORMATS = ("mermaid", "dot", "svg")
-PRUNERS = ("median", "hyperband", "none")
 
 
 def _device() -> Any:
@@ -171,7 +169,7 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Tune(TrainingOptions):
+class Tune(TuneOptions):
     """Search for the best options of a training, by Optuna.
 
     Every option may be fixed as for `lamina train`, or searched:
@@ -180,23 +178,5 @@ class Tune(TrainingOptions):
     file, for lamina train --config FOLDER/best.toml.
     """
 
-    search: Mapping[str, Range] = option(
-        Ranges(),
-        {},
-        "What to search: NAME=LOW:HIGH, NAME=log:LOW:HIGH, NAME=LOW:HIGH:STEP or NAME=A|B|C; may be repeated.",
-        "search",
-        shown="lr, hidden, dropout and weight_decay",
-        repeated=True,
-    )
-    trials: int = option(Whole(wanted="try at least 1", least=1), 30, "How many options are tried.", "search")
-    jobs: int = option(
-        Whole(wanted="at least 1 process is needed", least=1, below=1025), 1, "Processes side by side.", "search"
-    )
-    pruner: str = option(
-        Choice(among=PRUNERS), "median", "What ends hopeless trials early: median, hyperband or none.", "search"
-    )
-    timeout: float | None = option(
-        positive("the time must be greater than 0"), None, "Begin no trial after this time.", "search"
-    )
     out: Path | None = option(File(), None, "The folder to make.", "run", shown="runs/NAME-tune-TIME")
     resume: Path | None = option(File(metavar="FOLDER"), None, "Go on with the search of a folder.", "run")

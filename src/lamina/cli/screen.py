@@ -17,6 +17,9 @@ from rich.table import Table as RichTable
 # From here on a number is written with a power of ten.
 LONG = 1e12
 
+# Of a table in a file.
+WIDEST = 1000
+
 
 @dataclass
 class Screen:
@@ -78,7 +81,8 @@ class Screen:
         console = output()
         if not console.is_terminal:
             # A file has no width to keep to: nothing is folded there.
-            console = Console(highlight=False, width=max(80, console.measure(table).maximum))
+            wanted = Console(width=WIDEST).measure(table).maximum
+            console = Console(highlight=False, width=max(80, wanted))
         console.print(table)
 
     def result(self, values: Mapping[str, Any]) -> None:
@@ -114,7 +118,7 @@ def show_error(message: str) -> None:
     Console(stderr=True, highlight=False).print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
 
 
-def show_scores(screen: Screen, parts: Mapping[str, tuple[int, Mapping[str, float]]], title: str) -> None:
+def show_scores(screen: Screen, parts: Mapping[str, tuple[int, Mapping[str, float | None]]], title: str) -> None:
     """Show a table with a line for each part: its name, its number of rows, its scores."""
     names = list(next(iter(parts.values()))[1])
     rows = (

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
 from lamina.errors import DataError
-from lamina.runs.kinds import Settings, nearest
+from lamina.runs.kinds import nearest
 from lamina.runs.options import Option, OptionError, accepted, declared, plain
 
 HEADINGS = {
@@ -19,6 +19,7 @@ HEADINGS = {
     "loss": "what is minimised",
     "optimizer": "how it is minimised",
     "training": "for how long",
+    "search": "what is searched",
     "run": "where, and what is kept",
 }
 
@@ -90,7 +91,7 @@ def _parsed(path: Path) -> tuple[str, dict[str, Any]]:
 def _unknown(path: Path, text: str, name: str, value: Any, known: Mapping[str, Option]) -> ConfigurationError:
     where = place(path, text, name)
     if isinstance(value, Mapping) and not nearest(name, list(known)):
-        tables = ", ".join(f"[{each}]" for each, row in known.items() if isinstance(row.kind, Settings))
+        tables = ", ".join(f"[{each}]" for each, row in known.items() if row.kind.table)
         reason = f"there is no table of this name; options stand at the top of the file, and the tables are {tables}"
         return ConfigurationError(f"{where}: [{name}]: {reason}")
     if name.replace("-", "_") in known:
@@ -101,9 +102,13 @@ def _unknown(path: Path, text: str, name: str, value: Any, known: Mapping[str, O
 # --- writing ---
 
 
-def configuration_text(options: Any, title: str) -> str:
-    """Return the options of a dataclass as a configuration file, under headings; those without a value as comments."""
+def configuration_text(options: Any, title: str, only: Container[str] | None = None) -> str:
+    """Return the options of a dataclass as a configuration file, under headings; those without a value as comments.
+
+    With ``only``, others are left out.
+    """
     rows, values = declared(type(options)), plain(options)
+    rows = {name: row for name, row in rows.items() if only is None or name in only}
     lines = [f"# {each}" for each in title.splitlines()]
     tables: dict[str, Mapping[str, Any]] = {}
     for section in dict.fromkeys(row.section for row in rows.values()):
@@ -113,11 +118,11 @@ def configuration_text(options: Any, title: str) -> str:
                 continue
             value = values[name]
             if isinstance(value, Mapping):
-                tables[name] = value
+                tables |= {name: value} if value else {}
             else:
                 lines.append(f"# {name} =" if value is None else f"{name} = {toml_value(value)}")
     for name, table in tables.items():
-        lines += ["", f"[{name}]" if table else f"# [{name}]"]
+        lines += ["", f"[{name}]"]
         lines += [f"{_key(key)} = {toml_value(value)}" for key, value in table.items()]
     return "\n".join(lines) + "\n"
 

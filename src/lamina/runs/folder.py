@@ -99,17 +99,10 @@ class RunFolder:
         CheckpointError
             When there is no room for the files; none is left behind.
         """
-        folder = _fresh_default(name) if path is None else path
-        if folder.is_dir() and any(folder.iterdir()):
-            raise DataError(f"--out: the folder {folder} is not empty; give another, or remove it first")
-        if folder.exists() and not folder.is_dir():
-            raise DataError(f"--out: {folder} is a file; give a folder that is empty or not there yet")
+        folder = _checked(path, name)
         made = cls(folder)
         absent = not folder.exists()
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise DataError(f"--out: {folder} cannot be made: {error.strerror}; give a folder elsewhere") from error
+        _make(folder)
         try:
             la.save(model, made.weights)
             made.update(config)
@@ -124,21 +117,17 @@ class RunFolder:
     def update(self, config: RunConfig) -> None:
         """Write the configuration anew, as where a training goes on for longer."""
         replace_file("train", self.path / OPTIONS, _options_text(config))
-        self._write_json(CONFIG, config.to_json())
+        write_json(self.path / CONFIG, config.to_json())
 
     def write_results(self, results: Mapping[str, Any]) -> None:
         """Write how the training ended and how good the model is."""
-        self._write_json(RESULTS, results)
+        write_json(self.path / RESULTS, results)
 
     def write_answers(self, parts: Mapping[str, Answers]) -> None:
         """Write what the model answers to the rows of each part, and what is right, for reports."""
         arrays = {f"{name}.outputs": part.outputs for name, part in parts.items()}
         arrays |= {f"{name}.targets": part.targets for name, part in parts.items()}
         la.save(arrays, self.path / ANSWERS)
-
-    def _write_json(self, name: str, value: Mapping[str, Any]) -> None:
-        text = json.dumps(finite_or_null(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-        replace_file("train", self.path / name, text.encode())
 
     # --- reading ---
 
@@ -213,6 +202,41 @@ def _read_json(file: Path) -> Record:
 def _options_text(config: RunConfig) -> bytes:
     title = f"The options of a training by Lamina {la.__version__}; to repeat it: lamina train --config {OPTIONS}"
     return configuration_text(config.options, title).encode()
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a JSON object for people and machines; what is not finite becomes null."""
+    text = json.dumps(finite_or_null(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    replace_file("train", path, text.encode())
+
+
+def new_folder(path: Path | None, name: str) -> Path:
+    """Make a folder at ``path``, or under ``runs/`` by name and time, and return its path.
+
+    Raises
+    ------
+    DataError
+        When there is something at ``path`` already, or the folder cannot be made.
+    """
+    folder = _checked(path, name)
+    _make(folder)
+    return folder
+
+
+def _checked(path: Path | None, name: str) -> Path:
+    folder = _fresh_default(name) if path is None else path
+    if folder.is_dir() and any(folder.iterdir()):
+        raise DataError(f"--out: the folder {folder} is not empty; give another, or remove it first")
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"--out: {folder} is a file; give a folder that is empty or not there yet")
+    return folder
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"--out: {folder} cannot be made: {error.strerror}; give a folder elsewhere") from error
 
 
 def _fresh_default(name: str) -> Path:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 MOST_DIGITS = 9
 
@@ -44,6 +44,9 @@ class Kind:
     """
 
     metavar: str = "TEXT"
+
+    # Whether it is a table in TOML.
+    table: ClassVar[bool] = False
 
     def parse(self, text: str) -> Any:
         """Return the value that a text on the command line stands for.
@@ -306,6 +309,8 @@ class Settings(Kind):
     value: Kind | None = None
     word: str = ""
     metavar: str = "NAME=VALUE,..."
+
+    table = True
 
     def parse(self, text: str) -> Mapping[str, Any] | str:
         """Return the values in a text, which has the form of TOML's inline tables without the braces."""

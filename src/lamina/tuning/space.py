@@ -116,6 +116,8 @@ class Ranges(Kind):
 
     metavar: str = "NAME=RANGE"
 
+    table = True
+
     def parse(self, text: str) -> Mapping[str, Range]:
         """Return the one range of a text on the command line."""
         name, separator, written = text.partition("=")

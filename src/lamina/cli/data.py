@@ -1,0 +1,106 @@
+"""`lamina data`: the embedded sets and generators, and what the columns of a file are like."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+from lamina.cli.declare import Given
+from lamina.cli.exit_codes import DONE
+from lamina.cli.predict import WRITERS, check_output, frame_bytes
+from lamina.cli.screen import Screen
+from lamina.data import (
+    Dataset,
+    Table,
+    describe_embedded,
+    embedded_names,
+    generators,
+    infer_schema,
+    load_embedded,
+    read_table,
+)
+from lamina.data.schema import Schema
+from lamina.errors import DataError
+from lamina.runs.kinds import nearest
+from lamina.runs.options import OptionError
+from lamina.runs.prepare import GENERATORS
+from lamina.training.files import replace_file
+
+
+def data(given: Given) -> int:
+    """List what there is, describe one of it or a file, or write it as a table."""
+    options, screen = given.options, given.screen
+    if options.name is None:
+        if options.output is not None:
+            raise OptionError("output", "name what to write: lamina data moons -o moons.csv")
+        _list(screen)
+        return DONE
+    if options.output is not None and str(options.output) != "-":
+        check_output(options.output, WRITERS)
+    table, description = _found(options.name, options.table, options.settings)
+    if options.output is not None:
+        _write(table, options.output, screen)
+        return DONE
+    schema = infer_schema(table)
+    screen.note(*table.notes)
+    _show(schema, description, screen)
+    return DONE
+
+
+def _list(screen: Screen) -> None:
+    embedded = describe_embedded()
+    made = {name: (inspect.getdoc(getattr(generators, name)) or "").splitlines()[0] for name in GENERATORS}
+    made = {name: text.removeprefix("Return ").rstrip(".").replace("``", "") for name, text in made.items()}
+    screen.table(["embedded set", "what it is"], [[name, text] for name, text in embedded.items()])
+    screen.table(["generator", "what it makes"], [[name, text] for name, text in made.items()])
+    screen.say("train on one:      lamina train wine\nsee its columns:   lamina data wine")
+    screen.result({"embedded": embedded, "generators": made})
+
+
+def _found(name: str, part: str | None, settings: dict[str, Any]) -> tuple[Table, str]:
+    """Return a table and what it is: of a file, an embedded set or a generator."""
+    if settings and name not in GENERATORS:
+        raise OptionError("settings", f"they are those of a generator; there are {', '.join(GENERATORS)}")
+    if Path(name).exists():
+        return read_table(name, name=part), ""
+    known = [*embedded_names(), *GENERATORS]
+    if name not in known:
+        raise DataError(f"{name}: there is no such file, embedded set or generator{nearest(name, known)}")
+    made = load_embedded(name) if name in embedded_names() else _generated(name, settings)
+    return Table.of(made, name=name), made.description
+
+
+def _generated(name: str, settings: dict[str, Any]) -> Dataset:
+    generator = getattr(generators, name)
+    taken = list(inspect.signature(generator).parameters)
+    for each in settings:
+        if each not in taken:
+            raise OptionError("settings", f"{name} has no {each!r}{nearest(each, taken)}; there are {', '.join(taken)}")
+    try:
+        made: Dataset = generator(**settings)
+    except (TypeError, ValueError) as error:
+        raise OptionError("settings", str(error)) from error
+    return made
+
+
+def _show(schema: Schema, description: str, screen: Screen) -> None:
+    if description:
+        screen.line(description)
+    titles = ["column", "kind", "missing", "distinct", "examples"]
+    rows = [
+        [each.name, each.kind, f"{each.missing:,}", f"{each.distinct:,}", " | ".join(each.examples)]
+        for each in schema.columns
+    ]
+    screen.table(titles, rows, f"{schema.name}: {schema.rows:,} rows, {len(schema.columns):,} columns")
+    screen.result({**schema.to_json(), "description": description})
+
+
+def _write(table: Table, path: Path, screen: Screen) -> None:
+    content = frame_bytes(table.frame, path)
+    if str(path) == "-":
+        print(content.decode(), end="")
+        return
+    replace_file("data", path, content)
+    screen.line(f"{len(table):,} rows of {table.name} written to {path}")
+    screen.result({"name": table.name, "rows": len(table), "output": str(path)})

@@ -1,0 +1,132 @@
+"""`lamina tune`: a search for the best options, in a folder that can be gone on with."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+from lamina.cli.commands import Tune
+from lamina.cli.declare import Given
+from lamina.cli.exit_codes import DONE, INTERRUPTED
+from lamina.cli.screen import Screen
+from lamina.errors import CheckpointError
+from lamina.runs.configuration import configuration_text, read_configuration
+from lamina.runs.folder import RESULTS, new_folder, write_json
+from lamina.runs.options import OptionError, TrainingOptions, declared, filled
+from lamina.training.files import replace_file
+from lamina.tuning.options import TuneOptions
+from lamina.tuning.space import DEFAULT_SPACE, Range
+from lamina.tuning.study import Finished, Tuned, optuna_library, tune as search
+from lamina.tuning.training import TrainingObjective
+
+STUDY, OPTIONS, BEST = "study.jsonl", "tune.toml", "best.toml"
+
+# What may be changed where a search goes on.
+CHANGEABLE = ("trials", "jobs", "timeout")
+SHOWN = 10
+
+
+def tune(given: Given) -> int:
+    """Search, fill a folder, show the best trials, and return the exit code of the command."""
+    optuna_library()
+    folder, options, names = _resumed(given) if given.options.resume is not None else (None, given.options, given.names)
+    space: Mapping[str, Range] = options.search or DEFAULT_SPACE
+    fixed = {name: getattr(options, name) for name in names if name in declared(TrainingOptions)}
+    twice = [name for name in space if name in fixed]
+    if twice and options.search:
+        raise OptionError("search", f"{twice[0]} is searched and fixed at once; leave one out")
+    space = {name: each for name, each in space.items() if name not in fixed}
+    if not space:
+        raise OptionError("search", "nothing is left to search; give a range, such as --search lr=log:1e-4:1e-1")
+    objective = TrainingObjective(fixed)
+    prepared = objective.check()
+    given.screen.note(*prepared.notes)
+    if folder is None:
+        folder = new_folder(options.out, f"{Path(prepared.source).stem}-tune")
+        _write_options(folder, options, fixed, space)
+    given.screen.say(f"{prepared.source}: {options.trials} trials of {', '.join(space)}, judged by {objective.monitor}")
+    found = search(
+        objective,
+        space,
+        trials=options.trials,
+        direction=objective.direction,
+        seed=options.seed,
+        jobs=options.jobs,
+        pruner=options.pruner,
+        epochs=objective.options({}).epochs,
+        timeout=options.timeout,
+        storage=folder / STUDY,
+        on_trial=lambda trial: _show_trial(given.screen, trial, options.trials, objective.monitor),
+    )
+    return _finish(folder, objective, found, given.screen)
+
+
+def _resumed(given: Given) -> tuple[Path, Tune, frozenset[str]]:
+    """Return the folder of a search, with the options that it began with."""
+    folder: Path = given.options.resume
+    fixed = sorted(name for name in given.names if name not in (*CHANGEABLE, "resume"))
+    if fixed:
+        raise OptionError(fixed[0], f"a search that goes on keeps its options; what can be changed is {CHANGEABLE}")
+    if not (folder / OPTIONS).is_file():
+        raise CheckpointError(f"{folder}: this is no folder of a search, it has no {OPTIONS}")
+    written = read_configuration(folder / OPTIONS, TuneOptions)
+    changed = {name: getattr(given.options, name) for name in CHANGEABLE if name in given.names}
+    return folder, filled(Tune, {**written, **changed}), frozenset(written)
+
+
+def _write_options(folder: Path, options: Tune, fixed: Mapping[str, Any], space: Mapping[str, Range]) -> None:
+    """Write what a search was asked for, and no more, so that it can be asked for again."""
+    own = {each.name: getattr(options, each.name) for each in fields(TuneOptions) if each.name not in fixed}
+    kept = {name: value for name, value in own.items() if name not in declared(TrainingOptions)}
+    asked = TuneOptions(**{**fixed, **kept, "search": dict(space)})
+    text = configuration_text(
+        asked, "A search by Lamina; to go on with it: lamina tune --resume FOLDER", only={*fixed, *kept}
+    )
+    replace_file("tune", folder / OPTIONS, text.encode())
+
+
+def _show_trial(screen: Screen, trial: Finished, trials: int, monitor: str) -> None:
+    value = "" if trial.value is None else f"{monitor} {trial.value:.4g}  "
+    tried = "  ".join(f"{name}={_tried(value)}" for name, value in trial.values.items())
+    reason = f"  ({trial.reason})" if trial.reason else ""
+    width = len(str(trials))
+    state = "" if trial.state == "complete" else f"{trial.state}  "
+    screen.say(f"trial {trial.number + 1:{width}d}/{trials}  {state}{value}{tried}  ({trial.seconds:.1f} s){reason}")
+
+
+def _tried(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _finish(folder: Path, objective: TrainingObjective, found: Tuned, screen: Screen) -> int:
+    """Write and show what was found."""
+    best = found.best if found.ranked or not found.interrupted else None
+    status = "interrupted" if found.interrupted else "finished"
+    results: dict[str, Any] = {
+        "status": status,
+        "monitor": objective.monitor,
+        "direction": found.direction,
+        "best": None if best is None else asdict(best),
+        "trials": [asdict(each) for each in found.trials],
+    }
+    write_json(folder / RESULTS, results)
+    if best is not None:
+        title = f"The best options of {len(found.trials)} trials by Lamina, {objective.monitor} {best.value:.6g}"
+        text = configuration_text(replace(objective.options(best.values)), title)
+        replace_file("tune", folder / BEST, text.encode())
+        names = list(best.values)
+        rows = [
+            [str(each.number + 1), f"{each.value:.4g}", str(each.epochs), f"{each.seconds:.1f}"]
+            + [_tried(each.values[name]) for name in names]
+            for each in found.ranked[:SHOWN]
+        ]
+        counted = f"{len(found.ranked)} complete, {len(found.trials) - len(found.ranked)} pruned or failed"
+        screen.table(["trial", objective.monitor, "epochs", "seconds", *names], rows, f"The best trials ({counted})")
+    screen.line(f"folder: {folder}")
+    if best is not None:
+        screen.say(f"train with the best: lamina train --config {shlex.quote(str(folder / BEST))}")
+    screen.result({"folder": str(folder), **results})
+    return INTERRUPTED if found.interrupted else DONE
