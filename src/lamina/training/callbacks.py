@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from lamina.data.record import Record
 from lamina.dtypes import python_number
 from lamina.errors import CheckpointError, DataError
+from lamina.tensor import Tensor
 from lamina.training.history import EpochRecord, History
 from lamina.training.metrics import larger_is_better
 
 if TYPE_CHECKING:
     from lamina.nn.module import Module
     from lamina.optim import Optimizer
-    from lamina.tensor import Tensor
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,10 @@ class Snapshot:
     model: dict[str, Tensor]
     optimizer: dict[str, Any]
 
+    def copied(self) -> Snapshot:
+        """Return the same values in memory of their own."""
+        return Snapshot(_copied(self.model), _copied(self.optimizer))
+
     def state_dict(self) -> dict[str, Any]:
         """Return both by name."""
         return {"model": dict(self.model), "optimizer": dict(self.optimizer)}
@@ -38,6 +42,13 @@ class Snapshot:
     def of(cls, record: Record) -> Snapshot:
         """Return the snapshot of what `state_dict` returned."""
         return cls(dict(record.record("model").values), dict(record.record("optimizer").values))
+
+
+def _copied(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: Tensor(value._data.copy(), value._backend) if isinstance(value, Tensor) else value
+        for name, value in values.items()
+    }
 
 
 @dataclass
@@ -64,6 +75,8 @@ class TrainingState:
         Why training is to stop; empty while it goes on.
     resumable : bool
         Whether a stopped training goes on when it is resumed.
+    in_place : bool
+        Whether steps write into the memory of weights, as compiled ones do where nobody else holds it.
     """
 
     model: Module
@@ -78,6 +91,7 @@ class TrainingState:
     samples: int = 0
     stop_reason: str = ""
     resumable: bool = False
+    in_place: bool = False
 
     def request_stop(self, reason: str, *, resumable: bool = False) -> None:
         """End training after the step or epoch that runs, saying why in `History.stopped`.
@@ -93,8 +107,13 @@ class TrainingState:
             self.stop_reason, self.resumable = reason or "a callback asked for it", resumable
 
     def snapshot(self) -> Snapshot:
-        """Return the state of model and optimiser; tensors never change, so it costs no copy."""
-        return Snapshot(self.model.state_dict(), self.optimizer.state_dict())
+        """Return the state of model and optimiser.
+
+        Tensors never change, so it costs no copy, but where steps work in place. There the next step would have to
+        find new memory for all that is held, which costs the same copy and the short way of calling the program.
+        """
+        taken = Snapshot(self.model.state_dict(), self.optimizer.state_dict())
+        return taken.copied() if self.in_place else taken
 
     def restore(self, snapshot: Snapshot) -> None:
         """Put model and optimiser back to where they were."""

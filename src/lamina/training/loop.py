@@ -67,6 +67,7 @@ class Loop:
     def run(self) -> History:
         """Train, and leave the model as `fit` promises, however it ends."""
         state = self.state
+        state.in_place = "programs" in self.plan.machinery.parts
         self.parameters, self.best = state.model.named_parameters(), state.snapshot()
         self.position = Position(state)
         self.keeper = self._new_keeper()
