@@ -62,6 +62,14 @@ class EpochRecord:
             "seconds": self.seconds,
         }
 
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> EpochRecord:
+        """Return the record of what `as_dict` returned, where None stands for NaN, which JSON does not have."""
+        numbers = {name: math.nan if value is None else float(value) for name, value in values.items()}
+        known = {name: numbers.pop(name) for name in ("loss", "lr", "seconds")}
+        epoch = int(numbers.pop("epoch"))
+        return cls(epoch, **known, val_loss=numbers.pop("val_loss", None), metrics=numbers)
+
 
 class History(Mapping[str, list[float]]):
     """The record of a training: a mapping from names to lists with one value for each epoch.
@@ -235,7 +243,7 @@ class History(Mapping[str, list[float]]):
         """
         try:
             lines = Path(path).read_text(encoding="utf-8").splitlines()
-            records = [_record(json.loads(line)) for line in lines if line.strip()]
+            records = [EpochRecord.of(json.loads(line)) for line in lines if line.strip()]
         except OSError as error:
             raise CheckpointError(f"History.read: {path} cannot be read: {error.strerror}") from error
         except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -243,10 +251,3 @@ class History(Mapping[str, list[float]]):
         history = cls("val_loss" if any(record.val_loss is not None for record in records) else "loss")
         history.records.extend(records)
         return history
-
-
-def _record(values: dict[str, Any]) -> EpochRecord:
-    numbers = {name: math.nan if value is None else float(value) for name, value in values.items()}
-    known = {name: numbers.pop(name) for name in ("loss", "lr", "seconds")}
-    epoch = int(numbers.pop("epoch"))
-    return EpochRecord(epoch, **known, val_loss=numbers.pop("val_loss", None), metrics=numbers)

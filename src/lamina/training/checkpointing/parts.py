@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from array import array
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+import numpy as np
 
 from lamina.data.record import Record
 from lamina.errors import CheckpointError
@@ -92,30 +95,40 @@ class Position:
 
 
 class HistoryPart:
-    """The epochs so far."""
+    """The epochs so far, as one array for each quantity: a long training writes them often."""
 
     def __init__(self, history: History) -> None:
         self._history = history
+        self._columns: dict[str, array[float]] = {}
+        self._count = 0
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the records."""
-        return {"records": [{**asdict(each), "metrics": dict(each.metrics)} for each in self._history.records]}
+        """Return the columns; all epochs of a training record the same quantities."""
+        for record in self._history.records[self._count :]:
+            for name, value in record.as_dict().items():
+                self._columns.setdefault(name, array("d")).append(value)
+        self._count = len(self._history.records)
+        return {"columns": {name: np.array(column) for name, column in self._columns.items()}}
 
     def load_state_dict(self, values: Mapping[str, Any]) -> None:
-        """Take the records."""
-        self._history.records[:] = [_epoch(each) for each in Record.of(values, "history").records("records")]
+        """Take the columns."""
+        record = Record.of(values, "history").record("columns")
+        columns = {name: _column(record, name) for name in record.values}
+        missing = {"epoch", "loss", "lr", "seconds"} - columns.keys()
+        count = len(columns.get("epoch", ()))
+        whole = all(len(column) == count for column in columns.values())
+        if columns and (missing or not whole or columns["epoch"] != list(range(1, count + 1))):
+            raise CheckpointError("history: the columns are not those of consecutive epochs")
+        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        self._history.records[:] = [EpochRecord.of(row) for row in rows]
+        self._columns, self._count = {}, 0
 
 
-def _epoch(record: Record) -> EpochRecord:
-    metrics = record.record("metrics")
-    return EpochRecord(
-        epoch=record.whole("epoch", least=1),
-        loss=record.any_number("loss"),
-        lr=record.any_number("lr"),
-        seconds=record.any_number("seconds"),
-        val_loss=None if record.values.get("val_loss") is None else record.any_number("val_loss"),
-        metrics={name: metrics.any_number(name) for name in metrics.values},
-    )
+def _column(record: Record, name: str) -> list[float]:
+    column = record.values[name]
+    if not isinstance(column, np.ndarray) or column.ndim != 1 or column.dtype != np.float64:
+        raise record.wrong(name, "an array of numbers")
+    return [float(each) for each in column]
 
 
 # --- randomness ---
@@ -185,8 +198,6 @@ def _load(generator: Generator, record: Record) -> None:
     numbers = {name: record.whole(name) for name in ("key", "counter")}
     if max(numbers.values()) >= 2**64:
         raise CheckpointError(f"{record.place}: the numbers of a generator are below 2**64, found {numbers}")
-    import numpy as np
-
     generator.load_state_dict({name: np.asarray(value, dtype=np.uint64) for name, value in numbers.items()})
 
 
