@@ -1,5 +1,7 @@
 """Training on a stream: the same as on samples in memory, read as they are needed."""
 
+import subprocess
+import sys
 import tracemalloc
 from dataclasses import dataclass, field
 
@@ -207,6 +209,45 @@ def test_a_pair_is_no_stream():
     assert is_stream(Stream(INPUTS, VALUES))
     assert not is_stream((INPUTS, VALUES))
     assert not is_stream(la.data.load_digits())
+
+
+@pytest.mark.parametrize("options", [{}, {"compile": True}, {"class_weight": "balanced"}])
+def test_arrays_in_files_are_trained_on(tmp_path, options):
+    np.save(tmp_path / "x.npy", INPUTS)
+    np.save(tmp_path / "y.npy", LABELS)
+    stream = la.data.ArrayStream(tmp_path / "x.npy", tmp_path / "y.npy")
+    options = {"loss": nn.cross_entropy, "outputs": 3, "metrics": ["accuracy"], "validation": stream, **options}
+    in_order = {**options, "shuffle": False}
+    assert_alike(trained(stream, **in_order), trained((INPUTS, LABELS), **in_order))
+    np.testing.assert_array_equal(trained(stream, **options)[1][0], trained(stream, **options)[1][0])
+
+
+LARGE = """
+import resource, sys
+import lamina as la
+from lamina import nn, optim
+stream = la.data.ParquetStream(sys.argv[1], "y")
+model = nn.Sequential(nn.Linear(29, 32), nn.ReLU(), nn.Linear(32, 1))
+history = la.fit(model, stream, loss=nn.mse_loss, optimizer=optim.Adam(model.parameters(), lr=0.01), epochs=1,
+                 batch_size=1024, metrics=["r2"], seed=0, progress=False)
+print(history["r2"][-1], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+"""
+
+
+@pytest.mark.slow
+def test_two_million_rows_train_with_less_than_a_gibibyte(tmp_path):
+    import polars as pl
+
+    rows, numbers = 2_000_000, np.random.default_rng(0)
+    columns = {f"x{at}": numbers.standard_normal(rows, np.float32) for at in range(29)}
+    columns["y"] = columns["x0"] - 2 * columns["x1"] + 0.1 * columns["x2"]
+    pl.DataFrame(columns).write_parquet(tmp_path / "large.parquet", row_group_size=100_000)
+    del columns
+    ended = subprocess.run([sys.executable, "-c", LARGE, str(tmp_path / "large.parquet")], capture_output=True,
+                           text=True, check=True, timeout=500)  # fmt: skip
+    r2, gibibytes = map(float, ended.stdout.split())
+    assert r2 > 0.99
+    assert gibibytes < 1.0
 
 
 class Ask(Callback):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lamina.backends.registry import CPU
+from lamina.data.streaming import Stream
 from lamina.errors import DataError
 from lamina.tensor import Tensor
 from lamina.training.pairs import Pairs, Place, Samples, as_pairs
@@ -39,7 +40,7 @@ class StreamSamples:
     """
 
     operation: str
-    stream: Any
+    stream: Stream
     place: Place
     kind: str = ""
     weigh: Callable[[Tensor], Tensor] | None = None
@@ -67,8 +68,8 @@ class StreamSamples:
 
 
 def is_stream(data: Any) -> bool:
-    """Tell whether data are read in batches, as a `lamina.data.Stream` is."""
-    return callable(getattr(data, "batches", None)) and hasattr(data, "input_shape")
+    """Tell whether data are read in batches."""
+    return isinstance(data, Stream)
 
 
 def as_samples(operation: str, data: Any, place: Place, kind: str = "") -> Samples:
