@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import expit, softmax
+from scipy.special import expit
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
@@ -101,9 +101,13 @@ class Labels:
         if self.several:
             return expit(outputs)  # type: ignore[no-any-return]
         if self.binary:
-            second = expit(outputs)
-            return np.concatenate([1 - second, second], axis=1)
-        return softmax(outputs, axis=1)  # type: ignore[no-any-return]
+            both = np.empty((len(outputs), 2), outputs.dtype)
+            expit(outputs[:, 0], out=both[:, 1])
+            np.subtract(1, both[:, 1], out=both[:, 0])
+            return both
+        powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        powers /= powers.sum(axis=1, keepdims=True)
+        return powers
 
     def accuracy(self, outputs: np.ndarray, targets: np.ndarray) -> float:
         """Return the share of rows that are predicted as they are; of several labels, all of them."""

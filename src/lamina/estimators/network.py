@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from lamina.dtypes import DType
 from lamina.errors import DataError
 from lamina.nn.activations import ACTIVATIONS
 from lamina.nn.containers import MLP
+from lamina.nn.init import uniform
+from lamina.nn.linear import Linear
 from lamina.nn.module import Module
 from lamina.tensor import Tensor
 
@@ -43,7 +46,7 @@ _BLOCK = 2048
 """Rows of one call of the compiled network: their activations fit in cache, and one shape is compiled once."""
 _COMPILED_ROWS = 2 * _BLOCK
 """Rows from which a prediction is compiled. Fewer are quicker operation by operation than a program is loaded."""
-_EAGER_ROWS = 256
+_EAGER_ROWS = 1024
 """Rows at a time of a prediction operation by operation: their activations stay in cache."""
 
 
@@ -84,7 +87,9 @@ class Recipe:
             activation = self.activation
             if isinstance(activation, str):
                 activation = _ACTIVATIONS.get(activation, activation)
-            return MLP(self.inputs, self.hidden, self.outputs, activation, dtype=self.dtype)
+            made: Module = MLP(self.inputs, self.hidden, self.outputs, activation, dtype=self.dtype)
+            _begin_evenly(made)
+            return made
         made = self.module(self.inputs, self.outputs)
         if not isinstance(made, Module):
             raise DataError(
@@ -102,6 +107,19 @@ class Recipe:
                 f"optimizer: {self.optimizer!r} made {type(made).__name__}; it makes a lamina.optim.Optimizer"
             )
         return made
+
+
+def _begin_evenly(model: Module) -> None:
+    """Draw weights and biases of each layer from one interval, ``±sqrt(6 / (inputs + outputs))``.
+
+    Source: X. Glorot and Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks",
+    AISTATS 2010, equation 16.
+    """
+    for layer in model.modules():
+        if isinstance(layer, Linear):
+            bound = math.sqrt(6.0 / (layer.in_features + layer.out_features))
+            for parameter in layer.parameters():
+                parameter.assign(uniform(-bound, bound)(parameter.shape, dtype=parameter.dtype))
 
 
 def check_recipe(owner: str, activation: Any, optimizer: Any, module: Any) -> None:

@@ -43,7 +43,7 @@ class LaminaRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
     >>> import numpy as np
     >>> from lamina.estimators import LaminaRegressor
     >>> X = np.linspace(-1.0, 1.0, 100)[:, None]
-    >>> model = LaminaRegressor(hidden_layer_sizes=(32,), learning_rate_init=0.01, random_state=0)
+    >>> model = LaminaRegressor(hidden_layer_sizes=(32,), learning_rate_init=0.02, random_state=0)
     >>> model.fit(X, np.abs(X[:, 0])).score(X, np.abs(X[:, 0])) > 0.9
     True
     """
