@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lamina.data.reading.arrow_check import MAGIC, check_arrow
 from lamina.data.reading.columns import table_from
+from lamina.data.reading.parquet_check import check_parquet
 from lamina.data.table import Table
 from lamina.errors import DataError
 
@@ -19,6 +21,7 @@ def read_parquet(path: Path, _: str | None = None) -> Table:
     """Read a Parquet file."""
     import polars as pl
 
+    check_parquet(path)
     with refusing(path, "a Parquet"):
         frame = pl.read_parquet(path, glob=False, hive_partitioning=False)
     return frame_table(str(path), frame)
@@ -28,12 +31,12 @@ def read_arrow(path: Path, _: str | None = None) -> Table:
     """Read an Arrow file (also called Feather, version 2) or stream."""
     import polars as pl
 
-    with path.open("rb") as file:
-        is_file = file.read(6) == b"ARROW1"
-    read: Callable[..., pl.DataFrame] = pl.read_ipc if is_file else pl.read_ipc_stream
     # The bytes are read before: a mapped file that another program shortens ends this one.
+    data = path.read_bytes()
+    check_arrow(path, data)
+    read: Callable[..., pl.DataFrame] = pl.read_ipc if data[:6] == MAGIC else pl.read_ipc_stream
     with refusing(path, "an Arrow"):
-        frame = read(path.read_bytes())
+        frame = read(data)
     return frame_table(str(path), frame)
 
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 # More columns than this are pixels or samples: such arrays are trained on as they are.
 MOST_COLUMNS = 20_000
+# From the first of January 1 to the last of December 9999, in days from 1970; polars fails outside of its calendar.
+FIRST_DAY, LAST_DAY = -719_162, 2_932_896
+DAY = {"ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 
 
 def table_from(
@@ -41,7 +44,7 @@ def table_from(
         if not column.name:
             notes.append(f"column {number} has no name and was left out")
             continue
-        normal = _normal(column)
+        normal = _normal(name, column)
         if normal is None:
             notes.append(f"column {shortened(column.name)} holds {column.dtype} and was left out")
         else:
@@ -64,7 +67,7 @@ def check_names(name: str, header: Sequence[str]) -> None:
         raise DataError(f"{name}: the header names {listed(repeated)} more than once; give each column its own name")
 
 
-def _normal(column: pl.Series) -> pl.Series | None:
+def _normal(name: str, column: pl.Series) -> pl.Series | None:
     """Return a column as one of the types that a table holds, ``None`` if it is none of them."""
     import polars as pl
 
@@ -77,7 +80,12 @@ def _normal(column: pl.Series) -> pl.Series | None:
         return column.fill_nan(None)
     if isinstance(dtype, pl.String | pl.Categorical | pl.Enum):
         return stripped(column.cast(pl.String))
-    if dtype.is_integer() or isinstance(dtype, pl.Boolean | pl.Date | pl.Datetime):
+    if isinstance(dtype, pl.Date | pl.Datetime):
+        days = column.to_physical() // (1 if isinstance(dtype, pl.Date) else DAY[dtype.time_unit])
+        if ((days < FIRST_DAY) | (days > LAST_DAY)).any():
+            raise DataError(f"{name}: column {shortened(column.name)} holds a date outside of the years 1 to 9999")
+        return column
+    if dtype.is_integer() or isinstance(dtype, pl.Boolean):
         return column
     return None
 

@@ -12,6 +12,7 @@ import numpy as np
 from lamina.data.preprocessing import TablePreprocessing, usable_columns
 from lamina.data.reading.columnar import refusing
 from lamina.data.reading.columns import table_from
+from lamina.data.reading.parquet_check import check_parquet
 from lamina.data.schema import Kind, kinds_of
 from lamina.data.streaming.stream import MOST_WINDOW_ROWS, WINDOW_BYTES, Pair, deal
 from lamina.data.table import Table, listed
@@ -293,6 +294,9 @@ def _with_target(table: Table, target: str) -> Table | None:
 def _width(path: Path) -> int:
     import polars as pl
 
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such file")
+    check_parquet(path)
     with refusing(path, "a Parquet"):
         return len(pl.scan_parquet(path, glob=False, hive_partitioning=False).collect_schema())
 
@@ -305,6 +309,7 @@ def _pieces(files: Sequence[Path], columns: int) -> list[Piece]:
     for path in files:
         if not path.is_file():
             raise DataError(f"{path}: there is no such file")
+        check_parquet(path)
         with refusing(path, "a Parquet"):
             rows = pl.scan_parquet(path, glob=False, hive_partitioning=False).select(pl.len()).collect().item()
         pieces += [Piece(path, offset, min(size, rows - offset), 0) for offset in range(0, rows, size)]
