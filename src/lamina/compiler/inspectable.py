@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class Inspectable:
     """The methods of a compiled function that look inside."""
 
-    def explain(self, /, *args: Any, **kwargs: Any) -> Explanation:
+    def explain(self: Any, /, *args: Any, **kwargs: Any) -> Explanation:
         """Return what a call with these arguments runs, as a page to print; nothing runs and nothing changes.
 
         Parameters
@@ -51,9 +51,9 @@ class Inspectable:
         """
         from lamina.compiler.inspection import calls
 
-        return calls.explain(_function(self), args, kwargs)
+        return calls.explain(self, args, kwargs)
 
-    def llvm_ir(self, /, *args: Any, optimised: bool = False, target: Target | None = None, **kwargs: Any) -> str:
+    def llvm_ir(self: Any, /, *args: Any, optimised: bool = False, target: Target | None = None, **kwargs: Any) -> str:
         """Return the LLVM IR of what a call with these arguments runs.
 
         Parameters
@@ -85,9 +85,9 @@ class Inspectable:
         """
         from lamina.compiler.inspection import calls
 
-        return calls.llvm_ir(_function(self), args, kwargs, target, optimised)
+        return calls.llvm_ir(self, args, kwargs, target, optimised)
 
-    def assembly(self, /, *args: Any, target: Target | None = None, **kwargs: Any) -> str:
+    def assembly(self: Any, /, *args: Any, target: Target | None = None, **kwargs: Any) -> str:
         """Return the instructions of what a call with these arguments runs, as an assembler reads them.
 
         Parameters
@@ -118,9 +118,9 @@ class Inspectable:
         """
         from lamina.compiler.inspection import calls
 
-        return calls.assembly(_function(self), args, kwargs, target)
+        return calls.assembly(self, args, kwargs, target)
 
-    def profile(self, /, *args: Any, seconds: float = 0.2, **kwargs: Any) -> Profile:
+    def profile(self: Any, /, *args: Any, seconds: float = 0.2, **kwargs: Any) -> Profile:
         """Run what a call with these arguments runs, many times, and return how long each kernel takes.
 
         It runs on copies: variables, random numbers and arguments stay as they are.
@@ -164,11 +164,7 @@ class Inspectable:
         """
         from lamina.compiler.inspection import calls
 
-        return calls.profile(_function(self), args, kwargs, seconds)
-
-
-def _function(found: Inspectable) -> Any:
-    return found
+        return calls.profile(self, args, kwargs, seconds)
 
 
 class Method(partial[Any]):

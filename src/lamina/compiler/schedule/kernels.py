@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from lamina.compiler.graph.ir import Value
-from lamina.compiler.schedule.views import Index, Shape, View, identity, squeezed, whole
+from lamina.compiler.schedule.views import Index, Shape, View, identity, squeezed
 
 
 @dataclass(eq=False)
@@ -134,8 +134,3 @@ def reduction_kernel(value: Value) -> Reduction:
     places = {axis: place for place, axis in enumerate(axis for axis, size in enumerate(shape) if size != 1)}
     reduced = frozenset(places[axis] for axis in value.params["axes"] if axis in places)
     return Reduction(squeezed(shape), [value], values=[value], reduced=reduced)
-
-
-def memory_of(value: Value) -> View:
-    """Return the memory of a value as a view."""
-    return whole(value)

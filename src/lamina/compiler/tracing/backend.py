@@ -16,8 +16,6 @@ from lamina.primitives.table import TABLE
 if TYPE_CHECKING:
     from lamina.compiler.tracing.tracer import Tracer
 
-Params = dict[str, Any]
-
 
 class Traced:
     """An array that is traced: its shape and type, and the value of the graph that it will be.
