@@ -21,7 +21,7 @@ from lamina.compiler.lowering import lower
 from lamina.compiler.runtime.native import assemble
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.runtime.threads import num_threads
-from lamina.compiler.schedule import fusion
+from lamina.compiler.schedule import placing
 from lamina.compiler.target import AARCH64, AVX2, AVX512, BASELINE, Target
 from lamina.dtypes import DTYPES
 from lamina.primitives.primitive import Spec
@@ -111,8 +111,8 @@ def test_programs_cut_into_kernels_anywhere_compute_what_eager_code_computes(
     limits: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, limit in zip(("RECOMPUTED", "EXPRESSION"), limits, strict=True):
-        monkeypatch.setattr(fusion, name, limit)
-    monkeypatch.setattr(fusion, "SMALL", 0)
+        monkeypatch.setattr(placing, name, limit)
+    monkeypatch.setattr(placing, "SMALL", 0)
     for first in range(4000, 4000 + 3 * BATCH, BATCH):
         check(at_random(first), threads=(1, 3))
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from lamina.compiler.graph.ir import Value
 from lamina.compiler.schedule.fused import Fused
-from lamina.compiler.schedule.kernels import Kernel, Loops, MatrixProduct, Reduction, Special
-from lamina.compiler.schedule.views import Affine, Index, combined, operand_index, squeezed, whole
+from lamina.compiler.schedule.kernels import Kernel, MatrixProduct, Reduction, Special
+from lamina.compiler.schedule.views import Affine, Index, combined, walk, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +39,21 @@ def reads(kernel: Kernel, fused: Fused) -> set[Read]:
     return found
 
 
-def expressions(kernel: Kernel, fused: Fused) -> Iterator[Value | Read]:
-    """Yield the operations written into a kernel, and what they read from memory."""
-    waiting = list(starts(kernel))
-    seen = set(waiting)
+def expressions(kernel: Kernel, fused: Fused) -> list[Value | Read]:
+    """Return the operations written into a kernel, and what they read from memory."""
     given = _given(kernel)
-    dims = len(kernel.dims)
-    while waiting:
-        value, index = waiting.pop()
-        yield value
-        for position, operand in enumerate(value.operands):
-            each = operand, operand_index(value, position, index, dims)
-            if each in seen:
-                continue
-            seen.add(each)
-            read = in_memory(kernel, fused, *each)
-            if read is not None:
-                yield read
-            elif operand not in given:
-                # What the kernel computes at its own place may be computed again at another.
-                waiting.append(each)
+    found: list[Value | Read] = []
+
+    def inside(value: Value, index: Index) -> bool:
+        read = in_memory(kernel, fused, value, index)
+        # What the kernel computes at its own place may be computed again at another.
+        computed = read is None and value not in given
+        if computed or read is not None:
+            found.append(value if read is None else read)
+        return computed
+
+    walk(starts(kernel), len(kernel.dims), inside)
+    return found
 
 
 def _given(kernel: Kernel) -> Sequence[Value]:
@@ -120,8 +115,3 @@ def _product_reads(kernel: MatrixProduct) -> Iterator[Read]:
         return
     place = [view.strides[axis - added] if added <= axis < len(shape) - 1 else 0 for axis in dims]
     yield Read(view.base, (*place, view.offset), max(depth - 1, 0) * reach)
-
-
-def written_shape(kernel: Kernel, value: Value) -> tuple[int, ...]:
-    """Return the shape of what a kernel writes of a value: all of it, or a part."""
-    return squeezed(value.shape) if not isinstance(kernel, Loops) or kernel.into is None else kernel.dims

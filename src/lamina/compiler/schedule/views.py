@@ -7,7 +7,7 @@ ever moves an element.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from lamina.compiler.graph.ir import Value
@@ -170,6 +170,31 @@ def operand_index(value: Value, position: int, index: Index, dims: int) -> Index
     if operand.shape == value.shape:
         return index
     return tuple([zero if size == 1 else affine for size, affine in zip(operand.shape, index[added:], strict=True)])
+
+
+def walk(starts: Iterable[tuple[Value, Index]], dims: int, enter: Callable[[Value, Index], bool]) -> None:
+    """Visit the expressions of values backwards, each value once at each place where it is read.
+
+    Parameters
+    ----------
+    starts : iterable of (Value, Index)
+        What to begin with.
+    dims : int
+        How many loops there are.
+    enter : callable
+        Is called with a value and its place; tells whether to go on to the operands.
+    """
+    waiting = list(starts)
+    seen = set()
+    while waiting:
+        each = waiting.pop()
+        if each in seen:
+            continue
+        seen.add(each)
+        value, index = each
+        if enter(value, index):
+            for position, operand in enumerate(value.operands):
+                waiting.append((operand, operand_index(value, position, index, dims)))
 
 
 def _shifted(affine: Affine, factor: int, offset: int) -> Affine:

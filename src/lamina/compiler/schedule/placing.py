@@ -1,0 +1,220 @@
+"""Placing: what is computed once and kept in memory, and what is written into each kernel that reads it.
+
+An elementwise value waits until it is known to be needed in memory. Then it joins the kernel that makes what it is
+made of, or gets loops of its own; its expression, back to what other kernels have stored, is written into that kernel.
+On the way lie values that are worth computing once: each is computed by this kernel too, or by another before it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from lamina.compiler.graph.ir import Value, operation
+from lamina.compiler.schedule.fused import COPY, Fused, Rules
+from lamina.compiler.schedule.joining import Joining
+from lamina.compiler.schedule.kernels import Kernel, Loops, MatrixProduct, Reduction
+from lamina.compiler.schedule.views import (
+    VIEWS,
+    Index,
+    View,
+    contiguous,
+    operand_index,
+    squeezed,
+    viewed,
+    walk,
+    whole,
+)
+
+RECOMPUTED = 8
+"""What costs at most so many instructions is computed again by each kernel that reads it, not stored."""
+EXPRESSION = 64
+"""How many operations are written into a kernel as one expression before a part is stored."""
+SMALL = 512
+"""Up to how many elements a loop of its own costs more than threads that wait for each other."""
+
+
+class Placing:
+    """Where values are computed, and where they lie.
+
+    Parameters
+    ----------
+    fused : Fused
+    joining : Joining
+    rules : Rules
+    """
+
+    def __init__(self, fused: Fused, joining: Joining, rules: Rules) -> None:
+        self.fused = fused
+        self.joining = joining
+        self.rules = rules
+        self.home, self.views = fused.home, fused.views
+        self.uses = fused.graph.uses()
+        self._pending: set[Value] = set()
+        self._cost: dict[Value, int] = {}
+        self._size: dict[Value, int] = {}
+        self._of_product: set[Value] = set()
+
+    # --- values that wait ---
+
+    def free(self, value: Value) -> None:
+        """Note a value that costs nothing where it is read: a number in every element."""
+        self._cost[value] = self._size[value] = 0
+
+    def expression(self, value: Value, cost: int = 0) -> None:
+        """Note how much it takes to compute a value from what is in memory."""
+        inline = self._inline(value)
+        self._cost[value] = cost + sum(self._cost.get(each, 0) for each in inline)
+        self._size[value] = 1 + sum(self._size.get(each, 0) for each in inline)
+        for each in value.operands:
+            home = self.home.get(each)
+            if each in self._of_product or (home and isinstance(home[0], MatrixProduct)):
+                self._of_product.add(value)
+
+    def elementwise(self, value: Value) -> None:
+        """Note an elementwise operation; parts of an expression that has grown too long are placed."""
+        cost = self.rules.cost(value.op)
+        assert cost is not None, value.op
+        self.expression(value, cost)
+        if self._size[value] > EXPRESSION:
+            # A view of an expression lies nowhere itself: what it is of does.
+            parts = {_without_views(each) for each in self._inline(value)}
+            for operand in sorted(parts, key=lambda each: (-self._size.get(each, 0), each.number))[:2]:
+                if self._size.get(operand, 0) > EXPRESSION // 4:
+                    self._placed(operand)
+            self.expression(value, cost)
+        if len(self.uses.get(value, ())) > 1 and (self._cost[value] > RECOMPUTED or value in self._of_product):
+            self._pending.add(value)
+
+    def _inline(self, value: Value) -> list[Value]:
+        """Return the operands that are not in memory."""
+        return [each for each in dict.fromkeys(value.operands) if each not in self.views and each not in self.home]
+
+    # --- values that must be in memory ---
+
+    def memory(self, value: Value) -> View:
+        """Return where a value lies in memory, as a view of whatever it is a part of."""
+        found = self.views.get(value)
+        if found is None and value.op in VIEWS:
+            found = viewed(value, self.memory(value.operands[0]))
+            if found is not None:
+                self.views[value] = found
+        return found or self._placed(value)
+
+    def array(self, value: Value) -> Value:
+        """Return a value that lies in memory in row-major order and holds the same elements."""
+        found = self.fused.arrays.get(value)
+        if found is None:
+            view = self.memory(value)
+            # Row-major order is all that counts: another shape of the same elements will do.
+            same_size = math.prod(view.base.shape) == math.prod(value.shape)
+            if not same_size or (view.strides, view.offset) != (contiguous(value.shape), 0):
+                view = self.copied(value)
+            found = self.fused.arrays[value] = view.base
+        return found
+
+    def copied(self, value: Value) -> View:
+        """Return a copy, in memory of its own."""
+        copy = operation(COPY, (value,), value.spec)
+        self.uses[copy] = []
+        self.elementwise(copy)
+        self.place(copy)
+        self.views[copy] = whole(copy)
+        return self.views[copy]
+
+    def _placed(self, value: Value) -> View:
+        if value.op == "full" or value.op in VIEWS:
+            return self.copied(value)
+        self.place(value)
+        self.views[value] = whole(value)
+        return self.views[value]
+
+    # --- kernels that compute them ---
+
+    def place(self, value: Value) -> None:
+        """See that a value is computed in some kernel."""
+        if value not in self.home:
+            kernel = self.joining.joined(value) or self._loops(value)
+            self._compute(kernel, value)
+
+    def made_here(self, value: Value, kernel: Kernel) -> None:
+        """Note that a kernel writes a value."""
+        self.home.setdefault(value, []).append(kernel)
+        self._pending.discard(value)
+
+    def absorb(
+        self, kernel: Kernel, value: Value, index: Index, place_of: Callable[[Value], Index | None] | None = None
+    ) -> None:
+        """Write the expression of a value into a kernel, up to what other kernels compute."""
+        dims = len(kernel.dims)
+        strays = self._strays(value, index, dims, place_of or kernel.index_of)
+
+        def written(inner: Value, at: Index) -> bool:
+            if inner in self._pending and inner not in self.views:
+                if not self._adopted(kernel, inner, inner not in strays):
+                    return False
+                kernel.computed.append(inner)
+                self.made_here(inner, kernel)
+            elif inner in self.home or inner in self.views:
+                self.joining.wait_for(kernel, inner)
+                return False
+            else:
+                # It may get a place in memory later, which this kernel does not wait for.
+                kernel.inlined.add(inner)
+            return True
+
+        walk([(value, index)], dims, written)
+
+    def _loops(self, value: Value) -> Loops:
+        kernel = Loops(squeezed(value.shape))
+        self.joining.add(kernel)
+        return kernel
+
+    def _compute(self, kernel: Kernel, value: Value) -> None:
+        kernel.computed.append(value)
+        self.made_here(value, kernel)
+        index = kernel.index_of(value)
+        assert index is not None
+        for position, operand in enumerate(value.operands):
+            self.absorb(kernel, operand, operand_index(value, position, index, len(kernel.dims)))
+
+    def _strays(self, value: Value, index: Index, dims: int, place_of: Callable[[Value], Index | None]) -> set[Value]:
+        """Return the values worth computing once that an expression reads elsewhere than at its own place."""
+        strays: set[Value] = set()
+
+        def inside(inner: Value, at: Index) -> bool:
+            if inner in self.home or inner in self.views:
+                return False
+            if inner in self._pending and place_of(inner) != at:
+                strays.add(inner)
+            return True
+
+        if self._pending:
+            walk([(value, index)], dims, inside)
+        return strays
+
+    def _adopted(self, kernel: Kernel, value: Value, fits: bool) -> bool:
+        """Tell whether a value worth computing once is computed in this kernel; else it is computed in another."""
+        other = self.joining.joined(value)
+        if other is None or other is kernel or self.joining.leads(kernel, other):
+            if fits and not (kernel.index_of(value) is None and _divides_otherwise(kernel)):
+                return True
+            other = self._loops(value)
+        # Before anything else joins a kernel: what the other reads cannot be computed in this one any more.
+        self.joining.needs[kernel].add(other)
+        self._compute(other, value)
+        return False
+
+
+def _divides_otherwise(kernel: Kernel) -> bool:
+    """Tell whether a kernel is shared out by another axis than the first of what it reduces.
+
+    What is stored there would be written by other threads than those that go on with its rows.
+    """
+    return isinstance(kernel, Reduction) and 0 in kernel.reduced and math.prod(kernel.dims) > SMALL
+
+
+def _without_views(value: Value) -> Value:
+    while value.op in VIEWS:
+        value = value.operands[0]
+    return value
