@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,14 +64,26 @@ def add_command(
         screen = Screen(json=values.pop("json"), quiet=values.pop("quiet"))
         given = _given(table, values, unused, screen)
         with readable_errors(), screen.warnings_as_notes():
-            run: Callable[[Given], int] = getattr(import_module(handler), name)
-            code = run(given)
+            code = _loaded(handler, name)(given)
         raise typer.Exit(code)
 
     parameters = [*map(_parameter, declared(table).values()), *_common_parameters()]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {each.name: each.annotation for each in parameters}
     app.command(name, help=inspect.getdoc(table), epilog=epilog)(command)
+
+
+def _loaded(module: str, name: str) -> Callable[[Given], int]:
+    """Return the function of a command. Nothing has been done yet, so Ctrl-C ends the process while it is loaded."""
+    ours = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGINT)
+    if not ours or before is not signal.default_int_handler:
+        return getattr(import_module(module), name)  # type: ignore[no-any-return]
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        return getattr(import_module(module), name)  # type: ignore[no-any-return]
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 # --- what typer is told ---

@@ -238,13 +238,14 @@ class Search:
         from optuna.storages import JournalStorage
         from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
+        pruner = self._pruner(library)
         try:
             backend = JournalFileBackend(str(place), lock_obj=JournalFileOpenLock(str(place)))
             study: optuna.Study = library.create_study(
                 storage=JournalStorage(backend),
                 study_name=NAME,
                 direction=self.direction,
-                pruner=self._pruner(library),
+                pruner=pruner,
                 load_if_exists=True,
             )
             if clean:
@@ -254,8 +255,10 @@ class Search:
                         study._storage.set_trial_state_values(trial._trial_id, library.trial.TrialState.FAIL)
         except OSError as error:
             raise CheckpointError(f"tune: {place} cannot be used: {error.strerror or error}") from error
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-            raise CheckpointError(f"tune: {place} is not a search, or is damaged: {error}") from error
+        except Exception as error:
+            # What Optuna raises where it reads something unexpected is not said anywhere.
+            what = f"{type(error).__name__}: {error}"
+            raise CheckpointError(f"tune: {place} is not a search, or is damaged: {what}") from error
         if study.direction.name.lower() != self.direction:
             raise CheckpointError(f"tune: {place} is a search of another kind, to {study.direction.name.lower()}")
         return study
