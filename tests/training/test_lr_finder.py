@@ -83,10 +83,13 @@ def test_compiled_and_not_it_finds_the_same():
     np.testing.assert_allclose(runs[0].losses, runs[1].losses, rtol=1e-3)
 
 
-def test_the_suggestion_is_a_tenth_of_the_rate_of_the_lowest_loss():
-    rates = np.geomspace(1e-5, 10.0, 2000)
-    losses = 1.0 / (1.0 + np.exp(4.0 * (np.log10(rates) + 2.0))) + np.where(rates > 1, rates, 0)
-    assert LearningRates(tuple(rates), tuple(losses)).suggestion == pytest.approx(0.1, rel=0.1)
+@pytest.mark.parametrize(("centre", "expected"), [(0.01, 0.01), (0.5, 0.1)])
+def test_the_suggestion_is_where_half_of_the_fall_is_reached_or_a_tenth_of_the_lowest(centre, expected):
+    """A fall around the centre, and a rise from 1 on."""
+    rates = np.geomspace(1e-7, 10.0, 5000)
+    falling = 1.0 / (1.0 + (rates / centre) ** 3)
+    losses = falling + 100.0 * np.maximum(rates - 1.0, 0.0)
+    assert LearningRates(tuple(rates), tuple(losses)).suggestion == pytest.approx(expected, rel=0.2)
 
 
 def test_it_is_drawn(tmp_path):

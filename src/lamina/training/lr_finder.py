@@ -58,10 +58,10 @@ class LearningRates:
 
     @property
     def suggestion(self) -> float:
-        """A tenth of the learning rate at which the smoothed loss was lowest.
+        """Where half of the fall of the smoothed loss was reached, at most a tenth of the rate of its lowest.
 
-        At the lowest the loss is about to grow again. Where it falls most steeply would be another choice, but from
-        step to step the samples differ, and with them the slope.
+        At the lowest the loss is often about to grow again. Where it falls most steeply would be another choice, but
+        from step to step the samples differ, and with them the slope.
 
         Raises
         ------
@@ -74,7 +74,10 @@ class LearningRates:
                 f"find_lr: the loss did not fall from a learning rate of {self.rates[0]:.3g} on; use a lower one to "
                 "begin with, or more steps"
             )
-        return self.rates[lowest] / 10.0
+        smoothed = self.smoothed[: lowest + 1]
+        halfway = (float(np.median(smoothed[:_FEWEST])) + smoothed[lowest]) / 2.0
+        fallen = int(np.flatnonzero(smoothed > halfway)[-1]) + 1
+        return float(min(self.rates[fallen], self.rates[lowest] / 10.0))
 
     @property
     def _lowest(self) -> int | None:
