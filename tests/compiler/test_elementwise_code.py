@@ -13,8 +13,9 @@ from lamina.backends.numpy_backend import NumPyBackend
 from lamina.backends.protocol import numpy_dtype
 from lamina.compiler.codegen.elements import literal, load_element, memory_type, narrow, store_element
 from lamina.compiler.codegen.elementwise import ELEMENTWISE, cost, emit_elementwise, emit_fault
-from lamina.compiler.codegen.emitter import FLOAT, I64, PTR, Module
 from lamina.compiler.codegen.mathematics import FUNCTIONS, ULP_BOUND
+from lamina.compiler.codegen.module import Module
+from lamina.compiler.codegen.values import FLOAT, I64, PTR
 from lamina.compiler.runtime.native import assemble, load
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.target import AARCH64, AVX2, BASELINE

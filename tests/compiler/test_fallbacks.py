@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import lamina as la
-from lamina.compiler.codegen.emitter import PTR, Module
+from lamina.compiler.codegen.module import Module
 from lamina.compiler.codegen.special.kernel import FAULT_CALLBACK
+from lamina.compiler.codegen.values import PTR
 from lamina.compiler.graph import ir
 from lamina.compiler.runtime.fallback import FALLBACKS, Fallback, emit_fallback
 from lamina.compiler.runtime.native import assemble, load

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from scipy import special
 
-from lamina.compiler.codegen.emitter import DOUBLE, FLOAT, I64, PTR, Module
 from lamina.compiler.codegen.mathematics import FUNCTIONS, ULP_BOUND
 from lamina.compiler.codegen.mathematics.lanes import Lanes
+from lamina.compiler.codegen.module import Module
+from lamina.compiler.codegen.values import DOUBLE, FLOAT, I64, PTR
 from lamina.compiler.runtime.native import assemble, load
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.target import AVX2, BASELINE

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from lamina import dtypes
-from lamina.compiler.codegen.emitter import I64, PTR, Module
 from lamina.compiler.codegen.matmul import Product, column_units, emit_product, scratch_bytes, units
+from lamina.compiler.codegen.module import Module
+from lamina.compiler.codegen.values import I64, PTR
 from lamina.compiler.runtime.native import assemble, load
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.target import AARCH64, AVX2, AVX512, BASELINE

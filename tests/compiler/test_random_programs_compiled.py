@@ -14,7 +14,7 @@ from hypothesis import given, settings, strategies as st
 from lamina.backends.protocol import numpy_dtype
 from lamina.compiler import lowering
 from lamina.compiler.codegen import expressions, products, program
-from lamina.compiler.codegen.emitter import VOID
+from lamina.compiler.codegen.values import VOID
 from lamina.compiler.graph.ir import Graph, Value, constant, full
 from lamina.compiler.graph.passes.simplify import simplify
 from lamina.compiler.lowering import lower

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from lamina.backends.numpy_backend import NumPyBackend
-from lamina.compiler.codegen.emitter import I64, PTR, Module
+from lamina.compiler.codegen.module import Module
 from lamina.compiler.codegen.special.kernel import FAULT_INDEX, SPECIAL, Job
+from lamina.compiler.codegen.values import I64, PTR
 from lamina.compiler.graph import ir
 from lamina.compiler.runtime.native import assemble, load
 from lamina.compiler.runtime.processor import host

@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
-from lamina.compiler.codegen.emitter import I64, PTR, Emitter, Module, Value
+from lamina.compiler.codegen.emitter import Emitter
+from lamina.compiler.codegen.module import Module
+from lamina.compiler.codegen.values import I64, PTR, Value
 from lamina.compiler.runtime import cache, launching, threads
 from lamina.compiler.runtime.barrier import ARRIVED, RuntimeBlock, emit_barrier, emit_fault
 from lamina.compiler.runtime.forking import fork_safe, renew

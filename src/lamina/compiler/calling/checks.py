@@ -33,7 +33,8 @@ from lamina.compiler.calling.plan import (
     Cell,
     Plan,
 )
-from lamina.compiler.codegen.emitter import I8, I32, I64, PTR, Emitter, Type, Value
+from lamina.compiler.codegen.emitter import Emitter
+from lamina.compiler.codegen.values import I8, I32, I64, PTR, Type, Value
 
 NULL = Value("null", PTR)
 

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 from lamina.compiler.calling.checks import NULL, Writer, at, emit_check, word_of
 from lamina.compiler.calling.layout import DATA, FUNCTIONS, SIZE, WORD, Offsets
 from lamina.compiler.calling.plan import ARRAYS, ATTRIBUTE, CALLED, ITEM, ONE_TENSOR, Argument, Name, Output, Plan
-from lamina.compiler.codegen.emitter import I1, I32, I64, PTR, VOID, Emitter, Module, Value
+from lamina.compiler.codegen.emitter import Emitter
+from lamina.compiler.codegen.module import Module
+from lamina.compiler.codegen.values import I1, I32, I64, PTR, VOID, Value
 from lamina.compiler.runtime.pace import Choice
 from lamina.compiler.runtime.threads import Shared
 

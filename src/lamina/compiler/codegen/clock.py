@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lamina.compiler.codegen.emitter import I64, VOID, Emitter, Value
+from lamina.compiler.codegen.emitter import Emitter
+from lamina.compiler.codegen.values import I64, VOID, Value
 from lamina.compiler.target import Target
 
 

@@ -8,7 +8,8 @@ bits.
 from __future__ import annotations
 
 from lamina.compiler.codegen.elements import register_type
-from lamina.compiler.codegen.emitter import Emitter, Value
+from lamina.compiler.codegen.emitter import Emitter
+from lamina.compiler.codegen.values import Value
 from lamina.dtypes import DType, bool_, float16
 
 

@@ -12,7 +12,8 @@ import math
 import numpy as np
 
 from lamina.backends.protocol import numpy_dtype
-from lamina.compiler.codegen.emitter import DOUBLE, FLOAT, I1, Emitter, Type, Value
+from lamina.compiler.codegen.emitter import Emitter
+from lamina.compiler.codegen.values import DOUBLE, FLOAT, I1, Type, Value
 from lamina.dtypes import DType, bfloat16, bool_, float16, float64
 
 

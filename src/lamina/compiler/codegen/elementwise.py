@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 from lamina.compiler.codegen import floats, integers
 from lamina.compiler.codegen.conversion import converted
 from lamina.compiler.codegen.elements import narrow
-from lamina.compiler.codegen.emitter import Emitter, Value
+from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.mathematics import FUNCTIONS
 from lamina.compiler.codegen.mathematics.lanes import Lanes
+from lamina.compiler.codegen.values import Value
 from lamina.dtypes import DType
 
 

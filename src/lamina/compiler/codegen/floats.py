@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.compiler.codegen.elements import packed, unpacked
-from lamina.compiler.codegen.emitter import Emitter, Value
+from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.mathematics import rounding
 from lamina.compiler.codegen.mathematics.lanes import Lanes
 from lamina.compiler.codegen.mathematics.modulo import modulo
+from lamina.compiler.codegen.values import Value
 from lamina.dtypes import bfloat16, float16
 
 # --- rounding ---

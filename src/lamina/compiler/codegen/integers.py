@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from lamina.compiler.codegen.emitter import Emitter, Value
+from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.mathematics.lanes import Lanes
+from lamina.compiler.codegen.values import Value
 
 # ``types`` stands in the signature of every emission; here the values' own types say enough.
 

@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 
-from lamina.compiler.codegen.emitter import Emitter, Value
+from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.expressions import ZERO, Body, Step, nest, pieces
+from lamina.compiler.codegen.values import Value
 from lamina.compiler.graph import ir
 from lamina.compiler.schedule.accesses import place_of
 from lamina.compiler.schedule.kernels import Loops

@@ -6,9 +6,10 @@ import math
 from contextlib import ExitStack
 from itertools import pairwise
 
-from lamina.compiler.codegen.emitter import I8, VOID, Emitter, Value
+from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.expressions import ZERO, Body, Step, element_type, nest, offset
 from lamina.compiler.codegen.matmul import Prefetch, Product, column_units, emit_product, scratch_bytes
+from lamina.compiler.codegen.values import I8, VOID, Value
 from lamina.compiler.schedule.accesses import Read, place_of, reads
 from lamina.compiler.schedule.kernels import MatrixProduct
 from lamina.compiler.schedule.order import Share

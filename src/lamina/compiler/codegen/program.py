@@ -12,13 +12,15 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 from lamina.compiler.codegen.clock import emit_clock
-from lamina.compiler.codegen.emitter import I8, I64, PTR, Emitter, Module, Value
+from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.expressions import ZERO, Body
 from lamina.compiler.codegen.loops import emit_loops
+from lamina.compiler.codegen.module import Module
 from lamina.compiler.codegen.products import emit_matrix_product, product_scratch
 from lamina.compiler.codegen.reductions import emit_reduction
 from lamina.compiler.codegen.special.job import Job
 from lamina.compiler.codegen.special.kernel import SPECIAL
+from lamina.compiler.codegen.values import I8, I64, PTR, Value
 from lamina.compiler.graph import ir
 from lamina.compiler.runtime.barrier import FAULT, emit_barrier
 from lamina.compiler.runtime.fallback import FALLBACKS, emit_fallback

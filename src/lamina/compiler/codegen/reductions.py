@@ -13,9 +13,9 @@ from contextlib import ExitStack
 
 from lamina.compiler.codegen.elements import literal, narrow, register_type
 from lamina.compiler.codegen.elementwise import emit_elementwise
-from lamina.compiler.codegen.emitter import Value, Variable
 from lamina.compiler.codegen.expressions import ZERO, Body, Step, nest, pieces
 from lamina.compiler.codegen.loops import walk_share
+from lamina.compiler.codegen.values import Value, Variable
 from lamina.compiler.graph import ir
 from lamina.compiler.schedule.kernels import Reduction
 from lamina.compiler.schedule.order import Share

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from lamina.compiler.codegen.clock import emit_clock
-from lamina.compiler.codegen.emitter import DOUBLE, FLOAT, I64, PTR, Emitter, Module, Value
+from lamina.compiler.codegen.emitter import Emitter
+from lamina.compiler.codegen.module import Module
+from lamina.compiler.codegen.values import DOUBLE, FLOAT, I64, PTR, Value
 from lamina.compiler.runtime.cache import Entry, program
 from lamina.compiler.runtime.native import Loaded, assemble
 from lamina.compiler.runtime.processor import host

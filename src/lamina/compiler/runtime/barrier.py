@@ -8,7 +8,9 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
-from lamina.compiler.codegen.emitter import I64, PTR, VOID, Emitter, Module, Value
+from lamina.compiler.codegen.emitter import Emitter
+from lamina.compiler.codegen.module import Module
+from lamina.compiler.codegen.values import I64, PTR, VOID, Value
 from lamina.compiler.runtime.forking import fork_safe
 
 if TYPE_CHECKING:

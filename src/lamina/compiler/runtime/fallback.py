@@ -18,13 +18,14 @@ import numpy.typing as npt
 
 from lamina.backends.protocol import numpy_dtype
 from lamina.backends.registry import get_backend
-from lamina.compiler.codegen.emitter import I64, PTR
 from lamina.compiler.codegen.special.job import FAULT_CALLBACK
+from lamina.compiler.codegen.values import I64, PTR
 from lamina.primitives.table import TABLE
 from lamina.tensor import Tensor
 
 if TYPE_CHECKING:
-    from lamina.compiler.codegen.emitter import Emitter, Value
+    from lamina.compiler.codegen.emitter import Emitter
+    from lamina.compiler.codegen.values import Value
     from lamina.compiler.graph import ir
     from lamina.primitives.primitive import Spec
 

@@ -31,7 +31,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lamina.compiler.codegen.emitter import I1, I32, I64, PTR, Emitter, Module, Value
+from lamina.compiler.codegen.emitter import Emitter
+from lamina.compiler.codegen.module import Module
+from lamina.compiler.codegen.values import I1, I32, I64, PTR, Value
 from lamina.compiler.runtime.barrier import (
     LINE,
     YIELD,

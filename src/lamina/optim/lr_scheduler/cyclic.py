@@ -47,7 +47,7 @@ class CosineAnnealingLR(LRScheduler):
     equation 5.
     """
 
-    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:  # noqa: N803
+    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:
         self.T_max = step_count("CosineAnnealingLR", "T_max", T_max)
         self.eta_min = non_negative("CosineAnnealingLR", "eta_min", eta_min)
         super().__init__(optimizer)
@@ -89,8 +89,8 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     def __init__(
         self,
         optimizer: Optimizer,
-        T_0: int,  # noqa: N803
-        T_mult: int = 1,  # noqa: N803
+        T_0: int,
+        T_mult: int = 1,
         eta_min: float = 0.0,
     ) -> None:
         self.T_0 = step_count("CosineAnnealingWarmRestarts", "T_0", T_0)

@@ -12,9 +12,11 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-from lamina.compiler.codegen.emitter import DOUBLE, I64, PTR, Emitter, Module, Variable
+from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.mathematics.lanes import Lanes
 from lamina.compiler.codegen.mathematics.pairs import Pair
+from lamina.compiler.codegen.module import Module
+from lamina.compiler.codegen.values import DOUBLE, I64, PTR, Variable
 
 _NAME = "huge_angle"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lamina.compiler.codegen.emitter import Emitter, Value
+from lamina.compiler.codegen.emitter import Emitter
+from lamina.compiler.codegen.values import Value
 
 
 @dataclass(frozen=True, slots=True)

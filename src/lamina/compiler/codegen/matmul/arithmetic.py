@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lamina.compiler.codegen.emitter import Emitter, Type, Value
+from lamina.compiler.codegen.emitter import Emitter
+from lamina.compiler.codegen.values import Type, Value
 from lamina.compiler.target import Target
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lamina.compiler.codegen.elements import load_element
-from lamina.compiler.codegen.emitter import I1, Emitter, Value
+from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.matmul.arithmetic import advanced, multiply_add, plus
 from lamina.compiler.codegen.matmul.plan import Dots
 from lamina.compiler.codegen.matmul.product import Epilogue, Product
 from lamina.compiler.codegen.matmul.tiles import Drain, keep
+from lamina.compiler.codegen.values import I1, Value
 from lamina.compiler.target import Target
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from lamina.compiler.codegen.emitter import I8, Emitter, Value
+from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.matmul.column import emit_column
 from lamina.compiler.codegen.matmul.dots import emit_dots
 from lamina.compiler.codegen.matmul.plan import Column, Dots, Resident, Tiling, plan
 from lamina.compiler.codegen.matmul.product import Epilogue, Prefetch, Product
 from lamina.compiler.codegen.matmul.resident import emit_resident, emit_zeros
 from lamina.compiler.codegen.matmul.tiled import Tiled, panel_bytes
+from lamina.compiler.codegen.values import I8, Value
 from lamina.compiler.target import Target
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lamina.compiler.codegen.elements import load_element
-from lamina.compiler.codegen.emitter import Emitter, Value
+from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.matmul.arithmetic import advanced
 from lamina.compiler.codegen.matmul.plan import pieces
 from lamina.compiler.codegen.matmul.product import Product
+from lamina.compiler.codegen.values import Value
 from lamina.compiler.target import Target
 
 

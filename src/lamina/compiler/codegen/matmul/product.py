@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lamina.compiler.codegen.elements import memory_type, register_type
-from lamina.compiler.codegen.emitter import Emitter, Type, Value
+from lamina.compiler.codegen.emitter import Emitter
+from lamina.compiler.codegen.values import Type, Value
 from lamina.dtypes import DType
 
 Epilogue = Callable[[Emitter, Value, Value, Value], None]

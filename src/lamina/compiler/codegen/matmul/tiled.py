@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
-from lamina.compiler.codegen.emitter import Emitter, Value
+from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.matmul.packing import Panel, fill, fill_partly
 from lamina.compiler.codegen.matmul.plan import TAIL, Tiling
 from lamina.compiler.codegen.matmul.product import Epilogue, Prefetch, Product
 from lamina.compiler.codegen.matmul.tiles import Drain, Operand, accumulate, keep
+from lamina.compiler.codegen.values import Value
 from lamina.compiler.target import Target
 
 _ALIGNMENT = 64

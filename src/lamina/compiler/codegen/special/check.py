@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lamina.compiler.codegen.emitter import I8
 from lamina.compiler.codegen.special.job import FAULT_CHECK, Job
+from lamina.compiler.codegen.values import I8
 from lamina.compiler.graph import ir
 
 

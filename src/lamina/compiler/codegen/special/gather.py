@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lamina.compiler.codegen.emitter import Type
 from lamina.compiler.codegen.special.indices import Indices
 from lamina.compiler.codegen.special.job import Job, bytes_at, copy, divide, split
+from lamina.compiler.codegen.values import Type
 from lamina.compiler.graph import ir
 
 

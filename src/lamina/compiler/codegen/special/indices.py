@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lamina.compiler.codegen.emitter import I1, I64, Type, Value
 from lamina.compiler.codegen.special.job import FAULT_INDEX, Job
+from lamina.compiler.codegen.values import I1, I64, Type, Value
 from lamina.dtypes import DType
 
 

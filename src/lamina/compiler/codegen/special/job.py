@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lamina.compiler.codegen.emitter import I8, VOID, Emitter, Type, Value
+from lamina.compiler.codegen.emitter import Emitter
+from lamina.compiler.codegen.values import I8, VOID, Type, Value
 from lamina.compiler.graph import ir
 from lamina.compiler.target import Target
 from lamina.dtypes import DType

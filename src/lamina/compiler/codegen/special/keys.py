@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lamina.compiler.codegen.emitter import I8, Emitter, Type, Value
+from lamina.compiler.codegen.emitter import Emitter
+from lamina.compiler.codegen.values import I8, Type, Value
 from lamina.dtypes import DType
 
 _FRACTION = {"float16": 10, "bfloat16": 7, "float32": 23, "float64": 52}

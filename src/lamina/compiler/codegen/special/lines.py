@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from lamina.compiler.codegen.emitter import Value
 from lamina.compiler.codegen.special.job import Job, Split, divide, least, split
+from lamina.compiler.codegen.values import Value
 from lamina.compiler.graph import ir
 
 COLUMNS = 16  # lines walked together

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lamina.compiler.codegen.emitter import Emitter, Type, Value, Variable
+from lamina.compiler.codegen.emitter import Emitter
+from lamina.compiler.codegen.values import Type, Value, Variable
 
 _RUN = 16  # the longest run, and the lanes that rank one
 

@@ -8,8 +8,9 @@ half may hold anything, for only a multiplication and the last step look at what
 from __future__ import annotations
 
 from lamina.backends.philox import MULTIPLIERS, ROUNDS, WEYL, WORD
-from lamina.compiler.codegen.emitter import I32, I64, Emitter, Value
+from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.special.job import Job, copy
+from lamina.compiler.codegen.values import I32, I64, Value
 from lamina.compiler.graph import ir
 
 BLOCKS = 8  # of four words each, computed together

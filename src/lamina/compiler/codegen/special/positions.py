@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from lamina.compiler.codegen.elements import load_element
-from lamina.compiler.codegen.emitter import I32, I64, Emitter, Type, Value, Variable
+from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.special.job import Job, bytes_at
 from lamina.compiler.codegen.special.lines import COLUMNS, Walk, each_walk
+from lamina.compiler.codegen.values import I32, I64, Type, Value, Variable
 from lamina.compiler.target import Target
 from lamina.dtypes import DType, bool_, uint8
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from lamina.compiler.codegen.elements import load_element, narrow, store_element
-from lamina.compiler.codegen.emitter import Emitter, Value
+from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.special.job import Job, added, bytes_at
 from lamina.compiler.codegen.special.lines import each_walk
+from lamina.compiler.codegen.values import Value
 from lamina.dtypes import DType
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lamina.compiler.codegen.elements import load_element, narrow, store_element
-from lamina.compiler.codegen.emitter import Emitter, Value
+from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.special.indices import Indices
 from lamina.compiler.codegen.special.job import Job, added, bytes_at, clear, divide, least, most, split
+from lamina.compiler.codegen.values import Value
 from lamina.compiler.graph import ir
 from lamina.dtypes import DType
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from lamina.compiler.codegen.emitter import I32, I64, Type, Value
 from lamina.compiler.codegen.special.job import Job, least
 from lamina.compiler.codegen.special.keys import Keys
+from lamina.compiler.codegen.values import I32, I64, Type, Value
 from lamina.compiler.graph import ir
 
 _SEARCHES = 8  # side by side: each waits for memory, and a vector has no branches to guess

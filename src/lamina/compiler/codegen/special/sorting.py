@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lamina.compiler.codegen.emitter import I32, I64, Emitter, Type, Value, Variable
+from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.special.job import Job, Split, bytes_at, divide, split
 from lamina.compiler.codegen.special.keys import Keys
 from lamina.compiler.codegen.special.merging import Arrays, emit_sort, runs_of
+from lamina.compiler.codegen.values import I32, I64, Type, Value, Variable
 from lamina.compiler.graph import ir
 from lamina.compiler.target import Target
 from lamina.dtypes import DType
