@@ -13,7 +13,8 @@ from hypothesis import given, settings, strategies as st
 
 from lamina.backends.protocol import numpy_dtype
 from lamina.compiler import lowering
-from lamina.compiler.codegen import expressions, products, program
+from lamina.compiler.codegen import expressions, main_function, products
+from lamina.compiler.codegen.schedule import Schedule
 from lamina.compiler.codegen.values import VOID
 from lamina.compiler.graph.ir import Graph, Value, constant, full
 from lamina.compiler.graph.passes.simplify import simplify
@@ -180,7 +181,7 @@ def late(call: Callable[..., None]) -> Callable[..., None]:
 @pytest.mark.skipif(not host().triple.startswith("x86_64"), reason="pauses as this processor does not")
 @pytest.mark.parametrize("possible", [SHAPES, LARGER_SHAPES], ids=["small", "larger"])
 def test_threads_that_are_late_change_nothing(possible: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(program._Caller, "call", late(program._Caller.call))
+    monkeypatch.setattr(main_function.Caller, "call", late(main_function.Caller.call))
     for first in range(5000, 5080, 10):
         check(at_random(first, possible, 10), threads=(2, 3, 3))
 
@@ -225,9 +226,9 @@ def test_a_graph_is_written_the_same_way_every_time() -> None:
 @pytest.mark.usefixtures("many_threads")
 def test_every_read_that_is_written_was_foreseen_by_the_order(monkeypatch: pytest.MonkeyPatch) -> None:
     foreseen: dict[Any, Any] = {}
-    load, emit = expressions.Step.load, program.emit_program
+    load, emit = expressions.Step.load, main_function.emit_program
 
-    def watched(schedule: program.Schedule) -> Any:
+    def watched(schedule: Schedule) -> Any:
         foreseen.update(schedule.ordered.reads)
         return emit(schedule)
 

@@ -11,7 +11,7 @@ import pytest
 import lamina as la
 from lamina import nn, optim
 from lamina.compiler.building import lowered
-from lamina.compiler.codegen.program import Schedule
+from lamina.compiler.codegen.schedule import Schedule
 from lamina.compiler.inspection import KernelReport, reports
 from lamina.compiler.target import AVX512
 from lamina.compiler.tracing.trace import trace

@@ -48,7 +48,7 @@ def fallback_of(made: Lowered) -> Fallback | None:
 
     Which operations they are, with their parameters, is not kept: the same graph gives the same ones again.
     """
-    from lamina.compiler.codegen.program import fallbacks
+    from lamina.compiler.codegen.schedule import fallbacks
 
     values = fallbacks(made.schedule.fused)
     return Fallback(values) if values else None

@@ -26,7 +26,7 @@ from lamina.primitives.several import Bundle, unpack
 from lamina.tensor import Tensor, Variable
 
 if TYPE_CHECKING:
-    from lamina.compiler.program import Program
+    from lamina.compiler.traced_program import TracedProgram
 
 NDArray = npt.NDArray[Any]
 
@@ -88,11 +88,11 @@ class Derivative:
 
     Parameters
     ----------
-    program : Program
+    program : TracedProgram
         The one that was called.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: TracedProgram) -> None:
         self._program = program
         self._kept: tuple[weakref.ref[Any], list[Tensor]] | None = None
 
@@ -127,7 +127,7 @@ class Derivative:
         self._kept = None
 
 
-def call(program: Program, operands: tuple[Tensor, ...], cotangents: list[Tensor]) -> list[Tensor]:
+def call(program: TracedProgram, operands: tuple[Tensor, ...], cotangents: list[Tensor]) -> list[Tensor]:
     """Run a derivative on what its node held, followed by cotangents, and return tracked results."""
     inputs = program.trace.inputs
     count = len(operands) - len(others(inputs))
@@ -142,7 +142,7 @@ def call(program: Program, operands: tuple[Tensor, ...], cotangents: list[Tensor
     ]
 
 
-def results(program: Program, operands: tuple[Tensor, ...], outputs: Sequence[NDArray]) -> list[Tensor]:
+def results(program: TracedProgram, operands: tuple[Tensor, ...], outputs: Sequence[NDArray]) -> list[Tensor]:
     """Return the tracked results of a call, made from the operands."""
     if all(operand._node is None for operand in operands):
         return []

@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lamina.compiler.codegen.elementwise import ELEMENTWISE, cost
+from lamina.compiler.codegen.main_function import emit_program
 from lamina.compiler.codegen.products import column_grain
-from lamina.compiler.codegen.program import Schedule, emit_program, fallbacks, lanes_in, may_fault
+from lamina.compiler.codegen.schedule import Schedule, fallbacks, lanes_in, may_fault
 from lamina.compiler.codegen.special.kernel import SPECIAL
 from lamina.compiler.graph.ir import CHECK, Graph, Value
 from lamina.compiler.runtime.fallback import FALLBACKS

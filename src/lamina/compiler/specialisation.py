@@ -13,8 +13,8 @@ import numpy.typing as npt
 from lamina.backends.protocol import numpy_dtype
 from lamina.backends.registry import CPU
 from lamina.compiler.differentiation import others, results
-from lamina.compiler.program import Program
 from lamina.compiler.runtime.forking import fork_safe
+from lamina.compiler.traced_program import TracedProgram
 from lamina.compiler.tracing.trace import Replacement, Result, Trace
 from lamina.compiler.tracing.tracer import Input
 from lamina.compiler.tracing.trees import mapped
@@ -38,7 +38,7 @@ class Specialisation:
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
-        self.program = Program(trace)
+        self.program = TracedProgram(trace)
         self.updated = frozenset(update.input for update in trace.graph.updates)
         self.assigns = bool(self.updated or trace.replacements)
         self._specs = [(value.shape, numpy_dtype(value.dtype)) for value in trace.graph.inputs]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from lamina.backends.protocol import numpy_dtype
 from lamina.backends.registry import CPU
-from lamina.compiler.codegen.program import fallbacks
+from lamina.compiler.codegen.schedule import fallbacks
 from lamina.compiler.graph.interpreter import interpret
 from lamina.compiler.graph.ir import Graph, Update, Value, input_value
 from lamina.compiler.graph.passes.simplify import simplify

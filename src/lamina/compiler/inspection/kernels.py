@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lamina.compiler.codegen.program import Schedule
+from lamina.compiler.codegen.schedule import Schedule
 from lamina.compiler.graph.ir import Value
 from lamina.compiler.runtime.fallback import FALLBACKS
 from lamina.compiler.schedule.accesses import expressions

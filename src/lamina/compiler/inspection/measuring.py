@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from lamina.backends.protocol import numpy_dtype
 from lamina.compiler.building import build, fallback_of, lowered
-from lamina.compiler.codegen.program import tick_stride
+from lamina.compiler.codegen.main_function import tick_stride
 from lamina.compiler.graph.ir import Graph
 from lamina.compiler.inspection.kernels import KernelReport, reports
 from lamina.compiler.inspection.peak import clock, peak_flops

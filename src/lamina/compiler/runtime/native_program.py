@@ -74,7 +74,7 @@ class NativeProgram:
     Attributes
     ----------
     table : ctypes array of pointers
-        See `lamina.compiler.codegen.program.Slot`; inputs and outputs are for the caller to fill in.
+        See `lamina.compiler.runtime.table.Slot`; inputs and outputs are for the caller to fill in.
     lock : Lock
     """
 

@@ -16,7 +16,7 @@ from lamina.compiler.tracing.trace import Trace
 NDArray = npt.NDArray[Any]
 
 
-class Program:
+class TracedProgram:
     """A trace and the executable made of its graph."""
 
     def __init__(self, trace: Trace) -> None:
@@ -24,7 +24,7 @@ class Program:
         self.execute = executable.build(trace.graph)
         self.outputs = executable.empty_outputs(trace.graph)
         self.cotangent_places = cotangent_places(trace) if trace.tracked else {}
-        self._derivatives: dict[tuple[int, ...], Program] = {}
+        self._derivatives: dict[tuple[int, ...], TracedProgram] = {}
         self._lock = threading.RLock()
 
     def run(self, inputs: Sequence[NDArray], times: int | None = None) -> list[NDArray]:
@@ -37,10 +37,10 @@ class Program:
         self.execute(inputs, outputs, times or 1)
         return outputs
 
-    def derivative(self, present: tuple[int, ...]) -> Program:
+    def derivative(self, present: tuple[int, ...]) -> TracedProgram:
         """Return the program of the cotangents of the inputs, from the inputs and the cotangents of some results."""
         with self._lock:
             found = self._derivatives.get(present)
             if found is None:
-                found = self._derivatives[present] = Program(derivative_trace(self.trace, present))
+                found = self._derivatives[present] = TracedProgram(derivative_trace(self.trace, present))
             return found

@@ -1,0 +1,86 @@
+"""The function of a kernel: what it is called with, and its body."""
+
+from __future__ import annotations
+
+from lamina.compiler.codegen.expressions import ZERO, Body
+from lamina.compiler.codegen.loops import emit_loops
+from lamina.compiler.codegen.module import Module
+from lamina.compiler.codegen.products import emit_matrix_product
+from lamina.compiler.codegen.reductions import emit_reduction
+from lamina.compiler.codegen.schedule import Schedule, fallbacks, lanes_in, memory_of
+from lamina.compiler.codegen.special.job import Job
+from lamina.compiler.codegen.special.kernel import SPECIAL
+from lamina.compiler.codegen.values import I64, PTR, Value
+from lamina.compiler.runtime.fallback import FALLBACKS, emit_fallback
+from lamina.compiler.schedule.kernels import Kernel, Loops, MatrixProduct, Reduction, Special
+
+
+class KernelFunction:
+    """The function of a kernel, and what it is called with.
+
+    Attributes
+    ----------
+    name : str
+        Of the function; kernels that do the same share one.
+    places : list of Place
+        What its first parameters point to. The others are ``begin``, ``end``, ``scratch``, ``fault`` and ``callback``.
+    """
+
+    def __init__(self, module: Module, schedule: Schedule, kernel: Kernel, number: int) -> None:
+        self.kernel = kernel
+        self.share = schedule.ordered.shares[kernel]
+        self.memory = memory_of(kernel, schedule)
+        # One parameter for each place: a variable is read and written through one pointer.
+        self.places = list(dict.fromkeys(self.memory.values()))
+        self.name = self._write(module, schedule, f"kernel{number}")
+
+    def _write(self, module: Module, schedule: Schedule, name: str) -> str:
+        pointers = [(f"noalias p{at}", PTR) for at in range(len(self.places))]
+        rest = [("begin", I64), ("end", I64), ("scratch", PTR), ("fault", PTR), ("callback", PTR)]
+        with module.function(name, [*pointers, *rest], notes="noinline") as f:
+            names = {place: f.arguments[f"p{at}"] for at, place in enumerate(self.places)}
+            found = {value: names[place] for value, place in self.memory.items()}
+            begin, end = f.arguments["begin"], f.arguments["end"]
+            if schedule.alone:
+                begin, end = ZERO, f.integer(self.share.units)
+            body = Body(f, schedule.target, self.kernel, schedule.fused, found)
+            self._emit(body, schedule, begin, end)
+        # Layers of one shape need one function.
+        return module.shared(name)
+
+    def _emit(self, body: Body, schedule: Schedule, begin: Value, end: Value) -> None:
+        kernel, f = self.kernel, body.f
+        match kernel:
+            case MatrixProduct():
+                emit_matrix_product(body, self.share, begin, end, f.arguments["scratch"])
+            case Reduction():
+                emit_reduction(body, self.share, lanes_in(kernel, schedule.fused, schedule.target), begin, end)
+            case Special():
+                self._emit_special(body, begin, end)
+            case Loops():
+                places = [read.place for read in schedule.ordered.reads[kernel] if read.place is not None]
+                emit_loops(body, self.share, lanes_in(kernel, schedule.fused, schedule.target), begin, end, places)
+
+    def _emit_special(self, body: Body, begin: Value, end: Value) -> None:
+        kernel, f = self.kernel, body.f
+        assert isinstance(kernel, Special)
+        assert kernel.value is not None
+        operands = tuple(body.pointers[body.fused.arrays[each]] for each in kernel.value.operands)
+        results = tuple(body.pointers[each] for each in kernel.results)
+        if kernel.value.op in FALLBACKS:
+            number = fallbacks(body.fused).index(kernel.value)
+            emit_fallback(f, f.arguments["callback"], number, operands, results, f.arguments["fault"])
+            return
+        SPECIAL[kernel.value.op].emit(
+            Job(
+                f,
+                body.target,
+                kernel.value,
+                operands,
+                results,
+                begin,
+                end,
+                f.arguments["scratch"],
+                f.arguments["fault"],
+            )
+        )

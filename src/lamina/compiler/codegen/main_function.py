@@ -1,0 +1,166 @@
+"""The main function: it runs the function of every kernel, in order and in every thread.
+
+A program is called with a table of pointers (see `lamina.compiler.runtime.table`), the number of the thread and the
+number of threads. Every thread runs all of it, each on its share, and they meet at barriers between phases.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+from lamina.compiler.codegen.clock import emit_clock
+from lamina.compiler.codegen.emitter import Emitter
+from lamina.compiler.codegen.expressions import ZERO
+from lamina.compiler.codegen.kernel_function import KernelFunction
+from lamina.compiler.codegen.module import Module
+from lamina.compiler.codegen.schedule import Schedule, may_fault, memory_of
+from lamina.compiler.codegen.values import I8, I64, PTR, Value
+from lamina.compiler.runtime.barrier import FAULT, emit_barrier
+from lamina.compiler.runtime.table import Slot
+from lamina.compiler.schedule.memory import Place
+from lamina.compiler.schedule.order import Share
+
+_PARAMETERS = [("table", PTR), ("thread", I64), ("threads", I64)]
+
+
+def emit_program(schedule: Schedule) -> Module:
+    """Return the module of a program; its function is ``program(table, thread, threads)``."""
+    module = Module(schedule.target.triple, target=schedule.target)
+    calls = [KernelFunction(module, schedule, kernel, number) for number, kernel in enumerate(schedule.ordered.kernels)]
+    _emit_once(module, schedule, calls)
+    _emit_repeated(module, schedule)
+    return module
+
+
+def _emit_once(module: Module, schedule: Schedule, calls: list[KernelFunction]) -> None:
+    """Write the function that runs every kernel once; ``run`` says which repetition this is."""
+    with module.function("once", [*_PARAMETERS, ("run", I64)], notes="noinline") as f:
+        writer = Caller(f, schedule)
+        phase = 0
+        checked = schedule.ordered.check == 0
+        for call in calls:
+            wanted = schedule.ordered.phases[call.kernel]
+            if wanted > phase and not schedule.alone:
+                emit_barrier(f, schedule.target, writer.runtime, f.arguments["threads"])
+            if wanted >= schedule.ordered.check and not checked:
+                f.leave(f.icmp("ne", f.load(I64, writer.fault), f.integer(0)))
+                checked = True
+            phase = wanted
+            writer.call(call)
+
+
+def _emit_repeated(module: Module, schedule: Schedule) -> None:
+    """Write ``program``: run as many times as the table says, until a fault."""
+    with module.function("program", _PARAMETERS, internal=False) as f:
+        table = f.arguments["table"]
+        runtime = f.load(PTR, f.at(table, f.integer(Slot.RUNTIME), PTR))
+        repeat = f.load(I64, f.at(table, f.integer(Slot.REPEAT), PTR))
+        fault = f.at(runtime, f.integer(FAULT // 8), I64)
+        with f.loop(ZERO, repeat) as run:
+            f.call_here("once", [table, f.arguments["thread"], f.arguments["threads"], run])
+            if not schedule.alone:
+                # The next run reads what this one wrote; and a fault must be seen by all threads alike.
+                emit_barrier(f, schedule.target, runtime, f.arguments["threads"])
+            if may_fault(schedule):
+                wrong = f.icmp("ne", f.load(I64, fault), f.integer(0))
+                if not schedule.alone:
+                    # None may begin the next run, and fail in it, before all have looked at this one.
+                    with f.when(f.icmp("slt", f.add(run, f.integer(1)), repeat)):
+                        emit_barrier(f, schedule.target, runtime, f.arguments["threads"])
+                f.leave(wrong)
+
+
+class Caller:
+    """Writes calls of kernels: loads pointers and computes shares when they are first needed."""
+
+    def __init__(self, f: Emitter, schedule: Schedule) -> None:
+        self.f = f
+        self.schedule = schedule
+        table = f.arguments["table"]
+        slots = {slot: f.load(PTR, f.at(table, f.integer(slot), PTR)) for slot in (Slot.RUNTIME, Slot.ARENA)}
+        self.runtime = slots[Slot.RUNTIME]
+        self.fault = f.at(self.runtime, f.integer(FAULT // 8), I64)
+        self.arena = slots[Slot.ARENA]
+        scratch = f.load(PTR, f.at(table, f.integer(Slot.SCRATCH), PTR))
+        own = f.mul(f.arguments["thread"], f.integer(schedule.scratch // 8))
+        self.scratch = f.at(scratch, own, I64)
+        self.callback = f.load(PTR, f.at(table, f.integer(Slot.CALLBACK), PTR))
+        self.first = f.icmp("eq", f.arguments["thread"], f.integer(0))
+        self.pointers = {place: self._pointer(place) for place in self._places()}
+        self.shares: dict[int, tuple[Value, Value]] = {}
+        self.ticks = self._ticks() if schedule.profiled else None
+        if not schedule.alone:
+            for kernel in schedule.ordered.kernels:
+                self._share(schedule.ordered.shares[kernel])
+
+    def _places(self) -> list[Place]:
+        return list(
+            dict.fromkeys(
+                place for kernel in self.schedule.ordered.kernels for place in memory_of(kernel, self.schedule).values()
+            )
+        )
+
+    def _pointer(self, place: Place) -> Value:
+        f, graph = self.f, self.schedule.fused.graph
+        match place.kind:
+            case "arena":
+                return f.at(self.arena, f.integer(place.number // 8), I64)
+            case "input":
+                return f.load(PTR, f.at(f.arguments["table"], f.integer(Slot.FIRST + place.number), PTR))
+            case "output":
+                slot = Slot.FIRST + len(graph.inputs) + place.number
+                value = graph.outputs[place.number]
+                size = math.prod(value.shape) * value.dtype.itemsize
+                base = f.load(PTR, f.at(f.arguments["table"], f.integer(slot), PTR))
+                return f.at(base, f.mul(f.arguments["run"], f.integer(size)), I8)
+        constants = [value for value in self.schedule.fused.views if value.op == "constant"]
+        return f.module.data(constants[place.number].params["array"].tobytes())
+
+    def _share(self, share: Share) -> tuple[Value, Value]:
+        f, units = self.f, share.units
+        if self.schedule.alone or units == 1:
+            return ZERO, f.integer(units)
+        if units not in self.shares:
+            thread, threads = f.arguments["thread"], f.arguments["threads"]
+            count = f.integer(units)
+            begin = f.binary("udiv", f.mul(thread, count), threads)
+            end = f.binary("udiv", f.mul(f.add(thread, f.integer(1)), count), threads)
+            self.shares[units] = begin, end
+        return self.shares[units]
+
+    def call(self, call: KernelFunction) -> None:
+        """Write the call of a kernel for this thread's share."""
+        f = self.f
+        begin, end = self._share(call.share)
+        one = call.share.units == 1 and not self.schedule.alone
+        given = [self.pointers[place] for place in call.places]
+        with f.when(self.first) if one else nullcontext(), self._timed(call):
+            rest = [begin, end, self.scratch, self.fault, self.callback]
+            f.call_here(call.name, [*given, *rest])
+
+    # --- measuring ---
+
+    def _ticks(self) -> Value:
+        """Return where this thread adds up the ticks of kernel 0, 1, ..."""
+        f = self.f
+        base = f.load(PTR, f.at(f.arguments["table"], f.integer(Slot.PROFILE), PTR))
+        return f.at(base, f.mul(f.arguments["thread"], f.integer(tick_stride(len(self.schedule.ordered.kernels)))), I64)
+
+    @contextmanager
+    def _timed(self, call: KernelFunction) -> Iterator[None]:
+        if self.ticks is None:
+            yield
+            return
+        f = self.f
+        before = emit_clock(f, self.schedule.target)
+        yield
+        place = f.at(self.ticks, f.integer(self.schedule.ordered.kernels.index(call.kernel)), I64)
+        taken = f.binary("sub", emit_clock(f, self.schedule.target), before)
+        f.store(f.binary("add", f.load(I64, place), taken), place)
+
+
+def tick_stride(kernels: int) -> int:
+    """Return how many counts lie between those of one thread and those of the next: cache lines are not shared."""
+    return -(-kernels // 8) * 8

@@ -1,0 +1,84 @@
+"""What code is written from: kernels in their order, where values lie, and the processor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lamina.compiler.codegen.products import product_scratch
+from lamina.compiler.codegen.special.kernel import SPECIAL
+from lamina.compiler.graph import ir
+from lamina.compiler.runtime.fallback import FALLBACKS
+from lamina.compiler.schedule.accesses import Read, expressions
+from lamina.compiler.schedule.fused import Fused
+from lamina.compiler.schedule.kernels import Kernel, Loops, MatrixProduct, Special
+from lamina.compiler.schedule.memory import Memory, Place
+from lamina.compiler.schedule.order import Ordered
+from lamina.compiler.target import Target
+from lamina.dtypes import bool_
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """All that code is written from."""
+
+    fused: Fused
+    ordered: Ordered
+    memory: Memory
+    target: Target
+    alone: bool
+    """Whether the program runs in one thread only."""
+    profiled: bool = False
+    """Whether the program measures each kernel."""
+
+    @property
+    def scratch(self) -> int:
+        """Bytes of scratch memory that one thread needs."""
+        return max([scratch_of(kernel, self.target) for kernel in self.ordered.kernels], default=0)
+
+
+def scratch_of(kernel: Kernel, target: Target) -> int:
+    """Return the bytes of scratch memory that one thread needs for a kernel, in whole cache lines."""
+    if isinstance(kernel, MatrixProduct):
+        size = product_scratch(kernel, target)
+    elif isinstance(kernel, Special) and kernel.value is not None and kernel.value.op in SPECIAL:
+        size = SPECIAL[kernel.value.op].scratch(kernel.value, target)
+    else:
+        return 0
+    return -(-size // 64) * 64
+
+
+def fallbacks(fused: Fused) -> list[ir.Value]:
+    """Return the operations that Python computes, in the order of their numbers."""
+    return [
+        kernel.value
+        for kernel in fused.kernels
+        if isinstance(kernel, Special) and kernel.value is not None and kernel.value.op in FALLBACKS
+    ]
+
+
+def memory_of(kernel: Kernel, schedule: Schedule) -> dict[ir.Value, Place]:
+    """Return what a kernel reads and writes in memory, with where it lies."""
+    places = schedule.memory.places
+    values: list[ir.Value] = sorted(
+        {read.base for read in schedule.ordered.reads[kernel]}, key=lambda value: value.number
+    )
+    if isinstance(kernel, Special):
+        values += kernel.results
+    else:
+        values += [value for value in kernel.computed if value in places]
+        if isinstance(kernel, Loops) and kernel.into is not None:
+            values.append(kernel.into.base)
+    return {value: places[value] for value in values}
+
+
+def lanes_in(kernel: Kernel, fused: Fused, target: Target) -> int:
+    """Return how many elements a kernel works on at once: as many as a register holds of the widest it computes."""
+    values = [each.base if isinstance(each, Read) else each for each in expressions(kernel, fused)]
+    # Narrow floats are computed wide.
+    widths = [max(value.dtype.bits, 32 if value.dtype.floating else 8) for value in values if value.dtype is not bool_]
+    return min(target.lanes(max(widths, default=32)), target.lanes(32))
+
+
+def may_fault(schedule: Schedule) -> bool:
+    """Tell whether a program can fail on its values."""
+    return schedule.ordered.check > 0
