@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lamina.backends.protocol import numpy_dtype
-from lamina.compiler import executable
+from lamina.compiler import traced_program
 from lamina.compiler.executable import Interpreted
 from lamina.compiler.graph.ir import Graph, Value
 
@@ -51,10 +51,10 @@ def _array(address: int, value: Value) -> Any:
 def executables(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Graphs are compiled, or interpreted: operation by operation, or on the memory that the machine code checks."""
     if request.param != "in machine code":
-        monkeypatch.setattr(executable, "build", Interpreted if request.param == "in order" else Pointed)
+        monkeypatch.setattr(traced_program, "build", Interpreted if request.param == "in order" else Pointed)
 
 
 @pytest.fixture
 def by_pointers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Graphs are interpreted on the memory that a table points to."""
-    monkeypatch.setattr(executable, "build", Pointed)
+    monkeypatch.setattr(traced_program, "build", Pointed)

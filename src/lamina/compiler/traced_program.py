@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lamina.compiler import executable
 from lamina.compiler.differentiation import cotangent_places, derivative_trace
+from lamina.compiler.executable import build, empty_outputs
 from lamina.compiler.tracing.trace import Trace
 
 NDArray = npt.NDArray[Any]
@@ -21,8 +21,8 @@ class TracedProgram:
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
-        self.execute = executable.build(trace.graph)
-        self.outputs = executable.empty_outputs(trace.graph)
+        self.execute = build(trace.graph)
+        self.outputs = empty_outputs(trace.graph)
         self.cotangent_places = cotangent_places(trace) if trace.tracked else {}
         self._derivatives: dict[tuple[int, ...], TracedProgram] = {}
         self._lock = threading.RLock()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from lamina.compiler.codegen.mathematics import exponential
+from lamina.compiler.codegen.mathematics.exponential import exp2
 from lamina.compiler.codegen.mathematics.lanes import Lanes, polynomial
 from lamina.compiler.codegen.mathematics.logarithm import rest_of_log1p, split
 from lamina.compiler.codegen.mathematics.pairs import Pair, exact_product, ordered_sum
@@ -40,7 +40,7 @@ def _power_of_float(x: Lanes, y: Lanes) -> Lanes:
     # No other logarithm than that of 1 is below 2^-24. Beyond 1000 the result is 0 or infinity.
     y = y.at_least(-(2.0**40)).at_most(2.0**40)
     exponent = (y * ((f + rest_of_log1p(f)).times_plus(_LOG2_E, e))).at_least(-1000.0).at_most(1000.0)
-    return exponential.exp2(exponent, exponent.constant(0.0), brief=True)
+    return exp2(exponent, exponent.constant(0.0), brief=True)
 
 
 def _power(x: Lanes, y: Lanes) -> Lanes:
@@ -52,7 +52,7 @@ def _power(x: Lanes, y: Lanes) -> Lanes:
     high, low = product.high, product.low + y * logarithm.low
     beyond = abs(high) > 1100.0
     high = high.at_least(-1100.0).at_most(1100.0)
-    return exponential.exp2(high, beyond.choose(0.0, low))
+    return exp2(high, beyond.choose(0.0, low))
 
 
 def _log2(x: Lanes) -> Pair:
