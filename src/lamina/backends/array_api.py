@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina.backends import windows
 from lamina.backends.philox import philox_words
 from lamina.backends.protocol import Array, NDArray, Shape, numpy_dtype
 from lamina.backends.special import erf
@@ -323,6 +324,18 @@ class ArrayAPIBackend:
 
     def searchsorted(self, sorted_values: Array, values: Array, *, side: Any) -> Array:
         return self._positions(self.xp.searchsorted(sorted_values, values, side=side))
+
+    # --- windows ---
+
+    def windows(self, x: Array, *, size: Shape, stride: Shape, dilation: Shape) -> Array:
+        return windows.gathered(self.xp, x, size, stride, dilation, self.device)
+
+    def convolution(self, x: Array, w: Array, *, stride: Shape, dilation: Shape, groups: int) -> Array:
+        dtype = self.dtype_of(x)
+        if dtype.floating and dtype.bits < 32:
+            x, w = self.astype(x, dtype=float32), self.astype(w, dtype=float32)
+        sums = windows.summed(self.xp, x, w, stride, dilation, groups)
+        return self.astype(sums, dtype=dtype) if sums.dtype != self.native(dtype) else sums
 
     # --- linear algebra ---
 

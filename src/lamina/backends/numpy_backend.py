@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina.backends import strided
 from lamina.backends.array_api import ArrayAPIBackend
 from lamina.backends.protocol import Array, NDArray, Shape, numpy_dtype
 from lamina.dtypes import DTYPES, DType, bfloat16
@@ -136,6 +137,14 @@ class NumPyBackend(ArrayAPIBackend):
 
     def searchsorted(self, sorted_values: Array, values: Array, *, side: Any) -> Array:
         return np.searchsorted(_wide(sorted_values), _wide(values), side=side)
+
+    # --- windows ---
+
+    def windows(self, x: Array, *, size: Shape, stride: Shape, dilation: Shape) -> Array:
+        return strided.windows(x, size, stride, dilation)
+
+    def convolution(self, x: Array, w: Array, *, stride: Shape, dilation: Shape, groups: int) -> Array:
+        return strided.convolution(_wide(x), _wide(w), stride, dilation, groups).astype(x.dtype, copy=False)
 
 
 def _wide(x: Array) -> Array:

@@ -137,6 +137,16 @@ class Backend(Elementwise, Protocol):
     def searchsorted(self, sorted_values: Array, values: Array, *, side: Literal["left", "right"]) -> Array:
         """Return where each value would go among sorted ones, as int64."""
 
+    # --- windows over the last axes, all inside; `stride` from one to the next, elements `dilation` apart ---
+    def windows(self, x: Array, *, size: Shape, stride: Shape, dilation: Shape) -> Array:
+        """Return every window: axes that count the windows in place of those seen, then axes inside a window."""
+
+    def convolution(self, x: Array, w: Array, *, stride: Shape, dilation: Shape, groups: int) -> Array:
+        """Return the sums of windows of ``x`` [batch, channels, ...] times ``w`` [outputs, channels of a group, ...].
+
+        The window is not flipped. Outputs and channels are split into as many groups, each of which sees its own.
+        """
+
     # --- linear algebra: matrices in the last two axes, batches before ---
     def matmul(self, a: Array, b: Array, /) -> Array:
         """Return the products of matrices; batches broadcast."""

@@ -95,6 +95,8 @@ class Writer:
             return float(max(inner[0], 1.0) ** math.prod(x.shape)) if math.prod(x.shape) < 30 else math.inf
         if x is not None and value.op == "matmul":
             return inner[0] * inner[1] * max(x.shape[-1], 1)
+        if value.op == "convolution":
+            return inner[0] * inner[1] * max(math.prod(value.operands[1].shape[1:]), 1)
         if value.op in ("multiply", "multiply_no_nan", "pow"):
             return inner[0] * inner[-1] if value.op != "pow" else max(inner[0], 1.0) ** 3
         if x is not None and value.op in ("argmax", "argmin", "argsort", "searchsorted"):
@@ -269,7 +271,38 @@ class Writer:
             return None
         return self._transpose(apply("add", made, self.number(choice, made.dtype)), x, 0)
 
+    def _convolution(self, x: Value, y: Value, choice: int) -> Value | None:
+        """One value seen through windows as large as another, each made fit by flattening its first axes."""
+        ndim = 3 + choice % 2
+        if x.dtype is bool_ or x.dtype is not y.dtype:
+            return None
+        x, y = (self._of_axes(each, ndim) for each in (x, y))
+        groups = 2 if choice > 5 and x.shape[1] % 2 == 0 == y.shape[0] % 2 else 1
+        if x.shape[1] != groups * y.shape[1]:
+            x = self._of_axes(apply("reshape", x, shape=(math.prod(x.shape[:2]), 1, *x.shape[2:])), ndim)
+            y = self._of_axes(apply("reshape", y, shape=(math.prod(y.shape[:2]), 1, *y.shape[2:])), ndim)
+            groups = 1
+        fits = tuple(min(pair) for pair in zip(x.shape[2:], y.shape[2:], strict=True))
+        y = apply("slice", y, start=(0,) * ndim, stop=(*y.shape[:2], *fits), step=(1,) * ndim)
+        steps = tuple((choice + axis) % 2 + 1 for axis in range(ndim - 2))
+        return apply("convolution", x, y, stride=steps, dilation=(1,) * (ndim - 2), groups=groups)
+
+    def _of_axes(self, x: Value, ndim: int) -> Value:
+        """Return a value with a number of axes: the first ones flattened, or new ones before."""
+        more = len(x.shape) - ndim
+        shape = (1,) * -more + x.shape if more < 0 else (math.prod(x.shape[: more + 1]), *x.shape[more + 1 :])
+        return apply("reshape", x, shape=shape)
+
     # --- moves ---
+
+    def _windows(self, x: Value, y: Value, choice: int) -> Value | None:
+        axes = min(1 + choice % 2, len(x.shape))
+        sizes = x.shape[len(x.shape) - axes :]
+        if not axes or 0 in sizes:
+            return None
+        size = tuple(1 + (choice + at) % min(each, 3) for at, each in enumerate(sizes))
+        apart = tuple(2 if choice > 7 and 2 * count - 1 <= each else 1 for count, each in zip(size, sizes, strict=True))
+        return apply("windows", x, size=size, stride=(1 + choice // 4 % 3,) * axes, dilation=apart)
 
     def _transpose(self, x: Value, y: Value, choice: int) -> Value:
         ndim = len(x.shape)

@@ -58,6 +58,28 @@ def scatter_add_along_axis(values: NDArray, indices: NDArray, *, axis: int, size
     return result
 
 
+def windows(x: NDArray, *, size: Shape, stride: Shape, dilation: Shape) -> NDArray:
+    """Gathered axis by axis, the axis inside a window moved to the end."""
+    first = x.ndim - len(size)
+    for axis, (count, step, apart) in enumerate(zip(size, stride, dilation, strict=True), first):
+        starts = np.arange(0, x.shape[axis] - apart * (count - 1), step)
+        x = np.moveaxis(np.take(x, starts[:, None] + apart * np.arange(count), axis=axis), axis + 1, -1)
+    return x
+
+
+def convolution(x: NDArray, w: NDArray, *, stride: Shape, dilation: Shape, groups: int) -> NDArray:
+    """One output channel and one window after another."""
+    outputs, inner, *size = w.shape
+    seen = windows(x, size=tuple(size), stride=stride, dilation=dilation)
+    result = np.zeros((x.shape[0], outputs, *seen.shape[2 : x.ndim]), x.dtype)
+    for to in range(outputs):
+        first = to // (outputs // groups) * inner
+        for place in np.ndindex(result.shape[2:]):
+            terms = seen[(slice(None), slice(first, first + inner), *place)] * w[to]
+            result[(slice(None), to, *place)] = terms.sum(axis=tuple(range(1, terms.ndim)), dtype=x.dtype)
+    return result
+
+
 def multiply_no_nan(x: NDArray, y: NDArray) -> NDArray:
     """A product in which zero wins over infinity and NaN."""
     x, y = np.broadcast_arrays(x, y)
@@ -107,6 +129,8 @@ WRITTEN: dict[str, Reference] = {
     "pad": pad,
     "scatter_add": scatter_add,
     "scatter_add_along_axis": scatter_add_along_axis,
+    "windows": windows,
+    "convolution": convolution,
     "multiply_no_nan": multiply_no_nan,
     "erf": erf,
     "sigmoid": sigmoid,

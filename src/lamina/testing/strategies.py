@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as hnp
 
 from lamina.dtypes import DType, as_dtype
 from lamina.errors import BackendError
-from lamina.primitives import specs
+from lamina.primitives import specs, window_specs
 from lamina.primitives.primitive import Primitive, Shape
 from lamina.testing.arity import operand_count
 from lamina.testing.values import Values
@@ -251,6 +251,33 @@ def _scatter_add_along_axis(draw: Draw, values: Values, primitive: Primitive) ->
     return Case((x, _indices(draw, x.shape, size)), {"axis": _axis(draw, x.shape), "size": size})
 
 
+# --- windows ----------------------------------------------------------------------------------------------
+
+
+def _sizes_of_windows(draw: Draw, axes: int) -> tuple[Shape, dict[str, Shape]]:
+    """Return sizes of axes that one to three windows lie in, with something left over at the end, and how they lie."""
+    size, stride, dilation = (tuple(draw(st.integers(1, most)) for _ in range(axes)) for most in (3, 3, 2))
+    ends = [apart * (count - 1) for count, apart in zip(size, dilation, strict=True)]
+    more = [step * draw(st.integers(0, 2)) + draw(st.integers(0, step - 1)) for step in stride]
+    sizes = tuple(end + 1 + rest for end, rest in zip(ends, more, strict=True))
+    return sizes, {"size": size, "stride": stride, "dilation": dilation}
+
+
+def _windows(draw: Draw, values: Values, primitive: Primitive) -> Case:
+    sizes, params = _sizes_of_windows(draw, draw(st.integers(1, 2)))
+    before = draw(hnp.array_shapes(min_dims=0, max_dims=1, min_side=0, max_side=2))
+    return Case((values.array((*before, *sizes)),), dict(params))
+
+
+def _convolution(draw: Draw, values: Values, primitive: Primitive) -> Case:
+    sizes, params = _sizes_of_windows(draw, draw(st.integers(1, 2)))
+    window = params.pop("size")
+    groups, batch = draw(st.integers(1, 2)), draw(st.integers(0, 2))
+    inner, outputs = draw(st.integers(0, 2)), groups * draw(st.integers(1, 2))
+    x, w = values.array((batch, groups * inner, *sizes)), values.array((outputs, inner, *window))
+    return Case((x, w), {**params, "groups": groups})
+
+
 # --- products, decompositions, chance ---------------------------------------------------------------------
 
 
@@ -339,6 +366,8 @@ FAMILIES: dict[Any, Family] = {
     specs.scatter_add: _scatter_add,
     specs.take_along_axis: _take_along_axis,
     specs.scatter_add_along_axis: _scatter_add_along_axis,
+    window_specs.windows: _windows,
+    window_specs.convolution: _convolution,
     specs.matmul: _matmul,
     specs.square_matrix: _square_matrix,
     specs.solve: _solve,
