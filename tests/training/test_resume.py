@@ -284,3 +284,47 @@ def test_with_a_seed_the_default_generator_is_left_alone(tmp_path):
     before = la.random.default_generator().state_dict()
     trained(tmp_path, resume=True, dropout=0.3, epochs=5)
     assert la.random.default_generator().state_dict()["counter"].item() == before["counter"].item()
+
+
+# --- what is changed outside of the model ---
+
+
+class Scale(nn.Module):
+    """A loss with a parameter of its own."""
+
+    def __init__(self):
+        self.scale = la.variable(0.5)
+
+    def __call__(self, outputs, targets):
+        return nn.mse_loss(outputs * self.scale, targets)
+
+
+class Noise(nn.Module):
+    """A layer that draws from a generator of its own."""
+
+    def __init__(self):
+        self.generator = la.random.Generator(4)
+
+    def __call__(self, x):
+        return x + 0.1 * self.generator.normal(x.shape) if self.training else x
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_parameters_of_the_loss_and_generators_of_layers_go_on(compiled, tmp_path):
+    def run(checkpoint=None, resume=False):
+        with la.random.use_generator(la.random.Generator(5)):
+            model, loss, shift = nn.Sequential(nn.Linear(4, 1), Noise()), Scale(), la.variable(0.1, name="shift")
+        adam = optim.Adam([*model.parameters(), *loss.parameters(), shift], lr=0.1)
+        fit(model, (INPUTS, VALUES), loss=loss, optimizer=adam, epochs=3, batch_size=8, seed=0, progress=False,
+            compile=compiled, checkpoint=checkpoint, resume=resume)  # fmt: skip
+        return [
+            each.numpy().tobytes() for each in (*model.parameters(), *loss.parameters(), model[1].generator.counter)
+        ]
+
+    everything = Checkpoints(tmp_path / "all", **OFTEN)
+    wanted = run(everything)
+    assert wanted == run()
+    for path in everything.files()[::3]:
+        (tmp_path / path.stem).mkdir()
+        shutil.copy(path, tmp_path / path.stem)
+        assert run(tmp_path / path.stem, resume=True) == wanted

@@ -20,7 +20,7 @@ from lamina.training.callbacks import Callback, EarlyStopping, TrainingState
 from lamina.training.checkpointing.configuration import contents, described, schedule_settings
 from lamina.training.checkpointing.folder import Checkpoints, opened
 from lamina.training.checkpointing.keeper import Saving
-from lamina.training.checkpointing.parts import Streams
+from lamina.training.checkpointing.parts import LooseVariables, Streams
 from lamina.training.compiling import Work, check_compile, machinery
 from lamina.training.evaluation import Loss, measure, mode
 from lamina.training.history import History
@@ -240,7 +240,8 @@ def fit(
                     ema=decay, seed=seed, shuffle=shuffle, compile=compiled, device=place.device,
                 )  # fmt: skip
                 parts = {"model": model, "schedule": scheduler, "optimizer": chosen, "average": average,
-                         "updates": chosen._compiled_update, **made.parts}  # fmt: skip
+                         "updates": chosen._compiled_update, "others": LooseVariables(model, loss, chosen) or None,
+                         **made.parts}  # fmt: skip
                 present = {name: part for name, part in parts.items() if part is not None}
                 saving = Saving(store, configuration, planned, streams, present, saved)
                 saving.check()

@@ -12,7 +12,11 @@ import numpy as np
 
 from lamina.data.record import Record
 from lamina.errors import CheckpointError
+from lamina.nn.module import Module
+from lamina.nn.tree import walk
+from lamina.optim import Optimizer
 from lamina.random import Generator
+from lamina.tensor import Variable
 from lamina.training.callbacks import Callback, Snapshot, TrainingState
 from lamina.training.history import EpochRecord, History
 
@@ -199,6 +203,48 @@ def _load(generator: Generator, record: Record) -> None:
     if max(numbers.values()) >= 2**64:
         raise CheckpointError(f"{record.place}: the numbers of a generator are below 2**64, found {numbers}")
     generator.load_state_dict({name: np.asarray(value, dtype=np.uint64) for name, value in numbers.items()})
+
+
+# --- what is changed outside of the model ---
+
+
+class LooseVariables:
+    """Variables that a training changes and that are not in its model.
+
+    The parameters that an optimiser updates beside the model's, the variables of a loss that is a module, and the
+    states of generators that layers hold.
+
+    Parameters
+    ----------
+    model : Module
+    loss : callable
+    optimizer : Optimizer
+    """
+
+    def __init__(self, model: Module, loss: Any, optimizer: Optimizer) -> None:
+        roots = [model, *([loss] if isinstance(loss, Module) else [])]
+        inside = {each for _, each in walk(model) if isinstance(each, Variable)}
+        modules = [each for root in roots for _, each in walk(root) if isinstance(each, Module)]
+        held = [value for each in modules for value in vars(each).values()]
+        generators = {id(each): each for each in held if isinstance(each, Generator)}.values()
+        found = [each for root in roots for _, each in walk(root) if isinstance(each, Variable)]
+        found += [variable for each in generators for variable in (each.key, each.counter)]
+        found += [each for group in optimizer.param_groups for each in group["params"]]
+        self._variables = [each for each in dict.fromkeys(found) if each not in inside]
+
+    def __bool__(self) -> bool:
+        return bool(self._variables)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the values, in order."""
+        return {str(place): each.value._untracked for place, each in enumerate(self._variables)}
+
+    def load_state_dict(self, values: Mapping[str, Any]) -> None:
+        """Assign the values."""
+        if list(values) != [str(place) for place in range(len(self._variables))]:
+            raise CheckpointError(f"others: expected {len(self._variables)} variables, found {len(values)}")
+        for variable, value in zip(self._variables, values.values(), strict=True):
+            variable.assign(value.to(variable.device))
 
 
 # --- the best weights, and callbacks ---
