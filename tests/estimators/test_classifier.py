@@ -11,7 +11,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 
 from lamina import nn, optim
-from lamina.errors import DataError
+from lamina.errors import DataError, TrainingDiverged
 from lamina.estimators import LaminaClassifier
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -109,8 +109,8 @@ def test_class_weights_are_weights_of_rows(iris) -> None:
 
 
 def test_balanced_classes_are_found_where_they_are_rare() -> None:
-    X, y = make_classification(500, weights=[0.95], class_sep=0.5, random_state=0)
-    plain, balanced = (Quick(class_weight=each).fit(X, y) for each in (None, "balanced"))
+    X, y = make_classification(500, weights=[0.95], class_sep=0.3, random_state=0)
+    plain, balanced = (Quick(class_weight=each, max_iter=5).fit(X, y) for each in (None, "balanced"))
     assert balanced.predict(X)[y == 1].mean() > plain.predict(X)[y == 1].mean()
 
 
@@ -169,6 +169,22 @@ def test_warm_start_refuses_other_classes(iris) -> None:
     model = Quick(warm_start=True).fit(X, y)
     with pytest.raises(DataError, match="warm_start goes on with the classes"):
         model.fit(X, y + 1)
+
+
+def test_warm_start_refuses_another_network(iris) -> None:
+    model = Quick(warm_start=True).fit(*iris)
+    with pytest.raises(DataError, match="make another one"):
+        model.set_params(hidden_layer_sizes=(4,)).fit(*iris)
+
+
+def test_a_fit_that_fails_leaves_the_network_there_was(iris) -> None:
+    X, y = iris
+    model = Quick().fit(X, y)
+    before = model.predict_proba(X)
+    with pytest.raises(TrainingDiverged):
+        model.set_params(optimizer="sgd", learning_rate_init=1e200).fit(X, np.array(["a", "b", "c"])[y])
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+    assert model.classes_.tolist() == [0, 1, 2]
 
 
 def test_partial_fit_trains_an_epoch_a_call(iris) -> None:

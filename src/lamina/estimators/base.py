@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,7 @@ from lamina import random
 from lamina.errors import DataError
 from lamina.estimators import parameters as check
 from lamina.estimators.network import Network, Recipe, check_recipe
-from lamina.estimators.objective import RowLosses
-from lamina.estimators.training import Plan, Rows, Score, train
+from lamina.estimators.training import Plan, Rows, Task, train
 from lamina.estimators.weights import row_weights
 from lamina.nn.module import Module
 from lamina.training.compiling import check_compile
@@ -52,16 +51,6 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     n_iter_: int
     loss_curve_: list[float]
     _network: Network
-
-    # --- what a kind of estimator says of itself ---
-
-    def _losses(self) -> RowLosses:
-        """Return the losses of rows."""
-        raise NotImplementedError
-
-    def _score_of_outputs(self) -> Score:
-        """Return how good outputs are, for early stopping."""
-        raise NotImplementedError
 
     # --- training ---
 
@@ -97,29 +86,27 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             lr=check.number(owner, "learning_rate_init", self.learning_rate_init, positive=True),
         )
 
-    def _begin(self, recipe: Recipe, inputs: np.ndarray) -> None:
-        """Make the network that is trained."""
+    def _begun(self, recipe: Recipe, inputs: np.ndarray) -> Network:
+        """Return a network to train."""
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         network = Network(recipe, random.Generator(seed))
         if recipe.module is not None:
             network.outputs(inputs[:1], compiled=False)  # of the right shape, or an error says so before training
-        self._network = network
-        self.loss_curve_ = []
+        return network
 
-    def _fit_rows(self, rows: Rows, outputs: int, stratify: np.ndarray | None) -> None:
+    def _fit_rows(self, rows: Rows, outputs: int, task: Task, stratify: np.ndarray | None = None) -> None:
         """Train on rows, from the beginning or, with ``warm_start``, from the weights there are."""
         owner = type(self).__name__
         epochs = check.count(owner, "max_iter", self.max_iter)
         recipe, plan = self._recipe(rows.inputs, outputs), self._plan(len(rows.inputs), epochs)
-        if self.warm_start and hasattr(self, "_network"):
-            self._go_on(recipe)
-        else:
-            self._begin(recipe, rows.inputs)
+        again = self.warm_start and hasattr(self, "_network")
+        network = self._gone_on(recipe) if again else self._begun(recipe, rows.inputs)
         held_out = None
         if self.early_stopping:
-            rows, held_out = self._divided(rows, stratify)
-        history = train(self._network, rows, self._losses(), plan, held_out, self._score_of_outputs())
-        self._note(history["loss"])
+            rows, held_out = self._divided(rows, network.generator, stratify)
+        history = train(network, rows, task, plan, held_out)
+        self._network = network
+        self._note(history["loss"], first=not again)
         self.n_iter_ = len(history["loss"])
         if held_out is not None:
             self.validation_scores_ = list(history["val_score"])
@@ -132,38 +119,45 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
                 stacklevel=4,
             )
 
-    def _go_on(self, recipe: Recipe) -> None:
-        was = self._network.recipe
+    def _gone_on(self, recipe: Recipe) -> Network:
+        """Return the network there is, with a new optimiser."""
+        network, owner = self._network, type(self).__name__
+        was = network.recipe
         if (was.inputs, was.outputs) != (recipe.inputs, recipe.outputs):
             raise DataError(
-                f"{type(self).__name__}: warm_start goes on with a network of {was.inputs} inputs and {was.outputs} "
-                f"outputs, and these data need {recipe.inputs} and {recipe.outputs}; set warm_start=False"
+                f"{owner}: warm_start goes on with a network of {was.inputs} inputs and {was.outputs} outputs, and "
+                f"these data need {recipe.inputs} and {recipe.outputs}; set warm_start=False"
             )
-        self._network.new_optimizer(recipe.optimizer, recipe.lr)
-
-    def _partial_fit_rows(self, rows: Rows, outputs: int) -> None:
-        """Train on rows for one epoch, with the optimiser as it was left."""
-        if self.early_stopping:
+        if (was.hidden, was.activation, was.module) != (recipe.hidden, recipe.activation, recipe.module):
             raise DataError(
-                f"{type(self).__name__}: partial_fit sees too little to stop early; set early_stopping=False"
+                f"{owner}: warm_start goes on with the network there is, and hidden_layer_sizes, activation or module "
+                "make another one; set warm_start=False"
             )
-        recipe, plan = self._recipe(rows.inputs, outputs), self._plan(len(rows.inputs), 1)
-        if not hasattr(self, "_network"):
-            self._begin(recipe, rows.inputs)
-            self.n_iter_ = 0
-        history = train(self._network, rows, self._losses(), plan)
-        self._note(history["loss"])
-        self.n_iter_ += 1
+        network.new_optimizer(recipe.optimizer, recipe.lr)
+        return network
 
-    def _note(self, losses: list[float]) -> None:
-        self.loss_curve_ = [*self.loss_curve_, *losses]
+    def _partial_fit_rows(self, rows: Rows, outputs: int, task: Task) -> None:
+        """Train on rows for one epoch, with the optimiser as it was left."""
+        owner = type(self).__name__
+        if self.early_stopping:
+            raise DataError(f"{owner}: partial_fit sees too little to stop early; set early_stopping=False")
+        recipe, plan = self._recipe(rows.inputs, outputs), self._plan(len(rows.inputs), 1)
+        first = not hasattr(self, "_network")
+        network = self._begun(recipe, rows.inputs) if first else self._network
+        history = train(network, rows, task, plan)
+        self._network = network
+        self._note(history["loss"], first)
+        self.n_iter_ = 1 if first else self.n_iter_ + 1
+
+    def _note(self, losses: Sequence[float], first: bool) -> None:
+        self.loss_curve_ = [*([] if first else self.loss_curve_), *losses]
         self.loss_ = self.loss_curve_[-1]
         self.best_loss_ = min(self.loss_curve_)
 
-    def _divided(self, rows: Rows, stratify: np.ndarray | None) -> tuple[Rows, Rows]:
+    def _divided(self, rows: Rows, generator: random.Generator, stratify: np.ndarray | None) -> tuple[Rows, Rows]:
         """Return the rows to train on and those that decide when to stop."""
         fraction = check.share(type(self).__name__, "validation_fraction", self.validation_fraction)
-        seed = int(self._network.generator.integers((), 0, 2**31 - 1).item())
+        seed = int(generator.integers((), 0, 2**31 - 1).item())
         every = np.arange(len(rows.inputs))
         kept, held_out = train_test_split(every, test_size=fraction, random_state=seed, stratify=stratify)
         return rows.part(kept), rows.part(held_out)

@@ -12,8 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from lamina.errors import DataError
 from lamina.estimators.base import NetworkEstimator
 from lamina.estimators.labels import Labels
-from lamina.estimators.objective import RowLosses
-from lamina.estimators.training import Rows, Score
+from lamina.estimators.training import Rows, Task
 from lamina.estimators.weights import with_class_weights
 from lamina.nn.module import Module
 
@@ -168,8 +167,9 @@ class LaminaClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
                 f"has {labels.classes.tolist()}; set warm_start=False"
             )
         rows = self._rows(inputs, targets, labels, sample_weight)
+        task = Task(labels.losses(), labels.accuracy)
+        self._fit_rows(rows, labels.outputs, task, None if labels.several else targets)
         self._labels, self.classes_ = labels, labels.classes
-        self._fit_rows(rows, labels.outputs, None if labels.several else targets)
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> LaminaClassifier:
@@ -195,8 +195,8 @@ class LaminaClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         inputs, targets = self._inputs(X, y, first, numeric=False)
         labels = self._all_labels(targets, classes, first)
         rows = self._rows(inputs, targets, labels, sample_weight)
+        self._partial_fit_rows(rows, labels.outputs, Task(labels.losses(), labels.accuracy))
         self._labels, self.classes_ = labels, labels.classes
-        self._partial_fit_rows(rows, labels.outputs)
         return self
 
     def _all_labels(self, targets: np.ndarray, classes: Any, first: bool) -> Labels:
@@ -218,12 +218,6 @@ class LaminaClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         weights = self._weights(sample_weight, len(inputs), inputs.dtype)
         encoded = labels.encoded(type(self).__name__, targets)
         return Rows(inputs, encoded, with_class_weights(weights, self.class_weight, targets, inputs.dtype))
-
-    def _losses(self) -> RowLosses:
-        return self._labels.losses()
-
-    def _score_of_outputs(self) -> Score:
-        return self._labels.accuracy
 
     # --- answers ---
 

@@ -107,7 +107,7 @@ class Labels:
             return both
         powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
         powers /= powers.sum(axis=1, keepdims=True)
-        return powers
+        return np.asarray(powers)
 
     def accuracy(self, outputs: np.ndarray, targets: np.ndarray) -> float:
         """Return the share of rows that are predicted as they are; of several labels, all of them."""

@@ -13,8 +13,8 @@ from sklearn.utils.validation import column_or_1d
 from lamina.errors import DataError
 from lamina.estimators import parameters as check
 from lamina.estimators.base import NetworkEstimator
-from lamina.estimators.objective import REGRESSION_LOSSES, RowLosses
-from lamina.estimators.training import Rows, Score
+from lamina.estimators.objective import REGRESSION_LOSSES
+from lamina.estimators.training import Rows, Task
 from lamina.nn.module import Module
 
 
@@ -104,8 +104,9 @@ class LaminaRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         LaminaRegressor
             This one.
         """
-        rows = self._rows(X, y, sample_weight, first=True)
-        self._fit_rows(rows, self.n_outputs_, None)
+        rows, flat = self._rows(X, y, sample_weight, first=True)
+        self._fit_rows(rows, rows.targets.shape[1], self._task())
+        self.n_outputs_, self._flat = rows.targets.shape[1], flat
         return self
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> LaminaRegressor:
@@ -122,27 +123,27 @@ class LaminaRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         LaminaRegressor
             This one.
         """
-        rows = self._rows(X, y, sample_weight, first=not hasattr(self, "_network"))
-        self._partial_fit_rows(rows, self.n_outputs_)
+        first = not hasattr(self, "_network")
+        rows, flat = self._rows(X, y, sample_weight, first)
+        self._partial_fit_rows(rows, rows.targets.shape[1], self._task())
+        if first:
+            self.n_outputs_, self._flat = rows.targets.shape[1], flat
         return self
 
-    def _rows(self, X: Any, y: Any, sample_weight: Any, first: bool) -> Rows:
+    def _rows(self, X: Any, y: Any, sample_weight: Any, first: bool) -> tuple[Rows, bool]:
+        """Return rows, their targets in columns, and whether the targets came without."""
         inputs, targets = self._inputs(X, y, first, numeric=True)
         if targets.ndim == 2 and targets.shape[1] == 1:
             targets = column_or_1d(targets, warn=True)
         columns = targets.reshape(len(targets), -1)
         weights = self._weights(sample_weight, len(inputs), inputs.dtype)
-        if first:
-            self.n_outputs_, self._flat = columns.shape[1], targets.ndim == 1
-        elif columns.shape[1] != self.n_outputs_:
+        if not first and columns.shape[1] != self.n_outputs_:
             raise DataError(f"{type(self).__name__}: y has {columns.shape[1]} columns; it had {self.n_outputs_} before")
-        return Rows(inputs, columns, weights)
+        return Rows(inputs, columns, weights), targets.ndim == 1
 
-    def _losses(self) -> RowLosses:
-        return REGRESSION_LOSSES[check.choice(type(self).__name__, "loss", self.loss, REGRESSION_LOSSES)]
-
-    def _score_of_outputs(self) -> Score:
-        return _r2
+    def _task(self) -> Task:
+        loss = check.choice(type(self).__name__, "loss", self.loss, REGRESSION_LOSSES)
+        return Task(REGRESSION_LOSSES[loss], _r2)
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the predictions: of shape [n] where ``y`` was, else [n, targets]."""

@@ -55,6 +55,22 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class Task:
+    """What is learnt.
+
+    Attributes
+    ----------
+    losses : callable
+        The losses of rows.
+    score : callable
+        How good outputs are, for early stopping.
+    """
+
+    losses: RowLosses
+    score: Score
+
+
+@dataclass(frozen=True)
 class Plan:
     """How to train.
 
@@ -82,14 +98,7 @@ class Plan:
     compile: bool | Literal["auto"]
 
 
-def train(
-    network: Network,
-    rows: Rows,
-    losses: RowLosses,
-    plan: Plan,
-    held_out: Rows | None = None,
-    score: Score | None = None,
-) -> History:
+def train(network: Network, rows: Rows, task: Task, plan: Plan, held_out: Rows | None = None) -> History:
     """Train a network in place and return what happened.
 
     Parameters
@@ -97,22 +106,19 @@ def train(
     network : Network
     rows : Rows
         To train on.
-    losses : callable
-        The losses of rows.
+    task : Task
     plan : Plan
     held_out : Rows, optional
         What decides when to stop, by its score, and which weights are kept; the training loss decides without.
-    score : callable, optional
-        Needed with ``held_out``.
     """
     validation, metrics = None, []
-    if held_out is not None and score is not None:
-        validation, metrics = _pair(held_out, network), [_metric(score)]
+    if held_out is not None:
+        validation, metrics = _pair(held_out, network), [_metric(task.score)]
     with random.use_generator(network.generator):
         history = fit(
             network.model,
             _pair(rows, network),
-            loss=losses,
+            loss=task.losses,
             optimizer=network.optimizer,
             epochs=plan.epochs,
             batch_size=plan.batch_size,
