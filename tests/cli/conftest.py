@@ -1,8 +1,10 @@
 """Helpers for the tests of the command: tables with a known law, and a way to run it."""
 
+import contextlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +17,12 @@ from lamina.cli import app
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended, its texts with white space and frames made plain."""
+    """How a command ended, its texts with white space and frames made plain; ``raw`` is its output as it is."""
 
     code: int
     out: str
     err: str
+    raw: str
 
 
 def plain(text: str) -> str:
@@ -27,18 +30,25 @@ def plain(text: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"[│╭╮╰╯─]", " ", text))
 
 
-@pytest.fixture
-def lamina(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ended]:
-    """Return a function that runs the command with the given arguments in an empty folder."""
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(scope="session")
+def invoke() -> Callable[..., Ended]:
+    """Return a function that runs the command with the given arguments in a folder."""
 
-    def run(*arguments: str | Path) -> Ended:
-        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    def run(folder: Path, *arguments: str | Path) -> Ended:
+        with contextlib.chdir(folder):
+            result = CliRunner().invoke(app, [str(argument) for argument in arguments])
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
-        return Ended(result.exit_code, plain(result.stdout), plain(result.stderr))
+        return Ended(result.exit_code, plain(result.stdout), plain(result.stderr), result.stdout)
 
     return run
+
+
+@pytest.fixture
+def lamina(tmp_path: Path, invoke: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ended]:
+    """Return a function that runs the command with the given arguments in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return partial(invoke, tmp_path)
 
 
 @pytest.fixture

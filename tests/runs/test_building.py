@@ -45,7 +45,7 @@ def test_every_optimizer_can_be_built_from_its_name(name: str) -> None:
 
 
 REFUSED = [
-    ({"optimizer_settings": {"momentun": 0.9}, "optimizer": "sgd"}, "sgd has no setting 'momentun' (did you mean moment"),
+    ({"optimizer_settings": {"momentun": 0.9}, "optimizer": "sgd"}, "sgd has no setting 'momentun' (did you mean"),
     ({"optimizer_settings": {"betas": 3}}, "betas"),
     ({"schedule_settings": {"gamma": 0.5}}, "a constant learning rate has no settings"),
     ({"schedule": "step", "schedule_settings": {"gama": 0.5}}, "step has no setting 'gama' (did you mean gamma?)"),

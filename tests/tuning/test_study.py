@@ -76,6 +76,12 @@ def test_damaged_storage_is_refused(tmp_path: Path, content: str) -> None:
         tune(bowl, SPACE, trials=3, storage=path)
 
 
+def test_storage_of_other_ranges_is_refused(tmp_path: Path) -> None:
+    tune(bowl, SPACE, trials=1, storage=tmp_path / "study.jsonl")
+    with pytest.raises(CheckpointError, match="a search of other ranges"):
+        tune(bowl, {**SPACE, "x": "log:1.0:10.0"}, trials=2, storage=tmp_path / "study.jsonl")
+
+
 @pytest.mark.parametrize("pruner", ["median", "hyperband"])
 def test_hopeless_trials_are_pruned(pruner: str) -> None:
     def descending(trial: Trial) -> float:

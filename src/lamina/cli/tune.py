@@ -73,6 +73,8 @@ def _resumed(given: Given) -> tuple[Path, Tune, frozenset[str]]:
     if not (folder / OPTIONS).is_file():
         raise CheckpointError(f"{folder}: this is no folder of a search, it has no {OPTIONS}")
     written = read_configuration(folder / OPTIONS, TuneOptions)
+    if "search" not in written:
+        raise CheckpointError(f"{folder / OPTIONS}: there is no table [search]; the file is damaged")
     changed = {name: getattr(given.options, name) for name in CHANGEABLE if name in given.names}
     return folder, filled(Tune, {**written, **changed}), frozenset(written)
 

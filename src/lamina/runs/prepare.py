@@ -118,7 +118,7 @@ def prepare(options: TrainingOptions) -> Prepared:
     if options.file is None and (options.target or options.task):
         raise OptionError("target", "a target and a task belong to a table: lamina train FILE --target COLUMN")
     table, embedded = read_source(options)
-    source = table.name
+    source = options.file or DIGITS
     target, notes = _target_name(table, options)
     table, left_out = _with_target(table, target)
     notes = [*table.notes, *([] if embedded else notes), *left_out]

@@ -287,7 +287,7 @@ class Search:
         seed = int(np.random.SeedSequence([self.seed, done]).generate_state(1)[0])
         study.sampler = library.samplers.TPESampler(seed=seed, constant_liar=True)
         asked = study.ask()
-        drawn = {name: each.suggest(asked, name) for name, each in self.space.items()}
+        drawn = self._drawn(study, asked)
         trial = Trial(asked.number, {n: self.meant.get(n, {}).get(v, v) for n, v in drawn.items()}, _trial=asked)
         try:
             value = float(self.objective(trial))
@@ -309,6 +309,22 @@ class Search:
                 study.tell(asked, state=state.FAIL)
             else:
                 study.tell(asked, value)
+
+    def _drawn(self, study: optuna.Study, asked: optuna.Trial) -> dict[str, Any]:
+        """Return what the sampler proposes.
+
+        Raises
+        ------
+        CheckpointError
+            When the storage holds a search of other ranges.
+        """
+        try:
+            return {name: each.suggest(asked, name) for name, each in self.space.items()}
+        except ValueError as error:
+            study.tell(asked, state=optuna_library().trial.TrialState.FAIL)
+            raise CheckpointError(
+                f"tune: the storage holds a search of other ranges ({error}); go on with those, or name another file"
+            ) from error
 
     def finished(self, place: Path) -> list[Finished]:
         """Return the trials that have ended, other than by an interruption."""
