@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import polars as pl
@@ -10,6 +11,7 @@ from hypothesis import given, settings, strategies as st
 
 from lamina.data import read_table
 from lamina.data.cells import MISSING_MARKS
+from lamina.data.reading import separated
 from lamina.errors import DataError
 
 Write = Callable[..., Path]
@@ -148,3 +150,26 @@ def test_text_that_polars_writes_comes_back(
     path = tmp_path_factory.mktemp("text") / "t.csv"
     frame.write_csv(path)
     assert read_table(path).frame.equals(frame)
+
+
+PLAIN = st.text(st.characters(codec="utf-8", exclude_characters='\r\n,"\x00'), max_size=4)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.lists(PLAIN, min_size=3, max_size=3), min_size=1, max_size=8), st.sampled_from(["\n", "\r\n"]))
+def test_lines_without_quotation_marks_are_read_as_those_with_them(rows: list[list[str]], end: str) -> None:
+    text = "".join(",".join(row) + end for row in rows)
+    quoted = "".join(",".join(f'"{cell}"' for cell in row) + end for row in rows)
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "a.csv").write_bytes(("a,b,c" + end + text).encode())
+        (Path(folder) / "b.csv").write_bytes(("a,b,c" + end + quoted).encode())
+        plain, reference = read_table(Path(folder) / "a.csv"), read_table(Path(folder) / "b.csv")
+    assert plain.frame.equals(reference.frame)
+    assert plain.lines.tolist() == reference.lines.tolist()
+
+
+def test_ragged_row_far_down_is_found(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(separated, "PIECE", 64)
+    assert len(read_table(write("a,b\n" + "1,2\n" * 500))) == 500
+    with pytest.raises(DataError, match="line 302 has 3 cells"):
+        read_table(write("a,b\n" + "1,2\n" * 300 + "1,2,3\n" + "1\n" + "1,2\n" * 200))
