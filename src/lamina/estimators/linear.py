@@ -214,8 +214,8 @@ class LogisticRegression(ClassifierMixin, _Linear):  # type: ignore[misc]
 
     is minimised over rows with weights ``s``, with the cross-entropy of each row: of one logit for two classes, of one
     logit for each of more. It is the objective of scikit-learn's ``LogisticRegression``, minimised as in
-    `LinearRegression`, on scaled columns, which needs fewer steps where columns differ in size. With the default ``tol``
-    and ``C`` up to 1 probabilities are within 2e-4 of the solution's; a smaller ``tol`` comes closer.
+    `LinearRegression`, on scaled columns, which needs fewer steps where columns differ in size. With the default
+    ``tol`` and ``C`` up to 1, probabilities are within 2e-4 of the solution's; a smaller ``tol`` comes closer.
 
     Parameters
     ----------
