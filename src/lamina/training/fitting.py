@@ -2,39 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from lamina import random
-from lamina.autodiff.node import no_grad
-from lamina.backends.registry import get_backend
-from lamina.dtypes import python_number
-from lamina.errors import DataError
 from lamina.nn.module import Module
 from lamina.optim import Adam, LRScheduler, Optimizer
 from lamina.training import asked
 from lamina.training.averaging import WeightAverage
 from lamina.training.callbacks import Callback, EarlyStopping, TrainingState
 from lamina.training.checkpointing.configuration import contents, described, schedule_settings
-from lamina.training.checkpointing.folder import Checkpoints, opened
+from lamina.training.checkpointing.folder import Checkpoints, Store, opened
 from lamina.training.checkpointing.keeper import Saving
 from lamina.training.checkpointing.parts import LooseVariables, Streams
 from lamina.training.compiling import Work, check_compile, machinery
-from lamina.training.evaluation import Loss, measure, mode
+from lamina.training.evaluation import Loss
 from lamina.training.history import History
 from lamina.training.loop import Loop, Plan, Schedule
-from lamina.training.metrics import Metric, MetricFunction, named_metrics
-from lamina.training.pairs import Pairs, Place, Samples, check_count, split
+from lamina.training.metrics import Metric, named_metrics
+from lamina.training.pairs import check_count
+from lamina.training.preparation import differentiated, divided, moved, place_of, streams_of, try_first
 from lamina.training.scheduling import ScheduledSteps, rate_table
-from lamina.training.steps import Step, batch_loss
-from lamina.training.streaming import StreamSamples, as_samples
-from lamina.training.weighting import ClassWeight, loss_of_each, sample_weights, weighed
+from lamina.training.steps import Step
+from lamina.training.weighting import ClassWeight, weighed
 
 if TYPE_CHECKING:
     from lamina.data.record import Record
-    from lamina.random import Generator
     from lamina.training.files import PathLike
 
 
@@ -204,15 +198,15 @@ def fit(
     compiled = check_compile(compile)
     history = asked.new_history(listeners, functions, validation is not None)
     listeners += asked.shown(progress)
-    place = _place(model, device)
+    place = place_of(model, device)
     with (
         opened(checkpoint, resume) as (store, saved),
-        _streams(seed, saved) as streams,
+        streams_of(seed, saved) as streams,
         random.use_generator(streams.layers),
     ):
-        training, held_out = _divided(data, validation, sample_weight, place, streams.division)
+        training, held_out = divided(data, validation, sample_weight, place, streams.division)
         training = weighed(training, class_weight, place.dtype)
-        with _moved(model, place, history):
+        with moved(model, place, history):
             chosen = Adam(model.parameters()) if optimizer is None else optimizer
             average = None if decay is None else WeightAverage(model.parameters(), decay)
             per_epoch = -(-len(training) // (batch_size * accumulate))
@@ -220,8 +214,8 @@ def fit(
             rates = None if counting is None else rate_table(counting, per_epoch)
             if counting is not None and rates is None and compiled == "auto":
                 compiled = False  # a setting of the optimiser changes in every step
-            step = Step(model, chosen, _differentiated(loss, training), recipe, average, rates)
-            _try(step, training, held_out, loss, functions, batch_size)
+            step = Step(model, chosen, differentiated(loss, training), recipe, average, rates)
+            try_first(step, training, held_out, loss, functions, batch_size)
             measured = len(training) * bool(functions) if held_out is None else len(held_out)
             planned = epochs if saved is None else saved.whole("planned", least=1)
             work = Work(training, measured, batch_size, planned, accumulate)
@@ -233,99 +227,33 @@ def fit(
             state = TrainingState(model, chosen, history, epochs, per_epoch, batch_size * accumulate)
             saving = None
             if store is not None:
-                configuration = described(
-                    model=model, optimizer=chosen, schedule=schedule_settings(scheduler), schedule_per=schedule_per,
-                    loss=loss, training=contents(training), validation=contents(held_out), class_weight=class_weight,
-                    metrics=list(functions), batch_size=batch_size, accumulate=accumulate, recipe=asdict(recipe),
-                    ema=decay, seed=seed, shuffle=shuffle, compile=compiled, device=place.device,
-                )  # fmt: skip
-                parts = {"model": model, "schedule": scheduler, "optimizer": chosen, "average": average,
-                         "updates": chosen._compiled_update, "others": LooseVariables(model, loss, chosen) or None,
-                         **made.parts}  # fmt: skip
-                present = {name: part for name, part in parts.items() if part is not None}
-                saving = Saving(store, configuration, planned, streams, present, saved)
-                saving.check()
+                settings = {"class_weight": class_weight, "accumulate": accumulate, "recipe": asdict(recipe),
+                            "ema": decay, "seed": seed, "shuffle": shuffle, "compile": compiled,
+                            "device": place.device}  # fmt: skip
+                saving = _saving(store, saved, planned, streams, plan, state, settings)
             return Loop(plan, state, listeners, saving).run()
 
 
-@contextmanager
-def _streams(seed: int | None, saved: Record | None) -> Iterator[Streams]:
-    """Give three streams of random numbers; an error leaves the default generator where it was."""
-    surroundings = random.default_generator()
-    before = surroundings.state_dict()
-    try:
-        streams = Streams(surroundings if seed is None else random.Generator(seed), surroundings)
-        if saved is not None:
-            streams.begin_as(saved.record("parts").record("random").values)
-        yield streams
-    except BaseException:
-        surroundings.load_state_dict(before)
-        raise
-
-
-def _place(model: Module, device: str | None) -> Place:
-    place = Place.of(model)
-    return place if device is None else replace(place, device=get_backend(device).name, move=True)
-
-
-@contextmanager
-def _moved(model: Module, place: Place, history: History) -> Iterator[None]:
-    """Move the model if a device was named; an error before the first whole epoch brings it back."""
-    before = model.parameters()[0].device
-    if place.move:
-        model.to(place.device)
-    try:
-        yield
-    except BaseException:
-        if place.move and not history.records:
-            model.to(before)
-        raise
-
-
-def _divided(
-    data: Any, validation: Any, sample_weight: Any, place: Place, generator: Generator
-) -> tuple[Samples, Samples | None]:
-    """Return what to train on, with the weights that were given, and what to validate on."""
-    samples = as_samples("fit", data, place)
-    if sample_weight is not None:
-        if not isinstance(samples, Pairs):
-            raise DataError("fit: sample_weight is for samples in memory; for a stream there is class_weight")
-        weights = sample_weights(sample_weight, len(samples), place.dtype, samples.inputs.device)
-        samples = replace(samples, weights=weights)
-    if validation is None:
-        return samples, None
-    validation = python_number(validation)
-    if not isinstance(validation, bool | int | float):
-        return samples, as_samples("fit", validation, place, "validation ")
-    if not isinstance(samples, Pairs):
-        raise DataError("fit: a share of a stream cannot be kept out of training; give validation=(X, Y) or a stream")
-    training, held_out = split("fit", samples, float(validation), generator)
-    return training, replace(held_out, weights=None)
-
-
-def _is_weighed(samples: Samples) -> bool:
-    return (samples.weigh if isinstance(samples, StreamSamples) else getattr(samples, "weights", None)) is not None
-
-
-def _differentiated(loss: Loss, training: Samples) -> Loss:
-    """Return the loss of which steps are made."""
-    return loss_of_each(loss) if _is_weighed(training) else loss
-
-
-def _try(
-    step: Step,
-    training: Samples,
-    held_out: Samples | None,
-    loss: Loss,
-    metrics: Mapping[str, MetricFunction],
-    batch_size: int,
-) -> None:
-    """Measure a first batch, so that what does not fit together is noticed before anything has changed."""
-    first = next(iter(training.batches(batch_size)))
-    if step.recipe.mixup is not None and not first.inputs.dtype.floating:
-        raise DataError(f"fit: mixup is for inputs that are floats, and these are {first.inputs.dtype.name}")
-    if _is_weighed(training):
-        with mode(step.model, training=False), no_grad():
-            batch_loss("fit", step.loss, step.model(first.inputs), first)
-    tried = first if held_out is None else next(iter(held_out.batches(batch_size)))
-    measure(step.model, tried, loss, metrics, batch_size)
+def _saving(
+    store: Store,
+    saved: Record | None,
+    planned: int,
+    streams: Streams,
+    plan: Plan,
+    state: TrainingState,
+    settings: Mapping[str, Any],
+) -> Saving:
+    """Return what keeps the training in checkpoints, once it is seen that it goes on as it was begun."""
+    model, optimizer, scheduler = state.model, state.optimizer, plan.scheduler
+    configuration = described(
+        model=model, optimizer=optimizer, schedule=schedule_settings(scheduler), schedule_per=plan.schedule_per,
+        loss=plan.loss, training=contents(plan.training), validation=contents(plan.held_out),
+        metrics=list(plan.metrics), batch_size=plan.batch_size, **settings,
+    )  # fmt: skip
+    parts = {"model": model, "schedule": scheduler, "optimizer": optimizer, "average": plan.average,
+             "updates": optimizer._compiled_update, "others": LooseVariables(model, plan.loss, optimizer) or None,
+             **plan.machinery.parts}  # fmt: skip
+    present = {name: part for name, part in parts.items() if part is not None}
+    saving = Saving(store, configuration, planned, streams, present, saved)
+    saving.check()
+    return saving
