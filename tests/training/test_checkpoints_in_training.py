@@ -388,8 +388,9 @@ def test_a_checkpoint_of_another_version_is_used_with_a_warning(tmp_path, monkey
     wanted = trained()
     trained(tmp_path, callbacks=[Interrupt(5, pause)])
     monkeypatch.setattr(keeper, "versions", lambda: {"lamina": "99", "numpy": "1", "machine": "abacus"})
-    with pytest.warns(UserWarning, match="may differ in the last bits"):
+    with pytest.warns(UserWarning, match="may differ in the last bits") as caught:
         assert_same(trained(tmp_path, resume=True), wanted)
+    assert [each.filename for each in caught] == [__file__]
 
 
 # --- which are kept, and when they are written ---

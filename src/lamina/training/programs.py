@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -15,6 +13,7 @@ from lamina.tensor import Tensor
 from lamina.training.evaluation import Loss, answer
 from lamina.training.pairs import Pairs
 from lamina.training.steps import Step
+from lamina.training.warned import warn
 from lamina.watched import REVISION, TraceCount
 
 if TYPE_CHECKING:
@@ -133,11 +132,7 @@ class StepPrograms:
     def give_up(self, reason: str) -> None:
         """Run everything operation by operation from now on, and say why."""
         self.given_up = True
-        warnings.warn(
-            f"fit: steps run operation by operation, as compile=False does without this warning. {reason}",
-            UserWarning,
-            stacklevel=_frames_inside(),
-        )
+        warn(f"fit: steps run operation by operation, as compile=False does without this warning. {reason}")
 
 
 class CompiledForward:
@@ -188,11 +183,3 @@ def _answer(model: Module, loss: Loss | None, inputs: Tensor, targets: Tensor) -
 
 def _shapes(*values: Any) -> list[Any]:
     return [list(each.shape) if isinstance(each, Tensor) else each for each in values]
-
-
-def _frames_inside() -> int:
-    """Return how many frames, from the caller on, belong to Lamina: a warning names the line that called it."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "lamina":
-        frame, level = frame.f_back, level + 1
-    return level

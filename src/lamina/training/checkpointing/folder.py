@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from lamina.errors import CheckpointError, DataError
 from lamina.training.checkpointing.format import from_bytes
 from lamina.training.files import PathLike, check_path, replace_file
 from lamina.training.history import History
+from lamina.training.warned import warn
 
 if TYPE_CHECKING:
     from lamina.nn.module import Module
@@ -270,4 +270,4 @@ def _content(path: Path) -> bytes:
 def _set_aside(path: Path, reason: str) -> None:
     with suppress(OSError):
         path.rename(path.with_name(f"{path.name}.damaged"))
-    warnings.warn(f"fit: {reason}", UserWarning, stacklevel=5)
+    warn(f"fit: {reason}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import time
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from lamina.training.checkpointing.folder import Checkpoints, Store
 from lamina.training.checkpointing.format import to_bytes
 from lamina.training.checkpointing.parts import CallbackParts, HistoryPart, Part, Position, Streams
 from lamina.training.history import History
+from lamina.training.warned import warn
 
 SHARE = 0.02
 """Of the time of a training, what checkpoints may take where nobody says how often to write them."""
@@ -70,11 +70,9 @@ class Saving:
         there, here = self.saved.record("versions"), versions()
         differing = [f"{name} {there.text(name)}" for name in here if there.text(name) != here[name]]
         if differing:
-            warnings.warn(
+            warn(
                 f"fit: the checkpoint was written with {', '.join(differing)}; training goes on from it, but may "
-                "differ in the last bits from one that never stopped",
-                UserWarning,
-                stacklevel=4,
+                "differ in the last bits from one that never stopped"
             )
 
 
@@ -175,7 +173,7 @@ class Keeper:
             self._saving.store.write(self._position.epochs, self._position.batches, content, self._history)
         except CheckpointError as error:
             # Training is worth more than one checkpoint; the next may find room.
-            warnings.warn(f"fit: a checkpoint is missing: {error}", UserWarning, stacklevel=5)
+            warn(f"fit: a checkpoint is missing: {error}")
         self._written = self._moment()
         self._rhythm.wrote(time.perf_counter() - began)
 
