@@ -227,6 +227,15 @@ def test_scatter_add_along_axis_adds_in_the_order_of_the_values(name: str, shape
         check("scatter_add_along_axis", values, rng.integers(-size, size, shape), axis=axis, size=size)
 
 
+@pytest.mark.parametrize("name", DTYPES)
+def test_rows_are_put_in_their_order_and_those_of_no_place_are_left_out(name: str) -> None:
+    rng = np.random.default_rng(12)
+    for shape in ((0, 2), (7,), (5, 3), (40, 2, 9)):
+        for count in (0, 1, 6, 30):
+            indices = rng.integers(-2, shape[0] + 2, count, np.int32)
+            check("put_rows", draw(rng, name, shape), draw(rng, name, (count, *shape[1:])), indices)
+
+
 def test_a_scattered_index_outside_is_a_fault() -> None:
     for bad in (3, -4):
         _, fault = run("scatter_add", np.ones((2, 5), np.float32), np.array([1, bad]), cuts=3, axis=0, size=3)
@@ -320,6 +329,7 @@ def example(op: str, name: str) -> tuple[list[Any], dict[str, Any]]:
         "take_along_axis": ([x, indices], {"axis": 0}),
         "scatter_add": ([x, indices[:, 0]], {"axis": 0, "size": 3}),
         "scatter_add_along_axis": ([x, indices], {"axis": 0, "size": 3}),
+        "put_rows": ([x, x[[2, 0]], np.array([1, 5])], {}),
         "argmax": ([x], {"axis": 1, "keepdims": True}),
         "argmin": ([x], {"axis": 0, "keepdims": False}),
         "cumulative_sum": ([x], {"axis": 0}),

@@ -290,6 +290,21 @@ class ArrayAPIBackend:
         nothing = xp.zeros((), dtype=rows.dtype, device=self.device)
         return xp.where(found[:, None], xp.take(total, inside, axis=0), nothing)
 
+    def put_rows(self, x: Array, rows: Array, indices: Array) -> Array:
+        xp, size = self.xp, x.shape[0]
+        if indices.size == 0 or x.size == 0:
+            return xp.asarray(x, copy=True)
+        places = xp.astype(indices, xp.int64, copy=False)
+        order = self._positions(xp.argsort(places, stable=True))
+        places = xp.take(places, order, axis=0)
+        # The last row for each place, if there is one.
+        wanted = xp.arange(size, dtype=xp.int64, device=self.device)
+        last = xp.searchsorted(places, wanted, side="right") - 1
+        inside = xp.where(last < 0, xp.zeros_like(last), last)
+        found = (last >= 0) & (xp.take(places, inside, axis=0) == wanted)
+        new = xp.take(rows, xp.take(order, inside, axis=0), axis=0)
+        return xp.where(xp.reshape(found, (size, *[1] * (len(x.shape) - 1))), new, x)
+
     def take_along_axis(self, x: Array, indices: Array, *, axis: int) -> Array:
         checked = self._checked(indices, x.shape[axis], "take_along_axis")
         return self.xp.take_along_axis(x, checked, axis=axis)

@@ -117,6 +117,11 @@ class NumPyBackend(ArrayAPIBackend):
         np.add.at(result, (*[slice(None)] * axis, indices), values)
         return result
 
+    def put_rows(self, x: Array, rows: Array, indices: Array) -> Array:
+        result = x.copy()
+        write_rows(result, rows, indices)
+        return result
+
     def take_along_axis(self, x: Array, indices: Array, *, axis: int) -> Array:
         return np.take_along_axis(x, indices, axis=axis)
 
@@ -145,6 +150,16 @@ class NumPyBackend(ArrayAPIBackend):
 
     def convolution(self, x: Array, w: Array, *, stride: Shape, dilation: Shape, groups: int) -> Array:
         return strided.convolution(_wide(x), _wide(w), stride, dilation, groups).astype(x.dtype, copy=False)
+
+
+def write_rows(x: Array, rows: Array, indices: Array) -> None:
+    """Put rows into an array itself; `NumPyBackend.put_rows` leaves it as it is."""
+    if rows.shape != (*indices.shape, *x.shape[1:]) or x.dtype != rows.dtype or indices.dtype.kind not in "iu":
+        raise ValueError("the rows do not fit")
+    if indices.size and (np.minimum.reduce(indices) < 0 or np.maximum.reduce(indices) >= x.shape[0]):
+        inside = (indices >= 0) & (indices < x.shape[0])
+        rows, indices = rows[inside], indices[inside]
+    x[indices] = rows
 
 
 def _wide(x: Array) -> Array:

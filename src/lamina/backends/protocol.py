@@ -114,6 +114,9 @@ class Backend(Elementwise, Protocol):
     def scatter_add(self, values: Array, indices: Array, *, axis: int, size: int) -> Array:
         """Return zeros of ``size`` along an axis, with slices added at the indices."""
 
+    def put_rows(self, x: Array, rows: Array, indices: Array) -> Array:
+        """Return ``x`` with rows at the indices replaced, by the last where one repeats; other indices are no row's."""
+
     def take_along_axis(self, x: Array, indices: Array, *, axis: int) -> Array:
         """Return one element for each index along an axis."""
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from lamina.dtypes import int64
 from lamina.primitives import specs
+from lamina.primitives.broadcasting import reshape
+from lamina.primitives.elementwise import astype, bitwise_and, equal, less, less_equal, where
 from lamina.primitives.primitive import ANYTHING, NUMBERS, Domain, Primitive
 
 if TYPE_CHECKING:
@@ -36,6 +41,33 @@ scatter_add_along_axis: Primitive = Primitive(
     specs.scatter_add_along_axis,
     (lambda g, y, values, indices, *, axis, size: take_along_axis(g, indices, axis=axis), None),
     Domain(NUMBERS),
+)
+
+
+def _kept_rows_rule(g: Tensor, y: Tensor, x: Tensor, rows: Tensor, indices: Tensor) -> Tensor:
+    return put_rows(g, rows._full(rows.shape, 0), indices)
+
+
+def _put_rows_rule(g: Tensor, y: Tensor, x: Tensor, rows: Tensor, indices: Tensor) -> Tensor:
+    """What became of each row: nothing, where its index is no row's or a later row took the place."""
+    size, count = x.shape[0], rows.shape[0]
+    if size == 0:
+        return rows._full(rows.shape, 0)
+    places = astype(indices, dtype=int64)
+    numbers = places._constant(np.arange(count), int64)
+    winners = put_rows(places._full((size,), -1), numbers, places)
+    inside = bitwise_and(less_equal(places._scalar(0), places), less(places, places._scalar(size)))
+    safe = where(inside, places, places._scalar(0))
+    there = bitwise_and(inside, equal(take(winners, safe, axis=0), numbers))
+    there = reshape(there, shape=(count, *[1] * (len(rows.shape) - 1)))
+    return where(there, take(g, safe, axis=0), g._scalar(0.0))
+
+
+put_rows: Primitive = Primitive(
+    "put_rows",
+    specs.put_rows,
+    (_kept_rows_rule, _put_rows_rule, None),
+    Domain(ANYTHING),
 )
 
 

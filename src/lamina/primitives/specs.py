@@ -247,6 +247,18 @@ def scatter_add_along_axis(name: str, values: Spec, indices: Spec, *, axis: int,
     return Spec((*values.shape[:axis], size, *values.shape[axis + 1 :]), values.dtype)
 
 
+def put_rows(name: str, x: Spec, rows: Spec, indices: Spec) -> Spec:
+    """One row, of the shape of those of ``x``, for each index."""
+    _check_indices(name, indices)
+    dtype = same_dtype(name, x, rows)
+    if not x.shape or len(indices.shape) != 1 or rows.shape != (*indices.shape, *x.shape[1:]):
+        raise ShapeError(
+            f"{name}: rows of shape {list(rows.shape)} and indices of shape {list(indices.shape)} do not fit "
+            f"{list(x.shape)}: for indices of shape [n], rows have shape {['n', *x.shape[1:]]}"
+        )
+    return Spec(x.shape, dtype)
+
+
 def _check_along(name: str, shape: Shape, indices: Shape, axis: int) -> None:
     if len(shape) != len(indices) or any(
         size != other for at, (size, other) in enumerate(zip(shape, indices, strict=True)) if at != axis

@@ -50,6 +50,15 @@ def scatter_add(values: NDArray, indices: NDArray, *, axis: int, size: int) -> N
     return result
 
 
+def put_rows(x: NDArray, rows: NDArray, indices: NDArray) -> NDArray:
+    """One row after another."""
+    result = x.copy()
+    for row, index in zip(rows, indices.tolist(), strict=True):
+        if 0 <= index < len(x):
+            result[index] = row
+    return result
+
+
 def scatter_add_along_axis(values: NDArray, indices: NDArray, *, axis: int, size: int) -> NDArray:
     """One element after another."""
     result = np.zeros((*values.shape[:axis], size, *values.shape[axis + 1 :]), values.dtype)
@@ -128,6 +137,7 @@ WRITTEN: dict[str, Reference] = {
     "slice": slice_,
     "pad": pad,
     "scatter_add": scatter_add,
+    "put_rows": put_rows,
     "scatter_add_along_axis": scatter_add_along_axis,
     "windows": windows,
     "convolution": convolution,

@@ -236,6 +236,14 @@ def _scatter_add(draw: Draw, values: Values, primitive: Primitive) -> Case:
     return Case((values.array(shape), indices), {"axis": axis, "size": size})
 
 
+def _put_rows(draw: Draw, values: Values, primitive: Primitive) -> Case:
+    x = values.array(_shape(draw, 1))
+    # Some repeat, and some are no row's.
+    places = draw(st.lists(st.integers(-1, x.shape[0]), max_size=4).map(lambda some: [0, *some]))
+    indices = np.array(places, draw(st.sampled_from([np.int64, np.int32])))
+    return Case((x, values.array((len(indices), *x.shape[1:])), indices), {})
+
+
 def _take_along_axis(draw: Draw, values: Values, primitive: Primitive) -> Case:
     x = values.array(_shape(draw, 1))
     axis = _axis(draw, x.shape)
@@ -364,6 +372,7 @@ FAMILIES: dict[Any, Family] = {
     specs.concat: _concat,
     specs.take: _take,
     specs.scatter_add: _scatter_add,
+    specs.put_rows: _put_rows,
     specs.take_along_axis: _take_along_axis,
     specs.scatter_add_along_axis: _scatter_add_along_axis,
     window_specs.windows: _windows,

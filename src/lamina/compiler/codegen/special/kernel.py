@@ -9,7 +9,13 @@ from lamina.compiler.codegen.special.lines import line_units
 from lamina.compiler.codegen.special.philox import emit_random_bits, random_units
 from lamina.compiler.codegen.special.positions import emit_argmax, emit_argmin
 from lamina.compiler.codegen.special.scans import emit_cumulative_prod, emit_cumulative_sum
-from lamina.compiler.codegen.special.scatter import emit_scatter_add, emit_scatter_add_along, scatter_units
+from lamina.compiler.codegen.special.scatter import (
+    emit_put_rows,
+    emit_scatter_add,
+    emit_scatter_add_along,
+    put_units,
+    scatter_units,
+)
 from lamina.compiler.codegen.special.searching import emit_searchsorted, search_units
 from lamina.compiler.codegen.special.sorting import emit_argsorted, emit_sorted, sort_scratch, sort_units
 
@@ -19,6 +25,7 @@ SPECIAL: dict[str, SpecialKernel] = {
     "take_along_axis": SpecialKernel(take_along_units, no_scratch, emit_take_along),
     "scatter_add": SpecialKernel(scatter_units, no_scratch, emit_scatter_add),
     "scatter_add_along_axis": SpecialKernel(scatter_units, no_scratch, emit_scatter_add_along),
+    "put_rows": SpecialKernel(put_units, no_scratch, emit_put_rows),
     "argmax": SpecialKernel(line_units, no_scratch, emit_argmax),
     "argmin": SpecialKernel(line_units, no_scratch, emit_argmin),
     "cumulative_sum": SpecialKernel(line_units, no_scratch, emit_cumulative_sum),

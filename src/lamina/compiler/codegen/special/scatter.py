@@ -1,4 +1,4 @@
-"""Kernels that add at indices: ``scatter_add`` and ``scatter_add_along_axis``.
+"""Kernels that write at indices: ``scatter_add``, ``scatter_add_along_axis`` and ``put_rows``.
 
 A thread owns rows of the result, clears them, and looks through all values for those that belong to it. So nobody
 else writes there, and every element is a sum in the order of the values, as in a single thread.
@@ -11,8 +11,8 @@ from collections.abc import Callable
 from lamina.compiler.codegen.elements import load_element, narrow, store_element
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.special.indices import Indices
-from lamina.compiler.codegen.special.job import Job, added, bytes_at, clear, divide, least, most, split
-from lamina.compiler.codegen.values import Value
+from lamina.compiler.codegen.special.job import Job, added, bytes_at, clear, copy, divide, least, most, split
+from lamina.compiler.codegen.values import Type, Value
 from lamina.compiler.graph import ir
 from lamina.dtypes import DType
 
@@ -62,6 +62,29 @@ def emit_scatter_add_along(job: Job) -> None:
 
     _by_owner(job, add_elements)
     chosen.report()
+
+
+def put_units(value: ir.Value) -> int:
+    """One unit is a row of the result."""
+    return value.shape[0]
+
+
+def emit_put_rows(job: Job) -> None:
+    """``result = x``, then ``result[indices[j]] = rows[j]`` for j from the first to the last; some are no row's."""
+    f, value = job.f, job.value
+    x, _, indices = value.operands
+    row, kind = split(x.shape, 0).inner * x.dtype.itemsize, Type(f"i{indices.dtype.bits}")
+    if row == 0:
+        return
+    start = f.mul(job.begin, f.integer(row))
+    size = f.mul(f.sub(job.end, job.begin), f.integer(row))
+    copy(f, bytes_at(f, job.results[0], start, 1), bytes_at(f, job.operands[0], start, 1), size)
+    with f.loop(f.integer(0), f.integer(indices.shape[0])) as position:
+        index = f.load(kind, f.at(job.operands[2], position, kind))
+        index = f.convert("zext" if indices.dtype.kind == "unsigned" else "sext", index, "i64")
+        with f.when(_between(f, index, job.begin, job.end)):
+            there = bytes_at(f, job.results[0], f.mul(index, f.integer(row)), 1)
+            copy(f, there, bytes_at(f, job.operands[1], f.mul(position, f.integer(row)), 1), row)
 
 
 def _by_owner(job: Job, add: Callable[[Value, Value, Value], None]) -> None:
