@@ -8,6 +8,7 @@ import pytest
 
 import lamina as la
 from lamina import nn, optim
+from lamina.data import ArrayStream, ParquetStream
 from lamina.optim import compiled_update, lr_scheduler
 from lamina.training import Callback, Checkpoints, EarlyStopping, bulk, fit, programs
 
@@ -196,6 +197,25 @@ class Rows:
 @pytest.mark.parametrize("compiled", [False, True])
 def test_training_on_a_stream_goes_on(compiled, tmp_path):
     assert_resumes(tmp_path, every=3, data=Rows(), validation=Rows(), compile=compiled)
+
+
+def parquet(folder):
+    import polars
+
+    table = {**{f"x{column}": INPUTS[:, column] for column in range(4)}, "y": VALUES[:, 0]}
+    polars.DataFrame(table).write_parquet(folder / "samples.parquet", row_group_size=10)
+    return ParquetStream(folder / "samples.parquet", "y")
+
+
+def arrays(folder):
+    np.save(folder / "inputs.npy", INPUTS)
+    np.save(folder / "targets.npy", VALUES)
+    return ArrayStream(folder / "inputs.npy", folder / "targets.npy")
+
+
+@pytest.mark.parametrize("make", [parquet, arrays])
+def test_training_on_files_goes_on(make, tmp_path):
+    assert_resumes(tmp_path, every=2, data=make(tmp_path), compile=False)
 
 
 # --- what decides whether steps are compiled, which shows in the last bits ---
