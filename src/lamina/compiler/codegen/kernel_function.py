@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lamina.compiler.codegen.convolutions import emit_convolution_kernel
 from lamina.compiler.codegen.expressions import ZERO, Body
 from lamina.compiler.codegen.loops import emit_loops
 from lamina.compiler.codegen.module import Module
@@ -12,7 +13,7 @@ from lamina.compiler.codegen.special.job import Job
 from lamina.compiler.codegen.special.kernel import SPECIAL
 from lamina.compiler.codegen.values import I64, PTR, Value
 from lamina.compiler.runtime.fallback import FALLBACKS, emit_fallback
-from lamina.compiler.schedule.kernels import Kernel, Loops, MatrixProduct, Reduction, Special
+from lamina.compiler.schedule.kernels import Convolution, Kernel, Loops, MatrixProduct, Reduction, Special
 
 
 class KernelFunction:
@@ -53,6 +54,8 @@ class KernelFunction:
         match kernel:
             case MatrixProduct():
                 emit_matrix_product(body, self.share, begin, end, f.arguments["scratch"])
+            case Convolution():
+                emit_convolution_kernel(body, begin, end)
             case Reduction():
                 emit_reduction(body, self.share, lanes_in(kernel, schedule.fused, schedule.target), begin, end)
             case Special():

@@ -6,6 +6,7 @@ import math
 from contextlib import ExitStack
 from itertools import pairwise
 
+from lamina.compiler.codegen.contractions import finish
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.expressions import ZERO, Body, Step, element_type, nest, offset
 from lamina.compiler.codegen.matmul import Prefetch, Product, column_units, emit_product, scratch_bytes
@@ -131,7 +132,7 @@ def _emit_one(
     def epilogue(f: Emitter, row: Value, column: Value, value: Value) -> None:
         places = [*outer, *([row] if shape[-2] != 1 else [])] if batch else _unravelled(f, row, layout.row_dims)
         loops = places if shape[-1] == 1 else [*places, column]
-        _finish(Step(body, loops, None if shape[-1] == 1 else len(loops) - 1, value.type.lanes), body, value)
+        finish(Step(body, loops, None if shape[-1] == 1 else len(loops) - 1, value.type.lanes), value)
 
     a, b = pointers
     ahead = None if batch else _prefetch(body, layout)
@@ -183,23 +184,3 @@ def _unravelled(f: Emitter, row: Value, dims: Shape) -> list[Value]:
         indices.append(f.binary("urem", row, f.integer(size)))
         row = f.binary("udiv", row, f.integer(size))
     return [row, *reversed(indices)] if dims else []
-
-
-def _finish(step: Step, body: Body, value: Value) -> None:
-    """Compute what is made of elements of the product, and store what is to be kept."""
-    kernel = body.kernel
-    assert isinstance(kernel, MatrixProduct)
-    assert kernel.value is not None
-    dims = len(kernel.dims)
-    index = kernel.index_of(kernel.value)
-    assert index is not None
-    step.bind(kernel.value, index, value)
-    step.compute(each for each in kernel.computed if each is not kernel.value)
-    results = []
-    for each in kernel.computed:
-        at = kernel.index_of(each)
-        assert at is not None
-        if each in body.pointers:
-            results.append((each, combined(at, contiguous(each.shape), 0, dims), step.of(each, at)))
-    for each, place, found in results:
-        step.store(each, place, found)

@@ -13,10 +13,16 @@ from lamina.compiler.runtime.fallback import FALLBACKS
 from lamina.compiler.schedule.accesses import expressions
 from lamina.compiler.schedule.costs import flops
 from lamina.compiler.schedule.fused import COPY
-from lamina.compiler.schedule.kernels import Kernel, Loops, MatrixProduct, Reduction, Special
+from lamina.compiler.schedule.kernels import Contraction, Convolution, Kernel, Loops, MatrixProduct, Reduction, Special
 from lamina.compiler.schedule.views import VIEWS, Shape
 
-KINDS = {MatrixProduct: "product", Reduction: "reduction", Special: "special", Loops: "loops"}
+KINDS = {
+    MatrixProduct: "product",
+    Convolution: "convolution",
+    Reduction: "reduction",
+    Special: "special",
+    Loops: "loops",
+}
 FALLBACK, IN_PYTHON = "fallback", " in Python"
 _NAMED = 3
 """How many operations are in the name of a kernel; all are in its operations."""
@@ -118,7 +124,7 @@ def by(shape: Shape) -> str:
 
 
 def _primitive(kernel: Kernel) -> Value:
-    assert isinstance(kernel, MatrixProduct | Special)
+    assert isinstance(kernel, Contraction | Special)
     assert kernel.value is not None
     return kernel.value
 
@@ -137,6 +143,9 @@ def _head(kernel: Kernel) -> str:
     if isinstance(kernel, MatrixProduct):
         value = _primitive(kernel)
         return f"product {by((*value.shape, value.operands[0].shape[-1]))}"
+    if isinstance(kernel, Convolution):
+        value = _primitive(kernel)
+        return f"convolution {by(value.shape)} by {by(value.operands[1].shape[1:])}"
     if isinstance(kernel, Reduction):
         names = "/".join(dict.fromkeys(each.op for each in kernel.values))
         over = [size for loop, size in enumerate(kernel.dims) if loop in kernel.reduced]
@@ -152,6 +161,8 @@ def _shapes(kernel: Kernel) -> str:
     if isinstance(kernel, MatrixProduct):
         a, b = _primitive(kernel).operands
         return f"{list(a.shape)} @ {list(b.shape)}"
+    if isinstance(kernel, Convolution):
+        return " * ".join(str(list(each.shape)) for each in _primitive(kernel).operands)
     if isinstance(kernel, Reduction):
         over = [size for loop, size in enumerate(kernel.dims) if loop in kernel.reduced]
         return f"{list(kernel.dims)} over {over}"
@@ -165,7 +176,7 @@ def _operations(kernel: Kernel, schedule: Schedule) -> str:
         return _primitive(kernel).op
     written = [each for each in expressions(kernel, schedule.fused) if isinstance(each, Value)]
     anchors = kernel.values if isinstance(kernel, Reduction) else []
-    if isinstance(kernel, MatrixProduct):
+    if isinstance(kernel, Contraction):
         anchors = [_primitive(kernel)]
     # As they are computed; they were found from the results backwards.
     inner = sorted(written, key=lambda each: each.number)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lamina.compiler.graph.ir import Value
 from lamina.compiler.schedule.fused import Fused
-from lamina.compiler.schedule.kernels import Kernel, MatrixProduct, Reduction, Special
+from lamina.compiler.schedule.kernels import Contraction, Convolution, Kernel, MatrixProduct, Reduction, Special
 from lamina.compiler.schedule.views import Affine, Index, combined, walk, whole
 
 
@@ -34,7 +34,11 @@ def reads(kernel: Kernel, fused: Fused) -> set[Read]:
     if isinstance(kernel, Special):
         assert kernel.value is not None
         return {Read(fused.arrays[each], None) for each in kernel.value.operands}
-    found = set(_product_reads(kernel)) if isinstance(kernel, MatrixProduct) else set()
+    found: set[Read] = set()
+    if isinstance(kernel, MatrixProduct):
+        found.update(_product_reads(kernel))
+    elif isinstance(kernel, Convolution):
+        found.update(_convolution_reads(kernel))
     found.update(each for each in expressions(kernel, fused) if isinstance(each, Read))
     return found
 
@@ -60,13 +64,13 @@ def _given(kernel: Kernel) -> Sequence[Value]:
     """Return what a kernel does not compute by expressions."""
     if isinstance(kernel, Reduction):
         return kernel.values
-    return [kernel.value] if isinstance(kernel, MatrixProduct) and kernel.value is not None else []
+    return [kernel.value] if isinstance(kernel, Contraction) and kernel.value is not None else []
 
 
 def starts(kernel: Kernel) -> Iterator[tuple[Value, Index]]:
     """Yield what a kernel computes by expressions, with its place: not a product or a reduction themselves."""
     for value in kernel.computed:
-        if isinstance(kernel, MatrixProduct) and value is kernel.value:
+        if isinstance(kernel, Contraction) and value is kernel.value:
             continue
         if isinstance(kernel, Reduction) and value in kernel.values:
             operand = value.operands[0]
@@ -115,3 +119,17 @@ def _product_reads(kernel: MatrixProduct) -> Iterator[Read]:
         return
     place = [view.strides[axis - added] if added <= axis < len(shape) - 1 else 0 for axis in dims]
     yield Read(view.base, (*place, view.offset), max(depth - 1, 0) * reach)
+
+
+def _convolution_reads(kernel: Convolution) -> Iterator[Read]:
+    """An image is read where the result's is written; the weights are read everywhere."""
+    assert kernel.value is not None
+    assert kernel.a is not None
+    assert kernel.b is not None
+    view, shape = kernel.a, kernel.value.operands[0].shape
+    yield Read(kernel.b.base, None)
+    if kernel.value.shape[0] == 1 or min(view.strides[1:], default=0) < 0 or 0 in shape:
+        yield Read(view.base, None)
+        return
+    reach = sum((size - 1) * stride for size, stride in zip(shape[1:], view.strides[1:], strict=True))
+    yield Read(view.base, (view.strides[0], *[0] * (len(kernel.dims) - 1), view.offset), reach)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from lamina.compiler.graph.ir import Value
 from lamina.compiler.schedule.accesses import expressions, reads
 from lamina.compiler.schedule.fused import Fused
-from lamina.compiler.schedule.kernels import Kernel, MatrixProduct, Special
+from lamina.compiler.schedule.kernels import Contraction, Convolution, Kernel, Special
 from lamina.compiler.target import Target
 
 CYCLES = 3.0  # a nanosecond
@@ -17,10 +17,12 @@ ELEMENT = 8.0  # nanoseconds for an element of a sort or a scatter
 
 
 def flops(kernel: Kernel) -> float:
-    """Return the arithmetic of a matrix product, a multiplication and an addition for each term; 0 for the rest."""
-    if not isinstance(kernel, MatrixProduct) or kernel.value is None:
+    """Return the arithmetic of a contraction, a multiplication and an addition for each term; 0 for the rest."""
+    if not isinstance(kernel, Contraction) or kernel.value is None:
         return 0.0
-    return 2.0 * math.prod(kernel.value.shape) * kernel.value.operands[0].shape[-1]
+    a, b = kernel.value.operands
+    terms = math.prod(b.shape[1:]) if isinstance(kernel, Convolution) else a.shape[-1]
+    return 2.0 * math.prod(kernel.value.shape) * terms
 
 
 def traffic(kernel: Kernel, fused: Fused) -> float:

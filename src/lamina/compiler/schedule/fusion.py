@@ -9,14 +9,27 @@ up in the product whose result they use, and a softmax's exponential in the redu
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from lamina.compiler.graph.ir import Graph, Update, Value, operation
 from lamina.compiler.schedule.fused import COPY, Fused, Rules
 from lamina.compiler.schedule.joining import Joining
-from lamina.compiler.schedule.kernels import Kernel, Loops, Special, product_kernel, reduction_kernel
+from lamina.compiler.schedule.kernels import (
+    Kernel,
+    Loops,
+    Special,
+    convolution_kernel,
+    product_kernel,
+    reduction_kernel,
+)
 from lamina.compiler.schedule.placing import Placing
 from lamina.compiler.schedule.views import VIEWS, View, squeezed, viewed, whole
 
 REDUCTIONS = frozenset({"sum", "prod", "max", "min", "any", "all"})
+CONTRACTIONS: dict[str, Callable[[Value, View, View], Kernel]] = {
+    "matmul": product_kernel,
+    "convolution": convolution_kernel,
+}
 
 
 def fuse(graph: Graph, rules: Rules) -> Fused:
@@ -31,7 +44,7 @@ def _with_roots_of_their_own(graph: Graph, rules: Rules) -> Graph:
     taken: set[Value] = set()
 
     def own(value: Value) -> Value:
-        fresh = rules.cost(value.op) is not None or value.op in REDUCTIONS or value.op == "matmul"
+        fresh = rules.cost(value.op) is not None or value.op in REDUCTIONS or value.op in CONTRACTIONS
         if not fresh or value in taken:
             value = operation(COPY, (value,), value.spec)
         taken.add(value)
@@ -67,8 +80,8 @@ class Fusion:
             self._view(value)
         elif value.op in REDUCTIONS:
             self._reduce(value)
-        elif value.op == "matmul":
-            self._multiply(value)
+        elif value.op in CONTRACTIONS:
+            self._contract(value)
         elif value.op == "item":
             pass  # Placed with the primitive whose result it is.
         elif value.op == "pad":
@@ -98,9 +111,9 @@ class Fusion:
         self.joining.add(kernel)
         self.placing.made_here(value, kernel)
 
-    def _multiply(self, value: Value) -> None:
+    def _contract(self, value: Value) -> None:
         a, b = (self.placing.memory(each) for each in value.operands)
-        kernel = product_kernel(value, a, b)
+        kernel = CONTRACTIONS[value.op](value, a, b)
         self._new(value, kernel)
         for view in (a, b):
             self.joining.wait_for(kernel, view.base)

@@ -84,19 +84,29 @@ class Reduction(Kernel):
 
 
 @dataclass(eq=False)
-class MatrixProduct(Kernel):
-    """A product of matrices, and what is made of it.
+class Contraction(Kernel):
+    """Sums of products of the elements of two operands, and what is made of them.
 
     Attributes
     ----------
     value : Value
     a, b : View
-        The operands in memory, batch axes broadcast; the last two axes are those of matrices.
+        The operands in memory.
     """
 
     value: Value | None = None
     a: View | None = None
     b: View | None = None
+
+
+@dataclass(eq=False)
+class MatrixProduct(Contraction):
+    """A product of matrices: batch axes of the operands are broadcast, the last two axes are those of matrices."""
+
+
+@dataclass(eq=False)
+class Convolution(Contraction):
+    """Windows of images by weights; ``a`` are the images, ``b`` the weights."""
 
 
 @dataclass(eq=False)
@@ -119,6 +129,11 @@ def product_kernel(value: Value, a: View, b: View) -> MatrixProduct:
     """Return the kernel of a matrix product; its loops are the batch's, the rows and the columns."""
     a, b = (_over_batch(view, each.shape) for view, each in zip((a, b), value.operands, strict=True))
     return MatrixProduct(squeezed(value.shape), [value], value=value, a=a, b=b)
+
+
+def convolution_kernel(value: Value, x: View, w: View) -> Convolution:
+    """Return the kernel of a convolution; its loops are the images, the channels and the places."""
+    return Convolution(squeezed(value.shape), [value], value=value, a=x, b=w)
 
 
 def _over_batch(view: View, shape: Shape) -> View:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from lamina.compiler.graph.ir import Update, Value, operation
 from lamina.compiler.schedule.accesses import Read, expressions, reads
 from lamina.compiler.schedule.fused import COPY, Fused
-from lamina.compiler.schedule.kernels import Kernel, Loops, MatrixProduct, Reduction, Special
+from lamina.compiler.schedule.kernels import Contraction, Convolution, Kernel, Loops, MatrixProduct, Reduction, Special
 from lamina.compiler.schedule.views import combined, contiguous, squeezed
 from lamina.errors import BackendError
 
@@ -121,9 +121,9 @@ def share(kernel: Kernel, machine: Machine) -> Share:
     grain = machine.columns(kernel) if isinstance(kernel, MatrixProduct) else 0
     if grain:
         return Share(-(-kernel.dims[-1] // grain), len(kernel.dims) - 1, grain)
-    if isinstance(kernel, MatrixProduct) and _single_row(kernel):
+    if isinstance(kernel, Contraction) and _single_row(kernel):
         return Share(1, None)
-    if len(kept) > 1 or isinstance(kernel, MatrixProduct):
+    if len(kept) > 1 or isinstance(kernel, Contraction):
         return Share(size, kept[0])
     lanes = machine.lanes(kernel)
     # A single axis that is not the last loop is walked element by element.
@@ -303,6 +303,8 @@ def _within_share(kernel: Kernel, divided: Share, read: Read) -> bool:
     return furthest < row
 
 
-def _single_row(kernel: MatrixProduct) -> bool:
+def _single_row(kernel: Contraction) -> bool:
+    """Tell whether there is nothing to share out: one row of a product, one channel of one image."""
     assert kernel.value is not None
-    return math.prod(kernel.value.shape[:-1]) == 1
+    shape = kernel.value.shape
+    return math.prod(shape[:2] if isinstance(kernel, Convolution) else shape[:-1]) == 1

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from lamina.compiler.graph.ir import Value, operation
 from lamina.compiler.schedule.fused import COPY, Fused, Rules
 from lamina.compiler.schedule.joining import Joining
-from lamina.compiler.schedule.kernels import Kernel, Loops, MatrixProduct, Reduction
+from lamina.compiler.schedule.kernels import Contraction, Kernel, Loops, Reduction
 from lamina.compiler.schedule.views import (
     VIEWS,
     Index,
@@ -68,7 +68,7 @@ class Placing:
         self._size[value] = 1 + sum(self._size.get(each, 0) for each in inline)
         for each in value.operands:
             home = self.home.get(each)
-            if each in self._of_product or (home and isinstance(home[0], MatrixProduct)):
+            if each in self._of_product or (home and isinstance(home[0], Contraction)):
                 self._of_product.add(value)
 
     def elementwise(self, value: Value) -> None:

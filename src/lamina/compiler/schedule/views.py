@@ -1,8 +1,8 @@
 """Where the elements of a value lie: affine functions of loop indices, and views of memory.
 
 An index is written by its coefficients: ``(c0, c1, ..., k)`` means ``c0 * i0 + c1 * i1 + ... + k`` for the indices of
-a kernel's loops. Permuting, slicing, flipping and broadcasting map affine indices to affine indices, so none of them
-ever moves an element.
+a kernel's loops. Permuting, slicing, flipping, broadcasting and taking windows map affine indices to affine indices,
+so none of them ever moves an element.
 """
 
 from __future__ import annotations
@@ -99,6 +99,13 @@ def viewed(value: Value, source: View) -> View | None:
             axes = value.params["axes"]
             offset += sum((operand.shape[axis] - 1) * strides[axis] for axis in axes)
             return View(source.base, tuple(-s if axis in axes else s for axis, s in enumerate(strides)), offset)
+        case "windows":
+            before = len(operand.shape) - len(value.params["size"])
+            moved = [
+                tuple(by * stride for by, stride in zip(value.params[name], strides[before:], strict=True))
+                for name in ("stride", "dilation")
+            ]
+            return View(source.base, (*strides[:before], *moved[0], *moved[1]), offset)
         case "reshape":
             found = _reshaped(operand.shape, strides, value.shape)
             return None if found is None else View(source.base, found, offset)
@@ -135,7 +142,7 @@ def _reshaped(shape: Shape, strides: Shape, wanted: Shape) -> Shape | None:
     return tuple(result)
 
 
-VIEWS = frozenset({"alias", "permute_dims", "broadcast_to", "slice", "flip", "reshape"})
+VIEWS = frozenset({"alias", "permute_dims", "broadcast_to", "slice", "flip", "reshape", "windows"})
 
 
 def operand_index(value: Value, position: int, index: Index, dims: int) -> Index:
@@ -163,6 +170,13 @@ def operand_index(value: Value, position: int, index: Index, dims: int) -> Index
                 _shifted(affine, -1, size - 1) if axis in axes else affine
                 for axis, (affine, size) in enumerate(zip(index, operand.shape, strict=True))
             )
+        case "windows":
+            axes = len(value.params["size"])
+            before = len(operand.shape) - axes
+            by, apart = value.params["stride"], value.params["dilation"]
+            places = [_shifted(each, step, 0) for each, step in zip(index[before : before + axes], by, strict=True)]
+            inside = [_shifted(each, step, 0) for each, step in zip(index[before + axes :], apart, strict=True)]
+            return (*index[:before], *(_sum(*each) for each in zip(places, inside, strict=True)))
         case "reshape":
             kept = iter([affine for affine, size in zip(index, value.shape, strict=True) if size != 1])
             return tuple([zero if size == 1 else next(kept) for size in operand.shape])
@@ -195,6 +209,10 @@ def walk(starts: Iterable[tuple[Value, Index]], dims: int, enter: Callable[[Valu
         if enter(value, index):
             for position, operand in enumerate(value.operands):
                 waiting.append((operand, operand_index(value, position, index, dims)))
+
+
+def _sum(a: Affine, b: Affine) -> Affine:
+    return tuple([x + y for x, y in zip(a, b, strict=True)])
 
 
 def _shifted(affine: Affine, factor: int, offset: int) -> Affine:

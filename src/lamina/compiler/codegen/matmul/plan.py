@@ -136,7 +136,7 @@ def _tiling(product: Product, target: Target, lanes: int) -> Tiling:
     item = product.summed.bits // 8
     while lanes >= 2 * n:
         lanes //= 2
-    vectors, rows = _tile(m, -(-n // lanes), target)
+    vectors, rows = tile_shape(m, -(-n // lanes), target)
     width = lanes * vectors
     widened = product.dtype.bits < product.summed.bits
     pack_b = product.b_strides[1] != 1 or (m > 8 and (widened or k * n * item > target.l1))
@@ -151,7 +151,7 @@ def _tiling(product: Product, target: Target, lanes: int) -> Tiling:
     return Tiling(lanes, vectors, rows, pack_a, pack_b, block_rows, block_panels, edge_lanes, edge_vectors)
 
 
-def _tile(m: int, vectors: int, target: Target) -> tuple[int, int]:
+def tile_shape(m: int, vectors: int, target: Target) -> tuple[int, int]:
     """Return vectors and rows of a tile: many sums in registers, few rows that are computed and not wanted."""
     many = target.registers >= 32
     if m <= 2:

@@ -1,0 +1,38 @@
+"""The code of a convolution for a part of its result."""
+
+from __future__ import annotations
+
+import math
+
+from lamina.compiler.codegen.convolution import dots
+from lamina.compiler.codegen.convolution.direct import Direct
+from lamina.compiler.codegen.convolution.problem import Convolution, Epilogue, Part
+from lamina.compiler.codegen.emitter import Emitter
+from lamina.compiler.codegen.values import Value
+from lamina.compiler.target import Target
+
+
+def emit_convolution(
+    f: Emitter, target: Target, problem: Convolution, x: Value, w: Value, part: Part, epilogue: Epilogue
+) -> None:
+    """Write the code that computes a part of a convolution and hands each of its elements to the epilogue once.
+
+    An element is summed in the same order whatever part it is in.
+
+    Parameters
+    ----------
+    f : Emitter
+        Of the function to write to.
+    target : Target
+    problem : Convolution
+    x, w : Value
+        Pointers to the first elements.
+    part : Part
+        The images and channels to compute.
+    epilogue : Epilogue
+        Writes the code for what becomes of an element, or of several neighbours in a vector.
+    """
+    if not problem.images * problem.groups * problem.rows * math.prod(problem.places):
+        return
+    way = dots.Dots if dots.suits(problem) else Direct
+    way(f, target, problem, x, w, part, epilogue).write()

@@ -1,0 +1,108 @@
+"""What a convolution is: its sizes, its type and where its elements lie."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from lamina.compiler.codegen.elements import load_element, memory_type, register_type
+from lamina.compiler.codegen.emitter import Emitter
+from lamina.compiler.codegen.values import Type, Value
+from lamina.dtypes import DType
+
+Shape = tuple[int, ...]
+Epilogue = Callable[[Emitter, Sequence[Value], Value], None]
+"""Writes code for ``(emitter, indices, value)``: an element of the result, or a vector of neighbours along the last
+axis, and its index along every axis: image, channel and places."""
+
+
+@dataclass(frozen=True)
+class Convolution:
+    r"""A convolution of sizes known now, without padding.
+
+    .. math:: y_{n,o,t} = \sum_{c,k} x_{n,\,c,\,s t + d k}\; w_{o,c,k}
+
+    Attributes
+    ----------
+    images, groups, rows, depth : int
+        How many images there are, how many groups of channels, and of each group the channels of the result and of x.
+    places, window : tuple of int
+        The sizes of the result and of the window along the axes of space.
+    dtype : DType
+        Half-precision types are summed in float32 and rounded once; integers wrap around.
+    x_image, x_channel, w_row, w_channel : int
+        How many elements apart neighbours lie along axes that are not of space.
+    x_place, x_window, w_window : tuple of int
+        The same along the axes of space, for a step of the result's place and for a step in the window.
+    """
+
+    images: int
+    groups: int
+    rows: int
+    depth: int
+    places: Shape
+    window: Shape
+    dtype: DType
+    x_image: int
+    x_channel: int
+    x_place: Shape
+    x_window: Shape
+    w_row: int
+    w_channel: int
+    w_window: Shape
+
+    @property
+    def stored(self) -> Type:
+        """The machine type of an element in memory."""
+        return memory_type(self.dtype)
+
+    @property
+    def summed(self) -> Type:
+        """The machine type of sums, and of operands in registers."""
+        return register_type(self.dtype)
+
+    @property
+    def terms(self) -> int:
+        """How many products each element is the sum of."""
+        return self.depth * math.prod(self.window)
+
+
+@dataclass(frozen=True)
+class Part:
+    """The part of a result that a thread computes: images, and channels counted through all groups, from and to."""
+
+    first_image: Value
+    last_image: Value
+    first_row: Value
+    last_row: Value
+
+
+def strided(f: Emitter, dtype: DType, pointer: Value, stride: int, lanes: int) -> Value:
+    """Read elements so far apart: one, as a scalar, for no lanes."""
+    if not lanes or stride == 1:
+        return load_element(f, dtype, pointer, lanes)
+    stored = memory_type(dtype)
+    if stride == 0:
+        return f.splat(load_element(f, dtype, pointer), lanes)
+    if stride == 2:
+        # The second load begins one element early, lest it read behind the last one.
+        low, high = (load_element(f, dtype, f.at(pointer, f.integer(at), stored), lanes) for at in (0, lanes - 1))
+        chosen = range(0, 2 * lanes, 2)
+        return f.shuffle(low, high, [at if at < lanes else at + 1 for at in chosen])
+    total = None
+    for lane in range(lanes):
+        element = load_element(f, dtype, f.at(pointer, f.integer(lane * stride), stored))
+        total = Value("poison", element.type.of(lanes)) if total is None else total
+        total = f.insert(total, element, lane)
+    assert total is not None
+    return total
+
+
+def split(f: Emitter, number: Value, sizes: Shape) -> list[Value]:
+    """Return the index along each axis of a place counted through all of them."""
+    indices: list[Value] = []
+    for size in reversed(sizes[1:]):
+        indices.append(f.binary("urem", number, f.integer(size)) if size > 1 else f.integer(0))
+        number = f.binary("udiv", number, f.integer(size)) if size > 1 else number
+    return [number, *reversed(indices)] if sizes else []

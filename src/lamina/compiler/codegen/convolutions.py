@@ -1,0 +1,67 @@
+"""Convolutions with what is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lamina.compiler.codegen import convolution
+from lamina.compiler.codegen.contractions import finish
+from lamina.compiler.codegen.convolution import Part
+from lamina.compiler.codegen.emitter import Emitter
+from lamina.compiler.codegen.expressions import ZERO, Body, Step, element_type
+from lamina.compiler.codegen.values import Value
+from lamina.compiler.schedule.kernels import Convolution
+
+
+def emit_convolution_kernel(body: Body, begin: Value, end: Value) -> None:
+    """Write a convolution for the units from ``begin`` to ``end``: images, or the channels of a single image."""
+    kernel, f = body.kernel, body.f
+    assert isinstance(kernel, Convolution)
+    assert kernel.value is not None
+    assert kernel.a is not None
+    assert kernel.b is not None
+    problem = problem_of(kernel)
+    images, channels = (ZERO, f.integer(problem.images)), (ZERO, f.integer(problem.groups * problem.rows))
+    if problem.images > 1:
+        images = begin, end
+    elif kernel.value.shape[1] > 1:
+        channels = begin, end
+    kept = [axis for axis, size in enumerate(kernel.value.shape) if size != 1]
+    along = len(kept) - 1 if kept and kept[-1] == len(kernel.value.shape) - 1 else None
+
+    def epilogue(f: Emitter, indices: Sequence[Value], value: Value) -> None:
+        finish(Step(body, [indices[axis] for axis in kept], along, value.type.lanes), value)
+
+    x, w = (
+        f.at(body.pointers[view.base], f.integer(view.offset), element_type(view.base)) for view in (kernel.a, kernel.b)
+    )
+    convolution.emit_convolution(f, body.target, problem, x, w, Part(*images, *channels), epilogue)
+
+
+def problem_of(kernel: Convolution) -> convolution.Convolution:
+    """Return the sizes of a kernel's convolution, and where its operands lie."""
+    value, x, w = kernel.value, kernel.a, kernel.b
+    assert value is not None
+    assert x is not None
+    assert w is not None
+    images, channels, *places = value.shape
+    groups, window = value.params["groups"], value.operands[1].shape
+    stride, dilation = value.params["stride"], value.params["dilation"]
+    # Without axes of space there is one place, and a window of one element.
+    flat = () if places else (1,)
+    return convolution.Convolution(
+        images=images,
+        groups=groups,
+        rows=channels // groups,
+        depth=window[1],
+        places=(*places, *flat),
+        window=(*window[2:], *flat),
+        dtype=value.dtype,
+        x_image=x.strides[0],
+        x_channel=x.strides[1],
+        x_place=(*(by * each for by, each in zip(stride, x.strides[2:], strict=True)), *flat),
+        x_window=(*(by * each for by, each in zip(dilation, x.strides[2:], strict=True)), *flat),
+        w_row=w.strides[0],
+        w_channel=w.strides[1],
+        w_window=(*w.strides[2:], *flat),
+    )
