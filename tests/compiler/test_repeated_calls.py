@@ -177,7 +177,7 @@ def test_calls_before_one_that_fails_have_been_made():
     assert n.item() == 3
 
 
-@pytest.mark.parametrize("times", [0, -1, 1.5, "two", None])
+@pytest.mark.parametrize("times", [True, 0, -1, 1.5, "two", None])
 def test_a_number_of_calls_that_makes_no_sense_is_an_error(times):
     count, n = counter()
     with pytest.raises(DataError, match="repeat: times"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -165,22 +164,3 @@ class Inspectable:
         from lamina.compiler.inspection import calls
 
         return calls.profile(self, args, kwargs, seconds)
-
-
-class Method(partial[Any]):
-    # A compiled function that was taken from an object, and is called with it; described as the function is.
-    __doc__ = property(lambda self: self.func.__doc__)
-
-    def repeat(self, times: int, /, *args: Any, **kwargs: Any) -> Any:
-        # The object comes behind the number of calls.
-        return self.func.repeat(times, *self.args, *args, **kwargs)  # type: ignore[attr-defined]
-
-    def __getattr__(self, name: str) -> Any:
-        # A signature is that of a partial function, without the object.
-        if name == "__wrapped__":
-            raise AttributeError(name)
-        found = getattr(self.func, name)
-        return partial(found, *self.args) if name in _ASKED else found
-
-
-_ASKED = frozenset({"explain", "llvm_ir", "assembly", "profile"})

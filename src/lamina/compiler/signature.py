@@ -11,6 +11,7 @@ import numpy as np
 
 from lamina.compiler.tracing.trees import Path, branches, in_words
 from lamina.dtypes import DType
+from lamina.errors import DTypeError
 from lamina.tensor import Tensor, Variable
 
 Part = tuple[Path, Any]
@@ -91,6 +92,7 @@ class Arguments:
         else:
             found = None if isinstance(value, Variable) else branches(value)
             if found is None:
+                _refuse_foreign(value)
                 self._untraced(path, value)
                 return
             kind, children = found
@@ -103,6 +105,16 @@ class Arguments:
         if isinstance(key, Same):
             self.objects.append(value)
         self._parts.append((path, key))
+
+
+def _refuse_foreign(value: Any) -> None:
+    """Refuse an array of another library: it would be a fixed part of the trace, whatever it holds by then."""
+    kind = value.__class__
+    if (hasattr(kind, "__dlpack__") or hasattr(kind, "__array__")) and not isinstance(value, Tensor | np.generic):
+        raise DTypeError(
+            f"la.compile: an argument is a {kind.__module__}.{kind.__qualname__}, which is not traced; pass it as "
+            "la.asarray(x), or name its place in static_argnums if it stays what it is"
+        )
 
 
 def traced(value: Any, is_static: bool) -> bool:

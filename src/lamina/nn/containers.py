@@ -12,6 +12,7 @@ from lamina.nn.activations import activation_layer
 from lamina.nn.dropout import Dropout
 from lamina.nn.linear import Linear
 from lamina.nn.module import Module
+from lamina.nn.tree import unwrapped
 from lamina.watched import changed
 
 Layer = Callable[[Any], Any]
@@ -78,7 +79,7 @@ class Sequential(Module):
         return [*((str(at), layer) for at, layer in enumerate(self.layers)), *own]
 
     def _drawn_members(self) -> list[tuple[str, Any]]:
-        return [(str(at), layer) for at, layer in enumerate(self.layers)]
+        return [(str(at), unwrapped(layer)) for at, layer in enumerate(self.layers)]
 
 
 def _callable(layer: Any) -> Layer:

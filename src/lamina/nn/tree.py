@@ -1,4 +1,7 @@
-"""Finding what a model is made of: modules and variables, by walking attributes, lists, tuples and dicts."""
+"""Finding what a model is made of: modules and variables, by walking attributes, lists, tuples and dicts.
+
+What wraps a module, as a compiled function may, and says so by ``__wrapped__``, counts as that module.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,18 @@ class Branch:
         return vars(self).items()
 
 
+def unwrapped(value: Any) -> Any:
+    """Return the module inside of wrappers; what wraps no module as it is."""
+    inner, seen = value, set()
+    while not isinstance(inner, Branch) and id(inner) not in seen:
+        seen.add(id(inner))
+        inner = getattr(inner, "__dict__", {}).get("__wrapped__", inner)
+    return inner if isinstance(inner, Branch) else value
+
+
 def members(holder: Any) -> Iterable[tuple[str, Any]]:
     """Return the names and values directly inside a module, list, tuple or dict; nothing inside anything else."""
+    holder = unwrapped(holder)
     if isinstance(holder, Branch):
         return holder._members()
     if isinstance(holder, list | tuple):
@@ -47,6 +60,7 @@ def _walk(start: list[tuple[str, Any]], *, into_modules: bool) -> Iterator[tuple
     waiting = start[::-1]
     while waiting:
         name, value = waiting.pop()
+        value = unwrapped(value)
         if not isinstance(value, Branch | Variable | list | tuple | dict) or id(value) in seen:
             continue
         if isinstance(value, Branch | Variable):

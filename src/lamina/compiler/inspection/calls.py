@@ -14,7 +14,7 @@ from lamina.backends.protocol import numpy_dtype
 from lamina.backends.thread_state import STATE
 from lamina.compiler import specialisation
 from lamina.compiler.building import lowered
-from lamina.compiler.compiled import CompiledFunction
+from lamina.compiler.compiled_function import CompiledFunction
 from lamina.compiler.inspection.explanation import Explanation, explained
 from lamina.compiler.inspection.measuring import measured
 from lamina.compiler.inspection.profile import Profile

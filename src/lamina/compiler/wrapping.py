@@ -1,0 +1,83 @@
+"""What a compiled function shares with the function it stands for: its name, attributes, methods and copies."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from copy import deepcopy
+from functools import partial, update_wrapper
+from typing import Any, Self, cast
+
+from lamina.errors import DTypeError
+
+
+class Wrapper:
+    """The base of compiled functions.
+
+    Parameters
+    ----------
+    function : callable
+    static : frozenset of int and str
+        Positions and names of arguments of which nothing is traced.
+    """
+
+    def __init__(self, function: Callable[..., Any], static: frozenset[int | str]) -> None:
+        super().__init__()
+        if not callable(function):
+            raise DTypeError(f"la.compile: expected a function, got {type(function).__name__}")
+        self._function = function
+        self._static = static
+        update_wrapper(cast(Any, self), function, updated=())
+
+    def __getattr__(self, name: str) -> Any:
+        """Return an attribute of the function, such as ``parameters`` of a model."""
+        function = vars(self).get("_function")
+        if function is None or (name.startswith("__") and name.endswith("__")):
+            raise AttributeError(f"a compiled function has no attribute {name!r}", name=name, obj=self)
+        return getattr(function, name)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else Method(cast(Any, self), instance)
+
+    def __repr__(self) -> str:
+        return f"<compiled {getattr(self._function, '__qualname__', repr(self._function))}>"
+
+    # --- copies, which trace anew ---
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        return self._function, self._static
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        type(self).__init__(self, *state)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        made = memo[id(self)] = self.__new__(type(self))
+        made.__setstate__((deepcopy(self._function, memo), self._static))
+        return made
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # What decoration has made of a function is reached by its name, as functions are.
+        found: Any = sys.modules.get(self.__module__)
+        name = vars(self).get("__qualname__", "")
+        for part in name.split("."):
+            found = getattr(found, part, None)
+        return name if found is self else super().__reduce_ex__(protocol)
+
+
+class Method(partial[Any]):
+    # A compiled function that was taken from an object, and is called with it; described as the function is.
+    __doc__ = property(lambda self: self.func.__doc__)
+
+    def repeat(self, times: int, /, *args: Any, **kwargs: Any) -> Any:
+        # The object comes behind the number of calls.
+        return self.func.repeat(times, *self.args, *args, **kwargs)  # type: ignore[attr-defined]
+
+    def __getattr__(self, name: str) -> Any:
+        # Not what says how to copy, and no signature: that is a partial function's, without the object.
+        if name.startswith("__") and name not in ("__name__", "__qualname__"):
+            raise AttributeError(name)
+        found = getattr(self.func, name)
+        return partial(found, *self.args) if name in _ASKED else found
+
+
+_ASKED = frozenset({"explain", "llvm_ir", "assembly", "profile"})
