@@ -168,7 +168,7 @@ def test_sqlite_table_is_chosen_by_name_and_nothing_is_written(tmp_path: Path) -
     assert table.columns == ["x"]
     assert table.notes == (
         "column 'z' is computed by the file and was left out",
-        "column 'y' holds Object and was left out",
+        "column 'y' holds lists, objects or bytes and was left out",
     )
     with pytest.raises(DataError, match="'v' is a view, which is SQL from the file"):
         read_table(path, name="v")
@@ -209,7 +209,7 @@ def test_ndjson_counts_lines_as_an_editor_does(write: Write) -> None:
 def test_json_values_of_several_types_become_text_and_lists_are_left_out(write: Write) -> None:
     table = read_table(write('[{"a": 1, "b": [1]}, {"a": "x", "b": 2}, {"a": true}, {"a": 2.5}]', "t.json"))
     assert table.texts("a").tolist() == ["1", "x", "true", "2.5"]
-    assert table.notes == ("column 'b' holds Object and was left out",)
+    assert table.notes == ("column 'b' holds lists, objects or bytes and was left out",)
 
 
 @pytest.mark.parametrize(
@@ -373,7 +373,24 @@ def test_data_set_becomes_a_table_with_its_classes_in_words() -> None:
     np.testing.assert_array_equal(again.targets, iris.targets)
 
 
-@pytest.mark.parametrize("source", [3, "nowhere.csv", [1, 2], {"a": 3}, {"a": [1], "b": [1, 2]}])
+@pytest.mark.parametrize(
+    "source",
+    [
+        3,
+        "nowhere.csv",
+        [1, 2],
+        {"a": 3},
+        {"a": [1], "b": [1, 2]},
+        {"a": ["\ud800"]},
+        {"a": np.zeros(2, "M8")},
+        {"a": np.array([2**62], "M8[D]")},
+        {"a": np.array([0xD800], np.uint32).view("U1")},
+        {"a": np.zeros(2, complex)},
+        np.zeros((2, 30_000), bool),
+        np.float64(3.0),
+        {},
+    ],
+)
 def test_what_is_no_table_is_refused(source: Any) -> None:
     with pytest.raises(DataError):
         Dataset.of(source, "a")

@@ -46,7 +46,7 @@ def table_from(
             continue
         normal = _normal(name, column)
         if normal is None:
-            notes.append(f"column {shortened(column.name)} holds {column.dtype} and was left out")
+            notes.append(f"column {shortened(column.name)} holds {_described(column.dtype)} and was left out")
         else:
             kept.append(normal)
     if not kept:
@@ -57,6 +57,12 @@ def table_from(
     if lines is None:
         lines = np.arange(1, frame.height + 1)
     return Table(name, frame, lines, tuple(notes))
+
+
+def _described(dtype: pl.DataType) -> str:
+    import polars as pl
+
+    return "lists, objects or bytes" if dtype.is_nested() or dtype == pl.Binary else str(dtype)
 
 
 def check_names(name: str, header: Sequence[str]) -> None:
@@ -99,7 +105,7 @@ def stripped(column: pl.Series) -> pl.Series:
 def series_of(name: str, values: Sequence[Any]) -> pl.Series:
     """Return a column of Python's values: of one type where they have one, else of text.
 
-    A column of lists, objects or bytes gets the type Object, which no table holds.
+    A column of lists, objects or bytes gets the type Binary, which no table holds.
     """
     import polars as pl
 
@@ -115,7 +121,7 @@ def series_of(name: str, values: Sequence[Any]) -> pl.Series:
     try:
         return pl.Series(name, [_text(value) for value in values], dtype=pl.String)
     except TypeError:
-        return pl.Series(name, [None] * len(values), dtype=pl.Object)
+        return pl.Series(name, [None] * len(values), dtype=pl.Binary)
 
 
 def _text(value: Any) -> str | None:
@@ -181,14 +187,26 @@ def _column(name: str, key: str, values: npt.NDArray[Any]) -> pl.Series:
     if kind == "O":
         return series_of(key, values.tolist())
     if kind in "US":
-        try:
-            return pl.Series(key, values.astype(str).tolist(), dtype=pl.String)
-        except UnicodeDecodeError as error:
-            raise DataError(f"{name}: column {shortened(key)} holds bytes that are not ASCII text") from error
+        return pl.Series(key, _texts(name, key, values), dtype=pl.String)
     if kind == "M":
+        years = values.astype("datetime64[Y]")[~np.isnat(values)].astype(np.int64) + 1970
+        if years.size and not 1 <= years.min() <= years.max() <= 9999:
+            raise DataError(f"{name}: column {shortened(key)} holds a date outside of the years 1 to 9999")
         return pl.Series(key, values.astype("datetime64[us]"))
     if kind == "f" and values.dtype.itemsize not in (4, 8):
         values = values.astype(np.float32 if values.dtype.itemsize < 4 else np.float64)
     if kind not in "biuf":
         raise DataError(f"{name}: column {shortened(key)} is of type {values.dtype}, which is no number, text or date")
     return pl.Series(key, np.ascontiguousarray(values.astype(values.dtype.newbyteorder("="), copy=False)))
+
+
+def _texts(name: str, key: str, values: npt.NDArray[Any]) -> list[str]:
+    """Return the strings of an array, whose characters nobody has checked."""
+    if values.dtype.kind == "U":
+        characters = np.ascontiguousarray(values.astype(values.dtype.newbyteorder("="))).view(np.uint32)
+        if ((characters > 0x10FFFF) | ((characters >= 0xD800) & (characters < 0xE000))).any():
+            raise DataError(f"{name}: column {shortened(key)} holds characters that do not exist")
+    try:
+        return values.astype(str).tolist()  # type: ignore[no-any-return]
+    except UnicodeDecodeError as error:
+        raise DataError(f"{name}: column {shortened(key)} holds bytes that are not ASCII text") from error

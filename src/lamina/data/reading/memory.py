@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 
 def table_of(source: Any, name: str) -> Table:
     """Return the table of a data frame, a mapping, an array, a data set or a table."""
+    try:
+        return _table_of(source, name)
+    except (ValueError, OverflowError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"Table.of: {name} holds what no table can: {error}") from error
+
+
+def _table_of(source: Any, name: str) -> Table:
     import polars as pl
 
     if isinstance(source, Table):
