@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -339,3 +341,21 @@ def test_the_default_device_comes_back_whatever_its_name() -> None:
     with pytest.raises(RuntimeError, match="inside"), la.default_device("strict"):
         raise RuntimeError("inside")
     assert get_backend() is before
+
+
+@pytest.mark.parametrize("made", ["CPU", "la.compile(lambda x: x.astype(la.bfloat16))(la.ones(3) - 2.0)"])
+def test_arrays_of_bfloat16_need_not_be_made_by_the_backend(made: str) -> None:
+    code = f"""
+import ml_dtypes, numpy as np, lamina as la
+from lamina.backends.registry import CPU
+array = -np.ones(3, ml_dtypes.bfloat16)
+made = {made}
+if made is CPU:
+    assert made.relu(array).tolist() == [0.0, 0.0, 0.0]
+    made = la.Tensor(array, made)
+assert made.dtype is la.bfloat16
+assert (made + made).astype(la.float32).tolist() == [-2.0, -2.0, -2.0]
+assert made.relu().sum().item() == 0.0
+"""
+    # Another process, in which nothing has asked for the type.
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

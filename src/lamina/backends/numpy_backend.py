@@ -16,6 +16,14 @@ _largest: Any = np.maximum.reduce
 _smallest: Any = np.minimum.reduce
 
 
+class _Zeros(dict[Any, Array]):
+    """The zero of each NumPy type, made when it is first asked for."""
+
+    def __missing__(self, native: Any) -> Array:
+        zero = self[native] = np.zeros((), native)
+        return zero
+
+
 class NumPyBackend(ArrayAPIBackend):
     """`ArrayAPIBackend` over NumPy.
 
@@ -25,7 +33,7 @@ class NumPyBackend(ArrayAPIBackend):
 
     def __init__(self) -> None:
         super().__init__(np, "cpu")
-        self._zeros = {native: np.zeros((), native) for native in self._native.values()}
+        self._zeros = _Zeros()
         self.dtypes = frozenset(DTYPES.values())
 
     def _native_dtypes(self) -> dict[DType, Any]:
@@ -36,10 +44,15 @@ class NumPyBackend(ArrayAPIBackend):
             native = numpy_dtype(bfloat16)
             self._native[bfloat16] = native
             self._by_native[native] = bfloat16
-            self._zeros[native] = np.zeros((), native)
         return super().native(dtype)
 
     # --- in, out and types ---
+
+    def dtype_of(self, array: Array) -> DType:
+        # Compiled programs make arrays of bfloat16 before this backend has made any.
+        if array.dtype not in self._by_native and array.dtype == numpy_dtype(bfloat16):
+            self.native(bfloat16)
+        return super().dtype_of(array)
 
     def from_numpy(self, array: NDArray, dtype: DType) -> Array:
         return np.array(array, dtype=self.native(dtype), order="C")
