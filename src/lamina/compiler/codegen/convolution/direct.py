@@ -2,7 +2,8 @@
 
 A tile is a few channels of the result, each with some vectors of neighbouring places. For every term of the sum it
 reads one weight a channel and the vectors of x that the term meets, straight from x: the windows are not written to
-memory. A row of places whose length is no multiple of a vector's ends with a vector that overlaps the one before.
+memory. A row of places whose length is no multiple of a vector's ends with a vector of which some lanes are masked, or
+that overlaps the one before.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product as combinations
+from typing import NamedTuple
 
-from lamina.compiler.codegen.convolution.problem import Convolution, Epilogue, Part, split, strided
+from lamina.compiler.codegen.convolution.problem import Convolution, Epilogue, Part, has_masks, split, strided
 from lamina.compiler.codegen.elements import load_element, narrow
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.matmul.arithmetic import advanced, multiply_add
 from lamina.compiler.codegen.matmul.plan import TAIL, pieces, tile_shape
-from lamina.compiler.codegen.values import Value
+from lamina.compiler.codegen.values import I1, Value
 from lamina.compiler.target import Target
 
 UNROLLED = 12
@@ -43,10 +45,15 @@ class Direct:
     @cached_property
     def lanes(self) -> int:
         """Elements of a vector; 0 for scalars."""
-        lanes = self.target.lanes(self.problem.summed.bits)
-        while lanes > self.problem.places[-1]:
+        lanes, places = self.target.lanes(self.problem.summed.bits), self.problem.places[-1]
+        while lanes > places and (not self.masks or lanes // 2 >= places):
             lanes //= 2
         return lanes if lanes > 1 else 0
+
+    @cached_property
+    def masks(self) -> bool:
+        """Whether lanes that are not wanted are masked."""
+        return has_masks(self.target) and self.problem.x_place[-1] == 1
 
     @cached_property
     def chunks(self) -> int:
@@ -113,8 +120,7 @@ class Direct:
         inside = f.mul(group, f.integer(problem.depth * problem.x_channel))
         x = f.at(self.x, f.add(f.mul(image, f.integer(problem.x_image)), inside), problem.stored)
         with f.loop(f.integer(0), f.integer(self.slots), vectors) as slot:
-            starts = [self._start(f.add(slot, f.integer(v))) for v in range(vectors)]
-            ends = [f.at(x, place, problem.stored) for place in starts]
+            ends = [self._windows(x, f.add(slot, f.integer(v))) for v in range(vectors)]
             low = min(rows, TAIL)
             if rows > low:
                 with f.when(f.icmp("eq", height, f.integer(rows))):
@@ -134,10 +140,30 @@ class Direct:
 
     # --- places ---
 
-    def _start(self, slot: Value) -> Value:
-        """Return how far from an image's first element a vector's windows begin; behind the last slot, of the last."""
+    def _windows(self, image: Value, slot: Value) -> _Windows:
+        """Return where a vector's windows begin, and which lanes there are; behind the last slot, of the last."""
         f, problem = self.f, self.problem
         slot = f.intrinsic("smin", slot, f.integer(self.slots - 1))
+        return _Windows(f.at(image, self._start(slot), problem.stored), self._mask(slot))
+
+    def _mask(self, slot: Value) -> Value | None:
+        f, rest = self.f, self.problem.places[-1] % max(self.lanes, 1)
+        if not rest or not self.masks:
+            return None
+        some = f.vector([lane < rest for lane in range(self.lanes)], I1)
+        if self.chunks == 1:
+            return some
+        every = f.vector([True] * self.lanes, I1)
+        return f.select(self._is_last(slot), some, every)
+
+    def _is_last(self, slot: Value) -> Value:
+        """Tell whether a vector is the last of its row."""
+        f = self.f
+        return f.icmp("eq", f.binary("urem", slot, f.integer(self.chunks)), f.integer(self.chunks - 1))
+
+    def _start(self, slot: Value) -> Value:
+        """Return how far from an image's first element a vector's windows begin."""
+        f, problem = self.f, self.problem
         *outer, last = self._indices(slot)
         total = f.mul(last, f.integer(problem.x_place[-1]))
         for index, stride in zip(outer, problem.x_place[:-1], strict=True):
@@ -148,12 +174,12 @@ class Direct:
         """Return the place of a vector's first lane."""
         f, problem = self.f, self.problem
         *outer, chunk = split(f, slot, (*problem.places[:-1], self.chunks))
-        furthest = problem.places[-1] - max(self.lanes, 1)
-        return [*outer, f.intrinsic("smin", f.mul(chunk, f.integer(max(self.lanes, 1))), f.integer(furthest))]
+        place, furthest = f.mul(chunk, f.integer(max(self.lanes, 1))), problem.places[-1] - max(self.lanes, 1)
+        return [*outer, place if self.masks else f.intrinsic("smin", place, f.integer(furthest))]
 
     # --- sums ---
 
-    def _sums(self, w: Value, rows: list[Value], ends: list[Value]) -> list[Value]:
+    def _sums(self, w: Value, rows: list[Value], ends: list[_Windows]) -> list[Value]:
         """Return the sums of a tile, row by row; ``ends`` are where the vectors' windows begin."""
         f, problem = self.f, self.problem
         sums = [f.number(0, problem.summed.of(self.lanes))] * (len(rows) * len(ends))
@@ -172,30 +198,34 @@ class Direct:
         unrolled: list[tuple[int, int, int]],
         w: Value,
         rows: list[Value],
-        ends: list[Value],
+        ends: list[_Windows],
         sums: list[Value],
     ) -> list[Value]:
         f, stored = self.f, self.problem.stored
         if not loops:
             return self._terms(unrolled, w, rows, ends, sums)
         size, w_step, x_step = loops[0]
-        with f.repeat(f.integer(0), f.integer(size), [w, *ends, *sums]) as round_:
+        with f.repeat(f.integer(0), f.integer(size), [w, *(each.start for each in ends), *sums]) as round_:
             weights, *rest = round_.values
-            vectors, inner = rest[: len(ends)], rest[len(ends) :]
+            starts, inner = rest[: len(ends)], rest[len(ends) :]
+            vectors = [_Windows(start, each.mask) for start, each in zip(starts, ends, strict=True)]
             inner = self._nest(loops[1:], unrolled, weights, rows, vectors, inner)
-            ahead = [advanced(f, weights, w_step, stored), *(advanced(f, each, x_step, stored) for each in vectors)]
+            ahead = [advanced(f, weights, w_step, stored), *(advanced(f, each, x_step, stored) for each in starts)]
             round_.values = [*ahead, *inner]
         return round_.values[1 + len(ends) :]
 
     def _terms(
-        self, unrolled: list[tuple[int, int, int]], w: Value, rows: list[Value], ends: list[Value], sums: list[Value]
+        self, unrolled: list[tuple[int, int, int]], w: Value, rows: list[Value], ends: list[_Windows], sums: list[Value]
     ) -> list[Value]:
         f, problem = self.f, self.problem
         stride, sums = problem.x_place[-1], list(sums)
         for term in combinations(*(range(size) for size, _, _ in unrolled)):
             w_at = f.integer(sum(at * step for at, (_, step, _) in zip(term, unrolled, strict=True)))
             x_at = f.integer(sum(at * step for at, (_, _, step) in zip(term, unrolled, strict=True)))
-            vectors = [strided(f, problem.dtype, f.at(each, x_at, problem.stored), stride, self.lanes) for each in ends]
+            vectors = [
+                strided(f, problem.dtype, f.at(each.start, x_at, problem.stored), stride, self.lanes, each.mask)
+                for each in ends
+            ]
             for number, row in enumerate(rows):
                 weight = load_element(f, problem.dtype, f.at(f.at(w, row, problem.stored), w_at, problem.stored))
                 wide = f.splat(weight, self.lanes)
@@ -220,13 +250,13 @@ class Direct:
         if not rest:
             self._hand_over(outer, indices, start, 0, lanes)
             return
-        chunk = f.binary("urem", slot, f.integer(self.chunks))
-        last = f.icmp("eq", chunk, f.integer(self.chunks - 1))
+        last = self._is_last(slot)
         with f.when(last):
-            for at, width in pieces(lanes - rest, lanes, lanes):
+            for at, width in pieces(0, rest, lanes) if self.masks else pieces(lanes - rest, lanes, lanes):
                 self._hand_over(outer, indices, start, at, width)
-        with f.when(f.icmp("ne", chunk, f.integer(self.chunks - 1))):
-            self._hand_over(outer, indices, start, 0, lanes)
+        if self.chunks > 1:
+            with f.when(f.binary("xor", last, f.integer(1, I1))):
+                self._hand_over(outer, indices, start, 0, lanes)
 
     def _hand_over(self, outer: list[Value], indices: list[Value], start: Value, at: int, width: int) -> None:
         f, problem = self.f, self.problem
@@ -234,3 +264,10 @@ class Direct:
         width = width if width > 1 else 0
         value = f.load(problem.summed.of(width), f.at(start, f.integer(at), problem.summed))
         self.epilogue(f, [*outer, *before, f.add(last, f.integer(at))], narrow(f, problem.dtype, value))
+
+
+class _Windows(NamedTuple):
+    """Where the windows of a vector's places begin, and which lanes there are; all where there is no mask."""
+
+    start: Value
+    mask: Value | None

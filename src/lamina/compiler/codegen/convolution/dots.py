@@ -175,7 +175,8 @@ class Dots:
         rest = length % lanes
         if not rest:
             return sums
-        # The last vector overlaps the one before it; what was counted already is 0 on both sides.
+        # The last vector overlaps the one before it; what was counted already is 0 on both sides. Masked loads of
+        # longer vectors take more time: they begin at every place, and most cross from one cache line to the next.
         mask = f.vector([lane >= lanes - rest for lane in range(lanes)], I1)
         w, x = (f.at(each, f.integer(length - lanes), stored) for each in (w, x))
         return self._added(w, left, x, right, sums, mask)
@@ -186,7 +187,8 @@ class Dots:
         f = self.f
 
         def vector(start: Value, offset: Value) -> Value:
-            found = load_element(f, self.problem.dtype, f.at(start, offset, self.problem.stored), self.lanes)
+            place = f.at(start, offset, self.problem.stored)
+            found = load_element(f, self.problem.dtype, place, self.lanes)
             return found if mask is None else f.select(mask, found, f.number(0, found.type))
 
         weights, sums = [vector(w, offset) for offset in left], list(sums)

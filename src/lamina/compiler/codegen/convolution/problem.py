@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lamina.compiler.codegen.elements import load_element, memory_type, register_type
+from lamina.compiler.codegen.elements import load_element, memory_type, register_type, unpacked
 from lamina.compiler.codegen.emitter import Emitter
-from lamina.compiler.codegen.values import Type, Value
+from lamina.compiler.codegen.values import I32, Type, Value
+from lamina.compiler.target import Target
 from lamina.dtypes import DType
 
 Shape = tuple[int, ...]
@@ -78,8 +79,23 @@ class Part:
     last_row: Value
 
 
-def strided(f: Emitter, dtype: DType, pointer: Value, stride: int, lanes: int) -> Value:
+def has_masks(target: Target) -> bool:
+    """Tell whether a vector's last lanes may be left out of a load, at no cost."""
+    return "avx512vl" in target.known
+
+
+def masked(f: Emitter, dtype: DType, pointer: Value, lanes: int, mask: Value) -> Value:
+    """Read neighbours, and zeros for lanes that a mask leaves out; nothing of those is touched."""
+    stored = memory_type(dtype).of(lanes)
+    align = Value(str(max(stored.bits // 8, 1)), I32)
+    name = f"llvm.masked.load.{stored.suffix}.p0"
+    return unpacked(f, dtype, f.call(name, stored, pointer, align, mask, f.number(0, stored)))
+
+
+def strided(f: Emitter, dtype: DType, pointer: Value, stride: int, lanes: int, mask: Value | None = None) -> Value:
     """Read elements so far apart: one, as a scalar, for no lanes."""
+    if mask is not None:
+        return masked(f, dtype, pointer, lanes, mask)
     if not lanes or stride == 1:
         return load_element(f, dtype, pointer, lanes)
     stored = memory_type(dtype)
