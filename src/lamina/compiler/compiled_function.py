@@ -13,6 +13,7 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 import numpy as np
 
+from lamina.autodiff.trees import mapped
 from lamina.backends.registry import get_backend
 from lamina.backends.thread_state import STATE
 from lamina.compiler.calling.arguments import Given
@@ -25,7 +26,6 @@ from lamina.compiler.specialisation import Specialisation
 from lamina.compiler.tracing.environment import Environment
 from lamina.compiler.tracing.trace import Trace, alike, trace
 from lamina.compiler.tracing.tracer import Tracer
-from lamina.compiler.tracing.trees import mapped
 from lamina.compiler.wrapping import Wrapper
 from lamina.dtypes import as_dtype
 from lamina.errors import BackendError, DataError, RetraceWarning

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.compiler.tracing.trees import Path, branches, in_words
+from lamina.autodiff.trees import Path, branches, in_words
 from lamina.dtypes import DType
 from lamina.errors import DTypeError
 from lamina.tensor import Tensor, Variable

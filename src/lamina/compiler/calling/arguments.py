@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from lamina.autodiff.trees import branches
 from lamina.compiler.calling.plan import ARRAY, DICT, LIST, SAME, TENSOR, TUPLE, Argument
 from lamina.compiler.calling.records import Records
 from lamina.compiler.signature import frozen
 from lamina.compiler.tracing.tracer import Input
-from lamina.compiler.tracing.trees import branches
 from lamina.tensor import Tensor, Variable
 
 _HOLDERS = {tuple: TUPLE, list: LIST, dict: DICT}

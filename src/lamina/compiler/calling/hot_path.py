@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from lamina.autodiff.trees import branches, mapped
 from lamina.backends.registry import CPU
 from lamina.compiler.calling import guard, layout
 from lamina.compiler.calling.arguments import Given
@@ -30,7 +31,6 @@ from lamina.compiler.runtime.threads import shared
 from lamina.compiler.specialisation import Specialisation, updating
 from lamina.compiler.tracing.environment import Environment
 from lamina.compiler.tracing.trace import Result
-from lamina.compiler.tracing.trees import branches, mapped
 from lamina.tensor import Tensor
 from lamina.watched import REVISION
 

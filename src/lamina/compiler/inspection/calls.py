@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lamina.autodiff.trees import branches, in_words
 from lamina.backends.protocol import numpy_dtype
 from lamina.backends.thread_state import STATE
 from lamina.compiler import specialisation
@@ -24,7 +25,6 @@ from lamina.compiler.signature import Arguments, traced
 from lamina.compiler.target import Target
 from lamina.compiler.tracing.trace import Trace
 from lamina.compiler.tracing.tracer import Input
-from lamina.compiler.tracing.trees import branches, in_words
 from lamina.errors import DataError, DTypeError, TracingError
 from lamina.tensor import Tensor, Variable
 

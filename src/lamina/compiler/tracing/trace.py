@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from lamina.autodiff.trees import mapped
 from lamina.compiler.graph import ir
 from lamina.compiler.graph.canonical import fingerprint
 from lamina.compiler.graph.ir import Graph, Update, Value
 from lamina.compiler.tracing.tracer import Input, Tracer
-from lamina.compiler.tracing.trees import mapped
 from lamina.errors import TracingError
 from lamina.tensor import Tensor, Variable
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from lamina.autodiff.node import Leaf, Node
 from lamina.autodiff.sweep import ancestors
-from lamina.compiler.tracing.trees import mapped
+from lamina.autodiff.trees import mapped
 from lamina.errors import DataError, DTypeError, TracingError
 from lamina.functions.creation import asarray
 from lamina.nn.module import Module
