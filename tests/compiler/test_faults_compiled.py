@@ -14,6 +14,7 @@ from lamina.compiler import lowering
 from lamina.compiler.graph.ir import input_value
 from lamina.compiler.runtime.threads import num_threads
 from lamina.dtypes import as_dtype
+from lamina.primitives.indexing import scatter_add
 from lamina.primitives.primitive import Spec
 from lamina.testing.compiling import CompiledGraph
 from lamina.testing.graphs import apply, graph, inputs, number
@@ -143,6 +144,68 @@ def test_a_program_that_is_repeated_stops_in_the_run_that_fails(threads: int) ->
             step.program([places, np.arange(20, dtype=np.float32)], [results], 16)
         assert places.tolist() == list(range(13, 21))
         assert results[12].tolist() == list(range(12, 20))
+
+
+@pytest.mark.usefixtures("many_threads")
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_index_out_of_range_is_told_with_its_operation_and_its_line(threads: int) -> None:
+    weight = la.variable(np.ones((4, 2)))
+
+    @la.compile
+    def step(x: la.Tensor, rows: la.Tensor, columns: la.Tensor) -> la.Tensor:
+        found = la.take(x, columns, axis=1).sum()
+        loss = (weight[rows] * 2.0).sum() + found  # the line
+        weight.assign(weight - loss.backward()[weight])
+        return loss
+
+    x, right = la.ones((3, 5)), la.asarray([0, 1])
+    for _ in range(3):
+        with num_threads(threads), pytest.raises(la.SubscriptError) as rows:
+            step(x, la.asarray([0, 4]), right)
+        with num_threads(threads), pytest.raises(la.SubscriptError) as columns:
+            step(x, right, la.asarray([0, -6]))
+    text = str(rows.value)
+    assert "take: an index is out of range for axis 0 of length 4 (given float64[4, 2], int64[2])" in text
+    assert "loss = (weight[rows] * 2.0).sum() + found  # the line" in text
+    assert "axis 1 of length 5" in str(columns.value)
+    assert "found = la.take(x, columns, axis=1).sum()" in str(columns.value)
+    assert (weight.numpy() == 1.0).all()
+
+
+@pytest.mark.parametrize("dtype", [la.int64, la.int8, la.uint8, la.uint64])
+@pytest.mark.parametrize("wrong", [4, -5])
+@pytest.mark.parametrize("shape", [(4, 0), (4, 2, 0)])
+def test_an_index_into_an_empty_result_is_looked_at_too(shape: tuple[int, ...], wrong: int, dtype: la.DType) -> None:
+    total = la.variable(0.0)
+
+    @la.compile
+    def step(x: la.Tensor, indices: la.Tensor) -> la.Tensor:
+        total.assign(total + 1.0)
+        return la.take(x, indices, axis=0).sum()
+
+    x = la.zeros(shape)
+    step(x, la.asarray([0, 3], dtype=dtype))
+    bad = la.asarray(np.asarray([0, wrong]).astype(dtype.name))
+    with pytest.raises(la.SubscriptError) as eager:
+        la.take(x, bad, axis=0)
+    with pytest.raises(la.SubscriptError) as compiled:
+        step(x, bad)
+    assert str(compiled.value).split(" (")[0].startswith(str(eager.value).split(" (")[0])
+    assert total.item() == 1.0
+
+
+EMPTY_SCATTERS = [((2, 0), 0, 4, 4), ((0, 2), 1, 4, -5), ((2, 3), 0, 0, 0)]
+
+
+@pytest.mark.parametrize(("shape", "axis", "size", "wrong"), EMPTY_SCATTERS)
+def test_an_index_of_an_empty_sum_is_looked_at_too(shape: tuple[int, ...], axis: int, size: int, wrong: int) -> None:
+    def added(values: la.Tensor, indices: la.Tensor) -> la.Tensor:
+        return scatter_add(values, indices, axis=axis, size=size)
+
+    given = la.zeros(shape), la.asarray([wrong, wrong])
+    for function in (added, la.compile(added)):
+        with pytest.raises(la.SubscriptError, match="scatter_add: an index is out of range"):
+            function(*given)
 
 
 def test_a_program_that_needs_more_memory_than_there_is_says_so() -> None:

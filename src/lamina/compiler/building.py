@@ -40,7 +40,9 @@ def build(graph: Graph, target: Target | None = None) -> NativeProgram:
     found = program([fingerprint(graph), target], compiled)
     fallback = fallback_of(lowered(graph, target)) if found.meta["fallbacks"] else None
     errors = [check.params["error"] for check in graph.checks]
-    return NativeProgram(found.code, dict(found.meta), len(graph.inputs), len(graph.outputs), fallback, errors)
+    return NativeProgram(
+        found.code, dict(found.meta), len(graph.inputs), len(graph.outputs), fallback, errors, graph.lines
+    )
 
 
 def fallback_of(made: Lowered) -> Fallback | None:

@@ -8,8 +8,9 @@ from typing import Any
 from lamina.compiler.codegen.elementwise import ELEMENTWISE, cost
 from lamina.compiler.codegen.main_function import emit_program
 from lamina.compiler.codegen.products import column_grain
-from lamina.compiler.codegen.schedule import Schedule, fallbacks, lanes_in, may_fault
+from lamina.compiler.codegen.schedule import Schedule, fallbacks, index_faults, lanes_in, may_fault
 from lamina.compiler.codegen.special.kernel import SPECIAL
+from lamina.compiler.graph.indexing import INDEXED
 from lamina.compiler.graph.ir import CHECK, Graph, Value
 from lamina.compiler.runtime.fallback import FALLBACKS
 from lamina.compiler.schedule.costs import kernel_cost
@@ -39,6 +40,8 @@ class Layout:
         Whether it may fail on its values.
     fallbacks : bool
         Whether Python computes some of it.
+    index_faults : list of str
+        What may be wrong with indices, in the order of the numbers of the faults.
     """
 
     arena: int
@@ -47,6 +50,7 @@ class Layout:
     nanoseconds: float
     faults: bool
     fallbacks: bool
+    index_faults: list[str]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the layout as JSON can hold it."""
@@ -91,7 +95,15 @@ def lower(graph: Graph, target: Target, most_threads: int = 1024, *, profiled: b
     threads = max(1, min(most_threads, int(nanoseconds / WORTH_A_THREAD)))
     memory = plan_memory(fused, ordered, alone=threads == 1)
     schedule = Schedule(fused, ordered, memory, target, threads == 1, profiled)
-    layout = Layout(memory.arena, schedule.scratch, threads, nanoseconds, may_fault(schedule), bool(fallbacks(fused)))
+    layout = Layout(
+        memory.arena,
+        schedule.scratch,
+        threads,
+        nanoseconds,
+        may_fault(schedule),
+        bool(fallbacks(fused)),
+        index_faults(fused),
+    )
     return Lowered(str(emit_program(schedule)), layout, schedule)
 
 
@@ -111,4 +123,4 @@ def _may_fault(value: Value) -> bool:
     return value.op in _FAULTY or (value.op == "pow" and value.dtype.kind == "signed")
 
 
-_FAULTY = FALLBACKS | {"take", "take_along_axis", "scatter_add", "scatter_add_along_axis", CHECK}
+_FAULTY = FALLBACKS | INDEXED | {CHECK}

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lamina.compiler.codegen.convolutions import emit_convolution_kernel
 from lamina.compiler.codegen.expressions import ZERO, Body
 from lamina.compiler.codegen.loops import emit_loops
 from lamina.compiler.codegen.module import Module
 from lamina.compiler.codegen.products import emit_matrix_product
 from lamina.compiler.codegen.reductions import emit_reduction
-from lamina.compiler.codegen.schedule import Schedule, fallbacks, lanes_in, memory_of
-from lamina.compiler.codegen.special.job import Job
+from lamina.compiler.codegen.schedule import Schedule, fallbacks, index_faults, lanes_in, memory_of
+from lamina.compiler.codegen.special.job import FAULT_INDEX, Job
 from lamina.compiler.codegen.special.kernel import SPECIAL
 from lamina.compiler.codegen.values import I64, PTR, Value
+from lamina.compiler.graph.indexing import INDEXED, out_of_range
 from lamina.compiler.runtime.fallback import FALLBACKS, emit_fallback
 from lamina.compiler.schedule.kernels import Convolution, Kernel, Loops, MatrixProduct, Reduction, Special
 
@@ -74,16 +77,9 @@ class KernelFunction:
             number = fallbacks(body.fused).index(kernel.value)
             emit_fallback(f, f.arguments["callback"], number, operands, results, f.arguments["fault"])
             return
-        SPECIAL[kernel.value.op].emit(
-            Job(
-                f,
-                body.target,
-                kernel.value,
-                operands,
-                results,
-                begin,
-                end,
-                f.arguments["scratch"],
-                f.arguments["fault"],
-            )
-        )
+        scratch, fault = f.arguments["scratch"], f.arguments["fault"]
+        job = Job(f, body.target, kernel.value, operands, results, begin, end, scratch, fault)
+        if kernel.value.op in INDEXED:
+            number = index_faults(body.fused).index(out_of_range(kernel.value))
+            job = replace(job, outside=FAULT_INDEX - number)
+        SPECIAL[kernel.value.op].emit(job)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from lamina.compiler.codegen.products import product_scratch
 from lamina.compiler.codegen.special.kernel import SPECIAL
 from lamina.compiler.graph import ir
+from lamina.compiler.graph.indexing import INDEXED, out_of_range
 from lamina.compiler.runtime.fallback import FALLBACKS
 from lamina.compiler.schedule.accesses import Read, expressions
 from lamina.compiler.schedule.fused import Fused
@@ -54,6 +55,11 @@ def fallbacks(fused: Fused) -> list[ir.Value]:
         for kernel in fused.kernels
         if isinstance(kernel, Special) and kernel.value is not None and kernel.value.op in FALLBACKS
     ]
+
+
+def index_faults(fused: Fused) -> list[str]:
+    """Return what may be wrong with indices, in the order of the numbers of the faults."""
+    return list(dict.fromkeys(out_of_range(value) for value in fused.graph.values() if value.op in INDEXED))
 
 
 def memory_of(kernel: Kernel, schedule: Schedule) -> dict[ir.Value, Place]:

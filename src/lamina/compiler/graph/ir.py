@@ -6,11 +6,12 @@ operands; nothing knows its uses, which a pass counts when it needs them.
 
 from __future__ import annotations
 
+import linecache
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -75,6 +76,17 @@ class Update:
     value: Value
 
 
+class Line(NamedTuple):
+    """A line of the user's program; as text it ends a sentence."""
+
+    file: str
+    number: int
+
+    def __str__(self) -> str:
+        text = linecache.getline(self.file, self.number).strip()
+        return f"\n  {self.file}, line {self.number}" + (f": {text}" if text else "")
+
+
 @dataclass(frozen=True)
 class Graph:
     """A traced function.
@@ -89,12 +101,15 @@ class Graph:
         What is written back into inputs, after everything has read them.
     checks : tuple of Value
         What must hold before anything is written back: operations ``check``, see `check`.
+    lines : mapping of str to list of Line
+        Where the operations stand that may be given an index out of range, by what is said then; for people.
     """
 
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
     updates: tuple[Update, ...]
     checks: tuple[Value, ...] = ()
+    lines: Mapping[str, Sequence[Line]] = field(default_factory=dict)
 
     def roots(self) -> tuple[Value, ...]:
         """Return the values asked for."""

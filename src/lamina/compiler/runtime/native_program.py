@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lamina.compiler.codegen.special.job import FAULT_CALLBACK, FAULT_CHECK, FAULT_INDEX, FAULT_OPERAND
+from lamina.compiler.graph.ir import NO_PARAMS, Line
 from lamina.compiler.runtime.barrier import FAULT, RuntimeBlock
 from lamina.compiler.runtime.fallback import Fallback
 from lamina.compiler.runtime.forking import fork_safe
@@ -70,6 +71,8 @@ class NativeProgram:
         What Python computes for it.
     errors : sequence of Exception
         What the program's checks raise, in their order.
+    lines : mapping of str to list of Line
+        Where the operations stand that may be given an index out of range, by what is said then.
 
     Attributes
     ----------
@@ -86,6 +89,7 @@ class NativeProgram:
         outputs: int,
         fallback: Fallback | None = None,
         errors: Sequence[Exception] = (),
+        lines: Mapping[str, Sequence[Line]] = NO_PARAMS,
     ) -> None:
         self.code = code
         self.layout = layout
@@ -93,7 +97,7 @@ class NativeProgram:
         self.inputs, self.outputs = inputs, outputs
         self._address = code.address("program")
         self._fallback = fallback
-        self._errors = errors
+        self._errors, self._lines = errors, lines
         self._block = RuntimeBlock()
         self.table = (ctypes.c_void_p * (Slot.FIRST + inputs + outputs))()
         self._table = ctypes.addressof(self.table)
@@ -186,8 +190,10 @@ class NativeProgram:
     def _raise(self) -> None:
         code = self._block.fault
         self._block.clear_fault()
-        if code == FAULT_INDEX:
-            raise SubscriptError("a compiled function: an index is out of range; nothing was updated")
+        if code <= FAULT_INDEX:
+            wrong = self.layout["index_faults"][FAULT_INDEX - code]
+            lines = dict.fromkeys(self._lines.get(wrong, ()))
+            raise SubscriptError(f"{wrong}; nothing was updated{''.join(map(str, lines))}")
         if code == FAULT_OPERAND:
             raise DataError(
                 "pow: a negative power of an integer is no integer; cast the base to a floating-point type with astype"

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from lamina.backends.protocol import numpy_dtype
 from lamina.compiler.graph import ir
+from lamina.compiler.graph.indexing import INDEXED
 from lamina.dtypes import DTYPES, DType, as_dtype
 from lamina.primitives.primitive import Primitive, Shape, Spec
 from lamina.primitives.table import TABLE
@@ -48,6 +49,8 @@ class Recorder:
         operands = [array.value for array in arrays]
         spec = primitive.spec(primitive.name, *[value.spec for value in operands], **params)
         value = ir.operation(primitive.name, operands, spec, params)
+        if value.op in INDEXED:
+            self._backend.tracer.note_indices(value, arrays[1])
         if isinstance(spec, tuple):
             return tuple(
                 Traced(ir.operation("item", (value,), each, {"index": index})) for index, each in enumerate(spec)

@@ -6,16 +6,23 @@ import linecache
 import sys
 from pathlib import Path
 
+from lamina.compiler.graph.ir import Line
+
 _PACKAGE = str(Path(__file__).resolve().parents[2])
+
+
+def users_place() -> Line | None:
+    """Return the file and line of the innermost call that is not in this package; None where there is none."""
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        if frame.f_back is None:
+            return None
+        frame = frame.f_back
+    linecache.lazycache(frame.f_code.co_filename, frame.f_globals)
+    return Line(frame.f_code.co_filename, frame.f_lineno)
 
 
 def users_line() -> str:
     """Return the file, line and text of the innermost call that is not in this package, to end a sentence with."""
-    frame = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        if frame.f_back is None:
-            return ""
-        frame = frame.f_back
-    name, number = frame.f_code.co_filename, frame.f_lineno
-    text = linecache.getline(name, number, frame.f_globals).strip()
-    return f"\n  {name}, line {number}" + (f": {text}" if text else "")
+    place = users_place()
+    return "" if place is None else str(place)

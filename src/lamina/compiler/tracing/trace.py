@@ -85,7 +85,7 @@ def trace(function: Callable[[Tracer], Any], recording: bool) -> Trace:
     tracer.finish()
     updates, replacements = _assignments(tracer, results)
     checks = tuple(ir.check(each, number, error) for number, (each, error) in enumerate(tracer.checks))
-    graph = Graph(tuple(each.value for each in tracer.inputs), tuple(results.outputs), updates, checks)
+    graph = Graph(tuple(each.value for each in tracer.inputs), tuple(results.outputs), updates, checks, tracer.lines)
     return Trace(graph, tuple(tracer.inputs), tree, replacements, *results.tracked_ones(), tracer)
 
 
@@ -164,7 +164,7 @@ def continued(before: Trace, function: Callable[[Tracer], Sequence[Tensor]]) -> 
     results = Results(tracer, tracks=True)
     tree = tuple(results.place(each) for each in returned)
     inputs = (*before.inputs, *tracer.inputs[first_new:])
-    graph = Graph(tuple(each.value for each in inputs), tuple(results.outputs), ())
+    graph = Graph(tuple(each.value for each in inputs), tuple(results.outputs), (), lines=tracer.lines)
     return Trace(renumbered(graph), inputs, tree, (), *results.tracked_ones(), tracer)
 
 
@@ -180,7 +180,7 @@ def renumbered(graph: Graph) -> Graph:
     updates = tuple(replace(update, value=new[update.value]) for update in graph.updates)
     checks = tuple(new[value] for value in graph.checks)
     inputs, outputs = (tuple(new[value] for value in values) for values in (graph.inputs, graph.outputs))
-    return Graph(inputs, outputs, updates, checks)
+    return Graph(inputs, outputs, updates, checks, graph.lines)
 
 
 def alike(first: Trace, second: Trace) -> bool:

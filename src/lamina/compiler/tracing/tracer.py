@@ -16,10 +16,13 @@ from lamina.autodiff.node import Leaf
 from lamina.backends.registry import CPU
 from lamina.backends.thread_state import STATE, Deferred
 from lamina.compiler.graph import ir
+from lamina.compiler.graph.indexing import axis_length, out_of_range
 from lamina.compiler.tracing.backend import Recorder, Traced, TracingBackend
-from lamina.compiler.tracing.location import users_line
-from lamina.dtypes import as_dtype
-from lamina.errors import BackendError, TracingError
+from lamina.compiler.tracing.location import users_line, users_place
+from lamina.dtypes import as_dtype, int64
+from lamina.errors import BackendError, SubscriptError, TracingError
+from lamina.functions import reductions
+from lamina.primitives.elementwise import astype
 from lamina.primitives.primitive import Primitive, Spec
 from lamina.tensor import Tensor, Variable
 
@@ -72,6 +75,7 @@ class Tracer:
         self.input_of: dict[Variable, Input] = {}
         self.assigned: set[Variable] = set()
         self.checks: list[tuple[ir.Value, Exception]] = []
+        self.lines: dict[str, list[ir.Line]] = {}
         self._by_array: dict[int, Input] = {}
         self._captured: dict[int, tuple[NDArray, Traced]] = {}
         self._held: list[NDArray] = []
@@ -124,6 +128,20 @@ class Tracer:
         """Make the program raise an error, and assign nothing, unless a bool without axes holds when it runs."""
         (condition,) = self.lift("require", (condition,))
         self.checks.append((condition._data.value, error))
+
+    def note_indices(self, value: ir.Value, indices: Traced) -> None:
+        """Note where an operation at indices stands; where its result is empty, no program looks at them, so check."""
+        wrong, place = out_of_range(value), users_place()
+        if place is not None:
+            self.lines.setdefault(wrong, []).append(place)
+        # Eager code does not look at them either where there is nothing to take from at all.
+        unread = value.op == "take" and 0 in value.shape[: value.params["axis"]]
+        if 0 not in value.shape or 0 in indices.shape or unread:
+            return
+        length = axis_length(value)
+        places = astype(Tensor(indices, self.backend), dtype=int64)
+        low = 0 if value.operands[1].dtype.kind == "unsigned" else -length
+        self.require(reductions.all((places >= low) & (places < length)), SubscriptError(wrong + users_line()))
 
     # --- inputs ---
 

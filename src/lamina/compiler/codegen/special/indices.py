@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lamina.compiler.codegen.special.job import FAULT_INDEX, Job
+from lamina.compiler.codegen.special.job import Job
 from lamina.compiler.codegen.values import I1, I64, Type, Value
 from lamina.dtypes import DType
 
@@ -38,5 +38,7 @@ class Indices:
         return f.select(outside, f.integer(0, I64), index)
 
     def report(self) -> None:
-        """Report the fault if an index lay outside."""
-        self._job.fail(self._job.f.get(self._outside), FAULT_INDEX)
+        """Report the fault if an index lay outside; of several operations', that of the first."""
+        f = self._job.f
+        with f.when(f.get(self._outside)):
+            f.result(f"atomicrmw umax ptr {self._job.fault.text}, i64 {self._job.outside} monotonic, align 8", I64)

@@ -14,8 +14,11 @@ from lamina.dtypes import DType
 from lamina.primitives.primitive import Shape
 
 # What a kernel writes where `Job.fault` points, which holds 0 while all is well.
-FAULT_INDEX = 1
-"""An index lies outside its axis."""
+FAULT_INDEX = -1
+"""An index lies outside its axis, in the first of a program's operations at indices; others count down from here.
+
+As unsigned numbers they are the largest, the first above the others: the maximum of several is that of the first.
+"""
 FAULT_CALLBACK = 2
 """Python raised an exception, which the fallback keeps."""
 FAULT_OPERAND = 3
@@ -42,6 +45,8 @@ class Job:
         Pointer to memory of this thread, aligned to 64 bytes.
     fault : Value
         Pointer to an int64.
+    outside : int
+        What is written there when an index lies outside its axis.
     """
 
     f: Emitter
@@ -53,6 +58,7 @@ class Job:
     end: Value
     scratch: Value
     fault: Value
+    outside: int = FAULT_INDEX
 
     def fail(self, condition: Value, code: int) -> None:
         """Report a fault if a condition holds. Threads may do so at the same time."""
