@@ -2,4 +2,4 @@
 
 from importlib.util import find_spec
 
-collect_ignore = [] if find_spec("onnx") else ["src/lamina/exchange", "docs/reference/exchange.md"]
+collect_ignore = [] if find_spec("onnx") else ["src/lamina/exchange", "docs/reference/exchange.md", "docs/exchange.md"]
