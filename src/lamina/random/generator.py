@@ -131,13 +131,16 @@ class Generator:
 
     # --- words ---
 
-    def _words(self, size: int, device: str) -> Tensor:
-        """Return ``size`` fresh words of 32 bits; the rest of the last block is thrown away."""
+    def _reserve(self, blocks: int, device: str) -> tuple[Tensor, Tensor]:
+        """Return the key, and the number of the first of so many fresh blocks, which nobody else will draw."""
         with self._lock:
             start = self.counter.value
-            words = random_bits(self.key.value.to(device), start.to(device), size=size)
-            self.counter.assign(start + -(-size // 4))
-        return words
+            self.counter.assign(start + blocks)
+        return self.key.value.to(device), start.to(device)
+
+    def _words(self, size: int, device: str) -> Tensor:
+        """Return ``size`` fresh words of 32 bits; the rest of the last block is thrown away."""
+        return random_bits(*self._reserve(-(-size // 4), device), size=size)
 
     def _rows(self, size: int, width: int, device: str) -> Tensor:
         """Return fresh words in ``size`` rows, of as many as one number or pair of numbers takes."""

@@ -1,0 +1,63 @@
+"""What the two ways of computing attention share: products over grouped heads, masks, and softmax of masked scores."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from lamina.dtypes import bool_, int64
+from lamina.functions.comparisons import where
+from lamina.functions.creation import asarray
+from lamina.functions.manipulation import reshape
+from lamina.primitives import elementwise as rows, reductions
+from lamina.primitives.broadcasting import sum_
+from lamina.primitives.contraction import matmul as matmul_row, transposed
+from lamina.tensor import Tensor
+
+Span = tuple[int, int]
+
+
+def shared_product(x: Tensor, y: Tensor) -> Tensor:
+    """Return the matrix product, where matrices of ``y`` may be shared by a group of ``x``, the axis before them.
+
+    The rows of a group become rows of one larger matrix, so that what is shared is neither repeated forwards nor
+    has its gradient summed over the group afterwards.
+    """
+    if x.ndim < 3 or x.ndim != y.ndim or y.shape[-3] != 1 or x.shape[-3] == 1:
+        return matmul_row(x, y)
+    *lead, group, length, inner = x.shape
+    product = matmul_row(reshape(x, (*lead, 1, group * length, inner)), y)
+    return reshape(product, (*product.shape[:-3], group, length, y.shape[-1]))
+
+
+def causal(x: Tensor, queries: Span, keys: Span) -> Tensor:
+    """Return which of a range of keys each of a range of queries may see: those at its own place and before."""
+    first = asarray(np.arange(*queries).reshape(-1, 1), dtype=int64, device=x.device)
+    return asarray(np.arange(*keys), dtype=int64, device=x.device) <= first
+
+
+def masked(scores: Tensor, mask: Tensor | None, seen: Tensor | None) -> Tensor:
+    """Return the scores, with minus infinity where a mask says that a key is not seen; a mask of numbers is added."""
+    if mask is not None and mask.dtype is not bool_:
+        scores, mask = scores + mask, None
+    allowed = mask if seen is None else seen if mask is None else mask & seen
+    return scores if allowed is None else where(allowed, scores, -math.inf)
+
+
+def finite(largest: Tensor) -> Tensor:
+    """Return the largest scores, or zero where every key is masked, for infinity less infinity is no number."""
+    return where(largest == -math.inf, 0.0, largest)
+
+
+def masked_softmax(scores: Tensor) -> Tensor:
+    """Return softmax along the last axis; where every score is minus infinity, zeros."""
+    if scores.size == 0:
+        return scores
+    last = (scores.ndim - 1,)
+    powers = rows.exp(scores - finite(reductions.max_(scores._untracked, axes=last, keepdims=True)))
+    total = sum_(powers, axes=last, keepdims=True)
+    return powers / where(total == 0.0, 1.0, total)
+
+
+__all__ = ["Span", "causal", "finite", "masked", "masked_softmax", "shared_product", "transposed"]
