@@ -9,6 +9,7 @@ from math import e, inf, nan, pi
 from typing import TYPE_CHECKING, Any as _Any
 
 from lamina.autodiff.gradients import Gradients
+from lamina.autodiff.row_gradient import RowGradient
 from lamina.autodiff.node import no_grad
 from lamina.autodiff.transforms import grad, hessian, jacobian, jvp, value_and_grad, vjp
 from lamina.backends.registry import default_device, devices, set_default_device
@@ -251,6 +252,7 @@ __all__ = [
     "newaxis",
     # autodiff.gradients
     "Gradients",
+    "RowGradient",
     # autodiff.node
     "no_grad",
     # autodiff.transforms

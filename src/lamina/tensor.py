@@ -11,17 +11,21 @@ import numpy.typing as npt
 
 from lamina.autodiff.gradients import Gradients, backward
 from lamina.autodiff.node import Leaf
-from lamina.backends.registry import get_backend
+from lamina.backends.numpy_backend import write_rows
+from lamina.backends.registry import CPU, get_backend
 from lamina.backends.thread_state import STATE, quietly
 from lamina.dtypes import DType, DTypeLike, as_dtype, python_number
-from lamina.errors import AssignmentError, DataError, DTypeError, ShapeError
+from lamina.errors import AssignmentError, BackendError, DataError, DTypeError, ShapeError
 from lamina.functions.conversion import as_numpy, common_dtype, holds_tensors, in_range, leaves, natural_dtype
 from lamina.functions.manipulation import stack
 from lamina.functions.methods import Methods
-from lamina.functions.operands import cast
+from lamina.functions.operands import cast, tensor
 from lamina.functions.operators import Operators
 from lamina.functions.products import matrix_transpose
+from lamina.ownership import exclusive
+from lamina.primitives.indexing import put_rows
 from lamina.primitives.operand import Operand
+from lamina.primitives.primitive import Spec
 from lamina.primitives.shaping import permute_dims
 from lamina.watched import changed
 
@@ -376,6 +380,44 @@ class Variable(Tensor):
         data = value._data
         self._data = data
         self._value = Tensor(data, self._backend, self._leaf)
+
+    def assign_rows(self, indices: Tensor, rows: Tensor) -> None:
+        """Replace some rows, in a time that does not grow with the number of the others.
+
+        Where nobody else holds the variable's memory, such as by ``w.value`` or a recorded computation, the rows are
+        written into it; otherwise into a copy, as `assign` would be.
+
+        Parameters
+        ----------
+        indices : Tensor of integers, shape [n]
+            Which rows. Of those that are named twice the last is taken; an index that is no row's is left out.
+        rows : Tensor of shape [n, ...]
+            In the variable's type. No gradient flows through an assignment.
+
+        Raises
+        ------
+        ShapeError, DTypeError, BackendError
+            When shape, type or device do not fit; the variable is unchanged then.
+
+        Examples
+        --------
+        >>> import lamina as la
+        >>> w = la.variable([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+        >>> w.assign_rows(la.asarray([2]), la.asarray([[7.0, 8.0]]))
+        >>> w.value
+        Tensor([[1., 2.],
+                [3., 4.],
+                [7., 8.]], shape=[3, 2], dtype=float32)
+        """
+        indices, rows = tensor("assign_rows", indices)._untracked, tensor("assign_rows", rows)._untracked
+        if STATE.tracer is None and self._backend is CPU is indices._backend is rows._backend and exclusive((self,)):
+            try:
+                quietly(write_rows, self._data, rows._data, indices._data)
+            except ValueError as error:
+                put_rows.spec("assign_rows", *[Spec(x.shape, x.dtype) for x in (self, rows, indices)])
+                raise BackendError(f"assign_rows: {error}") from error
+            return
+        self.assign(put_rows(self._untracked, rows, indices))
 
     def _converted(self, value: Any) -> Tensor:
         if isinstance(value, Operand):

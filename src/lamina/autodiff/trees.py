@@ -8,6 +8,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from lamina.autodiff.gradients import Gradients
+from lamina.autodiff.row_gradient import RowGradient
 from lamina.watched import Watched
 
 Path = tuple[Any, ...]
@@ -23,6 +24,8 @@ def branches(value: Any) -> tuple[Any, list[tuple[Any, Any]]] | None:
         return kind, list(value.items())
     if kind is Gradients:
         return kind, list(value._by_leaf.items())
+    if kind is RowGradient:
+        return kind, [(name, getattr(value, name)) for name in ("indices", "rows", "length", "is_distinct")]
     if is_dataclass(value) and not isinstance(value, type | Watched):
         return kind, [(each.name, getattr(value, each.name)) for each in fields(value) if hasattr(value, each.name)]
     return None
@@ -40,6 +43,8 @@ def replaced(value: Any, children: Sequence[Any]) -> Any:
     names = [name for name, _ in before]
     if kind in (dict, Gradients):
         return kind(dict(zip(names, children, strict=True)))
+    if kind is RowGradient:
+        return RowGradient(*children)
     if isinstance(value, tuple):
         return kind(*children) if hasattr(kind, "_fields") else kind(children)
     made = copy.copy(value)

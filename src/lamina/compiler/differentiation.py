@@ -75,7 +75,7 @@ def derivative_trace(trace: Trace, present: tuple[int, ...]) -> Trace:
         ends = [node for node, _ in targets if node is not None]
         found = sweep(together, _Seeds(seeds), ends)  # type: ignore[arg-type]
         return [
-            found[node] if node in found else seeds[0]._full(spec.shape, 0, spec.dtype)
+            found[node]._snapshot if node in found else seeds[0]._full(spec.shape, 0, spec.dtype)
             for node, spec in targets
             if node is not None
         ]

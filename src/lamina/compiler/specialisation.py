@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -19,6 +18,7 @@ from lamina.compiler.traced_program import TracedProgram
 from lamina.compiler.tracing.trace import Replacement, Result, Trace
 from lamina.compiler.tracing.tracer import Input
 from lamina.functions.manipulation import stack
+from lamina.ownership import exclusive
 from lamina.random import default_generator
 from lamina.tensor import Tensor, Variable
 
@@ -94,7 +94,7 @@ class Specialisation:
         """Return the memory of an input; of a variable that is updated, memory that nobody else holds."""
         source = self.trace.inputs[place]
         if source.variables:
-            if place in self.updated and not _exclusive(source.variables):
+            if place in self.updated and not exclusive(source.variables):
                 fresh = np.array(source.variables[0]._data, order="C")
                 for variable in source.variables:
                     _put(variable, fresh)
@@ -151,39 +151,3 @@ def _tensor(source: Input, leaves: Sequence[Any]) -> Tensor:
 def _put(variable: Variable, data: NDArray) -> None:
     variable._data = data
     variable._value = Tensor(data, CPU, variable._leaf)
-
-
-# --- who holds a variable's memory ---------------------------------------------------------------------------
-
-
-def _references(variable: Variable) -> tuple[int, int]:
-    data = variable._data
-    return sys.getrefcount(data), sys.getrefcount(variable._value)
-
-
-def _reference_counts_tell() -> bool:
-    """Tell whether counts of references say who holds an object, as they do under an interpreter lock."""
-    return getattr(sys, "_is_gil_enabled", lambda: True)() and sys.implementation.name == "cpython"
-
-
-def _counted() -> tuple[int, int]:
-    """Return the counts for a variable that nobody else holds anything of; versions of Python differ by one."""
-    return _references(Variable(Tensor(np.zeros(2), CPU), trainable=False))
-
-
-_ALONE = _counted()
-
-
-def _exclusive(variables: Sequence[Variable]) -> bool:
-    """Tell whether only these variables hold their array, so that writing to it changes nothing else."""
-    if not _reference_counts_tell():
-        return False
-    data = variables[0]._data
-    flags = data.flags
-    del data
-    if not (flags.c_contiguous and flags.writeable and flags.aligned and flags.owndata):
-        return False
-    del flags  # it holds the array
-    # Each further variable holds it twice: itself, and by its tensor.
-    held = _ALONE[0] + 2 * (len(variables) - 1)
-    return all(_references(variable) == (held, _ALONE[1]) for variable in variables)

@@ -77,6 +77,7 @@ class Adam(Optimizer):
     """
 
     checks: ClassVar[dict[str, Check]] = {"betas": decay_rates, "eps": non_negative, "amsgrad": flag}
+    elementwise: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -52,6 +52,7 @@ class Adamax(Optimizer):
     """
 
     checks: ClassVar[dict[str, Check]] = {"betas": decay_rates, "eps": non_negative}
+    elementwise: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -130,6 +131,7 @@ class NAdam(Optimizer):
     """
 
     checks: ClassVar[dict[str, Check]] = {"betas": decay_rates, "eps": non_negative, "momentum_decay": non_negative}
+    elementwise: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -226,6 +228,7 @@ class RAdam(Optimizer):
     """
 
     checks: ClassVar[dict[str, Check]] = {"betas": decay_rates, "eps": non_negative}
+    elementwise: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -62,6 +62,7 @@ class RMSprop(Optimizer):
         "momentum": non_negative,
         "centered": flag,
     }
+    elementwise: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -161,6 +162,7 @@ class Adagrad(Optimizer):
         "initial_accumulator_value": non_negative,
         "eps": non_negative,
     }
+    elementwise: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -241,6 +243,7 @@ class Adadelta(Optimizer):
     """
 
     checks: ClassVar[dict[str, Check]] = {"rho": fraction, "eps": non_negative}
+    elementwise: ClassVar[bool] = True
 
     def __init__(
         self,

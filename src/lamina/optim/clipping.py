@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from lamina.autodiff.gradients import Gradients
 from lamina.autodiff.node import record
+from lamina.autodiff.row_gradient import RowGradient
 from lamina.dtypes import DType, float32, promote
 from lamina.errors import DataError, DTypeError
 from lamina.functions.comparisons import clip
@@ -78,7 +80,7 @@ def clip_grad_norm(grads: Gradients, max_norm: float, norm_type: float = 2.0) ->
         norm = _norm(list(grads.values()), float(norm_type))
         factor = minimum(limit / (norm + 1e-6), 1.0)
         by_dtype = {dtype: cast(factor, dtype) for dtype in {g.dtype for g in grads.values()}}
-        return grads.map(lambda g: g * by_dtype[g.dtype]), norm
+        return grads.map(lambda g: _each(lambda x: x * by_dtype[x.dtype], g)), norm
 
 
 def clip_grad_value(grads: Gradients, clip_value: float) -> Gradients:
@@ -94,7 +96,7 @@ def clip_grad_value(grads: Gradients, clip_value: float) -> Gradients:
     _checked("clip_grad_value", grads, 2.0)
     limit = non_negative("clip_grad_value", "clip_value", clip_value)
     with record(False):
-        return grads.map(lambda g: clip(g, -limit, limit))
+        return grads.map(lambda g: _each(lambda x: clip(x, -limit, limit), g))
 
 
 def _checked(owner: str, grads: Gradients, norm_type: float) -> None:
@@ -113,12 +115,22 @@ def _norm(gradients: list[Tensor], order: float) -> Tensor:
     dtype: DType = float32
     for g in gradients:
         dtype = promote(dtype, g.dtype)
-    parts = [_part(cast(g, promote(float32, g.dtype)), order) for g in gradients if g.size]
+    parts = [_part(cast(g, promote(float32, g.dtype)), order) for g in map(_elements, gradients) if g.size]
     total = zeros((), dtype=dtype, device=gradients[0].device)
     for part in parts:
         part = cast(part, dtype)
         total = maximum(total, part) if order == math.inf else total + part
     return total if order in (1.0, math.inf) else total.sqrt() if order == 2.0 else total ** (1.0 / order)
+
+
+def _elements(g: Tensor) -> Tensor:
+    """Return all elements of a gradient that may not be zero."""
+    return g.distinct().rows if isinstance(g, RowGradient) else g
+
+
+def _each(function: Callable[[Tensor], Tensor], g: Tensor) -> Tensor:
+    """Return a gradient with a function applied to each element, which leaves zero as it is."""
+    return g.map_rows(function) if isinstance(g, RowGradient) else function(g)
 
 
 def _part(g: Tensor, order: float) -> Tensor:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from lamina.autodiff.gradients import Gradients
 from lamina.autodiff.node import Leaf
+from lamina.autodiff.row_gradient import RowGradient
 from lamina.backends.registry import CPU
 from lamina.backends.thread_state import STATE
 from lamina.errors import CheckpointError
+from lamina.optim.row_update import assign
 from lamina.primitives.shaping import permute_dims
 from lamina.tensor import Tensor, Variable
 from lamina.watched import REVISION, TraceCount
@@ -88,6 +90,7 @@ class CompiledUpdate:
         forms: list[int] = []
         gradients: list[Tensor] = []
         parameters: list[Variable] = []
+        by_rows: dict[Leaf, Tensor] = {}
         for group in optimizer.param_groups:
             group.follow()
             for state in group.states:
@@ -95,6 +98,13 @@ class CompiledUpdate:
                 if g is None:
                     forms.append(_ABSENT)
                     continue
+                if isinstance(g, RowGradient):
+                    if optimizer.elementwise:
+                        # How many rows there are differs from step to step, and a program is for one number of them.
+                        forms.append(_ABSENT)
+                        by_rows[state.parameter._leaf] = g  # type: ignore[index]
+                        continue
+                    g = g.dense()
                 if g._backend is not CPU or g._node is not None:
                     return False
                 form, g = _passed(g)
@@ -110,7 +120,7 @@ class CompiledUpdate:
         if self._function is None and not self._prepare(optimizer):
             return False
         # The very tuple of the calls before, by which this one is told to be like them.
-        return self._run(optimizer, grads, parameters, (known, *gradients))
+        return self._run(optimizer, grads, by_rows, parameters, (known, *gradients))
 
     def _weighed(self, optimizer: Optimizer) -> float:
         elements = sum(each.size for group in optimizer.param_groups for each in group["params"])
@@ -128,10 +138,18 @@ class CompiledUpdate:
         self._function = compile(_next_values)
         return True
 
-    def _run(self, optimizer: Optimizer, grads: Gradients, parameters: list[Variable], args: tuple[Any, ...]) -> bool:
+    def _run(
+        self,
+        optimizer: Optimizer,
+        grads: Gradients,
+        by_rows: dict[Leaf, Tensor],
+        parameters: list[Variable],
+        args: tuple[Any, ...],
+    ) -> bool:
         function, revision = self._function, REVISION.number
         traces = function.traces
         try:
+            of_rows = optimizer._updates(Gradients(by_rows)) if by_rows else []
             values = function(optimizer, *args)
         except Exception:
             # Nothing has changed. If the gradients are wrong, this says so; if not, the rule cannot be compiled.
@@ -140,6 +158,7 @@ class CompiledUpdate:
             return True
         for parameter, value in zip(parameters, values, strict=True):
             parameter.assign(value)
+        assign(of_rows)
         anew = function.traces != traces and self._traces.is_new("update", optimizer, args[0])
         if anew and (REVISION.number != revision or self._traces["update"] >= _TRACES):
             self._refuse()
@@ -180,6 +199,7 @@ def _next_values(optimizer: Optimizer, forms: Forms, *gradients: Tensor) -> list
             by_leaf[leaf] = g
     values = []
     for variable, value in optimizer._updates(Gradients(by_leaf)):
+        assert isinstance(value, Tensor)
         if variable.trainable:
             values.append(value)
         else:

@@ -53,6 +53,7 @@ class Lion(Optimizer):
     """
 
     checks: ClassVar[dict[str, Check]] = {"betas": decay_rates}
+    elementwise: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from lamina.autodiff.gradients import Gradients
 from lamina.autodiff.node import record
+from lamina.autodiff.row_gradient import RowGradient
 from lamina.dtypes import DType, bool_, float64, float_info
 from lamina.errors import DTypeError, GradientError, ShapeError
 from lamina.optim.compiled_update import CompiledUpdate
@@ -21,13 +22,13 @@ from lamina.optim.parameter_group import (
     learning_rate,
     refuse_repeats,
 )
+from lamina.optim.row_update import Rows, Updates, assign
 from lamina.optim.state import load_into, state_of
 from lamina.primitives.elementwise import astype, maximum
 from lamina.tensor import Tensor, Variable
 from lamina.watched import Watched, changed
 
 Values = Sequence[Tensor]
-Updates = list[tuple[Variable, Tensor]]
 
 
 class Optimizer(Watched):
@@ -42,6 +43,11 @@ class Optimizer(Watched):
     - `factors`: numbers made from the learning rate and the counters, in float64, with the next counters.
 
     In `update` all of them are attributes of ``k``: 0-d tensors of the parameter's type.
+
+    A gradient that names rows, as that of `lamina.nn.Embedding` does, is a step of those rows only, in a time that
+    does not grow with the others, where the rule is ``elementwise``. A row that was not used stays as it is in that
+    step, with all that is remembered of it: momentum does not move it and weight decay does not shrink it. Counts of
+    steps are those of the parameter, and so the corrections that follow from them.
 
     Parameters
     ----------
@@ -85,6 +91,15 @@ class Optimizer(Watched):
 
     applies_weight_decay: ClassVar[bool] = False
     """Whether the rule itself uses ``k.weight_decay``; it is applied before the rule otherwise."""
+
+    elementwise: ClassVar[bool] = False
+    """Whether `update` gives each element from that element's gradient and state alone, so that it can be applied
+    to some rows of a parameter; a gradient that names rows is made dense otherwise."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "update" in vars(cls) and "elementwise" not in vars(cls):
+            cls.elementwise = False  # another rule than the one of which that was said
 
     def __init__(self, params: Parameters, lr: float, **hyperparameters: Any) -> None:
         self._name = type(self).__name__
@@ -213,8 +228,7 @@ class Optimizer(Watched):
 
     def _update(self, grads: Gradients) -> None:
         """Update every parameter that has a gradient, operation by operation."""
-        for variable, value in self._updates(grads):
-            variable.assign(value)
+        assign(self._updates(grads))
 
     def _updates(self, grads: Gradients) -> Updates:
         """Return the next value of every parameter that has a gradient, and of what is remembered of it."""
@@ -272,7 +286,9 @@ class Optimizer(Watched):
             if g is None:
                 continue
             p = variable.value
-            if g._data.shape != p._data.shape or g._data.dtype is not p._data.dtype:
+            rows = g if isinstance(g, RowGradient) and self.elementwise else None
+            beside = g if rows is None else rows.rows
+            if g.shape != p._data.shape or beside._data.dtype is not p._data.dtype:
                 _check_gradient(self._name, variable, g)
             counters, slots = state.counters.values(), state.slots.values()
             count = tuple([id(each._data) for each in counters])
@@ -283,6 +299,9 @@ class Optimizer(Watched):
             k = prepared.get(key)
             if k is None:
                 k = prepared[key] = _namespace(group, p, numbers)
+            if rows is not None:
+                rows = rows.distinct()
+                g, p = rows.rows, rows.of(p)
             if negated:
                 g = -g
             if decay:
@@ -290,7 +309,12 @@ class Optimizer(Watched):
                     p = p * k.shrinkage
                 else:
                     g = g + k.weight_decay * p
-            new = self.update(k, p, g, [slot.value for slot in slots])
+            held = [slot.value for slot in slots]
+            if rows is None:
+                new: Sequence[Tensor | Rows] = self.update(k, p, g, held)
+            else:
+                values = self.update(k, p, g, [rows.of(each) for each in held])
+                new = [Rows(rows.indices, each) for each in values]
             updates += zip((variable, *slots, *counters), (*new, *counted), strict=True)
 
     def _factors(self, group: ParameterGroup, p: Tensor, counters: Values) -> tuple[dict[str, Tensor], Values]:

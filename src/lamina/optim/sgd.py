@@ -58,6 +58,7 @@ class SGD(Optimizer):
     """
 
     checks: ClassVar[dict[str, Check]] = {"momentum": non_negative, "dampening": fraction, "nesterov": flag}
+    elementwise: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -252,9 +252,10 @@ def put_rows(name: str, x: Spec, rows: Spec, indices: Spec) -> Spec:
     _check_indices(name, indices)
     dtype = same_dtype(name, x, rows)
     if not x.shape or len(indices.shape) != 1 or rows.shape != (*indices.shape, *x.shape[1:]):
+        wanted = ", ".join(["n", *map(str, x.shape[1:])])
         raise ShapeError(
             f"{name}: rows of shape {list(rows.shape)} and indices of shape {list(indices.shape)} do not fit "
-            f"{list(x.shape)}: for indices of shape [n], rows have shape {['n', *x.shape[1:]]}"
+            f"{list(x.shape)}: for indices of shape [n], rows have shape [{wanted}]"
         )
     return Spec(x.shape, dtype)
 
