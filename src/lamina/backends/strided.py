@@ -50,4 +50,5 @@ def _products(weights: NDArray, seen: NDArray, space: int) -> NDArray:
         laid_out = seen.transpose(1, 2, *elements, 0, *places).reshape(groups, rows, columns)
     else:
         laid_out = seen.transpose(1, 0, *places, 2, *elements).reshape(groups, columns, rows).swapaxes(1, 2)
-    return np.matmul(weights, laid_out).reshape(groups, weights.shape[1], batch, *found)
+    sums: NDArray = np.matmul(weights, laid_out)
+    return sums.reshape(groups, weights.shape[1], batch, *found)

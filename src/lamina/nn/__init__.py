@@ -19,7 +19,37 @@ from lamina.functions.activations import (
     softplus,
     softsign,
 )
+from lamina.functions.adaptive_pooling import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+)
+from lamina.functions.convolutions import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+)
 from lamina.functions.elementwise import tanh
+from lamina.functions.padding import pad
+from lamina.functions.patches import fold, pixel_shuffle, pixel_unshuffle, unfold
+from lamina.functions.pooling import (
+    avg_pool1d,
+    avg_pool2d,
+    avg_pool3d,
+    lp_pool1d,
+    lp_pool2d,
+    lp_pool3d,
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
+)
+from lamina.functions.resampling import interpolate
 from lamina.nn import init
 from lamina.nn.activations import (
     ACTIVATIONS,
@@ -40,6 +70,7 @@ from lamina.nn.activations import (
 )
 from lamina.nn.classification_losses import binary_cross_entropy_with_logits, cross_entropy, kl_div, nll_loss
 from lamina.nn.containers import MLP, Sequential
+from lamina.nn.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from lamina.nn.dropout import Dropout
 from lamina.nn.linear import Flatten, Identity, Linear
 from lamina.nn.loss_layers import (
@@ -58,13 +89,61 @@ from lamina.nn.loss_layers import (
 )
 from lamina.nn.margin_losses import cosine_embedding_loss, cosine_similarity, hinge_embedding_loss, hinge_loss
 from lamina.nn.module import Module
+from lamina.nn.padding import (
+    CircularPad1d,
+    CircularPad2d,
+    CircularPad3d,
+    ConstantPad1d,
+    ConstantPad2d,
+    ConstantPad3d,
+    ReflectionPad1d,
+    ReflectionPad2d,
+    ReflectionPad3d,
+    ReplicationPad1d,
+    ReplicationPad2d,
+    ReplicationPad3d,
+    ZeroPad1d,
+    ZeroPad2d,
+    ZeroPad3d,
+)
+from lamina.nn.pooling import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d,
+    AvgPool1d,
+    AvgPool2d,
+    AvgPool3d,
+    LPPool1d,
+    LPPool2d,
+    LPPool3d,
+    MaxPool1d,
+    MaxPool2d,
+    MaxPool3d,
+)
 from lamina.nn.regression_losses import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 from lamina.nn.state import Unmatched
 from lamina.nn.summary import Summary
+from lamina.nn.upsampling import Fold, PixelShuffle, PixelUnshuffle, Unfold, Upsample
 
 __all__ = [
     # modules
     "Module", "Sequential", "MLP", "Linear", "Flatten", "Identity", "Dropout", "Summary", "Unmatched", "init",
+    # over space: convolution, pooling, padding, other sizes
+    "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d",
+    "MaxPool1d", "MaxPool2d", "MaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "LPPool1d", "LPPool2d", "LPPool3d",
+    "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d", "ConstantPad1d", "ConstantPad2d", "ConstantPad3d",
+    "ReflectionPad1d", "ReflectionPad2d", "ReflectionPad3d", "ReplicationPad1d", "ReplicationPad2d",
+    "ReplicationPad3d", "CircularPad1d", "CircularPad2d", "CircularPad3d", "Upsample", "PixelShuffle",
+    "PixelUnshuffle", "Unfold", "Fold",
+    "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
+    "max_pool1d", "max_pool2d", "max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d", "lp_pool1d", "lp_pool2d",
+    "lp_pool3d", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",
+    "adaptive_max_pool2d", "adaptive_max_pool3d", "pad", "interpolate", "pixel_shuffle", "pixel_unshuffle", "unfold",
+    "fold",
     # activations
     "ACTIVATIONS", "ReLU", "LeakyReLU", "ELU", "SELU", "GELU", "SiLU", "Mish", "Sigmoid", "HardSigmoid", "Tanh",
     "Softplus", "Softsign", "Softmax", "LogSoftmax",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from lamina import random
-from lamina.dtypes import DEFAULT_FLOAT, DTypeLike, as_dtype, float32, float64, python_number
+from lamina.dtypes import DEFAULT_FLOAT, DType, DTypeLike, as_dtype, float32, float64, python_number
 from lamina.errors import DataError, DTypeError, ShapeError
 from lamina.functions.comparisons import clip, where
 from lamina.functions.creation import full
@@ -358,3 +358,16 @@ def as_initializer(init: Initializer | str) -> Initializer:
         name = getattr(init, "__name__", "")
         raise DataError(f"init: {name} makes an initialiser; call it, as in nn.init.{name}(...)")
     return init
+
+
+def made_by(name: str, initializer: Any, shape: tuple[int, ...], dtype: DType) -> Tensor:
+    """Return what an initialiser, which may be a user's, makes for a layer, as a constant, if it fits."""
+    made = initializer(shape, dtype=dtype)
+    if not isinstance(made, Tensor):
+        raise DTypeError(f"{name}: init {initializer!r} must return a Tensor, got {type(made).__name__}")
+    if made.shape != shape or made.dtype is not dtype:
+        raise ShapeError(
+            f"{name}: init {initializer!r} was to make {dtype.name}{list(shape)}, "
+            f"got {made.dtype.name}{list(made.shape)}"
+        )
+    return made._untracked

@@ -6,12 +6,12 @@ import math
 import operator
 from typing import Any
 
-from lamina.dtypes import DEFAULT_FLOAT, DType, DTypeLike, as_dtype
+from lamina.dtypes import DEFAULT_FLOAT, DTypeLike, as_dtype
 from lamina.errors import DTypeError, ShapeError
 from lamina.functions.manipulation import flatten
 from lamina.functions.operands import tensor
 from lamina.functions.products import matmul
-from lamina.nn.init import Initializer, as_initializer, kaiming_uniform, uniform
+from lamina.nn.init import Initializer, as_initializer, kaiming_uniform, made_by, uniform
 from lamina.nn.module import Module
 from lamina.primitives.contraction import transposed
 from lamina.tensor import Tensor, Variable
@@ -73,7 +73,7 @@ class Linear(Module):
             raise DTypeError(f"Linear: parameters are floating-point numbers, got dtype {wanted.name}")
         shape = (self.out_features, self.in_features)
         initializer = kaiming_uniform(a=math.sqrt(5.0)) if init is None else as_initializer(init)
-        self.weight = Variable(_checked(initializer, initializer(shape, dtype=wanted), shape, wanted), "weight")
+        self.weight = Variable(made_by("Linear", initializer, shape, wanted), "weight")
         self.bias: Variable | None = None
         if bias:
             bound = 1.0 / math.sqrt(self.in_features)
@@ -102,18 +102,6 @@ def _count(name: str, value: Any) -> int:
     if number < 1 or isinstance(value, bool):
         raise ShapeError(f"Linear: {name} must be a positive integer, got {value!r}")
     return number
-
-
-def _checked(initializer: Any, made: Any, shape: tuple[int, ...], dtype: DType) -> Tensor:
-    """Return what a user's initialiser made, as a constant, if it fits."""
-    if not isinstance(made, Tensor):
-        raise DTypeError(f"Linear: init {initializer!r} must return a Tensor, got {type(made).__name__}")
-    if made.shape != shape or made.dtype is not dtype:
-        raise ShapeError(
-            f"Linear: init {initializer!r} was to make {dtype.name}{list(shape)}, "
-            f"got {made.dtype.name}{list(made.shape)}"
-        )
-    return made._untracked
 
 
 class Flatten(Module):

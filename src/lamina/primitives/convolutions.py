@@ -23,19 +23,23 @@ def _exchanged(x: Tensor) -> Tensor:
     return permute_dims(x, axes=(1, 0, *range(2, x.ndim)))
 
 
-def _outputs_as_inputs(w: Tensor, groups: int) -> Tensor:
-    """Return weights [outputs, inputs of a group, *window] as [inputs, outputs of a group, *window]."""
-    if groups == 1:
-        return _exchanged(w)
+def backwards(w: Tensor, groups: int) -> Tensor:
+    """Return weights [outputs, inputs of a group, *window] as those of the way back.
+
+    They are [inputs, outputs of a group, *window], the window reversed.
+    """
     outputs, inputs, *window = w.shape
-    split = reshape(w, shape=(groups, outputs // groups, inputs, *window))
-    turned = permute_dims(split, axes=(0, 2, 1, *range(3, split.ndim)))
-    return reshape(turned, shape=(groups * inputs, outputs // groups, *window))
+    if groups > 1:
+        turned = reshape(w, shape=(groups, outputs // groups, inputs, *window))
+        turned = permute_dims(turned, axes=(0, 2, 1, *range(3, turned.ndim)))
+        turned = reshape(turned, shape=(groups * inputs, outputs // groups, *window))
+    else:
+        turned = _exchanged(w)
+    return flip(turned, axes=tuple(range(2, w.ndim)))
 
 
 def _input_rule(g: Tensor, y: Tensor, x: Tensor, w: Tensor, *, stride: Shape, dilation: Shape, groups: int) -> Tensor:
     """Each element receives the cotangents of the windows it is in: the same weights, read backwards."""
-    space = tuple(range(2, w.ndim))
     reach = [apart * (size - 1) for apart, size in zip(dilation, w.shape[2:], strict=True)]
     seen = [step * (count - 1) + far + 1 for step, count, far in zip(stride, g.shape[2:], reach, strict=True)]
     left = [size - end for size, end in zip(x.shape[2:], seen, strict=True)]
@@ -46,8 +50,7 @@ def _input_rule(g: Tensor, y: Tensor, x: Tensor, w: Tensor, *, stride: Shape, di
         interior=(0, 0, *(step - 1 for step in stride)),
         value=0,
     )
-    backwards = flip(_outputs_as_inputs(w, groups), axes=space)
-    return convolution(spread, backwards, stride=(1,) * len(space), dilation=dilation, groups=groups)
+    return convolution(spread, backwards(w, groups), stride=(1,) * len(reach), dilation=dilation, groups=groups)
 
 
 def _weight_rule(g: Tensor, y: Tensor, x: Tensor, w: Tensor, *, stride: Shape, dilation: Shape, groups: int) -> Tensor:
@@ -104,16 +107,24 @@ def _overlapped(g: Tensor, place: int, length: int, stride: int, dilation: int) 
     return total
 
 
-def _windows_rule(g: Tensor, y: Tensor, x: Tensor, *, size: Shape, stride: Shape, dilation: Shape) -> Tensor:
-    """An element receives the cotangents of all windows that it is in, axis by axis from the last."""
-    first = x.ndim - len(size)
-    for axis in reversed(range(len(size))):
+def added_windows(g: Tensor, sizes: Shape, stride: Shape, dilation: Shape) -> Tensor:
+    """Return windows [..., *places, *window] added up where they overlap, over axes of ``sizes``.
+
+    It is the adjoint of ``windows``, one axis after another from the last.
+    """
+    first = g.ndim - 2 * len(sizes)
+    for axis in reversed(range(len(sizes))):
         place = first + axis
-        if dilation[axis] == 1 and size[axis] <= stride[axis]:
-            g = _side_by_side(g, place, x.shape[place], stride[axis])
+        if dilation[axis] == 1 and g.shape[-1] <= stride[axis]:
+            g = _side_by_side(g, place, sizes[axis], stride[axis])
         else:
-            g = _overlapped(g, place, x.shape[place], stride[axis], dilation[axis])
+            g = _overlapped(g, place, sizes[axis], stride[axis], dilation[axis])
     return g
 
 
-windows: Primitive = Primitive("windows", window_specs.windows, (_windows_rule,), Domain(ANYTHING))
+windows: Primitive = Primitive(
+    "windows",
+    window_specs.windows,
+    (lambda g, y, x, *, size, stride, dilation: added_windows(g, x.shape[x.ndim - len(size) :], stride, dilation),),
+    Domain(ANYTHING),
+)

@@ -1,0 +1,186 @@
+"""Images and sequences made larger or smaller: by the nearest element, or by polynomials between elements."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from lamina.dtypes import int64
+from lamina.errors import DataError, ShapeError
+from lamina.functions.adaptive_pooling import adaptive_avg_pool
+from lamina.functions.operands import floating, tensor
+from lamina.functions.spatial import Sizes, sizes_of
+from lamina.primitives import indexing
+from lamina.primitives.broadcasting import broadcast_to, reshape, sum_
+
+if TYPE_CHECKING:
+    from lamina.tensor import Tensor
+
+NDArray = npt.NDArray[np.float64]
+Shape = tuple[int, ...]
+Scale = float | Sequence[float]
+InterpolationMode = Literal["nearest", "nearest-exact", "linear", "bilinear", "bicubic", "trilinear", "area"]
+
+# How many axes an image has in each mode; any number where not listed.
+AXES = {"linear": 1, "bilinear": 2, "bicubic": 2, "trilinear": 3}
+MODES = ("nearest", "nearest-exact", *AXES, "area")
+
+# The cubic through four elements that PyTorch and others use; -0.5 would be Catmull-Rom.
+CUBIC_SLOPE = -0.75
+
+
+def interpolate(
+    x: Tensor,
+    size: Sizes | None = None,
+    scale_factor: Scale | None = None,
+    mode: InterpolationMode = "nearest",
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+) -> Tensor:
+    """Return ``x`` [batch, channels, *sizes] in other sizes.
+
+    Parameters
+    ----------
+    x : Tensor of shape [batch, channels, *sizes], one to three sizes
+    size : int or tuple of int, optional
+        The sizes wanted; either these or ``scale_factor``.
+    scale_factor : float or tuple of float, optional
+        How many times longer each axis becomes, rounded down.
+    mode : {"nearest", "nearest-exact", "linear", "bilinear", "bicubic", "trilinear", "area"}
+        The element at or below the place, or nearest to it; the line between two elements along each of one, two or
+        three axes; the cubic through four along each of two; or the mean of what a place covers.
+    align_corners : bool, default False
+        For lines and cubics: whether the centres of the first and last elements stay at the ends, instead of their
+        outer borders.
+    recompute_scale_factor : bool, default False
+        Whether places follow from the rounded sizes, as when ``size`` is given, rather than from ``scale_factor``.
+
+    Returns
+    -------
+    Tensor of shape [batch, channels, *size]
+
+    Raises
+    ------
+    ShapeError
+        When both or none of ``size`` and ``scale_factor`` are given, or they do not fit the axes.
+    DataError
+        When there is no such mode, or it has no corners to align.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> from lamina import nn
+    >>> nn.interpolate(la.asarray([[[1.0, 3.0]]]), size=4, mode="linear")
+    Tensor([[[1. , 1.5, 2.5, 3. ]]], shape=[1, 1, 4], dtype=float32)
+
+    Source: R. G. Keys, "Cubic convolution interpolation for digital image processing", 1981, for the cubic.
+    """
+    x = tensor("interpolate", x)
+    axes = x.ndim - 2
+    if mode not in MODES:
+        raise DataError(f"interpolate: mode {mode!r} is not known; use one of {', '.join(MODES)}")
+    if not 1 <= axes <= 3 or AXES.get(mode, axes) != axes:
+        wanted = AXES.get(mode, "1 to 3")
+        raise ShapeError(
+            f"interpolate: {mode} wants [batch, channels] and {wanted} axes more, got shape {list(x.shape)}"
+        )
+    if align_corners is not None and mode not in AXES:
+        raise DataError(f"interpolate: align_corners is for {', '.join(AXES)}, not for {mode!r}; leave it out")
+    sizes, scales = _wanted(x.shape[2:], size, scale_factor, bool(recompute_scale_factor))
+    if mode == "area":
+        return adaptive_avg_pool("interpolate", axes, x, sizes)
+    if mode in AXES:
+        return _between(floating("interpolate", x), sizes, scales, mode, bool(align_corners))
+    for axis, (wanted, scale) in enumerate(zip(sizes, scales, strict=True), 2):
+        x = _nearest(x, axis, wanted, scale, 0.5 if mode == "nearest-exact" else 0.0)
+    return x
+
+
+def _wanted(
+    old: Shape, size: Sizes | None, scale_factor: Scale | None, recompute: bool
+) -> tuple[Shape, tuple[float, ...]]:
+    """Return the new sizes, and how far apart their places are in the old ones."""
+    if (size is None) == (scale_factor is None):
+        raise ShapeError(f"interpolate: give size or scale_factor, one of them; got {size!r} and {scale_factor!r}")
+    if 0 in old:
+        raise ShapeError(f"interpolate: nothing to go by along an axis without elements: sizes {list(old)}")
+    if size is not None:
+        new = sizes_of("interpolate", "size", size, len(old))
+        return new, tuple(before / after for before, after in zip(old, new, strict=True))
+    factors = tuple(scale_factor) if isinstance(scale_factor, Sequence) else (scale_factor,) * len(old)
+    if len(factors) != len(old) or not all(isinstance(each, int | float) and each > 0 for each in factors):
+        raise ShapeError(
+            f"interpolate: scale_factor must be a positive number or one for each of {len(old)} axes, "
+            f"got {scale_factor!r}"
+        )
+    new = tuple(math.floor(before * float(each)) for before, each in zip(old, factors, strict=True))  # type: ignore[arg-type]
+    if 0 in new:
+        raise ShapeError(f"interpolate: scale_factor {scale_factor!r} leaves nothing of sizes {list(old)}")
+    if recompute:
+        return new, tuple(before / after for before, after in zip(old, new, strict=True))
+    return new, tuple(1.0 / float(each) for each in factors)  # type: ignore[arg-type]
+
+
+def _nearest(x: Tensor, axis: int, wanted: int, scale: float, offset: float) -> Tensor:
+    size = x.shape[axis]
+    if wanted == size and scale == 1.0:
+        return x
+    if wanted % size == 0 and scale == size / wanted:
+        return _repeated(x, axis, wanted // size)
+    # In single precision, as PyTorch, because a place just below an element counts for the one before it.
+    places = np.floor((np.arange(wanted, dtype=np.float32) + np.float32(offset)) * np.float32(scale))
+    chosen = np.minimum(places.astype(np.int64), size - 1)
+    return indexing.take(x, x._constant(chosen, int64), axis=axis)
+
+
+def _repeated(x: Tensor, axis: int, times: int) -> Tensor:
+    before, (size, *after) = x.shape[:axis], x.shape[axis:]
+    wide = broadcast_to(reshape(x, shape=(*before, size, 1, *after)), shape=(*before, size, times, *after))
+    return reshape(wide, shape=(*before, size * times, *after))
+
+
+def _between(x: Tensor, sizes: Shape, scales: tuple[float, ...], mode: str, align_corners: bool) -> Tensor:
+    """Return weighted sums of the elements around each place, one axis after another."""
+    around = _cubic if mode == "bicubic" else _linear
+    for axis, (wanted, scale) in enumerate(zip(sizes, scales, strict=True), 2):
+        size = x.shape[axis]
+        if wanted == size and (align_corners or scale == 1.0):
+            continue
+        if align_corners:
+            places: NDArray = np.arange(wanted, dtype=np.float64) * ((size - 1) / (wanted - 1) if wanted > 1 else 0.0)
+        else:
+            places = (np.arange(wanted, dtype=np.float64) + 0.5) * scale - 0.5
+        chosen, weights = around(places)
+        chosen = np.clip(chosen, 0, size - 1)
+        taken = indexing.take(x, x._constant(chosen, int64), axis=axis)
+        weighed = taken * taken._constant(weights.reshape(*weights.shape, *(1,) * (x.ndim - axis - 1)), x.dtype)
+        x = sum_(weighed, axes=(axis + 1,), keepdims=False)
+    return x
+
+
+def _linear(places: NDArray) -> tuple[npt.NDArray[np.int64], NDArray]:
+    """Return the two elements around each place and their weights; there is nothing before the first."""
+    places = np.maximum(places, 0.0)
+    first = np.floor(places)
+    after = places - first
+    return first.astype(np.int64)[:, None] + np.arange(2), np.stack([1.0 - after, after], axis=1)
+
+
+def _cubic(places: NDArray) -> tuple[npt.NDArray[np.int64], NDArray]:
+    """Return the four elements around each place and their weights."""
+    first = np.floor(places)
+    after = places - first
+    a = CUBIC_SLOPE
+
+    def near(t: NDArray) -> NDArray:
+        return ((a + 2.0) * t - (a + 3.0)) * t * t + 1.0
+
+    def far(t: NDArray) -> NDArray:
+        return ((a * t - 5.0 * a) * t + 8.0 * a) * t - 4.0 * a
+
+    weights = [far(after + 1.0), near(after), near(1.0 - after), far(2.0 - after)]
+    return first.astype(np.int64)[:, None] + np.arange(-1, 3), np.stack(weights, axis=1)
