@@ -38,6 +38,24 @@ def load_element(f: Emitter, dtype: DType, pointer: Value, lanes: int = 0, align
     return unpacked(f, dtype, f.load(memory_type(dtype).of(lanes), pointer, align))
 
 
+def load_strided(f: Emitter, dtype: DType, pointer: Value, stride: int, lanes: int) -> Value:
+    """Read elements so far apart into register form; one, as a scalar, for no lanes or where all are the same."""
+    if not lanes or stride == 0:
+        return load_element(f, dtype, pointer)
+    if stride == 1:
+        return load_element(f, dtype, pointer, lanes)
+    stored = memory_type(dtype)
+    if stride == 2:
+        # The second load begins one element early, lest it read behind the last one.
+        low, high = (load_element(f, dtype, f.at(pointer, f.integer(at), stored), lanes) for at in (0, lanes - 1))
+        return f.shuffle(low, high, [at if at < lanes else at + 1 for at in range(0, 2 * lanes, 2)])
+    elements = [load_element(f, dtype, f.at(pointer, f.integer(lane * stride), stored)) for lane in range(lanes)]
+    total = Value("poison", elements[0].type.of(lanes))
+    for lane, element in enumerate(elements):
+        total = f.insert(total, element, lane)
+    return total
+
+
 def store_element(f: Emitter, dtype: DType, value: Value, pointer: Value, align: int = 0) -> None:
     """Write an element, or the lanes of a vector as neighbours. A narrow float must be rounded already."""
     f.store(packed(f, dtype, value), pointer, align)

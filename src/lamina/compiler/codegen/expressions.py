@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from lamina.compiler.codegen.elements import literal, load_element, store_element
+from lamina.compiler.codegen.elements import literal, load_strided, store_element
 from lamina.compiler.codegen.elementwise import emit_elementwise, emit_fault
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.special.job import FAULT_OPERAND
@@ -129,19 +129,7 @@ class Step:
         """Return an element in memory, or one for each lane."""
         pointer = self.address(base, place)
         stride = place[self.lane_loop] if self.lane_loop is not None else 0
-        if stride == 0:
-            return load_element(self.f, base.dtype, pointer)
-        if stride == 1:
-            return load_element(self.f, base.dtype, pointer, self.lanes)
-        f = self.f
-        elements = [
-            load_element(f, base.dtype, f.at(pointer, f.integer(lane * stride), element_type(base)))
-            for lane in range(self.lanes)
-        ]
-        total = Value("poison", elements[0].type.of(self.lanes))
-        for lane, element in enumerate(elements):
-            total = f.insert(total, element, lane)
-        return total
+        return load_strided(self.f, base.dtype, pointer, stride, self.lanes)
 
     def store(self, base: ir.Value, place: Affine, value: Value) -> None:
         """Write an element, or one for each lane."""

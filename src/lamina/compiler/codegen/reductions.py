@@ -1,8 +1,8 @@
 """Reductions: running totals in vectors, with what is reduced computed as it is needed.
 
 Along the last axis a vector holds several running totals of one result, which are combined at the end; along another
-axis each lane holds the total of its own result. Either order is fixed by the shapes alone, so a result does not
-depend on how many threads there are.
+axis, or if only a few elements are reduced along the last, each lane holds the total of its own result. Either order is
+fixed by the shapes alone, so a result does not depend on how many threads there are.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from lamina.compiler.schedule.order import Share
 from lamina.compiler.schedule.views import combined, contiguous
 from lamina.dtypes import DType, bool_, integer_info
 
+FEW = 16
+"""Up to how many neighbours are reduced one after the other, a lane for each result: a window of a pooling layer."""
 UNROLLED = 4
 """How many vectors are totalled at a time: an addition takes four cycles, and one can begin in each."""
 
@@ -30,28 +32,36 @@ def emit_reduction(body: Body, share: Share, lanes: int, begin: Value, end: Valu
     """Write a reduction for the units of its results from ``begin`` to ``end``."""
     kernel = body.kernel
     assert isinstance(kernel, Reduction)
-    writer = _ReductionWriter(body, kernel, lanes)
-    kept = list(kernel.kept)
-    last = len(kernel.dims) - 1
+    across = _across(kernel)
+    writer = _ReductionWriter(body, kernel, lanes, len(kernel.dims) - 1 if across is None else across)
     with ExitStack() as stack:
         loops = [ZERO] * len(kernel.dims)
-        for loop in kept:
-            if loop == last:
+        for loop in kernel.kept:
+            if loop == across:
                 continue
             if loop == share.loop:
                 loops[loop] = stack.enter_context(body.f.loop(begin, end))
             else:
                 loops[loop] = stack.enter_context(nest(body.f, [kernel.dims[loop]]))[0]
-        if kept and kept[-1] == last:
-            _columns(writer, loops, share, begin, end)
-        else:
+        if across is None:
             writer.along_last(loops)
+        else:
+            _columns(writer, loops, share, begin, end)
+
+
+def _across(kernel: Reduction) -> int | None:
+    """Return the loop along which each lane holds a result of its own; None where lanes are totals of one."""
+    kept, last = list(kernel.kept), len(kernel.dims) - 1
+    if not kept or kept[-1] == last:
+        return kept[-1] if kept else None
+    few = math.prod(kernel.dims[kept[-1] + 1 :]) <= FEW
+    return kept[-1] if few and kernel.dims[kept[-1]] > 2 else None
 
 
 def _columns(writer: _ReductionWriter, loops: list[Value], share: Share, begin: Value, end: Value) -> None:
     f, lanes = writer.f, writer.lanes
-    size = writer.kernel.dims[-1]
-    if share.loop == len(loops) - 1:
+    size = writer.kernel.dims[writer.lane_loop]
+    if share.loop == writer.lane_loop:
         walk_share(f, share, size, lanes, begin, end, lambda at, width: writer.column(loops, [at], width))
         return
     block = lanes * UNROLLED
@@ -67,14 +77,15 @@ def _columns(writer: _ReductionWriter, loops: list[Value], share: Share, begin: 
 
 
 class _ReductionWriter:
-    """Writes the totals of one kernel."""
+    """Writes the totals of one kernel, with vectors along one of its loops."""
 
-    def __init__(self, body: Body, kernel: Reduction, lanes: int) -> None:
+    def __init__(self, body: Body, kernel: Reduction, lanes: int, lane_loop: int) -> None:
         self.body = body
         self.f = body.f
         self.kernel = kernel
         self.lanes = lanes
-        self.inner = [loop for loop in sorted(kernel.reduced) if loop != len(kernel.dims) - 1]
+        self.lane_loop = lane_loop
+        self.inner = [loop for loop in sorted(kernel.reduced) if loop != lane_loop]
         self.empty = any(kernel.dims[loop] == 0 for loop in kernel.reduced)
         # Without loops there is nothing to tell the two kinds of value apart, nor any need to.
         self.before = [each for each in kernel.computed if kernel.index_of(each) is None]
@@ -141,19 +152,22 @@ class _ReductionWriter:
     def column(self, loops: list[Value], starts: list[Value], width: int) -> None:
         """Write the totals of vectors of neighbouring results, and what is made of them."""
         f = self.f
-        last = len(self.kernel.dims) - 1
         totals = [self._first(width) for _ in starts]
         with nest(f, [self.kernel.dims[loop] for loop in self.inner]) as indices:
             inside = list(loops)
             for loop, index in zip(self.inner, indices, strict=True):
                 inside[loop] = index
             for at, running in zip(starts, totals, strict=True):
-                step = Step(self.body, [*inside[:-1], at], last, width)
+                step = self._vector(inside, at, width)
                 for value, total, part in zip(self.kernel.values, running, self._elements(step), strict=True):
                     f.set(total, self._combine(value, f.get(total), f.splat(part, width)))
         for at, running in zip(starts, totals, strict=True):
-            step = Step(self.body, [*loops[:-1], at], last, width)
-            self._finish(step, [f.get(each) for each in running])
+            self._finish(self._vector(loops, at, width), [f.get(each) for each in running])
+
+    def _vector(self, loops: Sequence[Value], at: Value, width: int) -> Step:
+        """Return a step at which the vectors' loop is so far."""
+        there = [at if loop == self.lane_loop else index for loop, index in enumerate(loops)]
+        return Step(self.body, there, self.lane_loop, width)
 
     # --- what both have in common ---
 

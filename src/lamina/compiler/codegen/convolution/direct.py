@@ -231,7 +231,7 @@ class Direct:
                 wide = f.splat(weight, self.lanes)
                 for v, vector in enumerate(vectors):
                     place = number * len(ends) + v
-                    sums[place] = multiply_add(f, self.target, wide, vector, sums[place])
+                    sums[place] = multiply_add(f, self.target, wide, f.splat(vector, self.lanes), sums[place])
         return sums
 
     # --- results ---

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lamina.compiler.codegen.elements import load_element, memory_type, register_type, unpacked
+from lamina.compiler.codegen.elements import load_strided, memory_type, register_type, unpacked
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.values import I32, Type, Value
 from lamina.compiler.target import Target
@@ -93,26 +93,10 @@ def masked(f: Emitter, dtype: DType, pointer: Value, lanes: int, mask: Value) ->
 
 
 def strided(f: Emitter, dtype: DType, pointer: Value, stride: int, lanes: int, mask: Value | None = None) -> Value:
-    """Read elements so far apart: one, as a scalar, for no lanes."""
+    """Read elements so far apart, without those that a mask leaves out: one, as a scalar, for no lanes."""
     if mask is not None:
         return masked(f, dtype, pointer, lanes, mask)
-    if not lanes or stride == 1:
-        return load_element(f, dtype, pointer, lanes)
-    stored = memory_type(dtype)
-    if stride == 0:
-        return f.splat(load_element(f, dtype, pointer), lanes)
-    if stride == 2:
-        # The second load begins one element early, lest it read behind the last one.
-        low, high = (load_element(f, dtype, f.at(pointer, f.integer(at), stored), lanes) for at in (0, lanes - 1))
-        chosen = range(0, 2 * lanes, 2)
-        return f.shuffle(low, high, [at if at < lanes else at + 1 for at in chosen])
-    total = None
-    for lane in range(lanes):
-        element = load_element(f, dtype, f.at(pointer, f.integer(lane * stride), stored))
-        total = Value("poison", element.type.of(lanes)) if total is None else total
-        total = f.insert(total, element, lane)
-    assert total is not None
-    return total
+    return load_strided(f, dtype, pointer, stride, lanes)
 
 
 def split(f: Emitter, number: Value, sizes: Shape) -> list[Value]:
