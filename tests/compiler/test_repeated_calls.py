@@ -1,5 +1,9 @@
 """`repeat`: many calls of a compiled function as one."""
 
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +11,7 @@ import pytest
 
 import lamina as la
 from lamina import nn, optim
+from lamina.compiler.calling.portions import Portions
 from lamina.errors import DataError, SubscriptError
 from lamina.tensor import Tensor
 
@@ -183,3 +188,110 @@ def test_a_number_of_calls_that_makes_no_sense_is_an_error(times):
     with pytest.raises(DataError, match="repeat: times"):
         count.repeat(times, la.ones(1))
     assert n.item() == 0
+
+
+# --- several native calls ---
+
+
+@pytest.fixture(params=[1, 3])
+def small_portions(request, monkeypatch):
+    """So few runs go into one native call."""
+    monkeypatch.setattr(Portions, "of", lambda self, times: min(times, request.param))
+
+
+@pytest.mark.usefixtures("small_portions")
+def test_results_do_not_depend_on_how_many_runs_go_into_a_native_call():
+    la.random.seed(4)
+    step, model, x = training()
+    found = [step.repeat(times, x).numpy() for times in (1, 7, 8)]
+    weights = [each.numpy() for each in model.parameters()]
+    la.random.seed(4)
+    step, model, x = training()
+    expected = [step(x).item() for _ in range(16)]
+    np.testing.assert_array_equal(np.concatenate(found), np.asarray(expected, np.float32))
+    for together, single in zip(weights, model.parameters(), strict=True):
+        np.testing.assert_array_equal(together, single.numpy())
+
+
+@pytest.mark.usefixtures("small_portions")
+def test_trees_are_the_same_of_several_native_calls():
+    outside = la.asarray([5.0])
+    n = la.variable(la.asarray(0), trainable=False)
+
+    @la.compile
+    def mixed(x):
+        n.assign(n + 1)
+        return Results(n.value * x, "mixed", [None, {"outside": outside, "variable": n}])
+
+    found = mixed.repeat(7, la.asarray([1, 2]))
+    assert found.loss.tolist() == [[each, 2 * each] for each in range(1, 8)]
+    assert (found.name, found.rest[0], found.rest[1]["variable"]) == ("mixed", None, n)
+    assert found.rest[1]["outside"].shape == (7, 1)
+
+
+@pytest.mark.usefixtures("small_portions")
+def test_calls_before_one_that_fails_have_been_made_in_several_native_calls_too():
+    place = la.variable(la.asarray([0]), trainable=False)
+
+    @la.compile
+    def walk(table):
+        found = la.take(table, place.value, axis=0)
+        place.assign(place + 1)
+        return found
+
+    with pytest.raises(SubscriptError):
+        walk.repeat(9, la.arange(5))
+    assert place.tolist() == [5]
+
+
+def test_native_calls_grow_to_what_takes_a_tenth_of_a_second():
+    portions = Portions(1000.0)
+    assert portions.of(100) == 100
+    assert portions.of(10**9) == pytest.approx(10_000, rel=1e-3)
+    portions.took(0.05, 10_000)
+    assert portions.of(10**9) == pytest.approx(20_000, rel=1e-3)
+    portions.took(5.0, 10)
+    assert portions.of(10**9) == 1
+    portions.took(0.0, 1)
+    assert portions.of(50) == 50
+
+
+ENDLESS = """
+import time
+import lamina as la
+
+n = la.variable(la.asarray(0), trainable=False)
+w = la.variable(la.ones((96, 96)))
+
+@la.compile
+def step():
+    n.assign(n + 1)
+    w.assign((w.value @ w.value) / 96.0)
+    return n.value
+
+step.repeat(100)
+print("ready", flush=True)
+try:
+    step.repeat(100_000_000)
+except KeyboardInterrupt:
+    counted = n.item()
+    again = step.repeat(3).tolist()
+    print(counted > 100 and again == [counted + 1, counted + 2, counted + 3], flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal there")
+def test_ctrl_c_ends_a_long_repetition_between_two_runs():
+    with subprocess.Popen([sys.executable, "-c", ENDLESS], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout.readline() == "ready\n"
+        time.sleep(0.5)
+        began = time.perf_counter()
+        child.send_signal(signal.SIGINT)
+        try:
+            said = child.communicate(timeout=60)[0]
+        finally:
+            child.kill()
+        taken = time.perf_counter() - began
+    assert said == "True\n"
+    # A tenth of a second, the end of Python, and what a busy machine adds.
+    assert taken < 5.0

@@ -9,6 +9,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from itertools import count
+from time import perf_counter
 from typing import Any, Generic, ParamSpec, TypeVar
 
 import numpy as np
@@ -29,7 +30,7 @@ from lamina.compiler.tracing.tracer import Tracer
 from lamina.compiler.wrapping import Wrapper
 from lamina.dtypes import as_dtype
 from lamina.errors import BackendError, DataError, RetraceWarning
-from lamina.functions.manipulation import stack
+from lamina.functions.manipulation import concat, stack
 from lamina.primitives.primitive import Spec
 from lamina.random import default_generator
 from lamina.tensor import Tensor
@@ -101,7 +102,7 @@ class CompiledFunction(Inspectable, Wrapper, Planned, Generic[P, R]):
         return found.specialisation(arguments.leaves)  # type: ignore[no-any-return]
 
     def repeat(self, times: int, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call the function many times in a row with the same arguments, as one native call.
+        """Call the function many times in a row with the same arguments, in native code.
 
         Variables end as after so many calls, and the results are theirs. What differs from call to call comes from
         variables: a step can count its batches in one, and take its rows by that.
@@ -126,6 +127,11 @@ class CompiledFunction(Inspectable, Wrapper, Planned, Generic[P, R]):
         LaminaError
             What a call raises. The calls before the one that failed have been made.
 
+        Notes
+        -----
+        Every tenth of a second it is in Python for a moment, where Ctrl-C and other signals are handled. The calls
+        before have been made then.
+
         Examples
         --------
         >>> import lamina as la
@@ -141,23 +147,38 @@ class CompiledFunction(Inspectable, Wrapper, Planned, Generic[P, R]):
         """
         times = _count(times)
         if STATE.tracer is not None:
-            return _stacked([self._function(*args, **kwargs) for _ in range(times)])  # type: ignore[no-any-return]
+            results = [self._function(*args, **kwargs) for _ in range(times)]
+            return _combined(stack, results)  # type: ignore[no-any-return]
+        parts = []
+        while times:
+            done, result = self._some(times, args, kwargs)
+            parts.append(result)
+            times -= done
+        return parts[0] if len(parts) == 1 else _combined(concat, parts)  # type: ignore[no-any-return]
+
+    def _some(self, times: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[int, Any]:
+        """Return how many calls, of so many, have been made, and what they return together."""
         given = (*args, kwargs) if kwargs else args
         for path in self._hot[bool(kwargs)]:
             result = path.repeat(times, given)
             if result is not MISSED:
                 return result  # type: ignore[no-any-return]
-        return self._repeat_the_long_way(times, args, kwargs)
+        return self._some_the_long_way(times, args, kwargs)
 
-    def _repeat_the_long_way(self, times: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
+    def _some_the_long_way(self, times: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[int, Any]:
         arguments = Arguments(args, kwargs, self._static)
         found, seen = self._specialised(args, kwargs, arguments)
         if not found.specialisation.repeats:
             call: Any = self
-            return _stacked([call(*args, **kwargs) for _ in range(times)])  # type: ignore[no-any-return]
+            return times, _combined(stack, [call(*args, **kwargs) for _ in range(times)])
         if seen:
             self._shortened(found, args, kwargs)
-        return found.specialisation(arguments.leaves, times)  # type: ignore[no-any-return]
+        portions = found.specialisation.program.portions
+        times = portions.of(times)
+        began = perf_counter()
+        result = found.specialisation(arguments.leaves, times)
+        portions.took(perf_counter() - began, times)
+        return times, result
 
     @property
     def traces(self) -> int:
@@ -271,14 +292,15 @@ def _count(times: Any) -> int:
     return count
 
 
-def _stacked(results: list[Any]) -> Any:
-    """Return trees that are alike as one, in which each tensor is a stack of theirs."""
+def _combined(how: Callable[[list[Tensor]], Tensor], results: list[Any]) -> Any:
+    """Return trees that are alike as one, in which each tensor is made of theirs."""
     leaves: list[list[Any]] = []
     for result in results:
         leaves.append([])
         mapped(leaves[-1].append, result)
-    stacks = iter([stack(each) if each[-1].__class__ is Tensor else each[-1] for each in zip(*leaves, strict=True)])
-    return mapped(lambda _: next(stacks), results[-1])
+    columns = zip(*leaves, strict=True)
+    made = iter([how(list(each)) if each[-1].__class__ is Tensor else each[-1] for each in columns])
+    return mapped(lambda _: next(made), results[-1])
 
 
 def _circumstances() -> Parts:

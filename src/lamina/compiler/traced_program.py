@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lamina.compiler.calling.portions import Portions
 from lamina.compiler.differentiation import cotangent_places, derivative_trace
 from lamina.compiler.executable import build, empty_outputs
 from lamina.compiler.tracing.trace import Trace
@@ -22,6 +23,8 @@ class TracedProgram:
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
         self.execute = build(trace.graph)
+        # What is interpreted is between two operations often enough.
+        self.portions = Portions(getattr(self.execute, "nanoseconds", 1.0))
         self.outputs = empty_outputs(trace.graph)
         self.cotangent_places = cotangent_places(trace) if trace.tracked else {}
         self._derivatives: dict[tuple[int, ...], TracedProgram] = {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any, cast
 
 import numpy as np
@@ -83,20 +84,24 @@ class HotPath:
         return self._environment is environment and self._given.kinds == given.kinds
 
     def repeat(self, times: int, given: tuple[Any, ...]) -> Any:
-        """Return what so many calls in a row return together, or `MISSED`."""
+        """Return how many calls in a row, of so many, have been made at once, and what they return; or `MISSED`."""
         specialisation, execute = self._specialisation, self._execute
         if not specialisation.repeats:
             return MISSED
         if self._only_checks is None:
             self._only_checks = guard.builtin(self._made(ARRAYS))
+        portions = specialisation.program.portions
+        times = portions.of(times)
         with self._lock:
             outputs = [np.empty((times, *shape), dtype) for shape, dtype in specialisation.program.outputs]
             if self._only_checks(given) is MISSED:
                 return MISSED
             for place, output in enumerate(outputs, len(execute.table) - len(outputs)):
                 execute.table[place] = output.ctypes.data
+            began = perf_counter()
             execute.run(times)
-        return specialisation.tree(outputs, [], times)
+            portions.took(perf_counter() - began, times)
+        return times, specialisation.tree(outputs, [], times)
 
     # --- the ways ---
 

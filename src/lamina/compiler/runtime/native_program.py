@@ -79,6 +79,8 @@ class NativeProgram:
     table : ctypes array of pointers
         See `lamina.compiler.runtime.table.Slot`; inputs and outputs are for the caller to fill in.
     lock : Lock
+    nanoseconds : float
+        How long a run should take one thread, roughly.
     """
 
     def __init__(
@@ -102,9 +104,9 @@ class NativeProgram:
         self.table = (ctypes.c_void_p * (Slot.FIRST + inputs + outputs))()
         self._table = ctypes.addressof(self.table)
         self._most_threads, self._faults = layout["threads"], layout["faults"]
-        self._nanoseconds: float = layout["nanoseconds"]
-        self._alone = entry_point(self._address, self._nanoseconds > RELEASED)
-        self._pace = Pace(self._most_threads, self._nanoseconds < SHORT)
+        self.nanoseconds: float = layout["nanoseconds"]
+        self._alone = entry_point(self._address, self.nanoseconds > RELEASED)
+        self._pace = Pace(self._most_threads, self.nanoseconds < SHORT)
         self._arena = _memory(layout["arena"])
         self.table[Slot.RUNTIME] = self._block.pointer
         self.table[Slot.ARENA] = _start(self._arena)
@@ -154,13 +156,13 @@ class NativeProgram:
         """How machine code runs it; None for a program that calls Python."""
         if self._fallback is not None:
             return None
-        fault, releases = self._block.pointer + FAULT, self._nanoseconds > RELEASED
+        fault, releases = self._block.pointer + FAULT, self.nanoseconds > RELEASED
         choice = ctypes.addressof(self._pace.words) if self._most_threads > 1 else 0
         return Entry(self._address, self._table, fault, self._raise, releases, choice)
 
     def _once_or_more(self, repeat: int) -> None:
         if self._most_threads == 1:
-            alone = self._alone if repeat == 1 else entry_point(self._address, repeat * self._nanoseconds > RELEASED)
+            alone = self._alone if repeat == 1 else entry_point(self._address, repeat * self.nanoseconds > RELEASED)
             alone(self._table, 0, 1)
         else:
             self._in_threads(min(self._most_threads, get_num_threads()), repeat)
@@ -174,7 +176,7 @@ class NativeProgram:
     def _in_threads(self, threads: int, repeat: int) -> None:
         if threads > self._threads:
             self._reserve(threads)
-        release = repeat * self._nanoseconds > RELEASED
+        release = repeat * self.nanoseconds > RELEASED
         if threads == 1:
             run(self._address, self._table, 1, release)
             return
