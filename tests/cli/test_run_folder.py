@@ -16,7 +16,7 @@ import pytest
 Run = Callable[..., Any]
 Houses = Callable[..., Path]
 FILES = [
-    "answers.safetensors", "config.json", "config.toml", "curves.png", "metrics.jsonl", "results.json",
+    "answers.safetensors", "checkpoints", "config.json", "config.toml", "curves.png", "metrics.jsonl", "results.json",
     "weights.safetensors",
 ]  # fmt: skip
 
@@ -25,6 +25,10 @@ def started(*arguments: str | Path, folder: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "lamina", *map(str, arguments)]
     # Signals go to this process by its id, and so reach nobody else.
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def wait_for_lines(path: Path, count: int, process: subprocess.Popen[str]) -> None:
@@ -62,11 +66,11 @@ def test_default_folders_are_named_by_table_and_do_not_collide(lamina: Run, hous
 
 
 def test_folder_with_something_in_it_is_never_written_over(lamina: Run, houses: Houses, trained: Path) -> None:
-    before = {path.name: path.read_bytes() for path in trained.iterdir()}
+    before = contents(trained)
     ended = lamina("train", houses(columns=("rooms", "price")), "-t", "price", "--epochs", "1", "--out", "run")
     assert ended.code == 1
     assert "the folder run is not empty; give another, or remove it first" in ended.err
-    assert {path.name: path.read_bytes() for path in trained.iterdir()} == before
+    assert contents(trained) == before
 
 
 def test_file_in_place_of_the_folder_is_refused(lamina: Run, houses: Houses, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from lamina.errors import DataError
@@ -24,6 +25,7 @@ from lamina.runs.kinds import (
     positive,
     share,
 )
+from lamina.runs.presets import has_presets, preset
 
 TASKS = ("classification", "regression")
 LOSSES = ("auto", "cross_entropy", "mse", "mae", "huber", "smooth_l1")
@@ -31,9 +33,6 @@ SCHEDULES = ("constant", "cosine", "linear", "polynomial", "exponential", "step"
 COMPILE = ("auto", "always", "never")
 
 Options = TypeVar("Options")
-
-# In place of a default for the embedded digits: it is that for all data.
-SAME = object()
 
 
 @dataclass(frozen=True)
@@ -50,8 +49,6 @@ class Option:
         Under which heading help and configuration files show it.
     default : Any
         ``None`` where nothing is the default, or where it follows from other options.
-    digits : Any
-        The default for the embedded digits; `SAME` where it is the same.
     shown : str
         The default in words, where its value does not say it.
     flags : tuple of str
@@ -69,7 +66,6 @@ class Option:
     help: str
     section: str
     default: Any = None
-    digits: Any = SAME
     shown: str = ""
     flags: tuple[str, ...] = ()
     argument: bool = False
@@ -87,9 +83,7 @@ class Option:
         if self.shown:
             return self.shown
         text = _default_text(self.default)
-        if self.digits is SAME:
-            return text
-        return f"{_default_text(self.digits)} for digits, {text} for other data"
+        return f"{text}; embedded sets have their own" if text and has_presets(self.name) else text
 
 
 def _default_text(value: Any) -> str:
@@ -120,7 +114,6 @@ def option(
     help: str,
     section: str,
     *,
-    digits: Any = SAME,
     shown: str = "",
     flags: tuple[str, ...] = (),
     argument: bool = False,
@@ -128,7 +121,7 @@ def option(
     repeated: bool = False,
 ) -> Any:
     """Return the field of a dataclass that declares an option; what is given is described at `Option`."""
-    row = Option("", kind, help, section, default, digits, shown, flags, argument, required, repeated)
+    row = Option("", kind, help, section, default, shown, flags, argument, required, repeated)
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata={"option": row})
     return field(default=default, metadata={"option": row})
@@ -230,12 +223,12 @@ class TrainingOptions:
         Kind(metavar="COLUMN"), None, "The column that says how much each row counts; it is no input then.", "data"
     )
     validation: float = option(
-        share(), 0.2, "Share of the rows set aside to choose the best weights; 0 for none.", "data", digits=0.1
+        share(), 0.2, "Share of the rows set aside to choose the best weights; 0 for none.", "data"
     )
     test: float | None = option(
         share(),
         None,
-        "Share of the rows held out and measured once, at the end; the same rows whatever the seed.",
+        "Share of the rows held out and measured once, at the end; the seed says which.",
         "data",
         shown="0.2 for embedded sets, 0 for other data",
     )
@@ -246,12 +239,11 @@ class TrainingOptions:
         (64, 32),
         'Widths of the hidden layers, such as "128,64"; "" for a linear or logistic model.',
         "model",
-        digits=(512,),
     )
     activation: str = option(
         Choice(among=_activation_names), "relu", "Between the layers: relu, gelu, tanh, ...", "model"
     )
-    dropout: float = option(share(), 0.0, "Share of hidden values dropped in training.", "model", digits=0.3)
+    dropout: float = option(share(), 0.0, "Share of hidden values dropped in training.", "model")
 
     # --- what is minimised ---
     loss: str = option(
@@ -262,7 +254,7 @@ class TrainingOptions:
         shown="cross_entropy for classes, mse for values",
     )
     label_smoothing: float = option(
-        share(), 0.0, "Share of certainty that the loss gives to the other classes.", "loss", digits=0.1
+        share(), 0.0, "Share of certainty that the loss gives to the other classes.", "loss"
     )
     class_weight: Mapping[str, float] | str | None = option(
         Settings(value=positive("a weight must be above 0 and finite"), word="balanced"),
@@ -318,9 +310,7 @@ class TrainingOptions:
     )
 
     # --- for how long ---
-    epochs: int = option(
-        Whole(wanted="train for at least 1 epoch", least=1), 200, "Passes over the data.", "training", digits=60
-    )
+    epochs: int = option(Whole(wanted="train for at least 1 epoch", least=1), 200, "Passes over the data.", "training")
     batch_size: int = option(Whole(wanted="a step takes at least 1 row", least=1), 32, "Rows per step.", "training")
     accumulate: int = option(
         Whole(wanted="a step takes at least 1 batch", least=1), 1, "Batches whose gradients make one step.", "training"
@@ -342,7 +332,6 @@ class TrainingOptions:
         30,
         "Stop after so many epochs without a better value; 0 for never.",
         "training",
-        digits=0,
     )
     min_delta: float = option(
         Number(wanted="the difference must be at least 0", least=0.0),
@@ -423,10 +412,9 @@ class TrainingOptions:
 def filled(table: type[Options], values: Mapping[str, Any]) -> Options:
     """Return a dataclass of options with the values given and defaults that suit the data."""
     found = dict(values)
-    if found.get("file") in (None, "digits"):
-        for name, row in declared(table).items():
-            if row.digits is not SAME:
-                found.setdefault(name, row.digits)
+    file = found.get("file")
+    if "file" in declared(table) and (file is None or not Path(file).exists()):
+        found = {**preset(file), **found}
     made = table(**found)
     if isinstance(made, TrainingOptions) and made.lr is None:
         made = replace(made, lr=made.learning_rate)

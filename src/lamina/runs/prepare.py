@@ -32,19 +32,18 @@ from lamina.report import describe_machine
 from lamina.runs.config import RunConfig, fingerprint
 from lamina.runs.kinds import nearest
 from lamina.runs.options import OptionError, TrainingOptions
+from lamina.runs.presets import DEFAULT
 
 Array = npt.NDArray[Any]
 Rows = npt.NDArray[np.int64]
 
-DIGITS = "digits"
 GENERATORS = ("xor", "spirals", "moons", "circles", "approximation")
 
 # How the target is called where nobody chose its name; it need not be said then.
 USUAL_TARGETS = ("target", "class", "label", "y")
 
-# The held-out part of an embedded set is always the same rows, so that runs with other seeds can be compared.
+# Of an embedded set, where nothing was said: a user has no other rows of it to measure on.
 HELD_OUT_SHARE = 0.2
-HELD_OUT_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ def prepare(options: TrainingOptions) -> Prepared:
     if options.file is None and (options.target or options.task):
         raise OptionError("target", "a target and a task belong to a table: lamina train FILE --target COLUMN")
     table, embedded = read_source(options)
-    source = options.file or DIGITS
+    source = options.file or DEFAULT
     target, notes = _target_name(table, options)
     table, left_out = _with_target(table, target)
     notes = [*table.notes, *([] if embedded else notes), *left_out]
@@ -129,10 +128,10 @@ def prepare(options: TrainingOptions) -> Prepared:
     categorical = [name for name in names if kinds[name] == "categorical"]
     everything = np.arange(len(table))
     share = test_share(options, embedded)
-    rest, test = _divide(table, everything, categorical, classes, "test", share, HELD_OUT_SEED)
+    rest, test = _divide(table, everything, categorical, classes, "test", share, options.seed)
     training, chosen = _divide(table, rest, categorical, classes, "validation", options.validation, options.seed)
     rows = table.take(training)
-    preprocessing = _as_they_are(names) if source == DIGITS else TablePreprocessing.fit(rows, names, kinds=kinds)
+    preprocessing = _as_they_are(names) if source == DEFAULT else TablePreprocessing.fit(rows, names, kinds=kinds)
     fitted = classes or NumericTarget.fit(rows, target)
 
     def part(numbers: Rows) -> Dataset | None:
@@ -155,7 +154,7 @@ def prepare(options: TrainingOptions) -> Prepared:
 
 def read_source(options: TrainingOptions) -> tuple[Table, bool]:
     """Return the table that options name, and whether it comes with the package."""
-    name = options.file or DIGITS
+    name = options.file or DEFAULT
     if not Path(name).exists():
         if name in embedded_names():
             return Table.of(load_embedded(name), name=name), True
