@@ -244,6 +244,10 @@ def test_calls_before_one_that_fails_have_been_made_in_several_native_calls_too(
     assert place.tolist() == [5]
 
 
+def test_a_program_that_does_nothing_is_repeated_too():
+    assert la.compile(lambda: 3).repeat(5) == 3
+
+
 def test_native_calls_grow_to_what_takes_a_tenth_of_a_second():
     portions = Portions(1000.0)
     assert portions.of(100) == 100

@@ -18,7 +18,7 @@ class Portions:
     """
 
     def __init__(self, nanoseconds: float) -> None:
-        self._most = FIRST_SECONDS / (nanoseconds * 1e-9)
+        self._most = FIRST_SECONDS / (max(nanoseconds, 1.0) * 1e-9)
 
     def of(self, times: int) -> int:
         """Return how many of so many runs to do in the next call, at least one."""
