@@ -131,9 +131,9 @@ def _nearest(x: Tensor, axis: int, wanted: int, scale: float, offset: float) -> 
         return x
     if wanted % size == 0 and scale == size / wanted:
         return _repeated(x, axis, wanted // size)
-    # In single precision, as PyTorch, because a place just below an element counts for the one before it.
-    places = np.floor((np.arange(wanted, dtype=np.float32) + np.float32(offset)) * np.float32(scale))
-    chosen = np.minimum(places.astype(np.int64), size - 1)
+    # In single precision, as in PyTorch: a place just below an element would count for the one before it.
+    places = (np.arange(wanted, dtype=np.float32) + np.float32(offset)) * np.float32(scale)
+    chosen = np.minimum(np.floor(places).astype(np.int64), size - 1)
     return indexing.take(x, x._constant(chosen, int64), axis=axis)
 
 

@@ -22,7 +22,7 @@ class Pooling(Module):
             if given is not None:
                 sizes_of(type(self).__name__, what, given, self._axes, least)
         self.kernel_size = kernel_size
-        self.stride = kernel_size if stride is None else stride
+        self.stride: Sizes | None = kernel_size if stride is None else stride
         self.padding = padding
         self.ceil_mode = ceil_mode
 
@@ -174,6 +174,7 @@ class _LPPool(Pooling):
         self, norm_type: float, kernel_size: Sizes, stride: Sizes | None = None, ceil_mode: bool = False
     ) -> None:
         self._set_up(kernel_size, stride, 0, ceil_mode)
+        self.stride = stride
         self.norm_type = norm_type
 
     def __call__(self, x: Tensor) -> Tensor:

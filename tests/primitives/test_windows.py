@@ -1,0 +1,101 @@
+"""The rows ``windows`` and ``convolution`` where they are not asked for values: views, and what they say."""
+
+import numpy as np
+import pytest
+
+import lamina as la
+from lamina.backends import strided, windows as by_places
+from lamina.backends.registry import CPU
+from lamina.primitives import convolutions as rows
+
+
+def test_windows_of_numpy_arrays_are_views_that_nobody_can_write():
+    x = la.arange(12, dtype="float32")
+    seen = rows.windows(x, size=(3,), stride=(2,), dilation=(2,))
+    assert np.shares_memory(seen._data, x._data)
+    assert not seen._data.flags.writeable
+    assert seen.tolist() == [[0, 2, 4], [2, 4, 6], [4, 6, 8], [6, 8, 10]]
+
+
+def test_a_variable_keeps_values_not_a_view():
+    variable = la.variable(np.zeros((4, 3)))
+    variable.assign(rows.windows(la.arange(6, dtype="float64"), size=(3,), stride=(1,), dilation=(1,)))
+
+    @la.compile
+    def step():
+        variable.assign(variable + 1.0)
+
+    step()
+    assert variable.tolist() == [[1, 2, 3], [2, 3, 4], [3, 4, 5], [4, 5, 6]]
+
+
+@pytest.mark.parametrize("chunk", [1, 1 << 30])
+def test_a_batch_laid_out_bit_by_bit_gives_the_same(monkeypatch, chunk):
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(5, 4, 6, 7)), rng.normal(size=(6, 2, 3, 2))
+    settings = {"stride": (2, 1), "dilation": (1, 2), "groups": 2}
+    expected = by_places.summed(np, x, w, *settings.values())
+    monkeypatch.setattr(strided, "CHUNK", chunk)
+    np.testing.assert_allclose(CPU.convolution(x, w, **settings), expected, rtol=1e-12)
+
+
+ERRORS = {
+    r"windows: a window \[2, 2\] has more axes than shape \[4\]": ((4,), (2, 2), (1, 1), (1, 1)),
+    r"windows: stride \[1\] must have one number for each of the 2 axes \[4, 4\] of shape \[4, 4\]": (
+        (4, 4), (2, 2), (1,), (1, 1)
+    ),
+    r"windows: dilation \[0\] must be made of positive integers": ((4,), (2,), (1,), (0,)),
+    r"windows: a window of 3 elements 2 apart reaches over 5, and axis 1 of shape \[2, 4\] has 4; pad it": (
+        (2, 4), (3,), (1,), (2,)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("message", ERRORS)
+@pytest.mark.parametrize("traced", [False, True])
+def test_windows_that_do_not_fit_are_refused(device, message, traced):
+    shape, size, stride, dilation = ERRORS[message]
+
+    def see(x):
+        return rows.windows(x, size=size, stride=stride, dilation=dilation)
+
+    with pytest.raises(la.ShapeError, match=message):
+        (la.compile(see) if traced else see)(la.zeros(shape) if traced else la.zeros(shape, device=device))
+
+
+WRONG = {
+    r"convolution: 2 groups must divide the 3 channels of shape \[1, 3, 4\] and the 2": ((1, 3, 4), (2, 1, 2), 2),
+    r"convolution: 2 groups must divide the 4 channels of shape \[1, 4, 4\] and the 3": ((1, 4, 4), (3, 2, 2), 2),
+    r"convolution: an input of shape \[1, 4, 4\] has 4 channels, 2 in each of 2 groups, and weights .* take 4": (
+        (1, 4, 4), (2, 4, 2), 2
+    ),
+    r"convolution: expected an input .* with as many axes, got shapes \[1, 4, 4\] and \[2, 4\]": ((1, 4, 4), (2, 4), 1),
+    r"convolution: a window of 5 elements 1 apart reaches over 5, and axis 2 of shape \[1, 4, 4\] has 4": (
+        (1, 4, 4), (2, 4, 5), 1
+    ),
+    r"convolution: the window \[0\] must be made of positive integers": ((1, 4, 4), (2, 4, 0), 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("message", WRONG)
+def test_weights_that_do_not_fit_are_refused(device, message):
+    x, w, groups = WRONG[message]
+    with pytest.raises(la.ShapeError, match=message):
+        rows.convolution(
+            la.zeros(x, device=device), la.zeros(w, device=device), stride=(1,), dilation=(1,), groups=groups
+        )
+
+
+def test_the_derivatives_of_a_convolution_are_convolutions():
+    recorded = []
+
+    class Recording(type(CPU)):
+        def convolution(self, x, w, **params):
+            recorded.append((x.shape, w.shape))
+            return super().convolution(x, w, **params)
+
+    backend = Recording()
+    x, w = (la.variable(la.Tensor(np.ones(shape), backend)) for shape in ((2, 3, 9), (4, 3, 2)))
+    rows.convolution(x, w, stride=(2,), dilation=(3,), groups=1).backward()
+    # Forwards; the cotangent spread out with the window's ends; channels as batch and the cotangent as window.
+    assert recorded == [((2, 3, 9), (4, 3, 2)), ((2, 4, 12), (3, 4, 2)), ((3, 2, 9), (4, 2, 3))]
