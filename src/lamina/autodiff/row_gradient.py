@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,7 @@ from lamina.dtypes import DType, DTypeLike, bool_, int64
 from lamina.functions.indexing import nonzero
 from lamina.functions.operands import PYTHON_NUMBERS, cast
 from lamina.primitives.broadcasting import reshape
-from lamina.primitives.elementwise import less, minimum, not_equal, where
+from lamina.primitives.elementwise import equal, less, maximum, minimum, not_equal, where
 from lamina.primitives.indexing import argsort, scatter_add, take
 from lamina.primitives.operand import Operand
 from lamina.primitives.reductions import cumulative_sum
@@ -212,36 +214,82 @@ def _is_number(x: Any) -> bool:
 # --- where it comes from ----------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """How rows were gathered, for the gradient."""
+
+    indices: Tensor
+    shape: tuple[int, ...]
+    ignored: int | None
+    by_frequency: bool
+    dense: bool
+
+    def gradient(self, g: Tensor) -> Tensor:
+        """Return the gradient of the table from that of the rows."""
+        count, length = self.indices.size, self.shape[0]
+        indices = cast(reshape(self.indices, shape=(count,)), int64)
+        rows = reshape(g, shape=(count, *self.shape[1:]))
+        if self.ignored is not None:
+            none = equal(indices, indices._scalar(self.ignored))
+            indices = where(none, indices._scalar(length), indices)
+            rows = where(reshape(none, shape=(count, *[1] * (rows.ndim - 1))), rows._scalar(0.0), rows)
+        found = RowGradient(indices, rows, length)
+        if self.by_frequency:
+            found = _over_frequencies(found)
+        return found.dense() if self.dense else found
+
+
+def _over_frequencies(found: RowGradient) -> RowGradient:
+    """Return the gradient of each row over how often the row was used."""
+    count, size = found.indices.shape[0], math.prod(found.rows.shape[1:])
+    flat = reshape(found.rows, shape=(count, size))
+    counted = RowGradient(found.indices, concat(flat, flat._full((count, 1), 1), axis=1), found.length).distinct()
+    sums, times = part(counted.rows, 1, 0, size), part(counted.rows, 1, size, size + 1)
+    rows = sums / maximum(times, times._scalar(1.0))
+    rows = reshape(rows, shape=(counted.indices.shape[0], *found.rows.shape[1:]))
+    return RowGradient(counted.indices, rows, found.length, is_distinct=True)
+
+
 class _Gathered:
-    """What a node has for a primitive: rows that were gathered from a table, whose gradient is a `RowGradient`."""
+    """What a node has for a primitive: rows that were gathered from a table."""
 
     name = "gather_rows"
-
-    @staticmethod
-    def _rule(g: Tensor, y: Tensor, table: Tensor, *, indices: Tensor, shape: tuple[int, ...]) -> RowGradient:
-        count = indices.size
-        rows = reshape(g, shape=(count, *shape[1:]))
-        return RowGradient(cast(reshape(indices, shape=(count,)), int64), rows, shape[0])
-
-    derivatives = (_rule,)
+    derivatives = (lambda g, y, table, *, use: use.gradient(g),)
 
 
-_GATHERED = _Gathered()
+_GATHERED: Any = _Gathered()
 
 
-def gather_rows(table: Tensor, indices: Tensor) -> Tensor:
+def gather_rows(
+    table: Tensor,
+    indices: Tensor,
+    *,
+    ignored: int | None = None,
+    by_frequency: bool = False,
+    dense: bool = False,
+) -> Tensor:
     """Return the rows of a table at indices that are not negative, so that its gradient is a `RowGradient`.
 
     The record of it does not hold the table's values, which the gradient does not need: so an optimiser may write
     the new ones in their place while the loss still lives.
+
+    Parameters
+    ----------
+    table : Tensor of shape [length, ...]
+    indices : Tensor of integers, shape [...]
+    ignored : int, optional
+        A row that gets no gradient.
+    by_frequency : bool, default False
+        Whether the gradient of a row is divided by how often it was used.
+    dense : bool, default False
+        Whether the gradient is a plain tensor.
     """
     table, indices = table._snapshot, indices._untracked
     with record(False):
         rows = take(table, indices, axis=0)
     if table._node is None or not STATE.recording:
         return rows
-    backend = table._backend
+    backend, primitive = table._backend, _GATHERED
     operand = Tensor(table._scalar(0)._data, backend, table._node) if backend.has_values else table
-    primitive: Any = _GATHERED
-    node = Node(primitive, (operand,), {"indices": indices, "shape": table.shape}, rows._data)
-    return rows._make(rows._data, backend, node)
+    use = _Use(indices, table.shape, ignored, by_frequency, dense)
+    return rows._make(rows._data, backend, Node(primitive, (operand,), {"use": use}, rows._data))

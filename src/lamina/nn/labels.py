@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lamina.backends.thread_state import STATE
-from lamina.errors import DataError
+from lamina.errors import DataError, DTypeError, LaminaError, SubscriptError
 from lamina.functions.comparisons import logical_and, logical_or
 from lamina.functions.elementwise import abs
 from lamina.functions.reductions import all
@@ -23,7 +23,7 @@ def _values(x: Tensor) -> Any:
     return x._backend.to_numpy(x._data)
 
 
-def _require(condition: Tensor, error: DataError) -> None:
+def _require(condition: Tensor, error: LaminaError) -> None:
     """Have a condition, a bool without axes, looked at when the program that is being traced runs."""
     tracer = STATE.tracer
     if tracer is not None:
@@ -59,6 +59,31 @@ def check_class_labels(name: str, target: Tensor, classes: int, ignore_index: in
     if wrong.size:
         raise DataError(f"{name}: the label {wrong[0]!s} is out of range: {expected}")
     return True
+
+
+def check_rows(name: str, indices: Tensor, length: int) -> None:
+    """Check that all indices are rows of a table.
+
+    Raises
+    ------
+    DTypeError
+        When they are no integers.
+    SubscriptError
+        When one is negative, or the table ends before it.
+    """
+    if not indices.dtype.integral:
+        raise DTypeError(f"{name}: expected integers, got {indices.dtype.name}; cast them with astype")
+    expected = f"a table of {length} rows has the indices 0 to {length - 1}"
+    if not concrete(indices):
+        # Others are refused by the operation that takes the rows.
+        _require(all(indices >= 0), SubscriptError(f"{name}: an index is out of range: {expected}"))
+        return
+    values = _values(indices._snapshot)
+    if values.size and not (
+        np.minimum.reduce(values, axis=None) >= 0 and np.maximum.reduce(values, axis=None) < length
+    ):
+        wrong = values[(values < 0) | (values >= length)]
+        raise SubscriptError(f"{name}: the index {wrong[0]!s} is out of range: {expected}")
 
 
 def check_unit_interval(name: str, target: Tensor) -> None:
