@@ -39,6 +39,30 @@ def test_a_batch_laid_out_bit_by_bit_gives_the_same(monkeypatch, chunk):
     np.testing.assert_allclose(CPU.convolution(x, w, **settings), expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("name", ["sum", "prod", "max", "min"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "int8"])
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_long_windows_are_reduced_as_short_ones_are(name, dtype, keepdims):
+    x = la.asarray(np.random.default_rng(0).integers(-2, 3, (3, 40, 40)), dtype=dtype)
+    seen = CPU.windows(x._data, size=(2, 3), stride=(2, 1), dilation=(1, 2))
+    found = getattr(CPU, name)(seen, axes=(3, 4), keepdims=keepdims)
+    assert found.dtype == seen.dtype
+    assert found.size * 6 > 4096
+    expected = getattr(np, name)(seen.astype("float64"), axis=(3, 4), keepdims=keepdims)
+    assert np.array_equal(found, expected.astype(seen.dtype))
+
+
+@pytest.mark.parametrize("shape", [(7,), (2, 3)])
+def test_long_slices_are_scattered_as_short_ones_are(shape):
+    rng = np.random.default_rng(0)
+    values, indices = rng.normal(size=(5, *shape, 200)), rng.integers(-4, 4, shape)
+    expected = np.zeros((5, 4, 200))
+    np.add.at(expected, (slice(None), indices), values)
+    np.testing.assert_allclose(CPU.scatter_add(values, indices, axis=1, size=4), expected, rtol=1e-12, atol=1e-12)
+    with pytest.raises(IndexError):
+        CPU.scatter_add(values, np.full(shape, 4), axis=1, size=4)
+
+
 ERRORS = {
     r"windows: a window \[2, 2\] has more axes than shape \[4\]": ((4,), (2, 2), (1, 1), (1, 1)),
     r"windows: stride \[1\] must have one number for each of the 2 axes \[4, 4\] of shape \[4, 4\]": (

@@ -11,6 +11,9 @@ from lamina.backends.array_api import ArrayAPIBackend
 from lamina.backends.protocol import Array, NDArray, Shape, numpy_dtype
 from lamina.dtypes import DTYPES, DType, bfloat16
 
+# From how many elements on it is worth asking whether there is a faster way.
+LONG = 4096
+
 _sum: Any = np.add.reduce
 _largest: Any = np.maximum.reduce
 _smallest: Any = np.minimum.reduce
@@ -89,9 +92,13 @@ class NumPyBackend(ArrayAPIBackend):
         return _reduced(np.multiply, x, axes, keepdims)
 
     def max(self, x: Array, *, axes: Shape, keepdims: bool) -> Array:
+        if x.size >= LONG and strided.in_windows(x, axes):
+            return strided.reduced(np.maximum, x, axes, keepdims)
         return _largest(x, axis=axes, keepdims=keepdims)
 
     def min(self, x: Array, *, axes: Shape, keepdims: bool) -> Array:
+        if x.size >= LONG and strided.in_windows(x, axes):
+            return strided.reduced(np.minimum, x, axes, keepdims)
         return _smallest(x, axis=axes, keepdims=keepdims)
 
     def cumulative_sum(self, x: Array, *, axis: int) -> Array:
@@ -127,6 +134,13 @@ class NumPyBackend(ArrayAPIBackend):
     def scatter_add(self, values: Array, indices: Array, *, axis: int, size: int) -> Array:
         before, after = values.shape[:axis], values.shape[axis + indices.ndim :]
         result = np.zeros((*before, size, *after), values.dtype)
+        if axis and values.size >= LONG and values.size >= 128 * indices.size:
+            # Inside an array NumPy's own way takes every element by itself.
+            slices = np.moveaxis(values.reshape(*before, indices.size, *after), axis, 0)
+            into = np.moveaxis(result, axis, 0)
+            for place, slice_ in zip(indices.ravel().tolist(), slices, strict=True):
+                into[place] += slice_
+            return result
         np.add.at(result, (*[slice(None)] * axis, indices), values)
         return result
 
@@ -182,4 +196,6 @@ def _wide(x: Array) -> Array:
 def _reduced(operation: np.ufunc, x: Array, axes: Shape, keepdims: bool) -> Array:
     if x.dtype.itemsize == 2 and x.dtype.kind not in "iu":
         return operation.reduce(x, axis=axes, keepdims=keepdims, dtype=np.float32).astype(x.dtype)
+    if x.size >= LONG and strided.in_windows(x, axes):
+        return strided.reduced(operation, x, axes, keepdims)
     return operation.reduce(x, axis=axes, keepdims=keepdims, dtype=x.dtype)

@@ -52,3 +52,22 @@ def _products(weights: NDArray, seen: NDArray, space: int) -> NDArray:
         laid_out = seen.transpose(1, 0, *places, 2, *elements).reshape(groups, columns, rows).swapaxes(1, 2)
     sums: NDArray = np.matmul(weights, laid_out)
     return sums.reshape(groups, weights.shape[1], batch, *found)
+
+
+def in_windows(x: NDArray, axes: Shape) -> bool:
+    """Tell whether axes are the short last ones of a view, as those inside windows are."""
+    first = x.ndim - len(axes)
+    return axes == tuple(range(first, x.ndim)) and 1 < prod(x.shape[first:]) <= 64 and not x.flags.c_contiguous
+
+
+def reduced(operation: np.ufunc, x: NDArray, axes: Shape, keepdims: bool) -> NDArray:
+    """Return a reduction over short last axes, one place in the window after another.
+
+    NumPy goes through one window after another, and a loop over so few elements costs more than they do.
+    """
+    first = x.ndim - len(axes)
+    places = np.ndindex(x.shape[first:])
+    total = x[(..., *next(places))]
+    for place in places:
+        total = operation(total, x[(..., *place)], dtype=x.dtype)
+    return total.reshape(*total.shape, *(1,) * len(axes)) if keepdims else total

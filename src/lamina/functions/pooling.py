@@ -13,7 +13,7 @@ from lamina.errors import ShapeError
 from lamina.functions.operands import floating, numeric
 from lamina.functions.spatial import Sizes, sizes_of, spatial
 from lamina.primitives import convolutions, indexing, reductions, shaping
-from lamina.primitives.broadcasting import broadcast_to, reshape, sum_
+from lamina.primitives.broadcasting import reshape, sum_
 from lamina.primitives.composite import Composite
 from lamina.primitives.elementwise import equal, where
 
@@ -35,8 +35,7 @@ def _largest_rule(g: Tensor, y: Tensor, x: Tensor, *, axes: int) -> Tensor:
     places, size = x.shape[: x.ndim - axes], math.prod(x.shape[x.ndim - axes :])
     first = indexing.argmax(reshape(x, shape=(*places, size)), axis=len(places), keepdims=True)
     chosen = equal(x._constant(np.arange(size), int64), first)
-    wide = broadcast_to(reshape(g, shape=(*places, 1)), shape=(*places, size))
-    return reshape(where(chosen, wide, x._scalar(0)), shape=x.shape)
+    return reshape(where(chosen, reshape(g, shape=(*places, 1)), x._scalar(0)), shape=x.shape)
 
 
 largest: Composite = Composite("max_pool", _largest, _largest_rule)

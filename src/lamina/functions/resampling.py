@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -15,7 +17,7 @@ from lamina.functions.adaptive_pooling import adaptive_avg_pool
 from lamina.functions.operands import floating, tensor
 from lamina.functions.spatial import Sizes, sizes_of
 from lamina.primitives import indexing
-from lamina.primitives.broadcasting import broadcast_to, reshape, sum_
+from lamina.primitives.broadcasting import broadcast_to, reshape
 
 if TYPE_CHECKING:
     from lamina.tensor import Tensor
@@ -154,26 +156,25 @@ def _between(x: Tensor, sizes: Shape, scales: tuple[float, ...], mode: str, alig
             places: NDArray = np.arange(wanted, dtype=np.float64) * ((size - 1) / (wanted - 1) if wanted > 1 else 0.0)
         else:
             places = (np.arange(wanted, dtype=np.float64) + 0.5) * scale - 0.5
-        chosen, weights = around(places)
-        chosen = np.clip(chosen, 0, size - 1)
-        taken = indexing.take(x, x._constant(chosen, int64), axis=axis)
-        weighed = taken * taken._constant(weights.reshape(*weights.shape, *(1,) * (x.ndim - axis - 1)), x.dtype)
-        x = sum_(weighed, axes=(axis + 1,), keepdims=False)
+        first, weights = around(places)
+        shape, terms = (wanted, *(1,) * (x.ndim - axis - 1)), []
+        for at, weight in enumerate(weights, first):
+            chosen = np.clip(np.floor(places).astype(np.int64) + at, 0, size - 1)
+            taken = indexing.take(x, x._constant(chosen, int64), axis=axis)
+            terms.append(taken * x._constant(weight.reshape(shape), x.dtype))
+        x = reduce(add, terms)
     return x
 
 
-def _linear(places: NDArray) -> tuple[npt.NDArray[np.int64], NDArray]:
-    """Return the two elements around each place and their weights; there is nothing before the first."""
-    places = np.maximum(places, 0.0)
-    first = np.floor(places)
-    after = places - first
-    return first.astype(np.int64)[:, None] + np.arange(2), np.stack([1.0 - after, after], axis=1)
+def _linear(places: NDArray) -> tuple[int, list[NDArray]]:
+    """Return the weights of the elements at and after each place."""
+    after = places - np.floor(places)
+    return 0, [1.0 - after, after]
 
 
-def _cubic(places: NDArray) -> tuple[npt.NDArray[np.int64], NDArray]:
-    """Return the four elements around each place and their weights."""
-    first = np.floor(places)
-    after = places - first
+def _cubic(places: NDArray) -> tuple[int, list[NDArray]]:
+    """Return the weights of four elements around each place, from the one before on."""
+    after = places - np.floor(places)
     a = CUBIC_SLOPE
 
     def near(t: NDArray) -> NDArray:
@@ -182,5 +183,4 @@ def _cubic(places: NDArray) -> tuple[npt.NDArray[np.int64], NDArray]:
     def far(t: NDArray) -> NDArray:
         return ((a * t - 5.0 * a) * t + 8.0 * a) * t - 4.0 * a
 
-    weights = [far(after + 1.0), near(after), near(1.0 - after), far(2.0 - after)]
-    return first.astype(np.int64)[:, None] + np.arange(-1, 3), np.stack(weights, axis=1)
+    return -1, [far(after + 1.0), near(after), near(1.0 - after), far(2.0 - after)]
