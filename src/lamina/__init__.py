@@ -8,9 +8,12 @@ from importlib import import_module as _import_module
 from math import e, inf, nan, pi
 from typing import TYPE_CHECKING, Any as _Any
 
+from lamina.autodiff.checkpoint import checkpoint
+from lamina.autodiff.cond import cond
 from lamina.autodiff.gradients import Gradients
 from lamina.autodiff.row_gradient import RowGradient
 from lamina.autodiff.node import no_grad
+from lamina.autodiff.scan import scan
 from lamina.autodiff.transforms import grad, hessian, jacobian, jvp, value_and_grad, vjp
 from lamina.backends.registry import default_device, devices, set_default_device
 from lamina.dtypes import (
@@ -255,6 +258,10 @@ __all__ = [
     "RowGradient",
     # autodiff.node
     "no_grad",
+    # autodiff: loops, choices and recomputation
+    "checkpoint",
+    "cond",
+    "scan",
     # autodiff.transforms
     "grad",
     "hessian",

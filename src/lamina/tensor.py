@@ -374,6 +374,8 @@ class Variable(Tensor):
             raise DTypeError(
                 f"assign: {self.label} is {self.dtype.name}, the value {value.dtype.name}; cast it with astype"
             )
+        if STATE.journal is not None:
+            STATE.journal.setdefault(self, self._snapshot)
         if tracer is not None:
             tracer.assign(self, value)
             return

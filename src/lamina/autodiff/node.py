@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from itertools import count
@@ -40,6 +40,25 @@ class Node:
         self.params = params
         self.value = value
         self.order = next_order()
+
+
+class Joint:
+    """The derivative rules of all operands as one, for what computes their cotangents together.
+
+    Attributes
+    ----------
+    rule : callable
+        ``rule(g, y, operands, **params)``: from the cotangent of the result, the result and the operands to a
+        sequence of cotangents; None for an operand that the result does not depend on.
+    """
+
+    __slots__ = ("rule",)
+
+    def __init__(self, rule: Callable[..., Sequence[Any]]) -> None:
+        self.rule = rule
+
+    def __getitem__(self, position: int, /) -> Callable[..., Any]:
+        return lambda g, y, *operands, **params: self.rule(g, y, operands, **params)[position]
 
 
 class Leaf:

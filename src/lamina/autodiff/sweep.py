@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING
 
-from lamina.autodiff.node import Leaf, Node, record
+from lamina.autodiff.node import Joint, Leaf, Node, record
 from lamina.backends.thread_state import STATE
 
 if TYPE_CHECKING:
@@ -38,24 +38,41 @@ def sweep(output: Tensor, cotangent: Tensor, targets: Collection[Node | Leaf] | 
     wanted = None if targets is None else leading_to(targets, nodes)
     again = cotangent.tracked or _may_be_differentiated_again(nodes, targets)
     watch = STATE.watch if STATE.tracer is None else None
+    start = {output._node: cotangent}
     with record(STATE.recording and again):
         if watch is None:
-            return _pass_back(output, cotangent, nodes, ends, wanted)
+            return _pass_back(start, output._make, nodes, ends, wanted)
         with watch.sweep() as visit:
-            return _pass_back(output, cotangent, nodes, ends, wanted, visit)
+            return _pass_back(start, output._make, nodes, ends, wanted, visit)
+
+
+def sweep_between(results: Iterable[tuple[Tensor, Tensor]], targets: Collection[Node | Leaf]) -> Cotangents:
+    """Return the cotangents of targets from those of several results, without a look at what is behind the targets.
+
+    This is a part of a sweep: of what was computed again in the middle of one, which decides about recording.
+    """
+    cotangents: Cotangents = {}
+    make = None
+    for result, cotangent in results:
+        node = result._node
+        if node is not None:
+            make = result._make
+            before = cotangents.get(node)
+            cotangents[node] = cotangent if before is None else before + cotangent
+    if make is None:
+        return {}
+    nodes = ancestors(*cotangents, until=targets)
+    return _pass_back(cotangents, make, nodes, set(targets), leading_to(targets, nodes))
 
 
 def _pass_back(
-    output: Tensor,
-    cotangent: Tensor,
+    cotangents: Cotangents,
+    make: type[Tensor],
     nodes: list[Node | Leaf],
     ends: set[Node | Leaf],
     wanted: set[Node | Leaf] | None,
     visit: Callable[[Node], None] | None = None,
 ) -> Cotangents:
-    assert output._node is not None
-    cotangents: Cotangents = {output._node: cotangent}
-    make = output._make
     for node in reversed(nodes):
         if node in ends or node not in cotangents:
             continue
@@ -67,26 +84,34 @@ def _pass_back(
         g = cotangents.pop(node)
         # Of the node, not of the output: a traced result may have been made from one that has values.
         y = make(node.value, node.inputs[0]._backend, node)
+        parts = rules.rule(g, y, node.inputs, **node.params) if rules.__class__ is Joint else None
         for position, operand in enumerate(node.inputs):
             parent = operand._node
             if parent is None or (wanted is not None and parent not in wanted):
                 continue
-            rule = rules[position]
-            if rule is None:
+            if parts is not None:
+                part = parts[position]
+            else:
+                rule = rules[position]
+                part = None if rule is None else rule(g, y, *node.inputs, **node.params)
+            if part is None:
                 continue
-            part = rule(g, y, *node.inputs, **node.params)
             before = cotangents.get(parent)
             cotangents[parent] = part if before is None else before + part
     return cotangents
 
 
-def ancestors(node: Node | Leaf) -> list[Node | Leaf]:
-    """Return ``node`` and all it was made from, operands before results."""
-    seen = {node}
-    waiting = [node]
+def ancestors(*nodes: Node | Leaf, until: Collection[Node | Leaf] = (), before: int = -1) -> list[Node | Leaf]:
+    """Return ``nodes`` and all they were made from, operands before results.
+
+    What is behind the nodes of ``until``, and behind those made before the number ``before``, is left out.
+    """
+    seen = set(nodes)
+    waiting = list(nodes)
+    ends = set(until)
     while waiting:
         current = waiting.pop()
-        if isinstance(current, Leaf):
+        if isinstance(current, Leaf) or current in ends or current.order < before:
             continue
         for operand in current.inputs:
             parent = operand._node

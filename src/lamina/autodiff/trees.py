@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -59,6 +59,18 @@ def mapped(function: Callable[[Any], Any], value: Any) -> Any:
     if found is None:
         return function(value)
     return replaced(value, [mapped(function, child) for _, child in found[1]])
+
+
+def leaves(value: Any) -> list[Any]:
+    """Return the leaves of a tree, in order."""
+    found = branches(value)
+    return [value] if found is None else [leaf for _, child in found[1] for leaf in leaves(child)]
+
+
+def with_leaves(value: Any, new: Iterable[Any]) -> Any:
+    """Return a tree with other leaves, in order."""
+    each = iter(new)
+    return mapped(lambda _: next(each), value)
 
 
 def in_words(root: str, path: Path) -> str:

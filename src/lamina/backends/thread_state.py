@@ -29,6 +29,8 @@ class ThreadState(threading.local):
         The same for any function, traced or not.
     tracer : Tracer or None
         What notes the operations of the function that is being traced.
+    journal : dict or None
+        What variables held before they were first assigned, while somebody keeps note of it.
     watch : Watch or None
         What is told of the operations while they are profiled or drawn. ``run`` raises `Deferred` then, so that
         operations that nobody watches pay nothing.
@@ -40,6 +42,7 @@ class ThreadState(threading.local):
         context.run(np.seterr, all="ignore")
         self.run = self.silent = context.run
         self.tracer: Any = None
+        self.journal: dict[Any, Any] | None = None
         self.watch: Any = None
 
 

@@ -155,7 +155,8 @@ def unstack(x: Tensor, /, *, axis: int = 0) -> tuple[Tensor, ...]:
     """Return the slices of ``x`` along ``axis``."""
     x = tensor("unstack", x)
     at = one_axis("unstack", axis, x.ndim)
-    return tuple(squeeze(shaping.part(x, at, index, index + 1), at) for index in range(x.shape[at]))
+    shape = (*x.shape[:at], *x.shape[at + 1 :])
+    return tuple(broadcasting.reshape(each, shape=shape) for each in shaping.pieces(x, at, (1,) * x.shape[at]))
 
 
 def split(x: Tensor, sections: int | Sequence[int], /, *, axis: int = 0) -> list[Tensor]:
@@ -176,6 +177,8 @@ def split(x: Tensor, sections: int | Sequence[int], /, *, axis: int = 0) -> list
         borders = list(range(0, length + 1, length // sections)) if length else [0] * (sections + 1)
     else:
         borders = [0, *sections, length]
+    if borders == sorted(borders):
+        return list(shaping.pieces(x, at, tuple(stop - start for start, stop in pairwise(borders))))
     return [shaping.part(x, at, start, max(start, stop)) for start, stop in pairwise(borders)]
 
 

@@ -1,14 +1,18 @@
 """The rows that move elements without changing them: permute, flip, slice, pad, concat.
 
-``slice`` and ``pad`` (before, after and between elements) are each other's adjoints.
+``slice`` and ``pad`` (before, after and between elements) are each other's adjoints, and so are ``concat`` and
+`pieces`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Any
 
+from lamina.autodiff.node import Joint, Node
+from lamina.backends.thread_state import STATE
 from lamina.primitives import specs
-from lamina.primitives.primitive import ANYTHING, Domain, Primitive, Same, Shape
+from lamina.primitives.primitive import ANYTHING, Domain, Primitive, Shape
 
 if TYPE_CHECKING:
     from lamina.tensor import Tensor
@@ -53,11 +57,8 @@ def _pad_rule(g: Tensor, y: Tensor, x: Tensor, *, low: Shape, high: Shape, inter
     return slice_(g, start=low, stop=stop, step=step)
 
 
-def _concat_rule(position: int, g: Tensor, y: Tensor, *operands: Tensor, axis: int) -> Tensor:
-    before = sum(operand.shape[axis] for operand in operands[:position])
-    start = tuple(before if at == axis else 0 for at in range(g.ndim))
-    stop = tuple(begin + size for begin, size in zip(start, operands[position].shape, strict=True))
-    return slice_(g, start=start, stop=stop, step=(1,) * g.ndim)
+def _concat_rule(g: Tensor, y: Tensor, operands: tuple[Tensor, ...], *, axis: int) -> tuple[Tensor, ...]:
+    return pieces(g, axis, tuple(operand.shape[axis] for operand in operands))
 
 
 permute_dims: Primitive = Primitive(
@@ -69,4 +70,69 @@ permute_dims: Primitive = Primitive(
 flip: Primitive = Primitive("flip", specs.flip, (lambda g, y, x, *, axes: flip(g, axes=axes),), Domain(ANYTHING))
 slice_: Primitive = Primitive("slice", specs.slice_, (_slice_rule,), Domain(ANYTHING))
 pad: Primitive = Primitive("pad", specs.pad, (_pad_rule,), Domain(ANYTHING))
-concat: Primitive = Primitive("concat", specs.concat, Same(_concat_rule), Domain(ANYTHING))
+concat: Primitive = Primitive("concat", specs.concat, Joint(_concat_rule), Domain(ANYTHING))
+
+
+# --- cutting up -------------------------------------------------------------------------------------------
+
+
+def pieces(x: Tensor, axis: int, sizes: Shape) -> tuple[Tensor, ...]:
+    """Return ``x`` cut up along an axis into pieces of these sizes.
+
+    As many slices would do, but the cotangent of each slice is as large as ``x``; that of all pieces is one
+    concatenation.
+    """
+    borders = pairwise(accumulate(sizes, initial=0))
+    if x._node is None or not STATE.recording:
+        return tuple(part(x, axis, start, stop) for start, stop in borders)
+    x = x._snapshot
+    constant = x._untracked
+    cut = [part(constant, axis, start, stop) for start, stop in borders]
+    whole = x._make(x._data, x._backend, Node(_CUT, (x,), {"axis": axis, "sizes": sizes}, x._data))  # type: ignore[arg-type]
+    return tuple(
+        y._make(y._data, y._backend, Node(_PIECE, (whole,), {"index": index}, y._data))  # type: ignore[arg-type]
+        for index, y in enumerate(cut)
+    )
+
+
+class _Pieces:
+    """The cotangents of the pieces that have one, by number."""
+
+    __slots__ = ("parts",)
+
+    def __init__(self, parts: dict[int, Tensor]) -> None:
+        self.parts = parts
+
+    def __add__(self, other: _Pieces) -> _Pieces:
+        # In place, for the sum of n pieces would take n**2 steps otherwise; the sweep uses a sum once.
+        for index, part in other.parts.items():
+            before = self.parts.get(index)
+            self.parts[index] = part if before is None else before + part
+        return self
+
+
+def _piece_rule(g: Tensor, y: Tensor, whole: Tensor, *, index: int) -> _Pieces:
+    return _Pieces({index: g})
+
+
+def _cut_rule(g: _Pieces, y: Tensor, x: Tensor, *, axis: int, sizes: Shape) -> Tensor:
+    rest = {size: x._full((*x.shape[:axis], size, *x.shape[axis + 1 :]), 0) for size in _missing(g, sizes)}
+    parts = [g.parts[index] if index in g.parts else rest[size] for index, size in enumerate(sizes)]
+    return concat(*parts, axis=axis)
+
+
+def _missing(g: _Pieces, sizes: Shape) -> set[int]:
+    return {size for index, size in enumerate(sizes) if index not in g.parts}
+
+
+class _Cutting:
+    """A step of `pieces`, as a node has it."""
+
+    __slots__ = ("derivatives", "name")
+
+    def __init__(self, name: str, rule: Any) -> None:
+        self.name = name
+        self.derivatives = (rule,)
+
+
+_CUT, _PIECE = _Cutting("pieces", _cut_rule), _Cutting("piece", _piece_rule)
