@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from lamina.dtypes import int64, integer_info
+from lamina.dtypes import int32, integer_info
 from lamina.errors import ShapeError
 from lamina.functions.operands import floating, numeric
 from lamina.functions.spatial import Sizes, sizes_of, spatial
-from lamina.primitives import convolutions, indexing, reductions, shaping
+from lamina.primitives import convolutions, reductions, shaping
 from lamina.primitives.broadcasting import reshape, sum_
 from lamina.primitives.composite import Composite
-from lamina.primitives.elementwise import equal, where
+from lamina.primitives.elementwise import bitwise_or, equal, not_equal, where
 
 if TYPE_CHECKING:
     from lamina.tensor import Tensor
@@ -32,10 +32,16 @@ def _largest(x: Tensor, *, axes: int) -> Tensor:
 
 def _largest_rule(g: Tensor, y: Tensor, x: Tensor, *, axes: int) -> Tensor:
     """The first of the largest elements receives the whole cotangent, as in PyTorch."""
-    places, size = x.shape[: x.ndim - axes], math.prod(x.shape[x.ndim - axes :])
-    first = indexing.argmax(reshape(x, shape=(*places, size)), axis=len(places), keepdims=True)
-    chosen = equal(x._constant(np.arange(size), int64), first)
-    return reshape(where(chosen, reshape(g, shape=(*places, 1)), x._scalar(0)), shape=x.shape)
+    before = x.ndim - axes
+    window, alone = x.shape[before:], (*x.shape[:before], *[1] * axes)
+    same = equal(x, reshape(y, shape=alone))
+    if x.dtype.floating:
+        same = bitwise_or(same, not_equal(x, x))  # where there is a NaN, it is the largest
+    # The earlier an element is in its window, the larger its number.
+    order = np.arange(math.prod(window), 0, -1).reshape(window)
+    number = where(same, x._constant(order, int32), x._constant(np.zeros(()), int32))
+    first = reductions.max_(number, axes=tuple(range(before, x.ndim)), keepdims=True)
+    return where(equal(number, first), reshape(g, shape=alone), x._scalar(0))
 
 
 largest: Composite = Composite("max_pool", _largest, _largest_rule)

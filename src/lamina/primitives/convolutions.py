@@ -94,6 +94,23 @@ def _side_by_side(g: Tensor, place: int, length: int, stride: int) -> Tensor:
     return part(line, place, 0, length) if short < 0 else _spread(line, place, 0, short)
 
 
+def _tiled(g: Tensor, sizes: Shape, stride: Shape) -> Tensor:
+    """Return windows [..., *places, *window] that overlap along no axis as axes of ``sizes``: they are moved once."""
+    axes = len(sizes)
+    first = g.ndim - 2 * axes
+    pairs = [place for axis in range(axes) for place in (first + axis, first + axes + axis)]
+    moved = permute_dims(g, axes=(*range(first), *pairs))
+    for axis, step in enumerate(stride):
+        place = first + 2 * axis + 1
+        moved = _spread(moved, place, 0, step - moved.shape[place])
+    lines = [count * step for count, step in zip(g.shape[first : first + axes], stride, strict=True)]
+    whole = reshape(moved, shape=(*g.shape[:first], *lines))
+    for axis, size in enumerate(sizes):
+        short = size - lines[axis]
+        whole = part(whole, first + axis, 0, size) if short < 0 else _spread(whole, first + axis, 0, short)
+    return whole
+
+
 def _overlapped(g: Tensor, place: int, length: int, stride: int, dilation: int) -> Tensor:
     """Return windows [..., count, ..., size] added up along one axis of ``length``, element by element of the size."""
     last = g.ndim - 1
@@ -113,6 +130,9 @@ def added_windows(g: Tensor, sizes: Shape, stride: Shape, dilation: Shape) -> Te
     It is the adjoint of ``windows``, one axis after another from the last.
     """
     first = g.ndim - 2 * len(sizes)
+    window = g.shape[first + len(sizes) :]
+    if all(apart == 1 and count <= step for count, step, apart in zip(window, stride, dilation, strict=True)):
+        return _tiled(g, sizes, stride)
     for axis in reversed(range(len(sizes))):
         place = first + axis
         if dilation[axis] == 1 and g.shape[-1] <= stride[axis]:

@@ -52,10 +52,20 @@ class Step:
         The loop along which a vector runs.
     lanes : int
         How many elements at once; 0 is one, as a scalar.
+    inner : (int, int), optional
+        A short loop inside of that one, and its length: the vector runs through all of it at each step of the other.
     """
 
-    def __init__(self, body: Body, loops: Sequence[Value], lane_loop: int | None, lanes: int) -> None:
+    def __init__(
+        self,
+        body: Body,
+        loops: Sequence[Value],
+        lane_loop: int | None,
+        lanes: int,
+        inner: tuple[int, int] | None = None,
+    ) -> None:
         self.body = body
+        self.inner = inner
         self.f = body.f
         self.loops = loops
         self.lane_loop = lane_loop if lanes else None
@@ -127,21 +137,55 @@ class Step:
 
     def load(self, base: ir.Value, place: Affine) -> Value:
         """Return an element in memory, or one for each lane."""
-        pointer = self.address(base, place)
-        stride = place[self.lane_loop] if self.lane_loop is not None else 0
-        return load_strided(self.f, base.dtype, pointer, stride, self.lanes)
+        f, pointer = self.f, self.address(base, place)
+        if self.inner is None:
+            stride = place[self.lane_loop] if self.lane_loop is not None else 0
+            return load_strided(f, base.dtype, pointer, stride, self.lanes)
+        (short, length), rounds = self.inner, self.lanes // self.inner[1]
+        assert self.lane_loop is not None
+        outer, inner = place[self.lane_loop], place[short]
+        if outer == length * inner:
+            return load_strided(f, base.dtype, pointer, inner, self.lanes)
+        if not inner:
+            return self._repeated(load_strided(f, base.dtype, pointer, outer, rounds if rounds > 1 else 0), length)
+        if not outer:
+            found = load_strided(f, base.dtype, pointer, inner, length)
+            return f.shuffle(found, found, list(range(length)) * rounds)
+        total = None
+        for at in range(rounds):
+            start = f.at(pointer, f.integer(at * outer), element_type(base))
+            found = load_strided(f, base.dtype, start, inner, length)
+            for lane in range(length):
+                total = Value("poison", found.type.of(self.lanes)) if total is None else total
+                total = f.insert(total, f.extract(found, lane), at * length + lane)
+        assert total is not None
+        return total
+
+    def _repeated(self, found: Value, times: int) -> Value:
+        """Return each lane of a vector several times in a row; a scalar as it is."""
+        if not found.type.lanes:
+            return found
+        return self.f.shuffle(found, found, [lane for lane in range(found.type.lanes) for _ in range(times)])
 
     def store(self, base: ir.Value, place: Affine, value: Value) -> None:
         """Write an element, or one for each lane."""
         f, pointer = self.f, self.address(base, place)
-        stride = place[self.lane_loop] if self.lane_loop is not None else 1
         value = f.splat(value, self.lanes)
-        if stride == 1:
+        offsets = [self._lane(place, lane) for lane in range(self.lanes)]
+        if offsets == list(range(self.lanes)):
             store_element(f, base.dtype, value, pointer)
             return
-        for lane in range(self.lanes):
-            at = f.at(pointer, f.integer(lane * stride), element_type(base))
+        for lane, offset in enumerate(offsets):
+            at = f.at(pointer, f.integer(offset), element_type(base))
             store_element(f, base.dtype, f.extract(value, lane), at)
+
+    def _lane(self, place: Affine, lane: int) -> int:
+        """Return how far from the first lane's element another's lies."""
+        assert self.lane_loop is not None
+        if self.inner is None:
+            return lane * place[self.lane_loop]
+        loop, length = self.inner
+        return lane // length * place[self.lane_loop] + lane % length * place[loop]
 
 
 def element_type(value: ir.Value) -> Type:

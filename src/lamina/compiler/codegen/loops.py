@@ -41,6 +41,9 @@ def emit_loops(body: Body, share: Share, lanes: int, begin: Value, end: Value, p
     merged = merge(kernel.dims, [*places, *(place for _, _, place in stored)], share.loop)
     last = merged[-1]
     size = math.prod(kernel.dims[loop] for loop in last)
+    if len(merged) > 1 and size in (2, 4) and size < lanes and share.loop not in (*last, *merged[-2]):
+        _emit_pairs(body, share, lanes, (begin, end), merged, stored)
+        return
 
     def write(loops: list[Value]) -> StepWriter:
         return lambda at, width: _run(Step(body, [*loops[:-1], at], len(kernel.dims) - 1, width), body, stored)
@@ -51,6 +54,29 @@ def emit_loops(body: Body, share: Share, lanes: int, begin: Value, end: Value, p
             walk_share(body.f, share, size, lanes, begin, end, write(loops))
         else:
             walk(body.f, ZERO, body.f.integer(size), lanes, write(loops))
+
+
+def _emit_pairs(
+    body: Body,
+    share: Share,
+    lanes: int,
+    part: tuple[Value, Value],
+    merged: list[list[int]],
+    stored: Sequence[tuple[ir.Value, ir.Value, Affine]],
+) -> None:
+    """Write loops of which the last is too short for a vector: vectors run through it and the one before."""
+    f, dims = body.f, body.kernel.dims
+    lane_loop, last = merged[-2][-1], len(dims) - 1
+    length, rounds = (math.prod(dims[loop] for loop in group) for group in (merged[-1], merged[-2]))
+    with ExitStack() as stack:
+        loops = opened(stack, f, dims, [*merged[:-2], []], share, *part)
+
+        def write(at: Value, width: int) -> None:
+            there = list(loops)
+            there[lane_loop] = f.binary("udiv", at, f.integer(length))
+            _run(Step(body, there, lane_loop, width, (last, length)), body, stored)
+
+        walk(f, ZERO, f.integer(length * rounds), lanes, write)
 
 
 def destinations(body: Body, kernel: Loops) -> list[tuple[ir.Value, ir.Value, Affine]]:

@@ -97,7 +97,10 @@ class Fusion:
         operand = value.operands[0]
         source = self.views.get(operand)
         if source is None and value.op == "reshape" and squeezed(operand.shape) != squeezed(value.shape):
-            source = self.placing.memory(operand)
+            # What would have to be copied after it has been placed is placed as it will be read.
+            expected = self.placing.expected(operand)
+            fits = expected is not None and viewed(value, expected) is not None
+            source = self.placing.memory(operand) if fits else self.placing.copied(operand)
         if source is not None:
             found = viewed(value, source) or viewed(value, self.placing.copied(operand))
             if found is not None:

@@ -101,6 +101,14 @@ class Placing:
                 self.views[value] = found
         return found or self._placed(value)
 
+    def expected(self, value: Value) -> View | None:
+        """Return where a value would lie if `memory` were called; None where elements would have to be moved."""
+        found = self.views.get(value)
+        if found is None and value.op in VIEWS:
+            source = self.expected(value.operands[0])
+            return None if source is None else viewed(value, source)
+        return found or whole(value)
+
     def array(self, value: Value) -> Value:
         """Return a value that lies in memory in row-major order and holds the same elements."""
         found = self.fused.arrays.get(value)
