@@ -68,10 +68,14 @@ from lamina.nn.activations import (
     Softsign,
     Tanh,
 )
+from lamina.nn.attention import scaled_dot_product_attention
 from lamina.nn.classification_losses import binary_cross_entropy_with_logits, cross_entropy, kl_div, nll_loss
 from lamina.nn.containers import MLP, Sequential
 from lamina.nn.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from lamina.nn.dropout import Dropout
+from lamina.nn.embeddings import Embedding, embedding
+from lamina.nn.gated import GLU, SwiGLU, glu
+from lamina.nn.key_value_cache import KeyValueCache
 from lamina.nn.linear import Flatten, Identity, Linear
 from lamina.nn.loss_layers import (
     BCEWithLogitsLoss,
@@ -89,6 +93,7 @@ from lamina.nn.loss_layers import (
 )
 from lamina.nn.margin_losses import cosine_embedding_loss, cosine_similarity, hinge_embedding_loss, hinge_loss
 from lamina.nn.module import Module
+from lamina.nn.multihead_attention import MultiheadAttention
 from lamina.nn.padding import (
     CircularPad1d,
     CircularPad2d,
@@ -123,6 +128,14 @@ from lamina.nn.pooling import (
     MaxPool2d,
     MaxPool3d,
 )
+from lamina.nn.positions import (
+    LearnedPositions,
+    RotaryEmbedding,
+    SinusoidalPositions,
+    alibi_bias,
+    rotary_embedding,
+    sinusoidal_positions,
+)
 from lamina.nn.regression_losses import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 from lamina.nn.state import Unmatched
 from lamina.nn.summary import Summary
@@ -131,6 +144,8 @@ from lamina.nn.upsampling import Fold, PixelShuffle, PixelUnshuffle, Unfold, Ups
 __all__ = [
     # modules
     "Module", "Sequential", "MLP", "Linear", "Flatten", "Identity", "Dropout", "Summary", "Unmatched", "init",
+    # tables
+    "Embedding", "embedding",
     # over space: convolution, pooling, padding, other sizes
     "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d",
     "MaxPool1d", "MaxPool2d", "MaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "LPPool1d", "LPPool2d", "LPPool3d",
@@ -149,6 +164,10 @@ __all__ = [
     "Softplus", "Softsign", "Softmax", "LogSoftmax",
     "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "sigmoid", "hard_sigmoid", "tanh", "softplus",
     "softsign", "softmax", "log_softmax",
+    # attention
+    "scaled_dot_product_attention", "MultiheadAttention", "KeyValueCache", "GLU", "SwiGLU", "glu",
+    "SinusoidalPositions", "LearnedPositions", "RotaryEmbedding", "sinusoidal_positions", "rotary_embedding",
+    "alibi_bias",
     # losses
     "mse_loss", "l1_loss", "huber_loss", "smooth_l1_loss", "binary_cross_entropy_with_logits", "cross_entropy",
     "nll_loss", "kl_div", "hinge_loss", "hinge_embedding_loss", "cosine_similarity", "cosine_embedding_loss",
