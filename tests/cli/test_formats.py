@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -101,29 +102,39 @@ def test_test_part_of_iron_learns_form_is_measured(lamina: Run, tmp_path: Path) 
     assert found["rows"] == 20
 
 
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory, invoke: Run) -> Path:
+    folder = tmp_path_factory.mktemp("formats")
+    frame().write_csv(folder / "t.csv")
+    options = ("-t", "sold", "--epochs", "1", "--hidden", "4", "--out", "run")
+    assert invoke(folder, "train", "t.csv", *options).code == 0
+    return folder
+
+
+@pytest.fixture
+def trained(original: Path, lamina: Run, tmp_path: Path) -> Path:
+    """Return the folder in which the command runs, with a run and a table."""
+    shutil.copytree(original, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
 @pytest.mark.parametrize("ending", ["csv", "tsv", "json", "ndjson", "parquet", "arrow"])
-def test_predictions_are_written_in_the_format_of_the_ending(lamina: Run, tmp_path: Path, ending: str) -> None:
+def test_predictions_are_written_in_the_format_of_the_ending(lamina: Run, trained: Path, ending: str) -> None:
     from lamina.data import read_table
 
-    frame().write_csv(tmp_path / "t.csv")
-    lamina("train", "t.csv", "-t", "sold", "--epochs", "1", "--hidden", "4", "--out", "run")
     assert lamina("predict", "run", "t.csv", "-o", f"out.{ending}").code == 0
-    found = read_table(tmp_path / f"out.{ending}")
+    found = read_table(trained / f"out.{ending}")
     assert found.columns[-3:] == ["predicted_sold", "probability_no", "probability_yes"]
     assert len(found) == 60
 
 
-def test_predictions_go_to_standard_output_as_csv(lamina: Run, tmp_path: Path) -> None:
-    frame().write_csv(tmp_path / "t.csv")
-    lamina("train", "t.csv", "-t", "sold", "--epochs", "1", "--hidden", "4", "--out", "run")
+def test_predictions_go_to_standard_output_as_csv(lamina: Run, trained: Path) -> None:
     ended = lamina("predict", "run", "t.csv", "-o", "-", "--quiet")
     assert ended.raw.splitlines()[0] == "x,y2,kind,sold,predicted_sold,probability_no,probability_yes"
     assert len(ended.raw.splitlines()) == 61
 
 
-def test_unknown_ending_is_refused_before_anything_is_read(lamina: Run, tmp_path: Path) -> None:
-    frame().write_csv(tmp_path / "t.csv")
-    lamina("train", "t.csv", "-t", "sold", "--epochs", "1", "--hidden", "4", "--out", "run")
+def test_unknown_ending_is_refused_before_anything_is_read(lamina: Run, trained: Path) -> None:
     ended = lamina("predict", "run", "t.csv", "-o", "out.xlsx")
     assert ended.code == 2
     assert "the endings are .csv, .tsv" in ended.err

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,9 +20,18 @@ Run = Callable[..., Any]
 TRAIN = ("train", "iris", "--hidden", "4", "--epochs", "2")
 
 
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory, invoke: Run) -> Path:
+    folder = tmp_path_factory.mktemp("machines")
+    assert invoke(folder, *TRAIN, "--out", "run").code == 0
+    assert invoke(folder, "data", "iris", "-o", "iris.csv").code == 0
+    return folder
+
+
 @pytest.fixture
-def trained(lamina: Run, tmp_path: Path) -> Path:
-    assert lamina(*TRAIN, "--out", "run").code == 0
+def trained(original: Path, lamina: Run, tmp_path: Path) -> Path:
+    """Return the folder in which the command runs, with a run and a table."""
+    shutil.copytree(original, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 
@@ -44,7 +54,6 @@ def test_every_command_is_here() -> None:
 
 @pytest.mark.parametrize("command", PRINTING)
 def test_json_is_one_object_and_nothing_else(lamina: Run, trained: Path, command: str) -> None:
-    lamina("data", "iris", "-o", "iris.csv")
     ended = lamina(*PRINTING[command], "--json")
     assert ended.code == 0, ended.err
     assert isinstance(json.loads(ended.raw), dict)
@@ -54,7 +63,6 @@ def test_json_is_one_object_and_nothing_else(lamina: Run, trained: Path, command
 
 @pytest.mark.parametrize("command", ["train", "tune", "predict"])
 def test_quiet_shows_results_only(lamina: Run, trained: Path, command: str) -> None:
-    lamina("data", "iris", "-o", "iris.csv")
     talks, quiet = lamina(*PRINTING[command]), lamina(*PRINTING[command][:-1], "again.csv", "--quiet")
     assert quiet.code == 0, quiet.err
     for word in ("note:", "epoch 1/2", "trial 1/2", "measure it"):
@@ -121,7 +129,6 @@ def test_configuration_with_a_mistake_is_refused_with_its_line(lamina: Run, tmp_
 
 
 def test_every_command_takes_its_options_from_a_file(lamina: Run, trained: Path) -> None:
-    lamina("data", "iris", "-o", "iris.csv")
     (trained / "predict.toml").write_text('run = "run"\nfile = "iris.csv"\noutput = "out.csv"\n')
     assert lamina("predict", "--config", "predict.toml").code == 0
     assert (trained / "out.csv").exists()

@@ -413,7 +413,7 @@ def filled(table: type[Options], values: Mapping[str, Any]) -> Options:
     """Return a dataclass of options with the values given and defaults that suit the data."""
     found = dict(values)
     file = found.get("file")
-    if "file" in declared(table) and (file is None or not Path(file).exists()):
+    if issubclass(table, TrainingOptions) and (file is None or not Path(file).exists()):
         found = {**preset(file), **found}
     made = table(**found)
     if isinstance(made, TrainingOptions) and made.lr is None:
