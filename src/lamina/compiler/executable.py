@@ -9,14 +9,21 @@ import numpy as np
 import numpy.typing as npt
 
 from lamina.backends.protocol import numpy_dtype
-from lamina.compiler.graph.interpreter import interpret
 from lamina.compiler.graph.ir import Graph
 
 NDArray = npt.NDArray[Any]
 
 
 class Executable(Protocol):
-    """A program made of a graph."""
+    """A program made of a graph.
+
+    Attributes
+    ----------
+    nanoseconds : float
+        How long a run should take one thread, roughly.
+    """
+
+    nanoseconds: float
 
     def __call__(self, inputs: Sequence[NDArray], outputs: Sequence[NDArray], repeat: int) -> None:
         """Run the program.
@@ -31,26 +38,6 @@ class Executable(Protocol):
         repeat : int
             How many times in a row to run; updates carry on from one run to the next.
         """
-
-
-class Interpreted:
-    """A graph run operation by operation, by the eager backend."""
-
-    def __init__(self, graph: Graph) -> None:
-        self._graph = graph
-
-    def __call__(self, inputs: Sequence[NDArray], outputs: Sequence[NDArray], repeat: int) -> None:
-        carried = list(inputs)
-        results = []
-        for _ in range(repeat):
-            computed, updated = interpret(self._graph, carried)
-            results.append([np.array(each) for each in computed])
-            for update, new in zip(self._graph.updates, updated, strict=True):
-                carried[update.input] = np.array(new)
-        for place, output in enumerate(outputs):
-            output[...] = results[0][place] if repeat == 1 else np.stack([each[place] for each in results])
-        for update in self._graph.updates:
-            inputs[update.input][...] = carried[update.input]
 
 
 def build(graph: Graph) -> Executable:

@@ -23,8 +23,7 @@ class TracedProgram:
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
         self.execute = build(trace.graph)
-        # What is interpreted is between two operations often enough.
-        self.portions = Portions(getattr(self.execute, "nanoseconds", 1.0))
+        self.portions = Portions(self.execute.nanoseconds)
         self.outputs = empty_outputs(trace.graph)
         self.cotangent_places = cotangent_places(trace) if trace.tracked else {}
         self._derivatives: dict[tuple[int, ...], TracedProgram] = {}
