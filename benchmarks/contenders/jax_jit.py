@@ -8,6 +8,7 @@ another thread only to wait for it costs more than it gains.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from benchmarks.contender import Contender, Step, Task
@@ -15,10 +16,24 @@ from benchmarks.workloads import Workload
 
 
 def first_parameters(workload: Workload) -> list[tuple[Any, Any]]:
-    """Return the first weights and biases; copies, since a step overwrites them."""
+    """Return the first weights and biases; copies, since a step overwrites them.
+
+    Channels come last, JAX's natural form: [height, width, in, out].
+    """
     import jax.numpy as jnp
 
-    return [(jnp.array(weight.T, copy=True), jnp.array(bias, copy=True)) for weight, bias in workload.weights()]
+    found = []
+    for weight, bias in workload.weights():
+        natural = weight.transpose(2, 3, 1, 0) if weight.ndim == 4 else weight.T
+        found.append((jnp.array(natural, copy=True), jnp.array(bias, copy=True)))
+    if workload.channels:
+        # The first linear layer sees the image with its channels last.
+        place, (weight, bias) = len(workload.channels), found[len(workload.channels)]
+        channels = workload.channels[-1]
+        side = math.isqrt(workload.sizes[0] // channels)
+        image_first = weight.reshape(channels, side, side, -1).transpose(1, 2, 0, 3)
+        found[place] = (image_first.reshape(weight.shape), bias)
+    return found
 
 
 def forward(parameters: list[tuple[Any, Any]], x: Any) -> Any:
@@ -26,7 +41,12 @@ def forward(parameters: list[tuple[Any, Any]], x: Any) -> Any:
     import jax
 
     for weight, bias in parameters[:-1]:
-        x = jax.nn.relu(x @ weight + bias)
+        if weight.ndim == 4:
+            x = jax.lax.conv_general_dilated(x, weight, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+            x = jax.nn.relu(x + bias)
+            x = jax.lax.reduce_window(x, -math.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+        else:
+            x = jax.nn.relu(x.reshape(len(x), -1) @ weight + bias)
     weight, bias = parameters[-1]
     return x @ weight + bias
 
@@ -44,6 +64,8 @@ def _training(workload: Workload) -> Task:
     ready: Any = jax.block_until_ready
     optimizer = optax.adam(workload.lr)
     inputs, targets = (jnp.asarray(array) for array in workload.data())
+    if workload.image is not None:
+        inputs = inputs.transpose(0, 2, 3, 1)
     state: list[Any] = []
 
     def reset() -> None:

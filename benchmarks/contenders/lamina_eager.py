@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.contender import Contender, Step, Task
-from benchmarks.workloads import Workload
+from benchmarks.workloads import WINDOW, Workload
 
 IMPORTS = ("lamina", "lamina.nn", "lamina.optim")
 
@@ -28,10 +28,14 @@ class Parts:
         from lamina import nn, optim
 
         layers: list[nn.Module] = []
-        for weight, bias in workload.weights():
-            layer = nn.Linear(weight.shape[1], weight.shape[0])
+        for each, (weight, bias) in zip(workload.layers, workload.weights(), strict=True):
+            if each.kind == "conv":
+                layer: nn.Module = nn.Conv2d(each.inputs, each.outputs, WINDOW, padding=1)
+            else:
+                layer = nn.Linear(each.inputs, each.outputs)
             layer.load_state_dict({"weight": weight, "bias": bias})
-            layers += [layer, nn.ReLU()]
+            layers += [layer, nn.ReLU(), *([nn.MaxPool2d(2)] if each.kind == "conv" else [])]
+        layers.insert(3 * len(workload.channels), nn.Flatten())
         model = nn.Sequential(*layers[:-1])
         inputs, targets = (la.asarray(array) for array in workload.data())
         loss = nn.cross_entropy if workload.loss == "cross_entropy" else nn.mse_loss

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.contender import Contender, Step, Task
-from benchmarks.workloads import Workload
+from benchmarks.workloads import WINDOW, Workload
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,14 @@ class Parts:
         from torch import nn
 
         layers: list[nn.Module] = []
-        for weight, bias in workload.weights():
-            layers += [nn.Linear(weight.shape[1], weight.shape[0]), nn.ReLU()]
-            _fill(layers[-2], weight, bias)
+        for each, (weight, bias) in zip(workload.layers, workload.weights(), strict=True):
+            if each.kind == "conv":
+                layer: nn.Module = nn.Conv2d(each.inputs, each.outputs, WINDOW, padding=1)
+            else:
+                layer = nn.Linear(each.inputs, each.outputs)
+            _fill(layer, weight, bias)
+            layers += [layer, nn.ReLU(), *([nn.MaxPool2d(2)] if each.kind == "conv" else [])]
+        layers.insert(3 * len(workload.channels), nn.Flatten())
         model = nn.Sequential(*layers[:-1])
         inputs, targets = (torch.from_numpy(array) for array in workload.data())
         loss = nn.functional.cross_entropy if workload.loss == "cross_entropy" else nn.functional.mse_loss

@@ -24,11 +24,25 @@ def test_data_and_weights_are_the_same_every_time(workload: Workload) -> None:
 
 @pytest.mark.parametrize("workload", WORKLOADS.values())
 def test_weights_have_pytorch_s_shapes_and_bounds(workload: Workload) -> None:
-    for (weight, bias), (fan_in, fan_out) in zip(workload.weights(), pairwise(workload.sizes), strict=True):
+    convolutions = len(workload.channels)
+    for (weight, bias), (fan_in, fan_out) in zip(
+        list(workload.weights())[convolutions:], pairwise(workload.sizes), strict=True
+    ):
         assert weight.shape == (fan_out, fan_in)
         assert bias.shape == (fan_out,)
         assert weight.dtype == bias.dtype == np.float32
         assert abs(weight).max() <= 1.0 / np.sqrt(fan_in) * (1.0 + 1e-6)
+    for (weight, bias), channels in zip(workload.weights(), workload.channels, strict=False):
+        assert weight.shape == (channels, weight.shape[1], 3, 3)
+        assert bias.shape == (channels,)
+        assert abs(weight).max() <= 1.0 / np.sqrt(9 * weight.shape[1]) * (1.0 + 1e-6)
+
+
+def test_images_become_as_many_numbers_as_the_dense_layers_take() -> None:
+    for workload in WORKLOADS.values():
+        if workload.image is not None:
+            side = workload.image[1] // 2 ** len(workload.channels)
+            assert workload.channels[-1] * side**2 == workload.sizes[0]
 
 
 def test_labels_are_classes() -> None:
@@ -46,6 +60,7 @@ def test_labels_are_classes() -> None:
         "mnist": 2 * 128 * (2 * (200704 + 32768 + 1280) + 32768 + 1280),
         "wide": 2 * 512 * (2 * (4194304 + 16777216 + 40960) + 16777216 + 40960),
         "inference": 2 * (2048 + 4096 + 64),
+        "cnn": 2 * 64 * (2 * 225792 + 3 * (3612672 + 401408 + 1280)),
     }.items(),
 )
 def test_arithmetic_of_the_products(name: str, flops: int) -> None:
