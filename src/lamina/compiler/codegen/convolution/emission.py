@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from lamina.compiler.codegen.convolution import dots
 from lamina.compiler.codegen.convolution.direct import Direct
+from lamina.compiler.codegen.convolution.dots import Dots, suits
 from lamina.compiler.codegen.convolution.problem import Convolution, Epilogue, Part
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.values import Value
@@ -34,5 +34,5 @@ def emit_convolution(
     """
     if not problem.images * problem.groups * problem.rows * math.prod(problem.places):
         return
-    way = dots.Dots if dots.suits(problem) else Direct
+    way = Dots if suits(problem) else Direct
     way(f, target, problem, x, w, part, epilogue).write()
