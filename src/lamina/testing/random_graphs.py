@@ -29,7 +29,7 @@ _ANY = ("negative", "abs", "add", "subtract", "multiply", "where", "equal", "not
 _LOGIC = ("bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_invert")
 _MOVES = (
     "reshape", "squeeze", "expand", "permute_dims", "transpose", "broadcast_to", "slice", "flip", "pad", "concat",
-    "take", "alias",
+    "take", "alias", "windows",
 )  # fmt: skip
 _SUMS = (
     "sum",
@@ -47,6 +47,7 @@ _SUMS = (
     "relu",
     "scatter_add",
     "scatter_add_along_axis",
+    "convolution",
 )
 _OF_BITS = (
     "any", "all", "argmax", "argmin", "astype", "number", "sort", "argsort", "take_along_axis", "searchsorted", "pow",
