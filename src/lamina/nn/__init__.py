@@ -94,6 +94,8 @@ from lamina.nn.loss_layers import (
 from lamina.nn.margin_losses import cosine_embedding_loss, cosine_similarity, hinge_embedding_loss, hinge_loss
 from lamina.nn.module import Module
 from lamina.nn.multihead_attention import MultiheadAttention
+from lamina.nn.normalisation import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm, rms_norm
+from lamina.nn.normalisation_layers import GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
 from lamina.nn.padding import (
     CircularPad1d,
     CircularPad2d,
@@ -137,8 +139,18 @@ from lamina.nn.positions import (
     sinusoidal_positions,
 )
 from lamina.nn.regression_losses import huber_loss, l1_loss, mse_loss, smooth_l1_loss
+from lamina.nn.running_normalisation import (
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
+)
 from lamina.nn.state import Unmatched
 from lamina.nn.summary import Summary
+from lamina.nn.transformer import TransformerDecoderLayer, TransformerEncoderLayer
+from lamina.nn.transformer_stacks import Transformer, TransformerDecoder, TransformerEncoder
 from lamina.nn.upsampling import Fold, PixelShuffle, PixelUnshuffle, Unfold, Upsample
 
 __all__ = [
@@ -146,6 +158,10 @@ __all__ = [
     "Module", "Sequential", "MLP", "Linear", "Flatten", "Identity", "Dropout", "Summary", "Unmatched", "init",
     # tables
     "Embedding", "embedding",
+    # normalisation
+    "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "LayerNorm",
+    "GroupNorm", "RMSNorm", "LocalResponseNorm", "batch_norm", "instance_norm", "layer_norm", "group_norm", "rms_norm",
+    "local_response_norm",
     # over space: convolution, pooling, padding, other sizes
     "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d",
     "MaxPool1d", "MaxPool2d", "MaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "LPPool1d", "LPPool2d", "LPPool3d",
@@ -167,7 +183,8 @@ __all__ = [
     # attention
     "scaled_dot_product_attention", "MultiheadAttention", "KeyValueCache", "GLU", "SwiGLU", "glu",
     "SinusoidalPositions", "LearnedPositions", "RotaryEmbedding", "sinusoidal_positions", "rotary_embedding",
-    "alibi_bias",
+    "alibi_bias", "TransformerEncoderLayer", "TransformerDecoderLayer", "TransformerEncoder", "TransformerDecoder",
+    "Transformer",
     # losses
     "mse_loss", "l1_loss", "huber_loss", "smooth_l1_loss", "binary_cross_entropy_with_logits", "cross_entropy",
     "nll_loss", "kl_div", "hinge_loss", "hinge_embedding_loss", "cosine_similarity", "cosine_embedding_loss",
