@@ -72,7 +72,7 @@ from lamina.nn.attention import scaled_dot_product_attention
 from lamina.nn.classification_losses import binary_cross_entropy_with_logits, cross_entropy, kl_div, nll_loss
 from lamina.nn.containers import MLP, Sequential
 from lamina.nn.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
-from lamina.nn.dropout import Dropout
+from lamina.nn.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d
 from lamina.nn.embeddings import Embedding, embedding
 from lamina.nn.gated import GLU, SwiGLU, glu
 from lamina.nn.key_value_cache import KeyValueCache
@@ -152,10 +152,12 @@ from lamina.nn.summary import Summary
 from lamina.nn.transformer import TransformerDecoderLayer, TransformerEncoderLayer
 from lamina.nn.transformer_stacks import Transformer, TransformerDecoder, TransformerEncoder
 from lamina.nn.upsampling import Fold, PixelShuffle, PixelUnshuffle, Unfold, Upsample
+from lamina.nn.weight_normalisation import remove_weight_norm, weight_norm
 
 __all__ = [
     # modules
-    "Module", "Sequential", "MLP", "Linear", "Flatten", "Identity", "Dropout", "Summary", "Unmatched", "init",
+    "Module", "Sequential", "MLP", "Linear", "Flatten", "Identity", "Summary", "Unmatched", "init",
+    "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "weight_norm", "remove_weight_norm",
     # tables
     "Embedding", "embedding",
     # normalisation

@@ -1,11 +1,14 @@
-"""Dropout."""
+"""Dropout: of elements, of channels, and for self-normalising networks."""
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from lamina import random
-from lamina.errors import DataError
+from lamina.errors import ShapeError
 from lamina.functions.operands import floating
 from lamina.nn.module import Module
+from lamina.nn.settings import probability
 from lamina.tensor import Tensor
 
 
@@ -38,19 +41,141 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5) -> None:
-        if not 0.0 <= p <= 1.0:
-            raise DataError(f"Dropout: p is the probability of zeroing an element, from 0 to 1, got {p!r}")
-        self.p = p
+        self.p = probability(type(self).__name__, p)
+
+    def _drawn_shape(self, x: Tensor) -> tuple[int, ...]:
+        """Return the shape of what is drawn; it broadcasts to that of ``x``."""
+        return x.shape
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return ``x`` with elements set to zero, in its shape."""
         if not self.training or self.p == 0.0:
             return x
-        x = floating("Dropout", x)
+        x = floating(type(self).__name__, x)
+        shape = self._drawn_shape(x)
         if self.p == 1.0:
             return x * 0.0
-        kept = random.bernoulli(x.shape, 1.0 - self.p, dtype=x.dtype, device=x.device)
+        kept = random.bernoulli(shape, 1.0 - self.p, dtype=x.dtype, device=x.device)
         return x * (kept * (1.0 / (1.0 - self.p)))
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
+
+
+class _ChannelDropout(Dropout):
+    axes: ClassVar[dict[int, int]]
+    """For each number of axes that an input may have, how many come before its places: batch and channels."""
+
+    def _drawn_shape(self, x: Tensor) -> tuple[int, ...]:
+        leading = self.axes.get(x.ndim)
+        if leading is None:
+            wanted = " or ".join(map(str, sorted(self.axes)))
+            raise ShapeError(f"{type(self).__name__}: expected {wanted} axes, got shape {list(x.shape)}")
+        return (*x.shape[:leading], *[1] * (x.ndim - leading))
+
+
+class Dropout1d(_ChannelDropout):
+    """Set whole channels to zero at random in training; the identity in evaluation.
+
+    Neighbouring places of a channel are alike, so that `Dropout`, which takes them one by one, takes little away.
+
+    Parameters
+    ----------
+    p : float, default 0.5
+        Probability with which a channel of a sample is set to zero, in [0, 1]. The others are divided by ``1 - p``.
+
+    Raises
+    ------
+    DataError
+        When ``p`` is not in [0, 1].
+    ShapeError
+        When an input is not of shape [n, channels, length] or [channels, length].
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> from lamina import nn
+    >>> y = nn.Dropout1d(0.5)(la.ones((1, 4, 3)))
+    >>> bool(la.all(y == y[..., :1]))
+    True
+
+    Source: J. Tompson et al., "Efficient object localization using convolutional networks", CVPR 2015, section 3.2.
+    """
+
+    axes = {2: 1, 3: 2}  # noqa: RUF012 - a constant
+
+
+class Dropout2d(_ChannelDropout):
+    """`Dropout1d` of images, [n, channels, height, width]; [n, channels, length] is taken too, as by PyTorch.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> from lamina import nn
+    >>> nn.Dropout2d(0.5).eval()(la.ones((1, 1, 1, 2)))
+    Tensor([[[[1., 1.]]]], shape=[1, 1, 1, 2], dtype=float32)
+    """
+
+    axes = {3: 2, 4: 2}  # noqa: RUF012 - a constant
+
+
+class Dropout3d(_ChannelDropout):
+    """`Dropout1d` of volumes, [n, channels, depth, height, width] or [channels, depth, height, width].
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> from lamina import nn
+    >>> nn.Dropout3d(0.5)(la.ones((2, 3, 1, 2, 2))).shape
+    (2, 3, 1, 2, 2)
+    """
+
+    axes = {4: 1, 5: 2}  # noqa: RUF012 - a constant
+
+
+class AlphaDropout(Module):
+    """Set elements to the lowest value of `SELU` at random in training; mean and variance stay zero and one.
+
+    ``y = a (x m + α' (1 - m)) + b`` with ``α' = -λα`` of SELU, ``a = (q + α'² q p)^(-1/2)``, ``q = 1 - p`` and
+    ``b = -a p α'``, where each element of ``m`` is 0 with probability ``p`` and 1 otherwise.
+
+    Parameters
+    ----------
+    p : float, default 0.5
+        Probability with which an element is set, in [0, 1].
+
+    Raises
+    ------
+    DataError
+        When ``p`` is not in [0, 1].
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> from lamina import nn
+    >>> nn.AlphaDropout(0.1).eval()(la.ones(2))
+    Tensor([1., 1.], shape=[2], dtype=float32)
+
+    Source: G. Klambauer et al., "Self-normalizing neural networks", NIPS 2017, section 3.
+    """
+
+    def __init__(self, p: float = 0.5) -> None:
+        self.p = probability("AlphaDropout", p)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return ``x`` with elements set to the lowest value, in its shape."""
+        if not self.training or self.p == 0.0:
+            return x
+        x = floating("AlphaDropout", x)
+        if self.p == 1.0:
+            return x * 0.0
+        kept = random.bernoulli(x.shape, 1.0 - self.p, dtype=x.dtype, device=x.device)
+        scale = ((1.0 - self.p) * (1.0 + self.p * _LOWEST**2)) ** -0.5
+        return x * (kept * scale) + (1.0 - kept) * (scale * _LOWEST) - scale * self.p * _LOWEST
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}"
+
+
+_LOWEST = -1.0507009873554805 * 1.6732632423543772
+"""What SELU tends to far below zero: ``-λα``."""
