@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any as _Any
 from lamina.autodiff.checkpoint import checkpoint
 from lamina.autodiff.cond import cond
 from lamina.autodiff.gradients import Gradients
-from lamina.autodiff.row_gradient import RowGradient
 from lamina.autodiff.node import no_grad
+from lamina.autodiff.row_gradient import RowGradient
 from lamina.autodiff.scan import scan
 from lamina.autodiff.transforms import grad, hessian, jacobian, jvp, value_and_grad, vjp
 from lamina.backends.registry import default_device, devices, set_default_device

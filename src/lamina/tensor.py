@@ -412,7 +412,8 @@ class Variable(Tensor):
                 [7., 8.]], shape=[3, 2], dtype=float32)
         """
         indices, rows = tensor("assign_rows", indices)._untracked, tensor("assign_rows", rows)._untracked
-        if STATE.tracer is None and self._backend is CPU is indices._backend is rows._backend and exclusive((self,)):
+        here = self._backend is CPU is indices._backend is rows._backend
+        if here and STATE.tracer is None and STATE.journal is None and exclusive((self,)):
             try:
                 quietly(write_rows, self._data, rows._data, indices._data)
             except ValueError as error:

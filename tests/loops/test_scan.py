@@ -49,7 +49,7 @@ def test_a_geometric_series_has_its_closed_form() -> None:
 
 
 def test_linear_recurrence_has_the_gradient_of_its_closed_form() -> None:
-    """``h = a h + x`` gives ``sum a^(n-1-t) x_t``: its derivative by ``x_t`` is the power, by ``a`` the weighted sum."""
+    """``h = a h + x`` gives ``sum a^(n-1-t) x_t``."""
     a, x = la.variable(0.9, dtype=DTYPE), la.variable(np.arange(1.0, 6.0))
     last, _ = la.scan(lambda h, x: (a * h + x, None), la.asarray(0.0, dtype=DTYPE), x)
     grads = last.backward()
@@ -146,15 +146,18 @@ def test_variables_are_assigned_step_by_step() -> None:
     assert count.item() == 12
 
 
+KEEP, X = lambda c, x: (c, x), la.ones(3)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: la.scan(lambda c, x: (c, x), 0.0), "say how many steps with length="),
-        (lambda: la.scan(lambda c, x: (c, x), 0.0, la.asarray(1.0)), "has no axes"),
-        (lambda: la.scan(lambda c, x: (c, x), 0.0, la.ones(3), length=4), r"equally long, got shapes \[3\] and length=4"),
-        (lambda: la.scan(lambda c, x: (c, x), 0.0, (la.ones(3), la.ones(2))), r"equally long, got shapes \[3\], \[2\]"),
-        (lambda: la.scan(lambda c, x: (c, x), 0.0, length=-1), "length=-1"),
-        (lambda: la.scan(lambda c, x: ((c, c), x), 0.0, la.ones(3)), "differ in structure: a tensor and a tuple of 0, 1"),
+        (lambda: la.scan(KEEP, 0.0), "say how many steps with length="),
+        (lambda: la.scan(KEEP, 0.0, la.asarray(1.0)), "has no axes"),
+        (lambda: la.scan(KEEP, 0.0, la.ones(3), length=4), r"equally long, got shapes \[3\] and length=4"),
+        (lambda: la.scan(KEEP, 0.0, (la.ones(3), la.ones(2))), r"equally long, got shapes \[3\], \[2\]"),
+        (lambda: la.scan(KEEP, 0.0, length=-1), "length=-1"),
+        (lambda: la.scan(lambda c, x: ((c, c), x), 0.0, X), "differ in structure: a tensor and a tuple of 0, 1"),
         (lambda: la.scan(lambda c, x: (c + x, x), la.ones(1), la.ones((3, 2))), r"differ in shape: \[1\] and \[2\]"),
     ],
 )  # fmt: skip
@@ -166,9 +169,9 @@ def test_what_does_not_fit_is_said(call: Any, message: str) -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: la.scan(lambda c, x: c, 0.0, la.ones(3)), r"must return a pair \(carry, y\), got Tensor"),
-        (lambda: la.scan(lambda c, x: (c + x, x), 0, la.ones(3)), "differ in type: int64 and float32; cast one"),
-        (lambda: la.scan(lambda c, x: (c, x), None, la.ones(3)), "expected a tensor or a number in a tree, got None"),
+        (lambda: la.scan(lambda c, x: c, 0.0, X), r"must return a pair \(carry, y\), got Tensor"),
+        (lambda: la.scan(lambda c, x: (c + x, x), 0, X), "differ in type: int64 and float32; cast one"),
+        (lambda: la.scan(KEEP, None, X), "expected a tensor or a number in a tree, got None"),
     ],
 )
 def test_what_has_the_wrong_type_is_said(call: Any, message: str) -> None:

@@ -96,6 +96,13 @@ from lamina.nn.module import Module
 from lamina.nn.multihead_attention import MultiheadAttention
 from lamina.nn.normalisation import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm, rms_norm
 from lamina.nn.normalisation_layers import GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
+from lamina.nn.packed_sequences import (
+    PackedSequence,
+    pack_padded_sequence,
+    pack_sequence,
+    pad_packed_sequence,
+    pad_sequence,
+)
 from lamina.nn.padding import (
     CircularPad1d,
     CircularPad2d,
@@ -138,6 +145,8 @@ from lamina.nn.positions import (
     rotary_embedding,
     sinusoidal_positions,
 )
+from lamina.nn.recurrent_cells import GRUCell, LSTMCell, RNNCell
+from lamina.nn.recurrent_layers import GRU, LSTM, RNN
 from lamina.nn.regression_losses import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 from lamina.nn.running_normalisation import (
     BatchNorm1d,
@@ -187,6 +196,9 @@ __all__ = [
     "SinusoidalPositions", "LearnedPositions", "RotaryEmbedding", "sinusoidal_positions", "rotary_embedding",
     "alibi_bias", "TransformerEncoderLayer", "TransformerDecoderLayer", "TransformerEncoder", "TransformerDecoder",
     "Transformer",
+    # recurrence
+    "RNN", "GRU", "LSTM", "RNNCell", "GRUCell", "LSTMCell",
+    "PackedSequence", "pack_padded_sequence", "pad_packed_sequence", "pack_sequence", "pad_sequence",
     # losses
     "mse_loss", "l1_loss", "huber_loss", "smooth_l1_loss", "binary_cross_entropy_with_logits", "cross_entropy",
     "nll_loss", "kl_div", "hinge_loss", "hinge_embedding_loss", "cosine_similarity", "cosine_embedding_loss",

@@ -52,11 +52,7 @@ class Dropout(Module):
         if not self.training or self.p == 0.0:
             return x
         x = floating(type(self).__name__, x)
-        shape = self._drawn_shape(x)
-        if self.p == 1.0:
-            return x * 0.0
-        kept = random.bernoulli(shape, 1.0 - self.p, dtype=x.dtype, device=x.device)
-        return x * (kept * (1.0 / (1.0 - self.p)))
+        return dropped(x, self.p, self._drawn_shape(x))
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
@@ -179,3 +175,16 @@ class AlphaDropout(Module):
 
 _LOWEST = -1.0507009873554805 * 1.6732632423543772
 """What SELU tends to far below zero: ``-λα``."""
+
+
+def dropped(x: Tensor, p: float, shape: tuple[int, ...] | None = None) -> Tensor:
+    """Return ``x`` with elements set to zero with probability ``p``, and the others divided by ``1 - p``.
+
+    With ``shape``, which broadcasts to that of ``x``, whole parts are set to zero together.
+    """
+    if p == 0.0:
+        return x
+    if p == 1.0:
+        return x * 0.0
+    kept = random.bernoulli(x.shape if shape is None else shape, 1.0 - p, dtype=x.dtype, device=x.device)
+    return x * (kept * (1.0 / (1.0 - p)))

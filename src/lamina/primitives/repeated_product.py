@@ -1,0 +1,88 @@
+"""Products of many matrices, one after the other, with the same one.
+
+The gradient of the matrix that is shared is a sum of as many products. Here it is one product instead, of the rows of
+all the others: a recurrent layer multiplies by its weights at every step.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lamina.autodiff.node import Node, record
+from lamina.backends.thread_state import STATE
+from lamina.primitives.contraction import matmul, transposed
+from lamina.primitives.shaping import concat
+
+if TYPE_CHECKING:
+    from lamina.tensor import Tensor
+
+
+class RepeatedProduct:
+    """``x @ w`` for a matrix ``w`` and as many matrices ``x`` as come.
+
+    Parameters
+    ----------
+    w : Tensor of shape [K, N]
+    """
+
+    __slots__ = ("_shared", "_w")
+
+    def __init__(self, w: Tensor) -> None:
+        (w,) = (w._snapshot,) if STATE.tracer is None else STATE.tracer.lift("matmul", (w,))
+        tracked = w._node is not None and STATE.recording
+        self._w = w
+        self._shared = _noted(_SHARED, (w,), {}, w) if tracked else w._untracked
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return the product with ``x`` of shape [M, K]."""
+        x = x._snapshot
+        with record(False):
+            y = matmul(x, self._w)
+        if not STATE.recording or (x._node is None and self._shared._node is None):
+            return y
+        return _noted(_PRODUCT, (x, self._shared), {"w": self._w}, y)
+
+
+def _noted(part: _Part, inputs: tuple[Tensor, ...], params: dict[str, Any], value: Tensor) -> Tensor:
+    node = Node(part, inputs, params, value._data)  # type: ignore[arg-type]
+    return value._make(value._data, value._backend, node)
+
+
+class _Products:
+    """The gradient of the shared matrix, as the factors of which it is made."""
+
+    __slots__ = ("factors",)
+
+    def __init__(self, factors: list[tuple[Tensor, Tensor]]) -> None:
+        self.factors = factors
+
+    def __add__(self, other: _Products) -> _Products:
+        # In place: the sweep uses a sum once.
+        self.factors += other.factors
+        return self
+
+
+class _Part:
+    """A step of a repeated product, as a node has it."""
+
+    __slots__ = ("derivatives", "name")
+
+    def __init__(self, name: str, *rules: Any) -> None:
+        self.name = name
+        self.derivatives = rules
+
+
+def _shared_rule(g: _Products, y: Tensor, w: Tensor) -> Tensor:
+    rows, cotangents = zip(*g.factors, strict=True)
+    if len(rows) == 1:
+        return matmul(transposed(rows[0]), cotangents[0])
+    return matmul(transposed(concat(*rows, axis=0)), concat(*cotangents, axis=0))
+
+
+_SHARED = _Part("shared matrix", _shared_rule)
+_PRODUCT = _Part(
+    "matmul",
+    # By the matrix itself, not as it is shared, which has no other cotangents than these products.
+    lambda g, y, x, shared, *, w: matmul(g, transposed(w)),
+    lambda g, y, x, shared, *, w: _Products([(x, g)]),
+)
