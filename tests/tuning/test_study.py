@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -76,6 +78,28 @@ def test_damaged_storage_is_refused(tmp_path: Path, content: str) -> None:
         tune(bowl, SPACE, trials=3, storage=path)
 
 
+def test_line_that_was_not_written_whole_is_taken_away(tmp_path: Path) -> None:
+    path = tmp_path / "study.jsonl"
+    tune(bowl, SPACE, trials=2, storage=path)
+    with path.open("ab") as file:
+        file.write(b'{"op_code": 4, "wor')
+    assert len(tune(bowl, SPACE, trials=3, storage=path).trials) == 3
+
+
+def test_lock_ends_with_the_process_that_holds_it(tmp_path: Path) -> None:
+    path = tmp_path / "study.jsonl"
+    code = (
+        "import os, sys, pathlib\n"
+        "from lamina.tuning.locking import FileLock\n"
+        "FileLock(pathlib.Path(sys.argv[1])).acquire()\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path) + ".lock"], check=False)
+    started = time.monotonic()
+    assert len(tune(bowl, SPACE, trials=2, storage=path).trials) == 2
+    assert time.monotonic() - started < 20.0
+
+
 def test_storage_of_other_ranges_is_refused(tmp_path: Path) -> None:
     tune(bowl, SPACE, trials=1, storage=tmp_path / "study.jsonl")
     with pytest.raises(CheckpointError, match="a search of other ranges"):
@@ -125,6 +149,7 @@ def test_processes_share_the_trials(tmp_path: Path) -> None:
     )
     assert sorted(each.number for each in found.trials) == list(range(7))
     assert sorted(seen) == list(range(7))
+    assert len({each.values["x"] for each in found.trials}) == 7
 
 
 def test_objective_that_processes_cannot_have_is_refused() -> None:

@@ -19,7 +19,8 @@ from lamina.runs.options import OptionError, TrainingOptions, declared, filled
 from lamina.training.files import replace_file
 from lamina.tuning.options import TuneOptions
 from lamina.tuning.space import DEFAULT_SPACE, Range
-from lamina.tuning.study import Finished, Tuned, optuna_library, tune as search
+from lamina.tuning.storage import optuna_library
+from lamina.tuning.study import Finished, Tuned, tune as search
 from lamina.tuning.training import TrainingObjective
 
 STUDY, OPTIONS, BEST = "study.jsonl", "tune.toml", "best.toml"

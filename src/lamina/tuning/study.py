@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import multiprocessing
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +14,9 @@ import numpy as np
 
 from lamina.errors import CheckpointError, DataError, LaminaError, TrainingDiverged
 from lamina.runs.kinds import Unfit
+from lamina.tuning.processes import side_by_side
 from lamina.tuning.space import Range, read_range
+from lamina.tuning.storage import mend, open_study, optuna_library, quiet
 from lamina.tuning.trial import Pruned, Trial
 
 if TYPE_CHECKING:
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 Objective = Callable[[Trial], float]
 Direction = Literal["minimize", "maximize"]
 
-NAME = "lamina"
-INTERRUPTED, REASON, EPOCHS = "interrupted", "reason", "epochs"
+INTERRUPTED, REASON = "interrupted", "reason"
 
 # Trials before which nothing is pruned, and epochs of each in which it is not.
 PRUNING_TRIALS, PRUNING_EPOCHS = 5, 5
@@ -180,16 +179,16 @@ def tune(
     if direction not in ("minimize", "maximize"):
         raise DataError(f'tune: direction is {direction!r}; use "minimize" or "maximize"')
     deadline = math.inf if timeout is None else time.time() + timeout
-    with _quiet(), TemporaryDirectory() as aside:
+    with quiet(), TemporaryDirectory() as aside:
         place = Path(storage) if storage is not None else Path(aside) / "study.jsonl"
-        search.open(place, clean=True)
+        search.begin(place)
         shown = _Shown(search, place, on_trial)
         interrupted = False
         try:
             if jobs == 1:
                 search.run(place, trials, deadline, shown)
             else:
-                _side_by_side(search, place, trials, deadline, jobs, shown)
+                side_by_side(search, place, trials, deadline, jobs, shown)
         except KeyboardInterrupt:
             interrupted = True
         return Tuned(tuple(search.finished(place)), direction, interrupted)
@@ -229,39 +228,18 @@ class Search:
     pruner: str
     epochs: int
 
-    def open(self, place: Path, *, clean: bool = False) -> optuna.Study:
-        """Return the study in a file, made where there is none.
+    def open(self, place: Path) -> optuna.Study:
+        """Return the study in a file, made where there is none."""
+        return open_study(place, self.direction, self._pruner(optuna_library()))
 
-        With ``clean``, trials that were under way when an earlier process ended count as interrupted.
-        """
-        library = optuna_library()
-        from optuna.storages import JournalStorage
-        from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-
-        pruner = self._pruner(library)
-        try:
-            backend = JournalFileBackend(str(place), lock_obj=JournalFileOpenLock(str(place)))
-            study: optuna.Study = library.create_study(
-                storage=JournalStorage(backend),
-                study_name=NAME,
-                direction=self.direction,
-                pruner=pruner,
-                load_if_exists=True,
-            )
-            if clean:
-                for trial in study.get_trials(deepcopy=False):
-                    if not trial.state.is_finished():
-                        study._storage.set_trial_user_attr(trial._trial_id, INTERRUPTED, True)
-                        study._storage.set_trial_state_values(trial._trial_id, library.trial.TrialState.FAIL)
-        except OSError as error:
-            raise CheckpointError(f"tune: {place} cannot be used: {error.strerror or error}") from error
-        except Exception as error:
-            # What Optuna raises where it reads something unexpected is not said anywhere.
-            what = f"{type(error).__name__}: {error}"
-            raise CheckpointError(f"tune: {place} is not a search, or is damaged: {what}") from error
-        if study.direction.name.lower() != self.direction:
-            raise CheckpointError(f"tune: {place} is a search of another kind, to {study.direction.name.lower()}")
-        return study
+    def begin(self, place: Path) -> None:
+        """Count trials that were under way when an earlier process ended as interrupted."""
+        mend(place)
+        study = self.open(place)
+        for trial in study.get_trials(deepcopy=False):
+            if not trial.state.is_finished():
+                study._storage.set_trial_user_attr(trial._trial_id, INTERRUPTED, True)
+                study._storage.set_trial_state_values(trial._trial_id, optuna_library().trial.TrialState.FAIL)
 
     def run(
         self,
@@ -277,16 +255,18 @@ class Search:
             done = sum(not each.user_attrs.get(INTERRUPTED) for each in study.get_trials(deepcopy=False))
             if (done >= trials) if ticket is None else not ticket():
                 return
-            self._one(study, done)
+            self._one(study, done if ticket is None else None)
             shown()
 
-    def _one(self, study: optuna.Study, done: int) -> None:
+    def _one(self, study: optuna.Study, done: int | None) -> None:
         library = optuna_library()
         state = library.trial.TrialState
-        # What is proposed follows from the seed and the trials before, not from how many processes there were.
-        seed = int(np.random.SeedSequence([self.seed, done]).generate_state(1)[0])
-        study.sampler = library.samplers.TPESampler(seed=seed, constant_liar=True)
+        study.sampler = library.samplers.RandomSampler()
         asked = study.ask()
+        # What is proposed follows from the seed and the trials before it; side by side, from the number of the trial.
+        place = asked.number if done is None else done
+        seed = int(np.random.SeedSequence([self.seed, place]).generate_state(1)[0])
+        study.sampler = library.samplers.TPESampler(seed=seed, constant_liar=True)
         drawn = self._drawn(study, asked)
         trial = Trial(asked.number, {n: self.meant.get(n, {}).get(v, v) for n, v in drawn.items()}, _trial=asked)
         try:
@@ -367,87 +347,3 @@ class _Shown:
             if each.number not in self.seen:
                 self.seen.add(each.number)
                 self.tell(each)
-
-
-# --- processes side by side ---
-
-
-def _side_by_side(
-    search: Search, place: Path, trials: int, deadline: float, jobs: int, shown: Callable[[], None]
-) -> None:
-    """Run the trials in processes; an error or Ctrl-C ends them all."""
-    context = multiprocessing.get_context("spawn")
-    tickets = context.Value("i", max(0, trials - len(search.finished(place))))
-    workers = [context.Process(target=_work, args=(search, place, deadline, tickets), daemon=True) for _ in range(jobs)]
-    try:
-        for worker in workers:
-            try:
-                worker.start()
-            except (AttributeError, TypeError, OSError, ValueError) as error:
-                raise DataError(
-                    f"tune: with several jobs the objective must be a function of a module: {error}"
-                ) from error
-        while any(worker.is_alive() for worker in workers):
-            for worker in workers:
-                worker.join(0.2 / jobs)
-            shown()
-    finally:
-        for worker in workers:
-            if worker.is_alive():
-                worker.terminate()
-        for worker in workers:
-            if worker.pid is not None:
-                worker.join()
-    shown()
-    broken = [worker.exitcode for worker in workers if worker.exitcode]
-    if len(broken) == jobs:
-        raise DataError(f"tune: every process ended with an error (exit code {broken[0]}); see what they wrote")
-
-
-def _work(search: Search, place: Path, deadline: float, tickets: Any) -> None:
-    def ticket() -> bool:
-        with tickets.get_lock():
-            if tickets.value <= 0:
-                return False
-            tickets.value -= 1
-            return True
-
-    try:
-        with _quiet():
-            search.run(place, 0, deadline, lambda: None, ticket)
-    except KeyboardInterrupt:
-        raise SystemExit(0) from None
-
-
-# --- optuna ---
-
-
-def optuna_library() -> Any:
-    """Return the package optuna.
-
-    Raises
-    ------
-    LaminaError
-        When it is not installed.
-    """
-    try:
-        import optuna
-    except ImportError as error:
-        raise LaminaError("tune: the package optuna is not installed; pip install 'lamina[tune]'") from error
-    return optuna
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Optuna's log to warnings inside, and its notes that something may change one day to itself."""
-    import warnings
-
-    library = optuna_library()
-    before = library.logging.get_verbosity()
-    library.logging.set_verbosity(library.logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", library.exceptions.ExperimentalWarning)
-            yield
-    finally:
-        library.logging.set_verbosity(before)
