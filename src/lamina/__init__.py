@@ -236,6 +236,7 @@ if TYPE_CHECKING:
         report,
         testing,
         training,
+        tuning,
         visualize,
     )
     from lamina.compiler import CompiledFunction, compile
@@ -488,6 +489,7 @@ __all__ = [
     "report",
     "testing",
     "training",
+    "tuning",
     "visualize",
     "profile",
     "fit",
@@ -514,6 +516,7 @@ _LAZY_MODULES = (
     "report",
     "testing",
     "training",
+    "tuning",
     "visualize",
 )
 _LAZY_NAMES = {
