@@ -44,7 +44,7 @@ def sinusoidal_positions(
     >>> from lamina import nn
     >>> nn.sinusoidal_positions(2, 4)
     Tensor([[0.    , 1.    , 0.    , 1.    ],
-            [0.8415, 0.5403, 0.01  , 1.    ]], shape=[2, 4], dtype=float32)
+            [0.8415, 0.5403, 0.01  , 0.9999]], shape=[2, 4], dtype=float32)
 
     Source: A. Vaswani et al., "Attention is all you need", NeurIPS 2017, section 3.5.
     """
@@ -232,8 +232,8 @@ def alibi_bias(
     Examples
     --------
     >>> from lamina import nn
-    >>> nn.alibi_bias(8, 1, 3)
-    Tensor([[[-1.    , -0.5   ,  0.    ]], ...
+    >>> nn.alibi_bias(1, 1, 3, dtype="float64") * 256
+    Tensor([[[-2., -1.,  0.]]], shape=[1, 1, 3], dtype=float64)
 
     Source: O. Press et al., "Train short, test long", ICLR 2022, section 3 and its code.
     """
@@ -242,7 +242,7 @@ def alibi_bias(
     slopes = [2.0 ** (-8.0 * h / power) for h in range(1, power + 1)]
     slopes += [2.0 ** (-4.0 * h / power) for h in range(1, 2 * power + 1, 2)][: heads - power]
     distances = np.abs(np.arange(keys - queries, keys)[:, None] - np.arange(keys))
-    values = -np.asarray(slopes[:heads]).reshape(-1, 1, 1) * distances
+    values = np.asarray(slopes[:heads]).reshape(-1, 1, 1) * -distances
     return asarray(values, dtype=DEFAULT_FLOAT if dtype is None else as_dtype(dtype), device=device)
 
 
