@@ -70,7 +70,7 @@ class Recurrent(Module):
         for layer, suffix in self._places():
             directions = 2 if self.bidirectional else 1
             width = self.input_size if layer == 0 else directions * self._out_size
-            shapes = {"weight_ih": (rows, width), "weight_hh": (rows, self._out_size)}
+            shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, width), "weight_hh": (rows, self._out_size)}
             if self.bias:
                 shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
             if self.proj_size:
