@@ -72,10 +72,31 @@ from lamina.nn.attention import scaled_dot_product_attention
 from lamina.nn.classification_losses import binary_cross_entropy_with_logits, cross_entropy, kl_div, nll_loss
 from lamina.nn.containers import MLP, Sequential
 from lamina.nn.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from lamina.nn.ctc import ctc_loss
 from lamina.nn.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d
 from lamina.nn.embeddings import Embedding, embedding
+from lamina.nn.further_loss_layers import (
+    CTCLoss,
+    GaussianNLLLoss,
+    MarginRankingLoss,
+    MultiLabelMarginLoss,
+    MultiLabelSoftMarginLoss,
+    MultiMarginLoss,
+    PairwiseDistance,
+    PoissonNLLLoss,
+    SoftMarginLoss,
+    TripletMarginLoss,
+    TripletMarginWithDistanceLoss,
+)
 from lamina.nn.gated import GLU, SwiGLU, glu
 from lamina.nn.key_value_cache import KeyValueCache
+from lamina.nn.label_losses import (
+    multi_margin_loss,
+    multilabel_margin_loss,
+    multilabel_soft_margin_loss,
+    soft_margin_loss,
+)
+from lamina.nn.likelihood_losses import gaussian_nll_loss, poisson_nll_loss
 from lamina.nn.linear import Flatten, Identity, Linear
 from lamina.nn.loss_layers import (
     BCEWithLogitsLoss,
@@ -160,6 +181,12 @@ from lamina.nn.state import Unmatched
 from lamina.nn.summary import Summary
 from lamina.nn.transformer import TransformerDecoderLayer, TransformerEncoderLayer
 from lamina.nn.transformer_stacks import Transformer, TransformerDecoder, TransformerEncoder
+from lamina.nn.triplet_losses import (
+    margin_ranking_loss,
+    pairwise_distance,
+    triplet_margin_loss,
+    triplet_margin_with_distance_loss,
+)
 from lamina.nn.upsampling import Fold, PixelShuffle, PixelUnshuffle, Unfold, Upsample
 from lamina.nn.weight_normalisation import remove_weight_norm, weight_norm
 
@@ -204,4 +231,10 @@ __all__ = [
     "nll_loss", "kl_div", "hinge_loss", "hinge_embedding_loss", "cosine_similarity", "cosine_embedding_loss",
     "MSELoss", "L1Loss", "HuberLoss", "SmoothL1Loss", "BCEWithLogitsLoss", "CrossEntropyLoss", "NLLLoss", "KLDivLoss",
     "HingeLoss", "HingeEmbeddingLoss", "CosineSimilarity", "CosineEmbeddingLoss",
+    "ctc_loss", "triplet_margin_loss", "triplet_margin_with_distance_loss", "pairwise_distance", "margin_ranking_loss",
+    "soft_margin_loss", "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss",
+    "poisson_nll_loss", "gaussian_nll_loss",
+    "CTCLoss", "TripletMarginLoss", "TripletMarginWithDistanceLoss", "PairwiseDistance", "MarginRankingLoss",
+    "SoftMarginLoss", "MultiMarginLoss", "MultiLabelMarginLoss", "MultiLabelSoftMarginLoss", "PoissonNLLLoss",
+    "GaussianNLLLoss",
 ]  # fmt: skip

@@ -30,6 +30,15 @@ def _require(condition: Tensor, error: LaminaError) -> None:
         tracer.require(condition, error)
 
 
+def require_all(condition: Tensor, error: LaminaError) -> None:
+    """Raise an error unless all of a condition holds; while tracing, have the program raise it."""
+    holds = all(condition)
+    if not concrete(holds):
+        _require(holds, error)
+    elif not holds.item():
+        raise error
+
+
 def check_class_labels(name: str, target: Tensor, classes: int, ignore_index: int) -> bool:
     """Return whether some label is the ignored one, after checking that all others are classes.
 
