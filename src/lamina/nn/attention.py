@@ -82,9 +82,8 @@ def scaled_dot_product_attention(
         query, key, value, mask = _grouped(query, key, value, mask)
     factor = 1.0 / math.sqrt(max(query.shape[-1], 1)) if scale is None else float(scale)
     if query.shape[-2] * key.shape[-2] >= LONG and query.size and key.size:
-        result = blockwise_attention(
-            *_same_rank(query, key, value), mask, is_causal=is_causal, scale=factor, dropout_p=dropout_p
-        )
+        query, key, value = _same_rank(query, key, value)
+        result = blockwise_attention(query, key, value, mask, is_causal=is_causal, scale=factor, dropout_p=dropout_p)
     else:
         weights = attention_weights(query, key, mask, is_causal=is_causal, scale=factor)
         if dropout_p:
