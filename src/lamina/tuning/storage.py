@@ -79,8 +79,10 @@ def mend(place: Path) -> None:
     """Take away a last line that a process could not write whole before it was killed."""
     try:
         content = place.read_bytes()
-        if content and not content.endswith(b"\n"):
-            os.truncate(place, content.rfind(b"\n") + 1)
+        whole = content.rfind(b"\n") + 1
+        # Every line is an object; what begins otherwise is damage of another kind.
+        if content[whole:].startswith(b"{"):
+            os.truncate(place, whole)
     except FileNotFoundError:
         return
     except OSError as error:
