@@ -1,6 +1,7 @@
 """What is chosen for the embedded sets where the user chose nothing.
 
-Chosen by cross-validation on training parts; no held-out part was looked at for them.
+Found by cross-validation on training parts, and kept after the held-out parts of five divisions had been measured with
+them and with the defaults for tables: what the command reports for these sets is a little better than on new data.
 """
 
 from __future__ import annotations
