@@ -76,7 +76,8 @@ def test_compiled_ctc_is_pytorchs(name, form):
 
 
 def test_ctc_of_float32_and_of_many_times():
-    compare((150, 4, 20, 30, 0, [150, 140, 120, 100], [30, 20, 25, 1]), dtype="float32", tol=2e-3)
+    # PyTorch's own gradients in float32 are up to 3e-4 of the largest away from those in float64.
+    compare((150, 4, 20, 30, 0, [150, 140, 120, 100], [30, 20, 25, 1]), dtype="float32", tol=1e-3)
     compare((150, 4, 20, 30, 0, [150, 140, 120, 100], [30, 20, 25, 1]), tol=1e-8)
 
 

@@ -172,3 +172,79 @@ def test_weights_of_pytorch_load():
 def test_a_table_of_given_vectors_is_frozen_unless_told_otherwise():
     assert not nn.Embedding.from_pretrained(np.ones((2, 3))).parameters()
     assert nn.Embedding.from_pretrained(np.ones((2, 3)), freeze=False).parameters()
+
+
+# --- bags -------------------------------------------------------------------------------------------------
+
+FLAT = np.array([3, 5, 3, 0, 9, 9, 1, 2])
+BAGS = [
+    (np.array([[3, 5, 3], [0, 9, 1]]), {}),
+    (FLAT, {"offsets": np.array([0, 3, 3, 7])}),
+    (FLAT, {"offsets": np.array([0, 8])}),
+    (FLAT, {"offsets": np.array([0, 2, 5, 8]), "include_last_offset": True}),
+    (FLAT, {"offsets": np.array([0, 3, 4, 6]), "padding_idx": 9}),
+    (np.array([[3, 9, 3], [9, 9, 9]]), {"padding_idx": -1}),
+]
+
+
+@pytest.mark.parametrize("mode", ["sum", "mean", "max"])
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize(("indices", "settings"), BAGS)
+def test_bags_are_pytorchs_in_values_and_gradients(mode, compiled, indices, settings):
+    torch = pytest.importorskip("torch")
+    w = np.random.default_rng(0).normal(size=(10, 4))
+    offsets = settings.get("offsets")
+    rest = {"mode": mode, **{name: each for name, each in settings.items() if name != "offsets"}}
+    leaf = torch.tensor(w, requires_grad=True)
+    places = None if offsets is None else torch.tensor(offsets)
+    expected = torch.nn.functional.embedding_bag(torch.tensor(indices), leaf, places, **rest)
+    cotangent = np.random.default_rng(1).normal(size=tuple(expected.shape))
+    expected.backward(torch.tensor(cotangent))
+    table = la.variable(w)
+
+    def both(i, o, g):
+        y = nn.embedding_bag(i, table, o, **rest)
+        return y, y.backward(g)[table]
+
+    given = la.asarray(indices), None if offsets is None else la.asarray(offsets), la.asarray(cotangent)
+    y, gradient = (la.compile(both) if compiled else both)(*given)
+    np.testing.assert_allclose(y.numpy(), expected.detach().numpy(), rtol=1e-12)
+    np.testing.assert_allclose(gradient.numpy(), leaf.grad.numpy(), rtol=1e-12, atol=1e-14)
+
+
+def test_rows_of_bags_have_weights():
+    torch = pytest.importorskip("torch")
+    w, c = np.random.default_rng(0).normal(size=(10, 4)), np.random.default_rng(1).normal(size=(2, 3))
+    i = np.array([[3, 5, 3], [0, 9, 1]])
+    mine, theirs = la.variable(c), torch.tensor(c, requires_grad=True)
+    y = nn.embedding_bag(la.asarray(i), la.asarray(w), mode="sum", per_sample_weights=mine)
+    z = torch.nn.functional.embedding_bag(torch.tensor(i), torch.tensor(w), mode="sum", per_sample_weights=theirs)
+    np.testing.assert_allclose(y.numpy(), z.detach().numpy(), rtol=1e-12)
+    (z**2).sum().backward()
+    np.testing.assert_allclose((y**2).sum().backward()[mine].numpy(), theirs.grad.numpy(), rtol=1e-12)
+
+
+def test_weights_of_pytorchs_bags_load():
+    torch = pytest.importorskip("torch")
+    theirs, ours = torch.nn.EmbeddingBag(10, 4), nn.EmbeddingBag(10, 4)
+    ours.load_state_dict({name: each.numpy() for name, each in theirs.state_dict().items()})
+    found = ours(la.asarray(FLAT), la.asarray([0, 4])).numpy()
+    wanted = theirs(torch.tensor(FLAT), torch.tensor([0, 4])).detach().numpy()
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+    assert repr(ours) == "EmbeddingBag(10, 4, mode='mean')"
+
+
+@pytest.mark.parametrize(
+    ("indices", "settings", "message"),
+    [
+        (FLAT, {}, "with offsets"),
+        (FLAT, {"offsets": la.asarray([1, 2])}, "begin with 0"),
+        (FLAT, {"offsets": la.asarray([0, 5, 2])}, "ascending order"),
+        (FLAT, {"offsets": la.asarray([0, 9])}, "end at most at 8"),
+        (FLAT, {"offsets": la.asarray([0]), "mode": "median"}, "mode must be one of"),
+        (FLAT, {"offsets": la.asarray([0]), "per_sample_weights": la.ones(8)}, "for mode='sum'"),
+    ],
+)
+def test_bags_that_cannot_be_are_refused(indices, settings, message):
+    with pytest.raises(la.LaminaError, match=message):
+        nn.embedding_bag(la.asarray(indices), la.ones((10, 4)), **settings)

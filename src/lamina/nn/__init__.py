@@ -74,6 +74,7 @@ from lamina.nn.containers import MLP, Sequential
 from lamina.nn.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from lamina.nn.ctc import ctc_loss
 from lamina.nn.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d
+from lamina.nn.embedding_bags import EmbeddingBag, embedding_bag
 from lamina.nn.embeddings import Embedding, embedding
 from lamina.nn.further_loss_layers import (
     CTCLoss,
@@ -195,7 +196,7 @@ __all__ = [
     "Module", "Sequential", "MLP", "Linear", "Flatten", "Identity", "Summary", "Unmatched", "init",
     "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "weight_norm", "remove_weight_norm",
     # tables
-    "Embedding", "embedding",
+    "Embedding", "embedding", "EmbeddingBag", "embedding_bag",
     # normalisation
     "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "LayerNorm",
     "GroupNorm", "RMSNorm", "LocalResponseNorm", "batch_norm", "instance_norm", "layer_norm", "group_norm", "rms_norm",

@@ -167,7 +167,8 @@ class AlphaDropout(Module):
             return x * 0.0
         kept = random.bernoulli(x.shape, 1.0 - self.p, dtype=x.dtype, device=x.device)
         scale = ((1.0 - self.p) * (1.0 + self.p * _LOWEST**2)) ** -0.5
-        return x * (kept * scale) + (1.0 - kept) * (scale * _LOWEST) - scale * self.p * _LOWEST
+        y: Tensor = x * (kept * scale) + (1.0 - kept) * (scale * _LOWEST) - scale * self.p * _LOWEST
+        return y
 
     def extra_repr(self) -> str:
         return f"p={self.p}"

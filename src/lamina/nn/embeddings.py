@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from lamina.autodiff.node import record
@@ -107,6 +108,16 @@ def _shorten(weight: Tensor, indices: Tensor, max_norm: float, norm_type: float)
         weight.assign_rows(places, where(too_long, rows * (max_norm / (norms + 1e-7)), rows))
 
 
+class _Given:
+    """An initialiser that makes what is there."""
+
+    def __init__(self, values: Tensor) -> None:
+        self._values = values
+
+    def __call__(self, shape: Sequence[int], *, dtype: DTypeLike | None = None) -> Tensor:
+        return self._values
+
+
 class Embedding(Module):
     """A table of vectors, looked up by number: words, users, categories.
 
@@ -195,7 +206,8 @@ class Embedding(Module):
         values = asarray(embeddings)._untracked
         if values.ndim != 2:
             raise ShapeError(f"Embedding: expected vectors of shape [rows, d], got {list(values.shape)}")
-        made = cls(*values.shape, **settings, init=lambda shape, *, dtype: values, dtype=values.dtype)
+        rows, length = values.shape
+        made = cls(rows, length, **settings, init=_Given(values), dtype=values.dtype)
         made.weight = Variable(values, "weight", trainable=not freeze)
         return made
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from lamina.autodiff.node import record
@@ -82,7 +82,7 @@ def weight_norm(module: M, name: str = "weight", axis: int | None = 0) -> M:
     parts = WeightNorm(weight, axis)
     delattr(module, name)
     setattr(module, _KEPT, {**kept, name: parts})
-    module.__class__ = _computing(getattr(type(module), "_plain", type(module)), (*kept, name))
+    module.__class__ = _computing(_plain(module), (*kept, name))
     return module
 
 
@@ -107,7 +107,7 @@ def remove_weight_norm(module: M, name: str = "weight") -> M:
     with record(False):
         value = kept[name]()
     rest = {each: parts for each, parts in kept.items() if each != name}
-    module.__class__ = _computing(getattr(type(module), "_plain", type(module)), tuple(rest))
+    module.__class__ = _computing(_plain(module), tuple(rest))
     if rest:
         setattr(module, _KEPT, rest)
     else:
@@ -116,10 +116,30 @@ def remove_weight_norm(module: M, name: str = "weight") -> M:
     return module
 
 
-@cache
+def _plain(module: Module) -> type[Any]:
+    """Return the class that a module was made of."""
+    kind: Any = type(module)
+    return getattr(kind, "_plain", kind)  # type: ignore[no-any-return]
+
+
+_CLASSES: dict[tuple[type[Any], tuple[str, ...]], type[Any]] = {}
+
+
 def _computing(plain: type[Any], names: tuple[str, ...]) -> type[Any]:
-    """Return a class like a module's own, of which some attributes are computed."""
+    """Return a class like a module's own, of which some attributes are computed; the same one each time."""
     if not names:
         return plain
-    members: dict[str, Any] = {name: property(lambda self, name=name: getattr(self, _KEPT)[name]()) for name in names}
-    return type(plain.__name__, (plain,), {**members, "_plain": plain, "__module__": plain.__module__})
+    found = _CLASSES.get((plain, names))
+    if found is None:
+        members: dict[str, Any] = {name: property(_computed(name)) for name in names}
+        members |= {"_plain": plain, "__module__": plain.__module__}
+        found = _CLASSES[plain, names] = type(plain.__name__, (plain,), members)
+    return found
+
+
+def _computed(name: str) -> Callable[[Any], Tensor]:
+    def weight(module: Any) -> Tensor:
+        result: Tensor = getattr(module, _KEPT)[name]()
+        return result
+
+    return weight
