@@ -65,3 +65,27 @@ def normal() -> Callable[..., NDArray]:
         return generator.normal(size=shape).astype(dtype)
 
     return draw
+
+
+@pytest.fixture
+def one_node(onnx: Any) -> Callable[..., Any]:
+    """Return a function that makes a model of one node."""
+
+    def made(
+        op: str, inputs: list[NDArray], constants: list[NDArray | None], opset: int, outputs: int, **attributes: Any
+    ) -> Any:
+        """Return a model of one node; constants come after the inputs, None is one left out."""
+        helper = onnx.helper
+        names = [f"x{at}" for at in range(len(inputs))]
+        held = [f"c{at}" if each is not None else "" for at, each in enumerate(constants)]
+        node = helper.make_node(op, [*names, *held], [f"y{at}" for at in range(outputs)], **attributes)
+        kinds = [helper.np_dtype_to_tensor_dtype(each.dtype) for each in inputs]
+        graph = helper.make_graph(
+            [node], "one",
+            [helper.make_tensor_value_info(n, k, x.shape) for n, k, x in zip(names, kinds, inputs, strict=True)],
+            [helper.make_empty_tensor_value_info(f"y{at}") for at in range(outputs)],
+            [onnx.numpy_helper.from_array(c, n) for n, c in zip(held, constants, strict=True) if c is not None],
+        )  # fmt: skip
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+
+    return made

@@ -41,10 +41,24 @@ class Many(nn.Module):
         return la.where(scores > 0.0, la.softmax(scores), la.clip(scores, -1.0, 1.0)), la.argmax(scores, axis=1)
 
 
-@pytest.fixture(scope="module")
-def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+class Pictures(nn.Module):
+    """A model with the nodes of layers over space."""
+
+    def __init__(self) -> None:
+        self.layers = nn.Sequential(
+            nn.Conv2d(1, 3, 2, padding=1), nn.BatchNorm2d(3), nn.MaxPool2d(2, 1, 1), nn.InstanceNorm2d(3, affine=True),
+            nn.ConvTranspose2d(3, 2, 2, stride=2), nn.AvgPool2d(2), nn.Upsample(scale_factor=2.0), nn.LayerNorm(12),
+            nn.Flatten(), nn.Linear(288, 3),
+        )  # fmt: skip
+
+    def __call__(self, x: Any) -> Any:
+        return self.layers(la.reshape(la.concat([x, x, x, x], axis=1), (-1, 1, 4, 4))), x
+
+
+@pytest.fixture(scope="module", params=[Many, Pictures])
+def good(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("good") / "model.onnx"
-    export_onnx(Many(), path, la.zeros((1, 4)))
+    export_onnx(request.param(), path, la.zeros((1, 4)))
     return path.read_bytes()
 
 
@@ -147,10 +161,16 @@ def other_constant(graph: Any, chance: random.Random) -> None:
     value.CopyFrom(onnx.numpy_helper.from_array(np.asarray(numbers, kind).reshape(tuple(value.dims) or ())))
 
 
+ATTRIBUTES = [
+    "axis", "perm", "to", "keepdims", "equation", "value", "allowzero", "alpha", "strange", "pads", "strides", "group",
+    "kernel_shape", "dilations", "auto_pad", "output_padding", "epsilon",
+]  # fmt: skip
+
+
 def other_attribute(graph: Any, chance: random.Random) -> None:
     node = chance.choice(graph.node)
-    name = chance.choice(["axis", "perm", "to", "keepdims", "equation", "value", "allowzero", "alpha", "strange"])
-    value = chance.choice([0, -1, 2**62, 1.5, float("nan"), "text", [0, 9], [1.0], np.int64(2)])
+    name = chance.choice(ATTRIBUTES)
+    value = chance.choice([0, -1, 2**62, 1.5, float("nan"), "text", [0, 9], [1.0], np.int64(2), [2**62, 1], [1] * 4])
     kept = [each for each in node.attribute if each.name != name]
     del node.attribute[:]
     node.attribute.extend([*kept, helper.make_attribute(name, value)])
@@ -215,6 +235,15 @@ def chain(op: str, count: int, **attributes: Any) -> list[Any]:
 
 HUGE = np.asarray([2**20, 2**20])
 ROW = [helper.make_tensor_value_info("x", FLOAT, [1, 4])]
+IMAGE = [helper.make_tensor_value_info("x", FLOAT, [1, 1, 4, 4])]
+
+
+def picture(op: str, weights: bool = False, **attributes: Any) -> bytes:
+    names = ["x", "w"] if weights else ["x"]
+    constants = [("w", np.ones((1, 1, 2, 2), np.float32))] if weights else []
+    return graph_of(helper.make_node(op, names, ["y"], **attributes), inputs=IMAGE, constants=constants)
+
+
 BOMBS: dict[str, bytes] = {
     "constant": graph_of(helper.make_node("ConstantOfShape", ["s"], ["y"]), constants=[("s", HUGE)]),
     "expand": graph_of(helper.make_node("Expand", ["x", "s"], ["y"]), inputs=ROW, constants=[("s", [2**40, 4])]),
@@ -249,6 +278,13 @@ BOMBS: dict[str, bytes] = {
         helper.make_node("ConstantOfShape", ["s"], ["x"]), helper.make_node("Expand", ["x", "t"], ["z"]),
         helper.make_node("Concat", ["z", "z", "z"], ["y"], axis=0), constants=[("s", [10_000]), ("t", [10_000] * 2)],
     ),
+    "padded convolution": picture("Conv", weights=True, pads=[2**30] * 4),
+    "spread convolution": picture("ConvTranspose", weights=True, strides=[2**30, 1]),
+    "padded pooling": picture("MaxPool", kernel_shape=[1, 1], pads=[2**30] * 4),
+    "resized": graph_of(helper.make_node("Resize", ["x", "", "s"], ["y"]), inputs=IMAGE,
+                        constants=[("s", np.asarray([1, 1, 2**20, 2**20], np.float32))]),
+    "reflected": graph_of(helper.make_node("Pad", ["x", "s"], ["y"], mode="reflect"), inputs=ROW,
+                          constants=[("s", [0, 2**40, 0, 0])]),
     "input": graph_of(
         helper.make_node("Relu", ["x"], ["y"]), inputs=[helper.make_tensor_value_info("x", FLOAT, [2**40, 2**40])]
     ),
@@ -299,7 +335,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "texts": (raw(("data_type", 8)), "number 8"),
     "no operator set": (graph_of(helper.make_node("Relu", ["x"], ["y"]), inputs=ROW, opset=3), "operator set 3"),
     "newer operator set": (graph_of(helper.make_node("Relu", ["x"], ["y"]), inputs=ROW, opset=999), "set 999"),
-    "unknown operator": (graph_of(helper.make_node("Conv", ["x", "x"], ["y"], name="one"), inputs=ROW), "one.*Conv"),
+    "unknown operator": (graph_of(helper.make_node("Loop", ["x", "x"], ["y"], name="one"), inputs=ROW), "one.*Loop"),
     "other domain": (strange_domain(), r"com\.example\.Relu"),
     "subgraph": (subgraph(), r"\(If\)"),
     "missing operand": (graph_of(helper.make_node("Add", ["x", "z"], ["y"], name="sum"), inputs=ROW), "'sum'.*'z'"),

@@ -27,15 +27,10 @@ def same_bits(dtype: DType) -> bool:
     return narrow(dtype) or dtype is uint64
 
 
-def as_index(nodes: Nodes, operation: Operation, indices: str) -> str:
-    """Return indices of a type that operators take."""
-    return nodes.cast(indices, int64) if operation.operands[1].dtype not in (int32, int64) else indices
-
-
 # --- arithmetic -------------------------------------------------------------------------------------------
 
 
-def _as_int64(nodes: Nodes, dtype: DType, *operands: str) -> tuple[str, ...]:
+def as_int64(nodes: Nodes, dtype: DType, *operands: str) -> tuple[str, ...]:
     return tuple(nodes.cast(each, int64) for each in operands) if narrow(dtype) else operands
 
 
@@ -43,7 +38,7 @@ def remainder(nodes: Nodes, operation: Operation, a: str, b: str) -> str:
     """The remainder with the sign of the divisor; of floating-point numbers ONNX has that of the dividend only."""
     dtype = operation.dtype
     if not dtype.floating:
-        found = nodes.add("Mod", *_as_int64(nodes, dtype, a, b))
+        found = nodes.add("Mod", *as_int64(nodes, dtype, a, b))
         return nodes.cast(found, dtype) if narrow(dtype) else found
     return _floating_remainder(nodes, dtype, a, b)
 
@@ -64,7 +59,7 @@ def floor_divide(nodes: Nodes, operation: Operation, a: str, b: str) -> str:
         rounded = nodes.add("Round", nodes.add("Div", even, b))
         nothing = nodes.add("Equal", b, nodes.scalar(0.0, dtype))
         return nodes.add("Where", nothing, nodes.add("Div", a, b), rounded)
-    a, b = _as_int64(nodes, dtype, a, b)
+    a, b = as_int64(nodes, dtype, a, b)
     zero = nodes.scalar(0, int64 if narrow(dtype) else dtype)
     uneven = nodes.add("Not", nodes.add("Equal", nodes.add("Mod", a, b), zero))
     below = nodes.add("And", uneven, nodes.add("Xor", nodes.add("Less", a, zero), nodes.add("Less", b, zero)))
@@ -135,7 +130,7 @@ def relu(nodes: Nodes, operation: Operation, x: str) -> str:
     dtype = operation.dtype
     if dtype.floating:
         return nodes.add("Relu", x)
-    (wide,) = _as_int64(nodes, dtype, x)
+    (wide,) = as_int64(nodes, dtype, x)
     found = nodes.add("Max", wide, nodes.scalar(0, int64 if narrow(dtype) else dtype))
     return nodes.cast(found, dtype) if narrow(dtype) else found
 
@@ -146,7 +141,7 @@ def where(nodes: Nodes, operation: Operation, condition: str, x: str, y: str) ->
     if dtype is bool_:
         chosen = nodes.add("And", condition, x)
         return nodes.add("Or", chosen, nodes.add("And", nodes.add("Not", condition), y))
-    found = nodes.add("Where", condition, *_as_int64(nodes, dtype, x, y))
+    found = nodes.add("Where", condition, *as_int64(nodes, dtype, x, y))
     return nodes.cast(found, dtype) if narrow(dtype) else found
 
 
@@ -238,6 +233,8 @@ def cumulative_prod(nodes: Nodes, operation: Operation, x: str) -> str:
 def reshape(nodes: Nodes, operation: Operation, x: str) -> str:
     """Another shape; one length that depends on the batch is left to be worked out, more are computed."""
     shape = operation.shape
+    if shape == operation.operands[0].shape:
+        return x
     unknown = [size for size in shape if isinstance(size, OfBatch)]
     if len(unknown) == 1 and 0 not in shape:
         return nodes.add("Reshape", x, nodes.vector([-1 if isinstance(size, OfBatch) else size for size in shape]))
@@ -311,61 +308,6 @@ def full(nodes: Nodes, operation: Operation) -> str:
     """One number everywhere."""
     number = nodes.scalar(operation.params["value"], operation.dtype)
     return nodes.add("Expand", number, nodes.sizes(operation.shape)) if operation.shape else number
-
-
-# --- gathering, scattering, sorting -----------------------------------------------------------------------
-
-
-def scatter_add(nodes: Nodes, operation: Operation, values: str, indices: str) -> str:
-    """Values added at indices; the axes of the indices go first, where ONNX wants them, and back."""
-    axis, ndim = operation.params["axis"], len(operation.operands[0].shape)
-    inner = len(operation.operands[1].shape)
-    front = range(axis, axis + inner)
-    order = (*front, *(at for at in range(ndim) if at not in front))
-    shape = (operation.shape[axis], *operation.shape[:axis], *operation.shape[axis + 1 :])
-    zeros = nodes.add("Expand", nodes.scalar(0, operation.dtype), nodes.sizes(shape))
-    places = nodes.add("Unsqueeze", nodes.cast(indices, int64), nodes.vector([inner]))
-    moved = nodes.add("Transpose", values, perm=order) if order != tuple(range(ndim)) else values
-    added = nodes.add("ScatterND", zeros, places, moved, reduction="add")
-    back = (*range(1, axis + 1), 0, *range(axis + 1, len(shape)))
-    return nodes.add("Transpose", added, perm=back) if axis else added
-
-
-def scatter_add_along_axis(nodes: Nodes, operation: Operation, values: str, indices: str) -> str:
-    """Values added at indices along one axis."""
-    zeros = nodes.add("Expand", nodes.scalar(0, operation.dtype), nodes.sizes(operation.shape))
-    places = as_index(nodes, operation, indices)
-    return nodes.add("ScatterElements", zeros, places, values, axis=operation.params["axis"], reduction="add")
-
-
-def _sorted(nodes: Nodes, operation: Operation, x: str) -> list[str]:
-    """Return the elements in order and where they were; of equal ones the first comes first, as ONNX says."""
-    axis = operation.params["axis"]
-    if narrow(operation.operands[0].dtype):
-        x = nodes.cast(x, int64)
-    count = nodes.sizes((operation.shape[axis],))
-    return nodes.add_several(2, "TopK", x, count, axis=axis, largest=int(operation.params["descending"]), sorted=1)
-
-
-def sort(nodes: Nodes, operation: Operation, x: str) -> str:
-    """The elements in order."""
-    found = _sorted(nodes, operation, x)[0]
-    return nodes.cast(found, operation.dtype) if narrow(operation.dtype) else found
-
-
-def argsort(nodes: Nodes, operation: Operation, x: str) -> str:
-    """The places of the elements in their order."""
-    return _sorted(nodes, operation, x)[1]
-
-
-def searchsorted(nodes: Nodes, operation: Operation, ordered: str, values: str) -> str:
-    """How many of the sorted values each value is behind."""
-    dtype = operation.operands[0].dtype
-    ordered, values = _as_int64(nodes, dtype, ordered, values)
-    last = len(operation.shape)
-    each = nodes.add("Unsqueeze", values, nodes.vector([last]))
-    before = nodes.add("Less" if operation.params["side"] == "left" else "LessOrEqual", ordered, each)
-    return nodes.add("ReduceSum", nodes.cast(before, int64), nodes.vector([last]), keepdims=0)
 
 
 # --- matrices ---------------------------------------------------------------------------------------------

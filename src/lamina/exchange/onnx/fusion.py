@@ -1,4 +1,4 @@
-"""Several operations that ONNX knows as one: linear layers and softmax.
+"""Several operations that ONNX knows as one: linear layers and softmax, convolutions, pooling and normalisation.
 
 Other tools know a model's layers by these operators; what they compute is the same.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from lamina.exchange.onnx import normalisation_fusion as normalisation, spatial_fusion as spatial
 from lamina.exchange.onnx.batch import Operation
 
 Reads = dict[Operation, int]
@@ -91,7 +92,10 @@ def _made(op: str, result: Operation, operands: tuple[Operation, ...], params: d
 
 
 PATTERNS: dict[str, tuple[Pattern, ...]] = {
-    "add": (_gemm,),
-    "divide": (_softmax,),
+    "add": (_gemm, spatial.biased, normalisation.batch_norm, normalisation.standardised),
+    "divide": (_softmax, spatial.average_pool),
     "subtract": (_log_softmax,),
+    "convolution": (spatial.conv_transpose, spatial.padded_convolution),
+    "max": (spatial.max_pool,),
+    "sum": (spatial.sum_pool,),
 }

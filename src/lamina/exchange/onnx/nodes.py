@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lamina.backends.protocol import numpy_dtype
-from lamina.dtypes import DType, float64
+from lamina.dtypes import DType, float64, int64
 from lamina.exchange.onnx.batch import OfBatch, Size, Sizes
 from lamina.exchange.onnx.library import TYPE_NUMBERS
 
@@ -98,6 +98,13 @@ class Nodes:
         if len(fixed) == len(sizes):
             return self.vector(fixed)
         return self._once(("sizes", sizes), lambda: self._joined(sizes))
+
+    def numbers_to(self, count: Size) -> str:
+        """Return the name of the integers from zero up to a size, along one axis."""
+        if not isinstance(count, OfBatch):
+            return self.vector(range(count))
+        first, one = self.scalar(0, int64), self.scalar(1, int64)
+        return self._once(("numbers", count), lambda: self.add("Range", first, self.scalar(count, int64), one))
 
     def _joined(self, sizes: Sizes) -> str:
         parts = [self._size(size) for size in sizes]

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Mapping
 
 from lamina.dtypes import DType, bool_, int64
-from lamina.exchange.onnx import compositions as composed
+from lamina.exchange.onnx import compositions as composed, places, spatial
 from lamina.exchange.onnx.batch import Operation
 from lamina.exchange.onnx.compositions import Row
 from lamina.exchange.onnx.nodes import Nodes
@@ -23,6 +23,15 @@ def node(op: str) -> Row:
 
     def row(nodes: Nodes, operation: Operation, *operands: str) -> str:
         return nodes.add(op, *operands)
+
+    return row
+
+
+def attributed(op: str) -> Row:
+    """An operator that `fusion` found, whose attributes are the parameters."""
+
+    def row(nodes: Nodes, operation: Operation, *operands: str) -> str:
+        return nodes.add(op, *operands, **operation.params)
 
     return row
 
@@ -103,11 +112,11 @@ def _cast(nodes: Nodes, operation: Operation, x: str) -> str:
 
 
 def _gather(nodes: Nodes, operation: Operation, x: str, indices: str) -> str:
-    return nodes.add("Gather", x, composed.as_index(nodes, operation, indices), axis=operation.params["axis"])
+    return nodes.add("Gather", x, places.as_index(nodes, operation, indices), axis=operation.params["axis"])
 
 
 def _gather_along(nodes: Nodes, operation: Operation, x: str, indices: str) -> str:
-    return nodes.add("GatherElements", x, composed.as_index(nodes, operation, indices), axis=operation.params["axis"])
+    return nodes.add("GatherElements", x, places.as_index(nodes, operation, indices), axis=operation.params["axis"])
 
 
 _LN2, _LN10 = math.log(2.0), math.log(10.0)
@@ -193,14 +202,18 @@ OPERATORS: Mapping[str, Row] = {
     "slice": composed.slice_,
     "pad": composed.pad,
     "concat": lambda nodes, operation, *each: nodes.add("Concat", *each, axis=operation.params["axis"]),
+    # --- through windows ---
+    "convolution": spatial.convolution,
+    "windows": spatial.windows,
     # --- gathering, scattering, sorting ---
     "take": _gather,
     "take_along_axis": _gather_along,
-    "scatter_add": composed.scatter_add,
-    "scatter_add_along_axis": composed.scatter_add_along_axis,
-    "sort": composed.sort,
-    "argsort": composed.argsort,
-    "searchsorted": composed.searchsorted,
+    "put_rows": places.put_rows,
+    "scatter_add": places.scatter_add,
+    "scatter_add_along_axis": places.scatter_add_along_axis,
+    "sort": places.sort,
+    "argsort": places.argsort,
+    "searchsorted": places.searchsorted,
     # --- matrices ---
     "matmul": arithmetic("MatMul"),
     "slogdet": composed.slogdet,
@@ -208,9 +221,16 @@ OPERATORS: Mapping[str, Row] = {
     "constant": lambda nodes, operation: nodes.constant(operation.params["array"]),
     "full": composed.full,
     # --- what `fusion` finds ---
-    "gemm": lambda nodes, operation, *each: nodes.add("Gemm", *each, **operation.params),
-    "softmax": lambda nodes, operation, x: nodes.add("Softmax", x, axis=operation.params["axis"]),
-    "log_softmax": lambda nodes, operation, x: nodes.add("LogSoftmax", x, axis=operation.params["axis"]),
+    "gemm": attributed("Gemm"),
+    "softmax": attributed("Softmax"),
+    "log_softmax": attributed("LogSoftmax"),
+    "batch_norm": attributed("BatchNormalization"),
+    "instance_norm": attributed("InstanceNormalization"),
+    "layer_norm": attributed("LayerNormalization"),
+    "conv_transpose": spatial.conv_transpose,
+    "max_pool": spatial.max_pool,
+    "sum_pool": spatial.sum_pool,
+    "average_pool": spatial.average_pool,
 }
 
 REFUSED: Mapping[str, str] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,7 +24,11 @@ _KINDS: Mapping[str, tuple[int, str]] = {
     "Tensor": (4, "t"),
     "tuple[float, ...]": (6, "floats"),
     "tuple[int, ...]": (7, "ints"),
+    "tuple[str, ...]": (8, "strings"),
 }
+REHEARSING: ContextVar[bool] = ContextVar("rehearsing", default=False)
+"""Whether only shapes and types are wanted, so that loops need not be run."""
+
 _OURS = ("opset", "outputs")
 """Parameters that are no attributes: the operator set, and how many results are wanted."""
 
@@ -107,6 +112,8 @@ def _value(attribute: Any, annotation: str, place: str, folder: Path) -> Any:
     value = getattr(attribute, field)
     if field == "s":
         return value.decode("utf-8")
+    if field == "strings":
+        return tuple(each.decode("utf-8") for each in value)
     if field == "t":
         return asarray(array_of(value, folder, place))
     return tuple(value) if field in ("ints", "floats") else value

@@ -182,31 +182,6 @@ def _dropout(
     return x if outputs == 1 else (x, la.ones(x.shape, dtype=bool_))
 
 
-def _batch_normalization(
-    x: Tensor, scale: Tensor, bias: Tensor, mean: Tensor, variance: Tensor, /, *,
-    epsilon: float = 1e-5, momentum: float = 0.9, training_mode: int = 0, spatial: int = 1,
-) -> Tensor:  # fmt: skip
-    """By the statistics of the file, which are no parameters."""
-    if training_mode or not spatial:
-        raise DataError("normalisation by the batch itself is not supported; export the model in evaluation")
-    shape = (1, -1, *[1] * (x.ndim - 2))
-    middle, spread = la.stop_gradient(mean).reshape(shape), la.stop_gradient(variance).reshape(shape)
-    return (x - middle) / la.sqrt(spread + epsilon) * scale.reshape(shape) + bias.reshape(shape)
-
-
-def _layer_normalization(
-    x: Tensor, scale: Tensor, bias: Tensor | None = None, /, *, axis: int = -1, epsilon: float = 1e-5,
-    stash_type: int = 1,
-) -> tuple[Tensor, ...]:  # fmt: skip
-    """The result, the means, and the inverses of the deviations."""
-    first = axis + x.ndim if axis < 0 else axis
-    axes = tuple(range(first, x.ndim))
-    middle = la.mean(x, axis=axes, keepdims=True)
-    inverse = 1.0 / la.sqrt(la.var(x, axis=axes, keepdims=True) + epsilon)
-    scaled = (x - middle) * inverse * scale
-    return scaled if bias is None else scaled + bias, middle, inverse
-
-
 ELEMENTWISE: dict[str, Function] = {
     # --- arithmetic ---
     "Add": binary(la.add),
@@ -286,6 +261,4 @@ ELEMENTWISE: dict[str, Function] = {
     "LogSoftmax": _log_softmax,
     # --- layers ---
     "Dropout": _dropout,
-    "BatchNormalization": _batch_normalization,
-    "LayerNormalization": _layer_normalization,
 }

@@ -14,15 +14,25 @@ from lamina.errors import CheckpointError
 from lamina.exchange.onnx.library import NEWEST_OPSET, OLDEST_OPSET
 from lamina.exchange.onnx.reading.calls import Call, Function, call_of
 from lamina.exchange.onnx.reading.elementwise import ELEMENTWISE
+from lamina.exchange.onnx.reading.normalisation import NORMALISATION
+from lamina.exchange.onnx.reading.places import PLACES
+from lamina.exchange.onnx.reading.recurrent import RECURRENT
+from lamina.exchange.onnx.reading.resampling import RESAMPLING
 from lamina.exchange.onnx.reading.shapes import SHAPES
+from lamina.exchange.onnx.reading.spatial import SPATIAL
 from lamina.exchange.onnx.reading.sums import SUMS
 from lamina.exchange.onnx.reading.tensors import array_of, dtype_of
 
-OPERATORS: dict[str, Function] = {**ELEMENTWISE, **SHAPES, **SUMS}
+OPERATORS: dict[str, Function] = {
+    **ELEMENTWISE, **SHAPES, **PLACES, **SUMS, **SPATIAL, **RESAMPLING, **NORMALISATION, **RECURRENT,
+}  # fmt: skip
 """The table of import: ONNX's operators, and what they mean here."""
 
-_STATISTICS = {"BatchNormalization": (3, 4)}
+_STATISTICS: dict[str, tuple[int, ...]] = {"BatchNormalization": (3, 4)}
 """Operands that belong to the model and are not trained."""
+
+_SETTINGS: dict[str, tuple[int, ...]] = {"Resize": (1, 2), "Upsample": (1,)}
+"""Operands that say what to do: floating-point numbers that are no weights."""
 
 
 @dataclass(frozen=True)
@@ -153,17 +163,18 @@ def _sorted_arrays(
     if "lamina.parameters" in notes and "lamina.buffers" in notes:
         trained, kept = (_noted(notes[key], arrays, place) for key in ("lamina.parameters", "lamina.buffers"))
     else:
-        statistics = {
-            node.input[at]
-            for node in graph.node
-            for at in _STATISTICS.get(node.op_type, ())
-            if at < len(node.input) and node.input[at] in arrays
-        }
-        trained = {name for name, array in arrays.items() if array.ndim and _floating(array)} - statistics
-        kept = statistics
+        kept, settings = (_operands(graph, table) & arrays.keys() for table in (_STATISTICS, _SETTINGS))
+        trained = {name for name, array in arrays.items() if array.ndim and _floating(array)} - kept - settings
     parameters = {name: array for name, array in arrays.items() if name in trained and _floating(array)}
     buffers = {name: array for name, array in arrays.items() if name in kept and name not in parameters}
     return parameters, buffers, {name: each for name, each in arrays.items() if name not in {**parameters, **buffers}}
+
+
+def _operands(graph: Any, table: dict[str, tuple[int, ...]]) -> set[str]:
+    """Return the names of the operands at these places of these operators."""
+    return {
+        node.input[at] for node in graph.node for at in table.get(node.op_type, ()) if at < len(node.input)
+    }  # fmt: skip
 
 
 def _floating(array: npt.NDArray[Any]) -> bool:

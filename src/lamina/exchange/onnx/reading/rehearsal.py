@@ -14,7 +14,7 @@ from lamina.backends.thread_state import quietly
 from lamina.compiler.tracing.trace import trace
 from lamina.compiler.tracing.tracer import Tracer
 from lamina.errors import CheckpointError, DataError
-from lamina.exchange.onnx.reading.calls import Call
+from lamina.exchange.onnx.reading.calls import REHEARSING, Call
 from lamina.exchange.onnx.reading.graph import Contents
 from lamina.exchange.onnx.reading.shapes import MOST_KNOWN
 from lamina.primitives.primitive import Spec
@@ -22,6 +22,8 @@ from lamina.tensor import Tensor, Variable
 
 MOST_ELEMENTS = 2**28
 """Of any result, for batches of the lengths that are tried."""
+MOST_FACTORS = 8
+"""Numbers with a fraction that may say a shape, as factors that axes are made longer by."""
 LENGTHS = (2, 24)
 """What an axis of any length is taken to be; the second, for models that need a longer one."""
 
@@ -65,7 +67,11 @@ def _traced(contents: Contents, known: Mapping[str, Any], place: str, length: in
         for call in contents.calls:
             current.update(zip(call.outputs, _called(tracer, call, current), strict=False))
 
-    trace(run, recording=False)
+    token = REHEARSING.set(True)
+    try:
+        trace(run, recording=False)
+    finally:
+        REHEARSING.reset(token)
 
 
 def _called(tracer: Tracer, call: Call, current: Mapping[str, Any]) -> list[Any]:
@@ -91,7 +97,9 @@ def _without_values(tracer: Tracer, value: Any) -> Any:
     """Return a tensor without its values, but for those that may be a shape."""
     if not value._backend.has_values:
         return value
-    known = 1 if value.dtype.floating else MOST_KNOWN
-    if not isinstance(value, Variable) and value.ndim <= 1 and value.size <= known:
+    known = MOST_FACTORS if value.dtype.floating else MOST_KNOWN
+    # Widths of a padding may come in pairs.
+    axes = 1 if value.dtype.floating else 2
+    if not isinstance(value, Variable) and value.ndim <= axes and value.size <= known:
         return value
     return tracer.argument(len(tracer.inputs), Spec(value.shape, value.dtype), tracked=False)

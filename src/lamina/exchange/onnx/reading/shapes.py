@@ -1,4 +1,4 @@
-"""What ONNX's operators on shapes and places mean here.
+"""What ONNX's operators on shapes mean here.
 
 Shapes are tensors there. They are computed from shapes and constants, whose values are known even while a function is
 traced; a shape that depends on other values is refused.
@@ -7,15 +7,16 @@ traced; a shape that depends on other values is refused.
 from __future__ import annotations
 
 import math
-import operator
 from typing import Any
 
 import numpy as np
 
 import lamina as la
 from lamina.backends.thread_state import STATE
+from lamina.dtypes import int64
 from lamina.errors import DataError
 from lamina.exchange.onnx.reading.calls import Function
+from lamina.primitives import indexing
 from lamina.tensor import Tensor
 
 MOST_ELEMENTS = 2**31
@@ -177,8 +178,6 @@ def _pad(
     x: Tensor, widths: Tensor | None = None, filling: Tensor | None = None, places: Tensor | None = None, /, *,
     mode: str = "constant", pads: tuple[int, ...] | None = None, value: float = 0.0,
 ) -> Tensor:  # fmt: skip
-    if mode != "constant":
-        raise DataError(f"padding with the mode {mode!r} is not supported; only with a constant")
     given = either("the widths", widths, pads) or []
     axes = list(range(x.ndim)) if places is None else [axis_of(at, x.ndim) for at in numbers("the axes", places)]
     if len(given) != 2 * len(axes) or len(set(axes)) < len(axes):
@@ -188,11 +187,38 @@ def _pad(
         pairs[at] = low, high
     shape = [max(low + size + high, 0) for size, (low, high) in zip(x.shape, pairs, strict=True)]
     (x,) = put_off(x, size=math.prod(check_size("the result", shape)))
+    if mode != "constant":
+        return _padded_by_itself(x, pairs, mode)
     # What is cut off, at a negative width, is not padded.
     x = x[tuple(slice(max(-low, 0), size + min(high, 0)) for size, (low, high) in zip(x.shape, pairs, strict=True))]
     number: Any = value if filling is None else filling.item()
     widths_now = [(max(low, 0), max(high, 0)) for low, high in pairs]
     return la.pad(x, widths_now, constant_values=_of_kind(x, number))
+
+
+def _padded_by_itself(x: Tensor, pairs: list[tuple[int, int]], mode: str) -> Tensor:
+    """Return a tensor with elements of its own added around; a negative width takes elements away."""
+    for axis, (low, high) in enumerate(pairs):
+        if not low and not high:
+            continue
+        size = x.shape[axis]
+        if size == 0:
+            raise DataError(f"axis {axis} of the shape {list(x.shape)} has no elements to pad with")
+        (count,) = check_size("the places", (max(size + low + high, 0),), MOST_LISTED)
+        places = np.arange(count) - low
+        if mode == "edge":
+            places = np.clip(places, 0, size - 1)
+        elif mode == "wrap":
+            places %= size
+        elif mode == "reflect":
+            # There and back, the ends once.
+            period = max(2 * size - 2, 1)
+            places %= period
+            places = np.minimum(places, period - places) if size > 1 else places
+        else:
+            raise DataError(f"there is no padding with the mode {mode!r}")
+        x = indexing.take(x, x._constant(places, int64), axis=axis)
+    return x
 
 
 def _of_kind(x: Tensor, number: Any) -> Any:
@@ -234,63 +260,38 @@ def _numbers_from(start: Tensor, limit: Tensor, delta: Tensor, /) -> Tensor:
     return la.arange(count, dtype=start.dtype) * start._scalar(by) + start._scalar(low)
 
 
-# --- places -----------------------------------------------------------------------------------------------
+def _depth_to_space(x: Tensor, /, *, blocksize: int, mode: str = "DCR") -> Tensor:
+    _check_order(mode)
+    (batch, channels, height, width), r = _image(x), blocksize
+    if r < 1 or channels % (r * r):
+        raise DataError(f"{channels} channels are no multiple of the square of the block size {r}")
+    deep = channels // (r * r)
+    if mode == "CRD":
+        split, order = (batch, deep, r, r, height, width), (0, 1, 4, 2, 5, 3)
+    else:
+        split, order = (batch, r, r, deep, height, width), (0, 3, 4, 1, 5, 2)
+    return la.permute_dims(x.reshape(split), order).reshape((batch, deep, height * r, width * r))
 
 
-def _gather(x: Tensor, indices: Tensor, /, *, axis: int = 0) -> Tensor:
-    return la.take(x, indices, axis=axis_of(axis, x.ndim)) if indices.ndim == 1 else _gathered(x, indices, axis)
+def _space_to_depth(x: Tensor, /, *, blocksize: int, mode: str = "DCR") -> Tensor:
+    _check_order(mode)
+    (batch, channels, height, width), r = _image(x), blocksize
+    if r < 1 or height % r or width % r:
+        raise DataError(f"{height} rows and {width} columns are no multiples of the block size {r}")
+    split = x.reshape((batch, channels, height // r, r, width // r, r))
+    order = (0, 1, 3, 5, 2, 4) if mode == "CRD" else (0, 3, 5, 1, 2, 4)
+    return la.permute_dims(split, order).reshape((batch, channels * r * r, height // r, width // r))
 
 
-def _gathered(x: Tensor, indices: Tensor, axis: int) -> Tensor:
-    at = axis_of(axis, x.ndim)
-    taken = la.take(x, indices.reshape((-1,)), axis=at)
-    return taken.reshape((*x.shape[:at], *indices.shape, *x.shape[at + 1 :]))
+def _check_order(mode: str) -> None:
+    if mode not in ("DCR", "CRD"):
+        raise DataError(f"the mode must be DCR or CRD, got {mode!r}")
 
 
-def _gather_elements(x: Tensor, indices: Tensor, /, *, axis: int = 0) -> Tensor:
-    return la.take_along_axis(x, indices, axis=axis)
-
-
-def _scatter_elements(
-    x: Tensor, indices: Tensor, updates: Tensor, /, *, axis: int = 0, reduction: str = "none"
-) -> Tensor:
-    _check_adds(reduction)
-    at = axis_of(axis, x.ndim)
-    return x + la.scatter_add_along_axis(updates, indices, size=x.shape[at], axis=at)
-
-
-def _scatter_nd(x: Tensor, indices: Tensor, updates: Tensor, /, *, reduction: str = "none") -> Tensor:
-    _check_adds(reduction)
-    if indices.shape[-1:] != (1,):
-        raise DataError(f"indices of shape {list(indices.shape)} are not supported; the last axis must be of length 1")
-    if updates.shape != (*indices.shape[:-1], *x.shape[1:]):
-        raise DataError(f"updates of shape {list(updates.shape)} do not fit indices of shape {list(indices.shape)}")
-    count = indices.size
-    rows = updates.reshape((count, *x.shape[1:]))
-    return x + la.scatter_add(rows, indices.reshape((count,)), size=x.shape[0], axis=0)
-
-
-def _check_adds(reduction: str) -> None:
-    if reduction != "add":
-        raise DataError(f"scattering with the reduction {reduction!r} is not supported; only with 'add'")
-
-
-def _one_hot(indices: Tensor, depth: Tensor, values: Tensor, /, *, axis: int = -1) -> Tensor:
-    count = operator.index(numbers("the depth", depth.astype("int64").reshape((-1,)))[0])
-    check_size("the result", (*indices.shape, count), MOST_LISTED)
-    at = axis_of(axis, indices.ndim + 1)
-    whole = indices.astype("int64")
-    places = la.where(whole < 0, whole + count, whole)
-    shape = [count if each == at else 1 for each in range(indices.ndim + 1)]
-    same = la.equal(la.expand_dims(places, axis=at), la.reshape(la.arange(count), shape))
-    return la.where(same, values[1], values[0])
-
-
-def _trilu(x: Tensor, diagonal: Tensor | None = None, /, *, upper: int = 1) -> Tensor:
-    k = 0 if diagonal is None else numbers("the diagonal", diagonal.reshape((-1,)))[0]
-    check_size("the matrix", x.shape[-2:], MOST_MASKED)
-    k = max(min(k, x.shape[-1]), -x.shape[-2]) if x.ndim > 1 else k
-    return la.triu(x, k=k) if upper else la.tril(x, k=k)
+def _image(x: Tensor) -> tuple[int, ...]:
+    if x.ndim != 4:
+        raise DataError(f"expected [batch, channels, height, width], got the shape {list(x.shape)}")
+    return x.shape
 
 
 SHAPES: dict[str, Function] = {
@@ -312,11 +313,7 @@ SHAPES: dict[str, Function] = {
     "Constant": _constant,
     "ConstantOfShape": _constant_of_shape,
     "Range": _numbers_from,
-    # --- places ---
-    "Gather": _gather,
-    "GatherElements": _gather_elements,
-    "ScatterElements": _scatter_elements,
-    "ScatterND": _scatter_nd,
-    "OneHot": _one_hot,
-    "Trilu": _trilu,
+    # --- from channels to places and back ---
+    "DepthToSpace": _depth_to_space,
+    "SpaceToDepth": _space_to_depth,
 }
