@@ -226,6 +226,19 @@ def test_compiled_attention_is_the_eager_one(block, mask, monkeypatch):
         np.testing.assert_allclose(ours.numpy(), eager.numpy(), rtol=1e-11, atol=1e-13)
 
 
+def test_a_compiled_step_has_few_blocks_in_memory_at_a_time(monkeypatch):
+    in_blocks_of(monkeypatch, 32)
+    length, width = 256, 4
+    variables = [la.variable(rng.normal(size=(length, width)).astype("float32")) for _ in range(3)]
+
+    def step():
+        gradients = nn.scaled_dot_product_attention(*variables, is_causal=True).sum().backward()
+        return [gradients[x] for x in variables]
+
+    # As a whole it takes several arrays of queries by keys, of 262 kB each.
+    assert la.compile(step).explain().arena < length * length * 4 / 2
+
+
 # --- errors -----------------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,8 @@ from lamina.errors import DataError, DTypeError, LaminaError, ShapeError
 from lamina.functions.manipulation import expand_dims, reshape
 from lamina.functions.operands import cast, common, floating, tensor
 from lamina.nn.attention_blocks import blockwise_attention
-from lamina.nn.attention_scores import causal, masked, masked_softmax, shared_product, transposed
+from lamina.nn.attention_scores import causal, masked, masked_softmax, shared_product
+from lamina.primitives.contraction import transposed
 from lamina.primitives.specs import broadcast_shapes
 from lamina.tensor import Tensor
 

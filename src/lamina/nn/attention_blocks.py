@@ -19,7 +19,7 @@ from lamina import random
 from lamina.dtypes import bool_, float32, uint64
 from lamina.functions.comparisons import where
 from lamina.functions.manipulation import broadcast_to, concat, reshape
-from lamina.nn.attention_scores import Span, causal, finite, masked, shared_product
+from lamina.nn.attention_scores import Span, after, causal, finite, masked, shared_product
 from lamina.primitives import elementwise as rows, reductions
 from lamina.primitives.broadcasting import sum_, unbroadcast
 from lamina.primitives.composite import Composite
@@ -132,10 +132,12 @@ def _attended(packed: Tensor, *, problem: Problem) -> Tensor:
     """Return the result, and behind it along the last axis the logarithm of each query's sum of powers."""
     query, key, value, mask = problem.unpacked(packed)
     found = []
+    before: Tensor | None = None
     for row in problem.queries:
         scaled = _part(query, -2, row) * problem.scale
         largest = total = result = None
         for column in problem.visible(row):
+            scaled = scaled if before is None else after(scaled, before)
             scores = problem.scores(scaled, _part(key, -2, column), mask, row, column)
             last = (scores.ndim - 1,)
             highest = reductions.max_(scores, axes=last, keepdims=True)
@@ -151,7 +153,7 @@ def _attended(packed: Tensor, *, problem: Problem) -> Tensor:
             else:
                 again = rows.exp(largest - shift)
                 total, result = total * again + added, result * again + product
-            largest = highest
+            largest, before = highest, result
         assert largest is not None
         assert total is not None
         assert result is not None
@@ -174,12 +176,15 @@ def _pull_back(g: Tensor, y: Tensor, packed: Tensor, *, problem: Problem) -> Ten
     by_query, by_mask = [], []
     by_key: dict[Span, Tensor] = {}
     by_value: dict[Span, Tensor] = {}
+    before: Tensor | None = None
     for row in problem.queries:
         rows_of_query, g_row = _part(query, -2, row), _part(g_result, -2, row)
         scaled, of_query = rows_of_query * problem.scale, None
         of_mask = []
         for column in problem.visible(row):
             keys, values = _part(key, -2, column), _part(value, -2, column)
+            if before is not None:
+                scaled, g_row = after(scaled, before), after(g_row, before)
             scores = problem.scores(scaled, keys, mask, row, column)
             weights = rows.exp(scores - _part(logarithm, -2, row))
             g_weights = shared_product(g_row, transposed(values))
@@ -191,7 +196,7 @@ def _pull_back(g: Tensor, y: Tensor, packed: Tensor, *, problem: Problem) -> Ten
             _add(by_value, column, _summed_product(used, g_row, values))
             _add(by_key, column, _summed_product(g_scores, scaled, keys))
             product = shared_product(g_scores, keys)
-            of_query = product if of_query is None else of_query + product
+            of_query = before = product if of_query is None else of_query + product
             of_mask.append(g_scores)
         assert of_query is not None
         by_query.append(unbroadcast(of_query * problem.scale, rows_of_query))

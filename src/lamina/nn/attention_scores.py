@@ -13,6 +13,7 @@ from lamina.functions.manipulation import reshape
 from lamina.primitives import elementwise as rows, reductions
 from lamina.primitives.broadcasting import sum_
 from lamina.primitives.contraction import matmul as matmul_row, transposed
+from lamina.primitives.shaping import part
 from lamina.tensor import Tensor
 
 Span = tuple[int, int]
@@ -37,6 +38,16 @@ def causal(x: Tensor, queries: Span, keys: Span) -> Tensor:
     return asarray(np.arange(*keys), dtype=int64, device=x.device) <= first
 
 
+def after(x: Tensor, earlier: Tensor) -> Tensor:
+    """Return ``x``, to be computed after something else, on which it comes to depend by a condition never true.
+
+    A compiled program computes what depends on nothing else side by side, and equal expressions once: it would have
+    all blocks in memory, and keep them for the backward computation instead of computing them again.
+    """
+    first = part(reshape(earlier, (-1,)), 0, 0, 1)
+    return where(rows.abs_(first) < 0.0, 0.0, x)
+
+
 def masked(scores: Tensor, mask: Tensor | None, seen: Tensor | None) -> Tensor:
     """Return the scores, with minus infinity where a mask says that a key is not seen; a mask of numbers is added."""
     if mask is not None and mask.dtype is not bool_:
@@ -58,6 +69,3 @@ def masked_softmax(scores: Tensor) -> Tensor:
     powers = rows.exp(scores - finite(reductions.max_(scores._untracked, axes=last, keepdims=True)))
     total = sum_(powers, axes=last, keepdims=True)
     return powers / where(total == 0.0, 1.0, total)
-
-
-__all__ = ["Span", "causal", "finite", "masked", "masked_softmax", "shared_product", "transposed"]
