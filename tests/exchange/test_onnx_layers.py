@@ -12,7 +12,8 @@ import pytest
 
 import lamina as la
 from lamina import nn
-from lamina.exchange import import_onnx
+from lamina.errors import TracingError
+from lamina.exchange import export_onnx, import_onnx
 
 onnx = pytest.importorskip("onnx")
 NDArray = npt.NDArray[Any]
@@ -201,3 +202,74 @@ def test_every_layer_over_space_and_of_normalisation_is_looked_at() -> None:
     )
     made = {name for name in nn.__all__ if isinstance(getattr(nn, name), type) and any(kind in name for kind in kinds)}
     assert made - looked_at - {"Dropout"} == set()
+
+
+def test_tokens_go_through_an_embedding(run_onnx: Run) -> None:
+    model = nn.Sequential(nn.Embedding(10, 4, padding_idx=0), nn.Linear(4, 3))
+    tokens = np.random.default_rng(0).integers(0, 10, (6, 5))
+    (got,) = run_onnx(model, tokens, example=[tokens[:2]])
+    np.testing.assert_allclose(got, model(la.asarray(tokens)).numpy(), **CLOSE)
+
+
+def test_the_last_of_several_rows_with_one_index_stays_and_rows_of_no_place_are_left_out(run_onnx: Run) -> None:
+    from lamina.primitives.indexing import put_rows
+
+    x, rows = np.arange(12.0, dtype=np.float32).reshape(6, 2), -np.arange(8.0, dtype=np.float32).reshape(4, 2)
+    (got,) = run_onnx(lambda x: put_rows(x, la.asarray(rows), la.asarray([3, 7, -1, 3])), x, example=[x[:4]])
+    np.testing.assert_array_equal(got, [*x[:3], rows[3], *x[4:]])
+
+
+def test_images_without_a_batch_go_through(run_onnx: Run, normal: Any, tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Conv2d(4, 6, 3, padding=1), nn.MaxPool2d(2), nn.AvgPool2d((2, 1)), nn.AdaptiveAvgPool2d(1))
+    x = normal(*IMAGE)
+    (got,) = run_onnx(model, x, dynamic_batch=False)
+    np.testing.assert_allclose(got, model(la.asarray(x)).numpy(), **CLOSE)
+    kinds = {each.op_type for each in onnx.load(tmp_path / "model.onnx").graph.node}
+    assert {"Conv", "MaxPool", "AveragePool", "GlobalAveragePool"} <= kinds
+
+
+def test_numbers_that_are_not_zero_around_an_image_are_not_folded_away(run_onnx: Run, normal: Any) -> None:
+    model = nn.Sequential(nn.ConstantPad2d(1, 0.5), nn.Conv2d(4, 6, 3), nn.ConstantPad2d(2, -1.0), nn.MaxPool2d(3))
+    x = normal(3, *IMAGE)
+    (got,) = run_onnx(model, x)
+    np.testing.assert_allclose(got, model(la.asarray(x)).numpy(), **CLOSE)
+
+
+def test_integers_are_convolved_exactly(run_onnx: Run) -> None:
+    generator = np.random.default_rng(0)
+    x, w = (generator.integers(-(2**40), 2**40, shape) for shape in ((3, 4, 6), (4, 2, 3)))
+    (got,) = run_onnx(lambda x: nn.conv1d(x, la.asarray(w), groups=2, padding=1, stride=2), x, example=[x[:2]])
+    wanted = nn.conv1d(la.asarray(x), la.asarray(w), groups=2, padding=1, stride=2)
+    np.testing.assert_array_equal(got, wanted.numpy())
+
+
+@pytest.mark.parametrize("make", [lambda: nn.LSTM(4, 3), lambda: nn.BatchNorm1d(4, track_running_stats=False)])
+def test_what_takes_other_steps_for_a_longer_first_axis_goes_out_for_one_length(
+    make: Any, run_onnx: Run, normal: Any, tmp_path: Path
+) -> None:
+    model, x = make().eval(), normal(5, 3, 4) if isinstance(make(), nn.LSTM) else normal(5, 4)
+    with pytest.raises(TracingError, match="dynamic_batch=False"):
+        export_onnx(model, tmp_path / "model.onnx", la.asarray(x))
+    got = run_onnx(model, x, dynamic_batch=False)[0]
+    np.testing.assert_allclose(got, leaves(model(la.asarray(x)))[0], **CLOSE)
+
+
+def test_a_network_of_layers_over_space_has_the_same_gradients_after_it_was_read(tmp_path: Path, normal: Any) -> None:
+    model = prepared(
+        lambda: nn.Sequential(
+            nn.Conv2d(1, 3, 3, padding=1), nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2),
+            nn.ConvTranspose2d(3, 2, 2, stride=2), nn.AvgPool2d(2), nn.Flatten(), nn.LayerNorm(8), nn.Linear(8, 2),
+        )
+    )  # fmt: skip
+    export_onnx(model, tmp_path / "model.onnx", la.zeros((1, 1, 4, 4)))
+    back = import_onnx(tmp_path / "model.onnx")
+    assert {"1.running_mean", "1.running_var"} <= back.state_dict().keys()
+    x = la.asarray(normal(6, 1, 4, 4))
+    found, wanted = (
+        {name: grads[each].numpy() for name, each in one.named_parameters()}
+        for one in (back, model)
+        for grads in [la.sum(one(x) ** 2).backward()]
+    )
+    assert found.keys() == wanted.keys()
+    for name, gradient in wanted.items():
+        np.testing.assert_allclose(found[name], gradient, rtol=1e-4, atol=1e-5)
