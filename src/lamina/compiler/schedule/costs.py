@@ -16,6 +16,9 @@ BYTES = 12.0  # a nanosecond, from the caches that hold a small program's values
 ELEMENT = 8.0  # nanoseconds for an element of a sort or a scatter
 
 
+_OF_ROWS = frozenset({"take", "put_rows"})
+
+
 def flops(kernel: Kernel) -> float:
     """Return the arithmetic of a contraction, a multiplication and an addition for each term; 0 for the rest."""
     if not isinstance(kernel, Contraction) or kernel.value is None:
@@ -41,7 +44,11 @@ def kernel_cost(kernel: Kernel, fused: Fused, target: Target, cost: Callable[[st
     lanes = target.lanes(32)
     if isinstance(kernel, Special):
         assert kernel.value is not None
-        return ELEMENT * sum(math.prod(each.shape) for each in (*kernel.value.operands, *kernel.results))
+        touched = [*kernel.value.operands, *kernel.results]
+        if kernel.value.op in _OF_ROWS:
+            # What it takes from a table or puts there counts, and not the table.
+            touched = [each for each in touched if each.shape != kernel.value.operands[0].shape]
+        return ELEMENT * sum(math.prod(each.shape) for each in touched)
     operations = [each for each in expressions(kernel, fused) if isinstance(each, Value)]
     each_step = 1 + sum(cost(value.op) or 0 for value in operations)
     steps = math.prod(kernel.dims)

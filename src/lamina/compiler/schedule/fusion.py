@@ -22,6 +22,7 @@ from lamina.compiler.schedule.kernels import (
     product_kernel,
     reduction_kernel,
 )
+from lamina.compiler.schedule.order import replaces_rows_of
 from lamina.compiler.schedule.placing import Placing
 from lamina.compiler.schedule.views import VIEWS, View, squeezed, viewed, whole
 
@@ -43,14 +44,14 @@ def _with_roots_of_their_own(graph: Graph, rules: Rules) -> Graph:
     """Return a graph in which each root is computed, once: an input that is returned is copied."""
     taken: set[Value] = set()
 
-    def own(value: Value) -> Value:
+    def own(value: Value, target: Value | None = None) -> Value:
         fresh = rules.cost(value.op) is not None or value.op in REDUCTIONS or value.op in CONTRACTIONS
-        if not fresh or value in taken:
+        if not (fresh or replaces_rows_of(value, target)) or value in taken:
             value = operation(COPY, (value,), value.spec)
         taken.add(value)
         return value
 
-    updates = tuple(Update(each.input, own(each.value)) for each in graph.updates)
+    updates = tuple(Update(each.input, own(each.value, graph.inputs[each.input])) for each in graph.updates)
     return Graph(graph.inputs, tuple(own(value) for value in graph.outputs), updates, graph.checks)
 
 

@@ -145,6 +145,8 @@ def _settled(update: Update, fused: Fused, known: dict[Kernel, set[Read]], fault
     So is one whose kernel may fail: it would write before that is known.
     """
     kernel, target = _writer(update, fused), fused.graph.inputs[update.input]
+    if replaces_rows_of(update.value, target) and kernel not in faulty:
+        return update
     index = kernel.index_of(update.value)
     if index is None or kernel in faulty:
         return _copied(update, fused, known)
@@ -153,6 +155,11 @@ def _settled(update: Update, fused: Fused, known: dict[Kernel, set[Read]], fault
         if read.base is target and read.place != place:
             return _copied(update, fused, known)
     return update
+
+
+def replaces_rows_of(value: Value, target: Value | None) -> bool:
+    """Tell whether a value is an input with some rows replaced: then these alone are written, into its memory."""
+    return value.op == "put_rows" and value.operands[0] is target
 
 
 def _copied(update: Update, fused: Fused, known: dict[Kernel, set[Read]]) -> Update:
@@ -202,7 +209,7 @@ def _faulty(fused: Fused, machine: Machine) -> set[Kernel]:
 
 
 def _sorted(kernels: list[Kernel], before: dict[Kernel, dict[Kernel, list[Read]]]) -> tuple[list[Kernel], set[Kernel]]:
-    """Return kernels in an order that respects what comes before what, and those that wait in a circle."""
+    """Return kernels in an order that respects what comes before what, and those that wait in circles."""
     waiting = {kernel: len(before[kernel]) for kernel in kernels}
     after: dict[Kernel, list[Kernel]] = {kernel: [] for kernel in kernels}
     for kernel in kernels:
@@ -217,7 +224,13 @@ def _sorted(kernels: list[Kernel], before: dict[Kernel, dict[Kernel, list[Read]]
             waiting[each] -= 1
             if not waiting[each]:
                 ready.append(each)
-    return done, {kernel for kernel in kernels if waiting[kernel]}
+    stuck = {kernel for kernel in kernels if waiting[kernel]}
+    while True:
+        # Those that only wait for a circle are in none.
+        waited_for = {needed for kernel in stuck for needed in before[kernel]}
+        if stuck <= waited_for:
+            return done, stuck
+        stuck &= waited_for
 
 
 # --- where threads meet ---------------------------------------------------------------------------------------

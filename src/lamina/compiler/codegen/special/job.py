@@ -38,7 +38,8 @@ class Job:
     value : graph value
         The operation: its parameters, its shape and type, and those of its operands.
     operands, results : tuple of Value
-        Pointers to C-contiguous arrays. Those of the results overlap no others.
+        Pointers to C-contiguous arrays. Those of the results overlap no others, but where an update replaces rows of
+        its input: then the first operand is the result.
     begin, end : Value
         The range of units, int64.
     scratch : Value

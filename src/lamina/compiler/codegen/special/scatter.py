@@ -70,15 +70,19 @@ def put_units(value: ir.Value) -> int:
 
 
 def emit_put_rows(job: Job) -> None:
-    """``result = x``, then ``result[indices[j]] = rows[j]`` for j from the first to the last; some are no row's."""
+    """``result = x``, if that is not the same memory; then ``result[indices[j]] = rows[j]`` from the first j on.
+
+    Some indices are no row's.
+    """
     f, value = job.f, job.value
     x, _, indices = value.operands
     row, kind = split(x.shape, 0).inner * x.dtype.itemsize, Type(f"i{indices.dtype.bits}")
     if row == 0:
         return
-    start = f.mul(job.begin, f.integer(row))
-    size = f.mul(f.sub(job.end, job.begin), f.integer(row))
-    copy(f, bytes_at(f, job.results[0], start, 1), bytes_at(f, job.operands[0], start, 1), size)
+    if job.results[0] != job.operands[0]:
+        start = f.mul(job.begin, f.integer(row))
+        size = f.mul(f.sub(job.end, job.begin), f.integer(row))
+        copy(f, bytes_at(f, job.results[0], start, 1), bytes_at(f, job.operands[0], start, 1), size)
     with f.loop(f.integer(0), f.integer(indices.shape[0])) as position:
         index = f.load(kind, f.at(job.operands[2], position, kind))
         index = f.convert("zext" if indices.dtype.kind == "unsigned" else "sext", index, "i64")
