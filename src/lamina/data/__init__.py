@@ -1,18 +1,19 @@
 """Data: embedded sets, tables read from files, and the encoding that turns columns into numbers."""
 
-from lamina.data import generators
+from lamina.data import generators, transforms
 from lamina.data.columns import BooleanColumn, CategoricalColumn, Column, DateColumn, NumericColumn
 from lamina.data.dataset import Dataset, split_rows
 from lamina.data.embedded import describe_embedded, embedded_names, load_digits, load_embedded
 from lamina.data.preprocessing import TablePreprocessing, usable_columns
 from lamina.data.reading import read_idx, read_idx_pair, read_images, read_table
 from lamina.data.schema import ColumnSchema, Schema, infer_schema
-from lamina.data.streaming import ArrayStream, ParquetStream, Stream
+from lamina.data.streaming import ArrayStream, ImageStream, ParquetStream, Stream
 from lamina.data.table import Table
 from lamina.data.targets import ClassTarget, NumericTarget, Target, infer_task
 
 __all__ = [
     "generators",
+    "transforms",
     "Dataset",
     "split_rows",
     "embedded_names",
@@ -37,6 +38,7 @@ __all__ = [
     "Stream",
     "ParquetStream",
     "ArrayStream",
+    "ImageStream",
     "Target",
     "ClassTarget",
     "NumericTarget",

@@ -13,17 +13,13 @@ import numpy.typing as npt
 
 from lamina.data.dataset import Dataset
 from lamina.data.reading.columns import MOST_COLUMNS, array_columns, table_from
-from lamina.data.table import Table, listed
+from lamina.data.reading.image_files import class_files, class_folders, opened, upright
+from lamina.data.table import Table
 from lamina.errors import DataError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-# Formats of pixels only: others (EPS, PDF) start programs, or hold more than pictures.
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
-# A small file can say that it is an enormous picture; a picture of a larger camera is not what networks are given.
-MOST_PIXELS = 50_000_000
 GREY = ("1", "L", "LA", "I;16")
 
 
@@ -33,7 +29,7 @@ def read_images(folder: str | Path, *, size: tuple[int, int] | None = None, grey
     Parameters
     ----------
     folder : str or Path
-        ``folder/cats/1.png``, ``folder/dogs/2.jpg`` and so on. The folders' names, in their order, are the classes.
+        ``folder/cats/1.png``, ``folder/dogs/a/2.jpg`` and so on. The folders' names, in their order, are the classes.
         PNG, JPEG, BMP, GIF (the first picture), WebP, TIFF and PPM are read.
     size : pair of int, optional
         Height and width to which every image is scaled; when None, all must have the same.
@@ -48,8 +44,8 @@ def read_images(folder: str | Path, *, size: tuple[int, int] | None = None, grey
     Raises
     ------
     DataError
-        When there are no images or fewer than two classes, sizes differ, or a file is damaged, too large to be
-        meant, or no image.
+        When there are no images or fewer than two classes, sizes differ, a link leads out of the folder, or a file is
+        damaged, too large to be meant, or no image.
 
     Examples
     --------
@@ -73,7 +69,7 @@ def read_images(folder: str | Path, *, size: tuple[int, int] | None = None, grey
 
 def read_image_table(folder: Path, _: str | None = None) -> Table:
     """Read a folder of images as a table of pixels with the column ``class``."""
-    if not _classes(folder):
+    if not class_folders(folder):
         raise DataError(
             f"{folder}: this is a folder; give a file, or a folder of images that has a folder for each class"
         )
@@ -85,25 +81,13 @@ def read_image_table(folder: Path, _: str | None = None) -> Table:
     return table_from(str(folder), array_columns(str(folder), {"x": squeezed, "class": labels}))
 
 
-def _classes(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-
-
 def _pixels(
     folder: Path, size: tuple[int, int] | None, grey: bool | None
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], tuple[str, ...]]:
-    if not folder.is_dir():
-        raise DataError(f"{folder}: there is no such folder")
     if size is not None and (len(size) != 2 or not all(type(n) is int and n > 0 for n in size)):
         raise DataError(f"{folder}: size is {size!r}; it is a pair of whole numbers from 1, height and width")
-    groups = {p.name: sorted(f for f in p.iterdir() if f.suffix.lower() in SUFFIXES) for p in _classes(folder)}
-    groups = {name: files for name, files in groups.items() if files}
-    if len(groups) < 2:
-        raise DataError(
-            f"{folder}: images of at least two classes are needed, each in a folder of its own, but there are "
-            f"{f'only those of {listed(list(groups))}' if groups else 'none'}; images end in {' '.join(SUFFIXES)}"
-        )
-    files = [file for group in groups.values() for file in group]
+    groups = class_files(folder)
+    files = [folder / file for group in groups.values() for file in group]
     extent, coloured = _common(files, size, grey)
     channels = 3 if coloured else 1
     pixels = np.empty((len(files), *extent, channels), np.uint8)
@@ -133,34 +117,17 @@ def _common(files: list[Path], size: tuple[int, int] | None, grey: bool | None) 
 
 @contextmanager
 def _opened(file: Path) -> Iterator[Image]:
-    """Open an image and refuse whatever goes wrong in it while it is open."""
-    from PIL import Image
-
-    try:
-        with warnings.catch_warnings():
-            # Pillow warns of pictures that are too large, and of damage that it reads past.
-            warnings.simplefilter("error")
-            with Image.open(file, formats=FORMATS) as image:
-                if image.width * image.height > MOST_PIXELS:
-                    raise DataError(
-                        f"{file}: {image.width:,} by {image.height:,} pixels are more than the {MOST_PIXELS:,} that "
-                        "are read; scale the image down"
-                    )
-                yield image
-    except DataError:
-        raise
-    # Pillow's decoders report damage by exceptions of every kind.
-    except Exception as error:
-        raise DataError(f"{file}: this image cannot be read: {error}") from error
+    """Open an image; what Pillow only warns of, damage that it reads past, is refused too."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with opened(file) as image:
+            yield image
 
 
 def _decoded(image: Image, extent: tuple[int, int], coloured: bool) -> npt.NDArray[Any]:
-    from PIL import Image as PillowImage, ImageOps
+    from PIL.Image import Resampling
 
-    if image.mode == "I;16":
-        # Conversion would cut off what is brighter than a byte.
-        image = PillowImage.fromarray((np.asarray(image) // 257).astype(np.uint8))
-    upright = ImageOps.exif_transpose(image).convert("RGB" if coloured else "L")
-    if (upright.height, upright.width) != extent:
-        upright = upright.resize((extent[1], extent[0]), PillowImage.Resampling.BILINEAR)
-    return np.asarray(upright)
+    found = upright(image, coloured)
+    if (found.height, found.width) != extent:
+        found = found.resize((extent[1], extent[0]), Resampling.BILINEAR)
+    return np.asarray(found)

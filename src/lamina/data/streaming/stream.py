@@ -70,6 +70,14 @@ class Stream(Protocol):
         """
 
 
+def check_counts(batch_size: int, seed: int | None, epoch: int, start: int) -> None:
+    """Refuse arguments of `Stream.batches` that count nothing."""
+    if batch_size < 1 or start < 0 or epoch < 0 or (seed is not None and seed < 0):
+        raise DataError(
+            f"batches: batch_size={batch_size} counts from 1, start={start}, epoch={epoch} and seed={seed} from 0"
+        )
+
+
 def deal(
     sizes: Sequence[int],
     read: Callable[[int], Pair],
@@ -93,10 +101,7 @@ def deal(
     batch_size, seed, epoch, start
         As in `Stream.batches`.
     """
-    if batch_size < 1 or start < 0 or epoch < 0 or (seed is not None and seed < 0):
-        raise DataError(
-            f"batches: batch_size={batch_size} counts from 1, start={start}, epoch={epoch} and seed={seed} from 0"
-        )
+    check_counts(batch_size, seed, epoch, start)
     windows = _windows(sizes, window_rows, seed, epoch)
     first, skip = _position(sizes, windows, start * batch_size)
     held: list[Pair] = []
@@ -130,7 +135,7 @@ def _windows(sizes: Sequence[int], window_rows: int, seed: int | None, epoch: in
     """Return the numbers of the pieces in each window."""
     pieces = np.flatnonzero(sizes)
     if seed is not None:
-        pieces = _random(seed, epoch, 0).permutation(pieces)
+        pieces = addressed(seed, epoch, 0).permutation(pieces)
     windows: list[list[int]] = []
     rows = window_rows
     for piece in pieces.tolist():
@@ -163,10 +168,11 @@ def _joined(pairs: list[Pair]) -> Pair:
 
 
 def _order(rows: int, seed: int | None, epoch: int, window: int) -> Any:
-    return np.arange(rows) if seed is None else _random(seed, epoch, window + 1).permutation(rows)
+    return np.arange(rows) if seed is None else addressed(seed, epoch, window + 1).permutation(rows)
 
 
-def _random(seed: int, epoch: int, draw: int) -> np.random.Generator:
-    # The last word of the counter leaves each draw 2^192 numbers before it meets the next one.
+def addressed(seed: int, epoch: int, draw: int, sample: int = 0) -> np.random.Generator:
+    """Return the generator of a draw, or of a sample within it."""
+    # The upper words of the counter leave each of them 2^128 numbers before it meets the next one.
     key = np.array([seed % 2**64, epoch], dtype=np.uint64)
-    return np.random.Generator(np.random.Philox(key=key, counter=np.array([0, 0, 0, draw], dtype=np.uint64)))
+    return np.random.Generator(np.random.Philox(key=key, counter=np.array([0, 0, sample, draw], dtype=np.uint64)))
