@@ -273,3 +273,24 @@ def test_a_network_of_layers_over_space_has_the_same_gradients_after_it_was_read
     assert found.keys() == wanted.keys()
     for name, gradient in wanted.items():
         np.testing.assert_allclose(found[name], gradient, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("make", "tokens"),
+    [
+        (lambda: la.models.GPT(20, 12, 16, 2, 2), True),
+        (lambda: la.models.LSTMLanguageModel(20, 8), True),
+        (lambda: la.models.LeNet5(), False),
+        (lambda: la.models.resnet18(10, channels=1, width=4, stem="small"), False),
+    ],
+    ids=["GPT", "LSTM language model", "LeNet-5", "ResNet-18"],
+)
+def test_whole_models_go_out_and_come_back(make: Any, tokens: bool, run_onnx: Run, normal: Any, tmp_path: Path) -> None:
+    model = prepared(make)
+    x = np.random.default_rng(0).integers(0, 20, (3, 12)) if tokens else normal(3, 1, 28, 28)
+    got = run_onnx(model, x, example=[x[:2]])
+    wanted = leaves(model(la.asarray(x)))
+    again = leaves(import_onnx(tmp_path / "model.onnx")(la.asarray(x)))
+    for one, two, three in zip(got, again, wanted, strict=True):
+        np.testing.assert_allclose(one, three, **CLOSE)
+        np.testing.assert_allclose(two, three, **CLOSE)
