@@ -1,18 +1,22 @@
 """Helpers for the tests of the command: tables with a known law, and a way to run it."""
 
 import contextlib
+import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import polars as pl
 import pytest
+from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
 from lamina.cli import app
+from lamina.training import plot
 
 
 @dataclass(frozen=True)
@@ -32,10 +36,20 @@ def plain(text: str) -> str:
 
 @pytest.fixture(scope="session")
 def invoke() -> Callable[..., Ended]:
-    """Return a function that runs the command with the given arguments in a folder."""
+    """Return a function that runs the command with the given arguments in a folder.
 
-    def run(folder: Path, *arguments: str | Path) -> Ended:
-        with contextlib.chdir(folder):
+    To draw the curves takes longer than a small training does: they are a blank picture but where ``draws`` is true.
+    """
+    buffer = io.BytesIO()
+    Figure(figsize=(0.1, 0.1)).savefig(buffer, format="png")
+    blank = buffer.getvalue()
+
+    def run(folder: Path, *arguments: str | Path, draws: bool = False) -> Ended:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(contextlib.chdir(folder))
+            if not draws:
+                stack.enter_context(patch.object(plot, "draw", lambda history: None))
+                stack.enter_context(patch.object(plot, "picture", lambda figure, path: blank))
             result = CliRunner().invoke(app, [str(argument) for argument in arguments])
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
@@ -51,16 +65,18 @@ def lamina(tmp_path: Path, invoke: Callable[..., Ended], monkeypatch: pytest.Mon
     return partial(invoke, tmp_path)
 
 
-@pytest.fixture
-def houses(tmp_path: Path) -> Callable[..., Path]:
-    """Return a function that writes a table of houses.
+@pytest.fixture(scope="session")
+def write_houses() -> Callable[..., Path]:
+    """Return a function that writes a table of houses in a folder.
 
     Of its columns ``price`` is a noisy linear function of rooms, area and town, ``sold`` says whether the price
     with other noise is low, and ``size`` is one of three classes of area and rooms. No line parts the classes
     without error, so the best linear model is a finite one. A few areas are missing.
     """
 
-    def write(rows: int = 300, seed: int = 0, name: str = "houses.csv", columns: Sequence[str] = ()) -> Path:
+    def write(
+        folder: Path, rows: int = 300, seed: int = 0, name: str = "houses.csv", columns: Sequence[str] = ()
+    ) -> Path:
         random = np.random.default_rng(seed)
         rooms = random.integers(1, 7, rows)
         area = np.round(random.uniform(20.0, 50.0, rows) * rooms, 1)
@@ -80,8 +96,14 @@ def houses(tmp_path: Path) -> Callable[..., Path]:
                 "size": np.select([extent < 90.0, extent < 190.0], [1, 2], 3),
             }
         )
-        path = tmp_path / name
+        path = folder / name
         frame.select(columns or frame.columns).write_csv(path)
         return path
 
     return write
+
+
+@pytest.fixture
+def houses(tmp_path: Path, write_houses: Callable[..., Path]) -> Callable[..., Path]:
+    """Return a function that writes a table of houses in the test's own folder."""
+    return partial(write_houses, tmp_path)

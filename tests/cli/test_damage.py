@@ -132,13 +132,20 @@ def test_damage_to_what_a_training_goes_on_from_is_named(invoke: Run, copy: Path
     check(invoke, copy, "train", "--resume", "run", "--epochs", "3")
 
 
+@pytest.fixture(scope="module")
+def search(tmp_path_factory: pytest.TempPathFactory, original: Path, invoke: Run) -> Path:
+    pytest.importorskip("optuna")
+    folder = tmp_path_factory.mktemp("search")
+    shutil.copy(original / "t.csv", folder / "t.csv")
+    options = ("--epochs", "1", "--hidden", "", "--trials", "1", "--search", "lr=0.01:0.1", "--out", "tuned")
+    assert invoke(folder, "tune", "t.csv", "-t", "y", *options).code == 0
+    return folder
+
+
 @pytest.mark.parametrize("name", ["tune.toml", "study.jsonl"])
 @pytest.mark.parametrize("damage", [b"", b"\x00\xff", b"[[["])
-def test_damaged_search_is_refused(invoke: Run, original: Path, tmp_path: Path, name: str, damage: bytes) -> None:
-    pytest.importorskip("optuna")
-    shutil.copy(original / "t.csv", tmp_path / "t.csv")
-    options = ("--epochs", "1", "--hidden", "", "--trials", "1", "--search", "lr=0.01:0.1", "--out", "tuned")
-    assert invoke(tmp_path, "tune", "t.csv", "-t", "y", *options).code == 0
+def test_damaged_search_is_refused(invoke: Run, search: Path, tmp_path: Path, name: str, damage: bytes) -> None:
+    shutil.copytree(search, tmp_path, dirs_exist_ok=True)
     (tmp_path / "tuned" / name).write_bytes(damage)
     ended = invoke(tmp_path, "tune", "--resume", "tuned", "--trials", "2")
     # A search without a trial yet begins with the first.

@@ -156,7 +156,9 @@ def test_there_are_no_colours_outside_of_a_terminal(tmp_path: Path) -> None:
     assert "\x1b" not in out + err
 
 
-@pytest.mark.parametrize("wait", [0.0, 0.05, 0.15, 0.4, 0.8])
+@pytest.mark.parametrize(
+    "wait", [0.05, 0.4, *(pytest.param(wait, marks=pytest.mark.slow) for wait in (0.0, 0.15, 0.8))]
+)
 def test_ctrl_c_at_the_start_leaves_no_traceback(tmp_path: Path, wait: float) -> None:
     ended = process("train", "iris", "--epochs", "100000", "--patience", "0", "--out", "run", cwd=tmp_path)
     assert ended.stdout is not None

@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -39,10 +40,18 @@ def wait_for_lines(path: Path, count: int, process: subprocess.Popen[str]) -> No
         time.sleep(0.02)
 
 
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory, invoke: Run, write_houses: Houses) -> Path:
+    folder = tmp_path_factory.mktemp("folder")
+    path = write_houses(folder, columns=("rooms", "town", "price"))
+    assert invoke(folder, "train", path, "-t", "price", "--epochs", "3", "--out", "run", draws=True).code == 0
+    return folder / "run"
+
+
 @pytest.fixture
-def trained(lamina: Run, houses: Houses, tmp_path: Path) -> Path:
-    lamina("train", houses(columns=("rooms", "town", "price")), "-t", "price", "--epochs", "3", "--out", "run")
-    return tmp_path / "run"
+def trained(original: Path, tmp_path: Path) -> Path:
+    """Return a run folder of the test's own."""
+    return Path(shutil.copytree(original, tmp_path / "run"))
 
 
 def test_folder_holds_everything(trained: Path) -> None:
