@@ -154,7 +154,7 @@ def _first_run(f: Callable[..., Any], arguments: tuple[Any, Any]) -> Any:
     call.results = [
         at for at, x in enumerate(results) if isinstance(x, Tensor) and x.tracked and not isinstance(x, Variable)
     ]
-    outside = lifted(*_from_outside([results[at] for at in call.results], start))
+    outside = lifted(*from_outside([results[at] for at in call.results], start))
     call.noted = noted
     for x in outside:
         if isinstance(x._node, Leaf) and x._node.variable is not None:
@@ -162,7 +162,7 @@ def _first_run(f: Callable[..., Any], arguments: tuple[Any, Any]) -> Any:
     return with_leaves(returned, _under_node(call, (*tracked, *outside), results))
 
 
-def _from_outside(results: Sequence[Tensor], start: int) -> list[Tensor]:
+def from_outside(results: Sequence[Tensor], start: int) -> list[Tensor]:
     """Return the tracked tensors from before the call that results were made from, each once."""
     nodes = [x._node for x in results if x._node is not None]
     inside = [node for node in ancestors(*nodes, before=start) if isinstance(node, Node) and node.order > start]

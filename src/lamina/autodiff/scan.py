@@ -7,6 +7,7 @@ from typing import Any
 
 from lamina.autodiff.effects import journal, put_back
 from lamina.autodiff.node import record
+from lamina.autodiff.traced_scan import traced_scan
 from lamina.autodiff.trees import branches, leaves, mapped, with_leaves
 from lamina.backends.thread_state import STATE
 from lamina.errors import DTypeError, ShapeError
@@ -57,7 +58,9 @@ def scan(f: Step, init: Any, xs: Any = None, length: int | None = None, reverse:
 
     Notes
     -----
-    Inside of `lamina.compile` the steps are written out one after the other: a program grows with the length.
+    Inside of `lamina.compile` the step is traced once and the loop is part of the program, so that neither compiling
+    nor the program grow with the length. Its derivative keeps the carries and computes each step again. A short loop,
+    and one whose function assigns variables (dropout does) or takes elements by index, is written out step by step.
 
     Examples
     --------
@@ -74,7 +77,12 @@ def scan(f: Step, init: Any, xs: Any = None, length: int | None = None, reverse:
     steps = _steps(given, length)
     if steps == 0:
         return carry, _no_results(f, carry, xs, given)
-    rows = [unstack(x) for x in _on_one_device(given)]
+    given = _on_one_device(given)
+    if STATE.tracer is not None:
+        looped = _traced(f, carry, xs, given, steps, reverse)
+        if looped is not None:
+            return looped
+    rows = [unstack(x) for x in given]
     order = range(steps - 1, -1, -1) if reverse else range(steps)
     results: list[list[Any]] = [[] for _ in order]
     tree = None
@@ -84,6 +92,26 @@ def scan(f: Step, init: Any, xs: Any = None, length: int | None = None, reverse:
         tree = y if tree is None else tree
     columns = zip(*results, strict=True)
     return carry, with_leaves(tree, [_stacked(column) for column in columns])
+
+
+def _traced(f: Step, carry: Any, xs: Any, given: list[Tensor], steps: int, reverse: bool) -> tuple[Any, Any] | None:
+    """Return the result of a loop that is one operation of a trace; None where it cannot be."""
+    tree = None
+
+    def step(before: list[Tensor], row: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        nonlocal tree
+        state = with_leaves(carry, before)
+        after, tree = _step(f, state, _filled(xs, row), check=True)
+        pairs = paired("scan: the carry", state, mapped(_operand, after))
+        return [each for _, each in pairs], [_operand(y) for y in leaves(tree) if y is not None]
+
+    init = list(STATE.tracer.lift("scan", tuple(leaves(carry))))
+    looped = traced_scan(step, init, given, steps, reverse, scan)
+    if looped is None:
+        return None
+    last, ys = looped
+    columns = iter(ys)
+    return with_leaves(carry, last), mapped(lambda y: None if y is None else next(columns), tree)
 
 
 def _operand(x: Any) -> Tensor:

@@ -268,7 +268,7 @@ class CompiledFunction(Inspectable, Wrapper, Planned, Generic[P, R]):
             named = {name: each if name in self._static else mapped(leaf, each) for name, each in kwargs.items()}
             return self._function(*positional, **named)
 
-        return trace(traced_call, STATE.recording)
+        return trace(traced_call, STATE.recording, loops=True)
 
 
 def _argument(tracer: Tracer, place: int, value: Any) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from lamina.compiler.codegen.elementwise import ELEMENTWISE, cost
@@ -11,7 +11,8 @@ from lamina.compiler.codegen.products import column_grain
 from lamina.compiler.codegen.schedule import Schedule, fallbacks, index_faults, lanes_in, may_fault
 from lamina.compiler.codegen.special.kernel import SPECIAL
 from lamina.compiler.graph.indexing import INDEXED
-from lamina.compiler.graph.ir import CHECK, Graph, Value
+from lamina.compiler.graph.ir import CHECK, SCAN, Graph, Value, operation
+from lamina.compiler.graph.passes.simplify import simplify
 from lamina.compiler.runtime.fallback import FALLBACKS
 from lamina.compiler.schedule.costs import kernel_cost
 from lamina.compiler.schedule.fused import COPY, Rules
@@ -19,6 +20,8 @@ from lamina.compiler.schedule.fusion import fuse
 from lamina.compiler.schedule.memory import plan_memory
 from lamina.compiler.schedule.order import Machine, order
 from lamina.compiler.target import Target
+from lamina.dtypes import uint8
+from lamina.primitives.primitive import Spec
 
 WORTH_A_THREAD = 5000.0
 """Nanoseconds of work from which another thread is worth its part in the barriers."""
@@ -86,25 +89,80 @@ def lower(graph: Graph, target: Target, most_threads: int = 1024, *, profiled: b
     profiled : bool
         Whether the program measures each of its kernels.
     """
+    schedule, nanoseconds = scheduled(graph, target, most_threads, profiled=profiled)
+    layout = Layout(
+        schedule.memory.arena,
+        schedule.scratch,
+        _worth(nanoseconds, most_threads),
+        nanoseconds,
+        may_fault(schedule),
+        bool(fallbacks(schedule.fused)),
+        index_faults(schedule.fused),
+    )
+    return Lowered(str(emit_program(schedule)), layout, schedule)
+
+
+def scheduled(
+    graph: Graph, target: Target, most_threads: int = 1024, *, profiled: bool = False
+) -> tuple[Schedule, float]:
+    """Return the schedule of a simplified graph, and how many nanoseconds it should take one thread."""
+    graph = _with_bodies(graph, target, most_threads)
     fused = fuse(graph, Rules(_cost, _is_special))
     machine = Machine(
         lambda kernel: lanes_in(kernel, fused, target), _units, _may_fault, lambda kernel: column_grain(kernel, target)
     )
     ordered = order(fused, machine)
     nanoseconds = sum(kernel_cost(kernel, fused, target, _cost) for kernel in ordered.kernels)
-    threads = max(1, min(most_threads, int(nanoseconds / WORTH_A_THREAD)))
-    memory = plan_memory(fused, ordered, alone=threads == 1)
-    schedule = Schedule(fused, ordered, memory, target, threads == 1, profiled)
-    layout = Layout(
-        memory.arena,
-        schedule.scratch,
-        threads,
-        nanoseconds,
-        may_fault(schedule),
-        bool(fallbacks(fused)),
-        index_faults(fused),
-    )
-    return Lowered(str(emit_program(schedule)), layout, schedule)
+    alone = _worth(nanoseconds, most_threads) == 1
+    memory = plan_memory(fused, ordered, alone=alone)
+    return Schedule(fused, ordered, memory, target, alone, profiled), nanoseconds
+
+
+def _worth(nanoseconds: float, most_threads: int) -> int:
+    """Return how many threads are worth using."""
+    return max(1, min(most_threads, int(nanoseconds / WORTH_A_THREAD)))
+
+
+def _with_bodies(graph: Graph, target: Target, most_threads: int) -> Graph:
+    """Return a graph whose loops have the schedules of their bodies, and memory for these as a last result."""
+    loops = [value for value in graph.values() if value.op == SCAN]
+    if not loops:
+        return graph
+    read = {each: set[int]() for each in loops}
+    for value in graph.values():
+        if value.op == "item" and value.operands[0] in read:
+            read[value.operands[0]].add(value.params["index"])
+    new: dict[Value, Value] = {}
+    places: dict[Value, dict[int, int]] = {}
+    for value in graph.values():
+        operands = tuple(new[each] for each in value.operands)
+        if value.op == SCAN:
+            new[value], places[new[value]] = _scheduled_loop(value, operands, read[value], target, most_threads)
+        elif value.op == "item" and operands[0] in places:
+            index = places[operands[0]][value.params["index"]]
+            new[value] = operation("item", operands, value.spec, {"index": index})
+        elif operands != value.operands:
+            new[value] = operation(value.op, operands, value.spec, value.params)
+        else:
+            new[value] = value
+    updates = tuple(replace(update, value=new[update.value]) for update in graph.updates)
+    outputs, checks = (tuple(new[value] for value in values) for values in (graph.outputs, graph.checks))
+    return Graph(graph.inputs, outputs, updates, checks)
+
+
+def _scheduled_loop(
+    loop: Value, operands: tuple[Value, ...], read: set[int], target: Target, most_threads: int
+) -> tuple[Value, dict[int, int]]:
+    """Return a loop with the schedule of its body, and the new number of each result; what nobody reads is left out."""
+    carries = loop.params["carries"]
+    kept = [index for index in range(len(loop.spec)) if index < carries or index in read]
+    body: Graph = loop.params["body"]
+    body = simplify(replace(body, outputs=tuple(body.outputs[index - carries] for index in kept[carries:])))
+    schedule, nanoseconds = scheduled(body, target, most_threads)
+    memory = Spec((max(schedule.memory.arena, 1),), uint8)
+    params = {**loop.params, "schedule": schedule, "nanoseconds": nanoseconds}
+    made = operation(SCAN, operands, (*(loop.spec[index] for index in kept), memory), params)
+    return made, {index: place for place, index in enumerate(kept)}
 
 
 def _cost(op: str) -> int | None:
@@ -112,10 +170,13 @@ def _cost(op: str) -> int | None:
 
 
 def _is_special(op: str) -> bool:
-    return op in SPECIAL or op in FALLBACKS
+    return op in SPECIAL or op in FALLBACKS or op == SCAN
 
 
 def _units(value: Value) -> int:
+    if value.op == SCAN:
+        # One thread runs it, or all do and divide each kernel of the body.
+        return 1 if value.params["schedule"].alone else 2
     return 1 if value.op in FALLBACKS else SPECIAL[value.op].units(value)
 
 

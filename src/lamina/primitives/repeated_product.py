@@ -48,7 +48,7 @@ def _noted(part: _Part, inputs: tuple[Tensor, ...], params: dict[str, Any], valu
     return value._make(value._data, value._backend, node)
 
 
-class _Products:
+class Products:
     """The gradient of the shared matrix, as the factors of which it is made."""
 
     __slots__ = ("factors",)
@@ -56,7 +56,7 @@ class _Products:
     def __init__(self, factors: list[tuple[Tensor, Tensor]]) -> None:
         self.factors = factors
 
-    def __add__(self, other: _Products) -> _Products:
+    def __add__(self, other: Products) -> Products:
         # In place: the sweep uses a sum once.
         self.factors += other.factors
         return self
@@ -72,7 +72,7 @@ class _Part:
         self.derivatives = rules
 
 
-def _shared_rule(g: _Products, y: Tensor, w: Tensor) -> Tensor:
+def _shared_rule(g: Products, y: Tensor, w: Tensor) -> Tensor:
     rows, cotangents = zip(*g.factors, strict=True)
     if len(rows) == 1:
         return matmul(transposed(rows[0]), cotangents[0])
@@ -84,5 +84,5 @@ _PRODUCT = _Part(
     "matmul",
     # By the matrix itself, not as it is shared, which has no other cotangents than these products.
     lambda g, y, x, shared, *, w: matmul(g, transposed(w)),
-    lambda g, y, x, shared, *, w: _Products([(x, g)]),
+    lambda g, y, x, shared, *, w: Products([(x, g)]),
 )

@@ -30,13 +30,15 @@ class KernelFunction:
         What its first parameters point to. The others are ``begin``, ``end``, ``scratch``, ``fault`` and ``callback``.
     """
 
-    def __init__(self, module: Module, schedule: Schedule, kernel: Kernel, number: int) -> None:
+    together = False
+
+    def __init__(self, module: Module, schedule: Schedule, kernel: Kernel, name: str) -> None:
         self.kernel = kernel
         self.share = schedule.ordered.shares[kernel]
         self.memory = memory_of(kernel, schedule)
         # One parameter for each place: a variable is read and written through one pointer.
         self.places = list(dict.fromkeys(self.memory.values()))
-        self.name = self._write(module, schedule, f"kernel{number}")
+        self.name = self._write(module, schedule, name)
 
     def _write(self, module: Module, schedule: Schedule, name: str) -> str:
         pointers = [(f"noalias p{at}", PTR) for at in range(len(self.places))]

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
+from lamina.compiler.codegen.calls import Called, Caller, Shared, constant_data, emit_calls, places_of
 from lamina.compiler.codegen.clock import emit_clock
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.expressions import ZERO
-from lamina.compiler.codegen.kernel_function import KernelFunction
+from lamina.compiler.codegen.looping import functions_of
 from lamina.compiler.codegen.module import Module
-from lamina.compiler.codegen.schedule import Schedule, may_fault, memory_of
+from lamina.compiler.codegen.schedule import Schedule, may_fault
 from lamina.compiler.codegen.values import I8, I64, PTR, Value
 from lamina.compiler.runtime.barrier import FAULT, emit_barrier
 from lamina.compiler.runtime.table import Slot
 from lamina.compiler.schedule.memory import Place
-from lamina.compiler.schedule.order import Share
 
 _PARAMETERS = [("table", PTR), ("thread", I64), ("threads", I64)]
 
@@ -28,27 +28,15 @@ _PARAMETERS = [("table", PTR), ("thread", I64), ("threads", I64)]
 def emit_program(schedule: Schedule) -> Module:
     """Return the module of a program; its function is ``program(table, thread, threads)``."""
     module = Module(schedule.target.triple, target=schedule.target)
-    calls = [KernelFunction(module, schedule, kernel, number) for number, kernel in enumerate(schedule.ordered.kernels)]
-    _emit_once(module, schedule, calls)
+    _emit_once(module, schedule, functions_of(module, schedule, "kernel"))
     _emit_repeated(module, schedule)
     return module
 
 
-def _emit_once(module: Module, schedule: Schedule, calls: list[KernelFunction]) -> None:
+def _emit_once(module: Module, schedule: Schedule, calls: list[Called]) -> None:
     """Write the function that runs every kernel once; ``run`` says which repetition this is."""
     with module.function("once", [*_PARAMETERS, ("run", I64)], notes="noinline") as f:
-        writer = Caller(f, schedule)
-        phase = 0
-        checked = schedule.ordered.check == 0
-        for call in calls:
-            wanted = schedule.ordered.phases[call.kernel]
-            if wanted > phase and not schedule.alone:
-                emit_barrier(f, schedule.target, writer.runtime, f.arguments["threads"])
-            if wanted >= schedule.ordered.check and not checked:
-                f.leave(f.icmp("ne", f.load(I64, writer.fault), f.integer(0)))
-                checked = True
-            phase = wanted
-            writer.call(call)
+        emit_calls(_Caller(f, schedule), calls)
 
 
 def _emit_repeated(module: Module, schedule: Schedule) -> None:
@@ -72,35 +60,27 @@ def _emit_repeated(module: Module, schedule: Schedule) -> None:
                 f.leave(wrong)
 
 
-class Caller:
-    """Writes calls of kernels: loads pointers and computes shares when they are first needed."""
+class _Caller(Caller):
+    """Writes calls of a program's kernels: pointers come from the table, and time may be taken."""
 
     def __init__(self, f: Emitter, schedule: Schedule) -> None:
-        self.f = f
-        self.schedule = schedule
         table = f.arguments["table"]
         slots = {slot: f.load(PTR, f.at(table, f.integer(slot), PTR)) for slot in (Slot.RUNTIME, Slot.ARENA)}
-        self.runtime = slots[Slot.RUNTIME]
-        self.fault = f.at(self.runtime, f.integer(FAULT // 8), I64)
-        self.arena = slots[Slot.ARENA]
         scratch = f.load(PTR, f.at(table, f.integer(Slot.SCRATCH), PTR))
         own = f.mul(f.arguments["thread"], f.integer(schedule.scratch // 8))
-        self.scratch = f.at(scratch, own, I64)
-        self.callback = f.load(PTR, f.at(table, f.integer(Slot.CALLBACK), PTR))
-        self.first = f.icmp("eq", f.arguments["thread"], f.integer(0))
-        self.pointers = {place: self._pointer(place) for place in self._places()}
-        self.shares: dict[int, tuple[Value, Value]] = {}
-        self.ticks = self._ticks() if schedule.profiled else None
-        if not schedule.alone:
-            for kernel in schedule.ordered.kernels:
-                self._share(schedule.ordered.shares[kernel])
-
-    def _places(self) -> list[Place]:
-        return list(
-            dict.fromkeys(
-                place for kernel in self.schedule.ordered.kernels for place in memory_of(kernel, self.schedule).values()
-            )
+        super().__init__(
+            f,
+            schedule,
+            Shared(
+                runtime=slots[Slot.RUNTIME],
+                fault=f.at(slots[Slot.RUNTIME], f.integer(FAULT // 8), I64),
+                scratch=f.at(scratch, own, I64),
+                callback=f.load(PTR, f.at(table, f.integer(Slot.CALLBACK), PTR)),
+            ),
         )
+        self.arena = slots[Slot.ARENA]
+        self.pointers = {place: self._pointer(place) for place in places_of(schedule)}
+        self.ticks = self._ticks() if schedule.profiled else None
 
     def _pointer(self, place: Place) -> Value:
         f, graph = self.f, self.schedule.fused.graph
@@ -115,30 +95,7 @@ class Caller:
                 size = math.prod(value.shape) * value.dtype.itemsize
                 base = f.load(PTR, f.at(f.arguments["table"], f.integer(slot), PTR))
                 return f.at(base, f.mul(f.arguments["run"], f.integer(size)), I8)
-        constants = [value for value in self.schedule.fused.views if value.op == "constant"]
-        return f.module.data(constants[place.number].params["array"].tobytes())
-
-    def _share(self, share: Share) -> tuple[Value, Value]:
-        f, units = self.f, share.units
-        if self.schedule.alone or units == 1:
-            return ZERO, f.integer(units)
-        if units not in self.shares:
-            thread, threads = f.arguments["thread"], f.arguments["threads"]
-            count = f.integer(units)
-            begin = f.binary("udiv", f.mul(thread, count), threads)
-            end = f.binary("udiv", f.mul(f.add(thread, f.integer(1)), count), threads)
-            self.shares[units] = begin, end
-        return self.shares[units]
-
-    def call(self, call: KernelFunction) -> None:
-        """Write the call of a kernel for this thread's share."""
-        f = self.f
-        begin, end = self._share(call.share)
-        one = call.share.units == 1 and not self.schedule.alone
-        given = [self.pointers[place] for place in call.places]
-        with f.when(self.first) if one else nullcontext(), self._timed(call):
-            rest = [begin, end, self.scratch, self.fault, self.callback]
-            f.call_here(call.name, [*given, *rest])
+        return constant_data(f, self.schedule, place)
 
     # --- measuring ---
 
@@ -149,7 +106,8 @@ class Caller:
         return f.at(base, f.mul(f.arguments["thread"], f.integer(tick_stride(len(self.schedule.ordered.kernels)))), I64)
 
     @contextmanager
-    def _timed(self, call: KernelFunction) -> Iterator[None]:
+    def timed(self, call: Called) -> Iterator[None]:
+        """Add up the ticks of a kernel, where they are asked for."""
         if self.ticks is None:
             yield
             return

@@ -41,11 +41,20 @@ def scratch_of(kernel: Kernel, target: Target) -> int:
     """Return the bytes of scratch memory that one thread needs for a kernel, in whole cache lines."""
     if isinstance(kernel, MatrixProduct):
         size = product_scratch(kernel, target)
+    elif is_loop(kernel):
+        assert isinstance(kernel, Special)
+        assert kernel.value is not None
+        size = kernel.value.params["schedule"].scratch
     elif isinstance(kernel, Special) and kernel.value is not None and kernel.value.op in SPECIAL:
         size = SPECIAL[kernel.value.op].scratch(kernel.value, target)
     else:
         return 0
     return -(-size // 64) * 64
+
+
+def is_loop(kernel: Kernel) -> bool:
+    """Tell whether a kernel is a loop with a state, which has a schedule of its own."""
+    return isinstance(kernel, Special) and kernel.value is not None and kernel.value.op == ir.SCAN
 
 
 def fallbacks(fused: Fused) -> list[ir.Value]:

@@ -70,6 +70,8 @@ def _in_order(graph: Graph) -> Iterator[Value]:
 def _param(param: Any, value: Value) -> str:
     if isinstance(param, DType):
         return param.name
+    if isinstance(param, Graph):
+        return fingerprint(param)
     if value.op in ("full", "pad") and isinstance(param, bool | int | float):
         return number_text(param, value.dtype)
     return repr(param)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lamina.backends.protocol import numpy_dtype
 from lamina.backends.registry import CPU
 from lamina.backends.thread_state import quietly
 from lamina.compiler.graph.ir import CHECK, Graph, Value
@@ -48,4 +49,21 @@ def evaluate(value: Value, operands: Sequence[Any]) -> Any:
         if not operands[0]:
             raise value.params["error"]
         return operands[0]
+    if value.op == "scan":
+        return _looped(value, operands)
     return getattr(CPU, value.op)(*operands, **value.params)
+
+
+def _looped(value: Value, operands: Sequence[Any]) -> tuple[NDArray, ...]:
+    """Return the results of a loop: the last carries, and what each step gives."""
+    body, length, reverse = value.params["body"], value.params["length"], value.params["reverse"]
+    first, last = value.params["constants"], value.params["constants"] + value.params["carries"]
+    known, rows = list(operands[:last]), operands[last:]
+    stacked = [np.empty(spec.shape, numpy_dtype(spec.dtype)) for spec in value.spec[value.params["carries"] :]]
+    for t in range(length - 1, -1, -1) if reverse else range(length):
+        outputs, after = _interpret(body, [*known, *(row[t] for row in rows)])
+        for update, array in zip(body.updates, after, strict=True):
+            known[update.input] = array
+        for whole, output in zip(stacked, outputs, strict=True):
+            whole[t] = output
+    return (*known[first:last], *stacked)

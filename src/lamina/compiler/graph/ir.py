@@ -173,6 +173,8 @@ def check(condition: Value, number: int, error: Exception) -> Value:
 
 
 CHECK = "check"
+SCAN = "scan"
+"""A loop with a state; see `lamina.compiler.tracing.loops`."""
 
 
 def operation(op: str, operands: Sequence[Value], spec: Any, params: Mapping[str, Any] = NO_PARAMS) -> Value:

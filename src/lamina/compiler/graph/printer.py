@@ -15,7 +15,7 @@ SHOWN = 4
 
 
 def text(graph: Graph) -> str:
-    """Return a graph as text.
+    """Return a graph as text; the body of a loop stands below it, further in, with numbers of its own.
 
     Examples
     --------
@@ -35,7 +35,11 @@ def text(graph: Graph) -> str:
     names = {value: f"%{number}" for number, value in enumerate((*graph.inputs, *values))}
     inputs = ", ".join(f"{names[each]} {each.spec}" for each in graph.inputs)
     lines = [f"graph({inputs}):"]
-    lines += [f"  {names[each]} {_spec(each.spec)} = {_call(each, names)}" for each in values]
+    for each in values:
+        lines.append(f"  {names[each]} {_spec(each.spec)} = {_call(each, names)}")
+        for name, param in each.params.items():
+            if isinstance(param, Graph):
+                lines += [f"    {line}" for line in text(param).replace("graph", name, 1).splitlines()]
     for update in graph.updates:
         lines.append(f"  {names[graph.inputs[update.input]]} <- {names[update.value]}")
     lines.append(f"  return {', '.join(names[each] for each in graph.outputs)}".rstrip())
@@ -48,7 +52,7 @@ def _spec(spec: Any) -> str:
 
 def _call(value: Value, names: Mapping[Value, str]) -> str:
     operands = [names[each] for each in value.operands]
-    params = [f"{name}={_param(each)}" for name, each in value.params.items()]
+    params = [f"{name}={_param(each)}" for name, each in value.params.items() if not isinstance(each, Graph)]
     return f"{value.op}({', '.join(operands + params)})"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lamina.compiler.codegen.schedule import Schedule
-from lamina.compiler.graph.ir import Value
+from lamina.compiler.graph.ir import SCAN, Value
 from lamina.compiler.runtime.fallback import FALLBACKS
 from lamina.compiler.schedule.accesses import expressions
 from lamina.compiler.schedule.costs import flops
@@ -152,6 +152,9 @@ def _head(kernel: Kernel) -> str:
         return f"{names} {by(kernel.dims)} over {by(tuple(over))}"
     if isinstance(kernel, Special):
         value = _primitive(kernel)
+        if value.op == SCAN:
+            count = len(value.params["schedule"].ordered.kernels)
+            return f"scan {value.params['length']} times {count} kernels"
         shape = value.operands[0].shape if value.operands else _result(kernel).shape
         return f"{value.op} {by(shape)}" + (IN_PYTHON if value.op in FALLBACKS else "")
     return f"loops {by(kernel.dims)}"

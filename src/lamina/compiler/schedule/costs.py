@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from lamina.compiler.graph.ir import Value
+from lamina.compiler.graph.ir import SCAN, Value
 from lamina.compiler.schedule.accesses import expressions, reads
 from lamina.compiler.schedule.fused import Fused
 from lamina.compiler.schedule.kernels import Contraction, Convolution, Kernel, Special
@@ -44,6 +44,8 @@ def kernel_cost(kernel: Kernel, fused: Fused, target: Target, cost: Callable[[st
     lanes = target.lanes(32)
     if isinstance(kernel, Special):
         assert kernel.value is not None
+        if kernel.value.op == SCAN:
+            return float(kernel.value.params["length"] * kernel.value.params["nanoseconds"])
         touched = [*kernel.value.operands, *kernel.results]
         if kernel.value.op in _OF_ROWS:
             # What it takes from a table or puts there counts, and not the table.

@@ -10,6 +10,7 @@ from lamina.autodiff.trees import mapped
 from lamina.compiler.graph import ir
 from lamina.compiler.graph.canonical import fingerprint
 from lamina.compiler.graph.ir import Graph, Update, Value
+from lamina.compiler.tracing.loops import PARAMETER
 from lamina.compiler.tracing.tracer import Input, Tracer
 from lamina.errors import TracingError
 from lamina.tensor import Tensor, Variable
@@ -72,9 +73,12 @@ class Trace:
     tracer: Tracer
 
 
-def trace(function: Callable[[Tracer], Any], recording: bool) -> Trace:
-    """Return the trace of a function that is told the tracer, of which it takes its arguments."""
-    tracer = Tracer()
+def trace(function: Callable[[Tracer], Any], recording: bool, loops: bool = False) -> Trace:
+    """Return the trace of a function that is told the tracer, of which it takes its arguments.
+
+    With ``loops``, each loop with a state is one operation.
+    """
+    tracer = Tracer(loops)
     with tracer.active(recording):
         returned = function(tracer)
         trained = any(variable.trainable for variable in tracer.assigned)
@@ -86,7 +90,16 @@ def trace(function: Callable[[Tracer], Any], recording: bool) -> Trace:
     updates, replacements = _assignments(tracer, results)
     checks = tuple(ir.check(each, number, error) for number, (each, error) in enumerate(tracer.checks))
     graph = Graph(tuple(each.value for each in tracer.inputs), tuple(results.outputs), updates, checks, tracer.lines)
+    _check_nothing_left_a_loop(graph)
     return Trace(graph, tuple(tracer.inputs), tree, replacements, *results.tracked_ones(), tracer)
+
+
+def _check_nothing_left_a_loop(graph: Graph) -> None:
+    if any(value.op == PARAMETER for value in graph.values()):
+        raise TracingError(
+            "scan: a tensor that was made inside of the function is used outside of the loop; return it, as "
+            "part of the carry or of y"
+        )
 
 
 class Results:

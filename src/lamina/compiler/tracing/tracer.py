@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -19,6 +19,7 @@ from lamina.compiler.graph import ir
 from lamina.compiler.graph.indexing import axis_length, out_of_range
 from lamina.compiler.tracing.backend import Recorder, Traced, TracingBackend
 from lamina.compiler.tracing.location import users_line, users_place
+from lamina.compiler.tracing.loops import PARAMETER, recorded
 from lamina.dtypes import as_dtype, int64
 from lamina.errors import BackendError, SubscriptError, TracingError
 from lamina.functions import reductions
@@ -38,6 +39,17 @@ _REMEDIES = {
     "nonzero": "keep the shape, as with la.where, or compute it outside of the compiled function",
 }
 _OTHERWISE = "return the tensor and take its value outside of the compiled function"
+
+
+# What may fail on its values, or is computed by Python: a loop reports neither.
+_NOT_IN_LOOPS = frozenset({
+    "take", "take_along_axis", "scatter_add", "scatter_add_along_axis", "put_rows", ir.CHECK,
+    "cholesky", "eigh", "inv", "qr", "slogdet", "solve", "svd",
+})  # fmt: skip
+
+
+def _loopable(value: ir.Value) -> bool:
+    return value.op not in _NOT_IN_LOOPS and not (value.op == "pow" and value.dtype.kind == "signed")
 
 
 @dataclass(eq=False)
@@ -66,10 +78,17 @@ class Input:
 
 
 class Tracer:
-    """Notes what happens to tensors in one thread while it is active."""
+    """Notes what happens to tensors in one thread while it is active.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    loops : bool, default False
+        Whether a loop with a state is one operation of the graph, rather than all its steps.
+    """
+
+    def __init__(self, loops: bool = False) -> None:
         self.backend: Any = TracingBackend(self, CPU.name)
+        self.loops = loops
         self.inputs: list[Input] = []
         self.current: dict[Variable, Tensor] = {}
         self.input_of: dict[Variable, Input] = {}
@@ -199,6 +218,31 @@ class Tracer:
         made = Traced(value)
         self._captured[id(array)] = array, made
         return made
+
+    # --- loops ---
+
+    def parameter(self, spec: Spec, tracked: bool) -> Tensor:
+        """Return what stands for a carry or an element of a loop while its step is traced."""
+        return Tensor(Traced(ir.operation(PARAMETER, (), spec)), self.backend, Leaf() if tracked else None)
+
+    def loop(
+        self,
+        parameters: Sequence[Tensor],
+        results: Sequence[Tensor],
+        carries: int,
+        length: int,
+        reverse: bool,
+        given: Sequence[Tensor],
+    ) -> tuple[Traced, ...] | None:
+        """Return the results of a loop whose step has been traced; None for one that must be written out.
+
+        See `lamina.compiler.tracing.loops`.
+        """
+        before, after, start = ([x._data.value for x in tensors] for tensors in (parameters, results, given))
+        found = recorded(before, after, carries, length, reverse, start)
+        if found and not all(map(_loopable, found[0].operands[0].params["body"].values())):
+            return None
+        return tuple(Traced(value) for value in found)
 
     # --- variables ---
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from lamina.backends.thread_state import quietly
 from lamina.compiler.graph.canonical import number_text
-from lamina.compiler.graph.ir import CHECK, NO_PARAMS, Graph, Update, Value
+from lamina.compiler.graph.ir import CHECK, NO_PARAMS, SCAN, Graph, Update, Value
 from lamina.dtypes import DType
 from lamina.primitives.primitive import Spec
 
@@ -187,6 +187,8 @@ def _key(value: Value) -> Any:
     op, operands, params = value.op, value.operands, value.params
     if not operands:
         return _leaf_key(value)
+    if op == SCAN:  # Loops are as they are: their bodies are not compared.
+        return value
     if op in COMMUTATIVE and operands[0].number > operands[1].number:
         operands = operands[::-1]
     if not params:

@@ -1,0 +1,145 @@
+"""Calls of kernels, each on this thread's share, with barriers between phases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Protocol
+
+from lamina.compiler.codegen.emitter import Emitter
+from lamina.compiler.codegen.expressions import ZERO
+from lamina.compiler.codegen.schedule import Schedule, memory_of
+from lamina.compiler.codegen.values import I64, Value
+from lamina.compiler.runtime.barrier import emit_barrier
+from lamina.compiler.schedule.kernels import Kernel
+from lamina.compiler.schedule.memory import Place
+from lamina.compiler.schedule.order import Share
+
+
+class Called(Protocol):
+    """The function of a kernel.
+
+    Attributes
+    ----------
+    kernel : Kernel
+    share : Share
+    name : str
+    places : list of Place
+        What its first parameters point to. The others are ``begin``, ``end``, ``scratch``, ``fault`` and ``callback``.
+    together : bool
+        Whether all threads call it and divide its work themselves; it is told ``thread``, ``threads`` and ``runtime``.
+    """
+
+    @property
+    def kernel(self) -> Kernel: ...
+    @property
+    def share(self) -> Share: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def places(self) -> list[Place]: ...
+    @property
+    def together(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Pointers that every kernel is given.
+
+    Attributes
+    ----------
+    runtime, fault, callback : Value
+        Those of the program.
+    scratch : Value
+        This thread's own.
+    """
+
+    runtime: Value
+    fault: Value
+    scratch: Value
+    callback: Value
+
+
+class Caller:
+    """Writes calls of the kernels of a schedule, in a function that has ``thread`` and ``threads``.
+
+    Attributes
+    ----------
+    pointers : mapping of Place to Value
+        Set before the first call.
+    """
+
+    pointers: Mapping[Place, Value]
+
+    def __init__(self, f: Emitter, schedule: Schedule, shared: Shared) -> None:
+        self.f = f
+        self.schedule = schedule
+        self.shared = shared
+        self.first = f.icmp("eq", f.arguments["thread"], f.integer(0))
+        self.shares: dict[int, tuple[Value, Value]] = {}
+        if not schedule.alone:
+            for kernel in schedule.ordered.kernels:
+                self._share(schedule.ordered.shares[kernel])
+
+    def _share(self, share: Share) -> tuple[Value, Value]:
+        f, units = self.f, share.units
+        if self.schedule.alone or units == 1:
+            return ZERO, f.integer(units)
+        if units not in self.shares:
+            thread, threads = f.arguments["thread"], f.arguments["threads"]
+            count = f.integer(units)
+            begin = f.binary("udiv", f.mul(thread, count), threads)
+            end = f.binary("udiv", f.mul(f.add(thread, f.integer(1)), count), threads)
+            self.shares[units] = begin, end
+        return self.shares[units]
+
+    def call(self, call: Called) -> None:
+        """Write the call of a kernel for this thread's share."""
+        f, shared = self.f, self.shared
+        begin, end = self._share(call.share)
+        one = call.share.units == 1 and not self.schedule.alone
+        given = [self.pointers[place] for place in call.places]
+        with f.when(self.first) if one else nullcontext(), self.timed(call):
+            rest = [begin, end, shared.scratch, shared.fault, shared.callback]
+            if call.together:
+                rest += [f.arguments["thread"], f.arguments["threads"], shared.runtime]
+            f.call_here(call.name, [*given, *rest])
+
+    def barrier(self) -> None:
+        """Let the threads meet, where there are several."""
+        if not self.schedule.alone:
+            emit_barrier(self.f, self.schedule.target, self.shared.runtime, self.f.arguments["threads"])
+
+    def timed(self, call: Called) -> AbstractContextManager[None]:
+        """Surround the call of a kernel; nothing here."""
+        return nullcontext()
+
+
+def emit_calls(caller: Caller, calls: Sequence[Called]) -> None:
+    """Write the calls of all kernels, in order."""
+    f, ordered = caller.f, caller.schedule.ordered
+    phase = 0
+    checked = ordered.check == 0
+    for call in calls:
+        wanted = ordered.phases[call.kernel]
+        if wanted > phase:
+            caller.barrier()
+        if wanted >= ordered.check and not checked:
+            f.leave(f.icmp("ne", f.load(I64, caller.shared.fault), f.integer(0)))
+            checked = True
+        phase = wanted
+        caller.call(call)
+
+
+def places_of(schedule: Schedule) -> list[Place]:
+    """Return the memory that the kernels of a schedule read and write."""
+    return list(
+        dict.fromkeys(place for kernel in schedule.ordered.kernels for place in memory_of(kernel, schedule).values())
+    )
+
+
+def constant_data(f: Emitter, schedule: Schedule, place: Place) -> Value:
+    """Return a pointer to a constant of a schedule."""
+    constants = [value for value in schedule.fused.views if value.op == "constant"]
+    return f.module.data(constants[place.number].params["array"].tobytes())

@@ -1,0 +1,101 @@
+"""Loops in a graph: a step that has been traced once becomes the body of one operation, ``scan``.
+
+Its operands are what the body reads from outside (constants of the loop), the first carries, and what it runs over;
+its results the last carries and what each step gives, stacked. The body is a graph of its own: its inputs are the
+constants, the carries and the elements of this step; the carries are updated, and the outputs are those of this step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lamina.compiler.graph import ir
+from lamina.compiler.graph.ir import Graph, Update, Value
+from lamina.primitives.primitive import Spec
+
+PARAMETER = "parameter"
+"""What stands for a carry or an element while a step is traced; in no graph in the end."""
+
+_CHEAP = frozenset({"broadcast_to", "reshape"})
+
+
+def recorded(
+    parameters: Sequence[Value],
+    results: Sequence[Value],
+    carries: int,
+    length: int,
+    reverse: bool,
+    given: Sequence[Value],
+) -> tuple[Value, ...]:
+    """Return the results of a loop.
+
+    Parameters
+    ----------
+    parameters : sequence of Value
+        What stood for the carries, and then for the elements, in the step that was traced.
+    results : sequence of Value
+        What the step gave: the carries after it, and then the rest.
+    carries : int
+    length : int
+    reverse : bool
+    given : sequence of Value
+        The first carries, and what the loop runs over.
+    """
+    inside, constants = _body(parameters, results)
+    new: dict[Value, Value] = {}
+    inputs = [ir.input_value(place, value.spec) for place, value in enumerate((*constants, *parameters))]
+    new.update(zip((*constants, *parameters), inputs, strict=True))
+    for value in inside:
+        if value not in new:
+            new[value] = ir.operation(value.op, [new[each] for each in value.operands], value.spec, value.params)
+    after = [new[value] for value in results]
+    updates = tuple(
+        Update(len(constants) + place, value)
+        for place, value in enumerate(after[:carries])
+        if value is not inputs[len(constants) + place]
+    )
+    body = Graph(tuple(inputs), tuple(after[carries:]), updates)
+    stacked = tuple(Spec((length, *value.shape), value.dtype) for value in results[carries:])
+    specs = (*(value.spec for value in results[:carries]), *stacked)
+    params = {"body": body, "length": length, "reverse": reverse, "constants": len(constants), "carries": carries}
+    loop = ir.operation(ir.SCAN, (*constants, *given), specs, params)
+    return tuple(ir.operation("item", (loop,), spec, {"index": index}) for index, spec in enumerate(specs))
+
+
+def _body(parameters: Sequence[Value], results: Sequence[Value]) -> tuple[list[Value], list[Value]]:
+    """Return the values that a step computes, in order, and those that it reads from outside.
+
+    What does not depend on the parameters is computed once, outside, unless it is a number.
+    """
+    first = min((value.number for value in parameters), default=0)
+    seen: set[Value] = set()
+    waiting = list(results)
+    while waiting:
+        value = waiting.pop()
+        if value not in seen:
+            seen.add(value)
+            if value.number > first:
+                waiting.extend(value.operands)
+    dependent = set(parameters)
+    numbers: set[Value] = set()
+    for value in sorted(seen, key=lambda each: each.number):
+        if any(each in dependent for each in value.operands):
+            dependent.add(value)
+        elif value.op == "full" or (value.op in _CHEAP and all(each in numbers for each in value.operands)):
+            numbers.add(value)
+    read = {each for value in dependent if value not in parameters for each in value.operands} | set(results)
+    constants = sorted(read - dependent - numbers, key=lambda each: each.number)
+    inside = _with_operands([*(dependent - set(parameters)), *(read & numbers)], {*parameters, *constants})
+    return inside, constants
+
+
+def _with_operands(values: Sequence[Value], known: set[Value]) -> list[Value]:
+    """Return values and what they are made of, up to those that are known, operands first."""
+    found: set[Value] = set()
+    waiting = list(values)
+    while waiting:
+        value = waiting.pop()
+        if value not in found and value not in known:
+            found.add(value)
+            waiting.extend(value.operands)
+    return sorted(found, key=lambda each: each.number)
