@@ -12,7 +12,7 @@ from lamina.functions.creation import asarray
 from lamina.functions.manipulation import reshape
 from lamina.primitives import elementwise as rows, reductions
 from lamina.primitives.broadcasting import sum_
-from lamina.primitives.contraction import matmul as matmul_row, transposed
+from lamina.primitives.contraction import matmul as matmul_row
 from lamina.primitives.shaping import part
 from lamina.tensor import Tensor
 
