@@ -13,6 +13,7 @@ from lamina import nn
 from lamina.autodiff.traced_scan import UNROLLED
 from lamina.autodiff.trees import leaves
 from lamina.compiler.graph.ir import SCAN
+from lamina.compiler.graph.passes.simplify import simplify
 from lamina.compiler.tracing.trace import trace
 
 LENGTH = 7
@@ -93,6 +94,21 @@ def test_a_program_does_not_grow_with_the_length() -> None:
     short, long = operations(step(20)), operations(step(50))
     assert short == long
     assert short.count(SCAN) == 2 * 2  # a loop and one backwards for each layer
+
+
+@pytest.mark.parametrize(("wrap", "products"), [(lambda f: f, 1), (la.checkpoint, 2)], ids=["kept", "checkpointed"])
+def test_a_step_is_computed_again_only_where_it_is_checkpointed(wrap: Any, products: int) -> None:
+    w, xs = la.variable(array(4, 4)), array(LENGTH, 2, 4)
+
+    def gradient() -> la.Tensor:
+        step = wrap(lambda h, x: ((h @ w + x).tanh(), h))
+        return la.scan(step, xs[0], xs)[0].sum().backward()[w]
+
+    graph = simplify(trace(lambda tracer: gradient(), True, loops=True).graph)
+    *_, backward = (value for value in graph.values() if value.op == SCAN)
+    found = [value.op for value in backward.params["body"].values()].count("matmul")
+    assert found == products + 1  # by the state, by the weights, and the one that was there before
+    np.testing.assert_allclose(la.compile(gradient)().numpy(), gradient().numpy(), rtol=1e-12)
 
 
 def test_a_short_loop_is_written_out() -> None:

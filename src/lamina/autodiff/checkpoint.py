@@ -44,6 +44,11 @@ def checkpoint(f: Callable[P, R]) -> Callable[P, R]:
     GradientError
         In the sweep, when ``f`` returns something else than at first.
 
+    Notes
+    -----
+    Inside of `lamina.compile` the same operation on the same values is computed once and kept; only the steps of a
+    loop are computed again. Checkpoint the step of `lamina.scan` there.
+
     Examples
     --------
     >>> import lamina as la
@@ -66,7 +71,7 @@ def checkpoint(f: Callable[P, R]) -> Callable[P, R]:
     return checkpointed
 
 
-class _Recomputed:
+class Recomputed:
     """What the node of a checkpointed call has for a primitive.
 
     Parameters
@@ -146,7 +151,7 @@ def _first_run(f: Callable[..., Any], arguments: tuple[Any, Any]) -> Any:
     tracked = lifted(*[given[at] for at in places])
     for at, x in zip(places, tracked, strict=True):
         given[at] = x._untracked
-    call = _Recomputed(f, with_leaves(arguments, given), places)
+    call = Recomputed(f, with_leaves(arguments, given), places)
     start = next_order()
     with journal() as noted:
         returned = call.run([Tensor(x._data, x._backend, Leaf()) for x in tracked])
@@ -170,7 +175,7 @@ def from_outside(results: Sequence[Tensor], start: int) -> list[Tensor]:
     return list({x._node: x for x in operands if x._node is not None and x._node.order < start}.values())
 
 
-def _under_node(call: _Recomputed, inputs: tuple[Tensor, ...], results: list[Any]) -> list[Any]:
+def _under_node(call: Recomputed, inputs: tuple[Tensor, ...], results: list[Any]) -> list[Any]:
     """Return the results, those that are tracked under the node of the call."""
     if not inputs or not call.results:
         return [x._untracked if at in call.results else x for at, x in enumerate(results)]

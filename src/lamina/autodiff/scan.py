@@ -59,7 +59,7 @@ def scan(f: Step, init: Any, xs: Any = None, length: int | None = None, reverse:
     Notes
     -----
     Inside of `lamina.compile` the step is traced once and the loop is part of the program, so that neither compiling
-    nor the program grow with the length. Its derivative keeps the carries and computes each step again. A short loop,
+    nor the program grow with the length. A short loop,
     and one whose function assigns variables (dropout does) or takes elements by index, is written out step by step.
 
     Examples

@@ -1,7 +1,8 @@
 """A loop with a state in a trace: its step is traced once, and its derivative is another such loop.
 
 Of each step the carry before it is kept. The loop backwards computes the step again from it, takes its derivative,
-and carries the cotangent of the carry, and the sums of those of what the step reads from outside.
+and carries the cotangent of the carry, and the sums of those of what the step reads from outside. The compiler keeps
+what would be computed twice, unless the step is checkpointed.
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lamina.autodiff.checkpoint import from_outside, marked
+from lamina.autodiff.checkpoint import Recomputed, from_outside, marked
 from lamina.autodiff.effects import journal, put_back
 from lamina.autodiff.node import Joint, Node, next_order, record
-from lamina.autodiff.sweep import sweep_between
+from lamina.autodiff.sweep import ancestors, sweep_between
 from lamina.backends.thread_state import STATE
 from lamina.functions.manipulation import reshape
 from lamina.primitives.primitive import Spec
@@ -52,7 +53,9 @@ def traced_scan(
         return None
     before = parameters[: len(init)] if STATE.recording else []
     results = list(tracer.lift("scan", (*after, *ys, *before)))
-    values = tracer.loop(parameters, results, len(init), length, reverse, (*init, *rows))
+    values = tracer.loop(
+        parameters, results, len(init), length, reverse, (*init, *rows), not _computes_again(results, start)
+    )
     if values is None:
         return None
     outside = tracer.lift("scan", tuple(from_outside(results, start)))
@@ -70,6 +73,13 @@ def traced_scan(
 def _as_tracked(result: Tensor, of: Tensor) -> Tensor:
     """Return a result of the loop, as a constant if its step gave one."""
     return result if of.tracked else result._untracked
+
+
+def _computes_again(results: list[Tensor], start: int) -> bool:
+    """Tell whether a step forgets what it computes, by `lamina.checkpoint`."""
+    nodes = [x._node for x in results if x._node is not None]
+    inside = ancestors(*nodes, before=start)
+    return any(isinstance(node, Node) and node.primitive.name == Recomputed.name for node in inside)
 
 
 class _Loop:

@@ -26,6 +26,7 @@ def recorded(
     length: int,
     reverse: bool,
     given: Sequence[Value],
+    keeps: bool,
 ) -> tuple[Value, ...]:
     """Return the results of a loop.
 
@@ -40,6 +41,8 @@ def recorded(
     reverse : bool
     given : sequence of Value
         The first carries, and what the loop runs over.
+    keeps : bool
+        Whether what a step computes may be kept for the loop backwards.
     """
     inside, constants = _body(parameters, results)
     new: dict[Value, Value] = {}
@@ -57,7 +60,14 @@ def recorded(
     body = Graph(tuple(inputs), tuple(after[carries:]), updates)
     stacked = tuple(Spec((length, *value.shape), value.dtype) for value in results[carries:])
     specs = (*(value.spec for value in results[:carries]), *stacked)
-    params = {"body": body, "length": length, "reverse": reverse, "constants": len(constants), "carries": carries}
+    params = {
+        "body": body,
+        "length": length,
+        "reverse": reverse,
+        "constants": len(constants),
+        "carries": carries,
+        "keeps": keeps,
+    }
     loop = ir.operation(ir.SCAN, (*constants, *given), specs, params)
     return tuple(ir.operation("item", (loop,), spec, {"index": index}) for index, spec in enumerate(specs))
 

@@ -233,13 +233,14 @@ class Tracer:
         length: int,
         reverse: bool,
         given: Sequence[Tensor],
+        keeps: bool,
     ) -> tuple[Traced, ...] | None:
         """Return the results of a loop whose step has been traced; None for one that must be written out.
 
         See `lamina.compiler.tracing.loops`.
         """
         before, after, start = ([x._data.value for x in tensors] for tensors in (parameters, results, given))
-        found = recorded(before, after, carries, length, reverse, start)
+        found = recorded(before, after, carries, length, reverse, start, keeps)
         if found and not all(map(_loopable, found[0].operands[0].params["body"].values())):
             return None
         return tuple(Traced(value) for value in found)

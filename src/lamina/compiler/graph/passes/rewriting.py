@@ -142,7 +142,7 @@ class Builder:
 
     def settle(self, value: Value) -> Value:
         """Return the simplest form of a value whose operands are in theirs."""
-        key = _key(value)
+        key = value_key(value)
         known = self._known
         found = known.get(key)
         if found is not None:
@@ -182,7 +182,7 @@ class Builder:
         return self.settle(Value("broadcast_to", (x,), {"shape": shape}, Spec(shape, x.dtype)))
 
 
-def _key(value: Value) -> Any:
+def value_key(value: Value) -> Any:
     """Return what equal values have in common."""
     op, operands, params = value.op, value.operands, value.params
     if not operands:

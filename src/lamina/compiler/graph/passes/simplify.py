@@ -6,6 +6,7 @@ from lamina.compiler.graph.ir import Graph
 from lamina.compiler.graph.passes.arithmetic import ARITHMETIC
 from lamina.compiler.graph.passes.choices import CHOICES
 from lamina.compiler.graph.passes.folding import FOLDING
+from lamina.compiler.graph.passes.loops import kept_for_later
 from lamina.compiler.graph.passes.operands import OPERANDS
 from lamina.compiler.graph.passes.products import PRODUCTS
 from lamina.compiler.graph.passes.reductions import REDUCING
@@ -25,4 +26,4 @@ def simplify(graph: Graph) -> Graph:
     The rules keep NaN, infinity and signed zero, and every result but those of sums, products and matrix products,
     whose terms may be taken in another order, stays the same to the last bit.
     """
-    return split_reductions(rewrite(graph, _RULES))
+    return split_reductions(rewrite(kept_for_later(graph), _RULES))
