@@ -53,7 +53,20 @@ def test_linear_model_reaches_the_optimum_that_scikit_learn_finds(
     lamina: Run, houses: Houses, tmp_path: Path, target: str, score: str
 ) -> None:
     path = houses(columns=(*FEATURES, target))
-    options = ("--hidden", "", "--epochs", "200", "--lr", "0.2", "--schedule", "cosine", "--patience", "0", "--validation", "0")
+    options = (
+        "--hidden",
+        "",
+        "--epochs",
+        "200",
+        "--lr",
+        "0.2",
+        "--schedule",
+        "cosine",
+        "--patience",
+        "0",
+        "--validation",
+        "0",
+    )
     assert lamina("train", path, "-t", target, *options, "--out", "run").code == 0
     reference, data = linear_reference(path, target, 0.0)
     found = results(tmp_path / "run")["parts"]["training"]
