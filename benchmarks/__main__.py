@@ -3,7 +3,7 @@
 Each contender has a process of its own for each workload. Before any time counts, the losses of the first steps
 from the same weights must agree. Then the rounds are interleaved, so that what the machine does meanwhile falls on
 all alike, and the median of the rounds is reported, with its ratio to the fastest peer's. Everything together takes
-less than ten minutes on two cores, most of it torch.compile; with ``--quick`` half a minute.
+about a quarter of an hour on two cores, most of it torch.compile; with ``--quick`` some two minutes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from benchmarks.report import report
 from benchmarks.targets import verdicts
 from benchmarks.workloads import WORKLOADS
 
-SLOW_WORKLOADS, SLOW_CONTENDERS = ("wide",), ("torch_compile",)
+SLOW_WORKLOADS, SLOW_CONTENDERS = ("wide", "cnn", "gpt"), ("torch_compile",)
 
 
 def positive(text: str) -> int:
@@ -43,7 +43,9 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--starts", type=int, help="pairs of fresh processes to start for each (1); 0: none")
     options.add_argument("--threads", type=positive, default=os.cpu_count() or 1, help="threads of every contender")
     options.add_argument(
-        "--quick", action="store_true", help="leave out, where not asked for, wide, torch.compile and fresh processes"
+        "--quick",
+        action="store_true",
+        help="leave out, where not asked for, wide, cnn, gpt, torch.compile and fresh processes",
     )
     options.add_argument("--json", type=Path, help="also write the results to this file")
     options.add_argument("--picture", type=Path, help="also draw the step times into this file, such as steps.png")

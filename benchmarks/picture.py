@@ -71,7 +71,10 @@ def _frame(axes: Axes, results: Results, workloads: list[str]) -> None:
     for boundary in range(1, len(workloads)):
         axes.axhline(boundary - 0.5, color="0.85", linewidth=0.8)
     low, high = axes.get_xlim()
-    ticks = [value for value in (10.0**power for power in range(-7, 3)) if low <= value <= high]
+    digits = (1, 2, 5) if high < 100.0 * low else (1,)
+    powers = (digit * 10.0**power for power in range(-7, 3) for digit in digits)
+    ticks = [value for value in powers if low <= value <= high]
+    axes.xaxis.set_minor_formatter("")
     axes.set_xticks(ticks, [_round(value) for value in ticks])
     axes.grid(axis="x", color="0.9", zorder=0)
     axes.set_xlabel(f"time of one step, {results.threads} threads each, median of the rounds (shorter is better)")
@@ -80,7 +83,7 @@ def _frame(axes: Axes, results: Results, workloads: list[str]) -> None:
 
 
 def _round(seconds: float) -> str:
-    """Return a power of ten without the zeros after its point."""
+    """Return a tick without zeros after its point."""
     if seconds >= 1.0:
         return f"{seconds:g} s"
     return f"{seconds * 1e3:g} ms" if seconds >= 1e-3 else f"{seconds * 1e6:g} µs"

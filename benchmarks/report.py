@@ -20,7 +20,7 @@ def met(value: bool | None) -> str:
 
 def step_table(results: Results) -> Table:
     """Return the step times, and how they stand to the fastest peer's."""
-    shown = _table("One step: forward, backward and Adam (inference: forward), median of the rounds")
+    shown = _table("One step: forward, backward and Adam (gpt: AdamW; inference: forward), median of the rounds")
     shown.add_column("workload")
     names = results.contenders()
     for name in names:

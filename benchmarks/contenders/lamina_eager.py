@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.contender import Contender, Step, Task
-from benchmarks.workloads import WINDOW, Workload
+from benchmarks.workloads import WEIGHT_DECAY, Workload
 
 IMPORTS = ("lamina", "lamina.nn", "lamina.optim")
 
@@ -25,21 +25,18 @@ class Parts:
     def of(cls, workload: Workload) -> Parts:
         """Return the parts of a workload, with its first weights."""
         import lamina as la
-        from lamina import nn, optim
+        from benchmarks.networks.lamina import load, loss_function, network
+        from lamina import optim
 
-        layers: list[nn.Module] = []
-        for each, (weight, bias) in zip(workload.layers, workload.weights(), strict=True):
-            if each.kind == "conv":
-                layer: nn.Module = nn.Conv2d(each.inputs, each.outputs, WINDOW, padding=1)
-            else:
-                layer = nn.Linear(each.inputs, each.outputs)
-            layer.load_state_dict({"weight": weight, "bias": bias})
-            layers += [layer, nn.ReLU(), *([nn.MaxPool2d(2)] if each.kind == "conv" else [])]
-        layers.insert(3 * len(workload.channels), nn.Flatten())
-        model = nn.Sequential(*layers[:-1])
+        model = network(workload.architecture)
+        load(model, workload.arrays())
         inputs, targets = (la.asarray(array) for array in workload.data())
-        loss = nn.cross_entropy if workload.loss == "cross_entropy" else nn.mse_loss
-        return cls(model, optim.Adam(model.parameters(), lr=workload.lr), loss, inputs, targets)
+        loss = loss_function(workload.loss) if workload.loss else None
+        if workload.optimizer == "adamw":
+            optimizer: optim.Adam = optim.AdamW(model.parameters(), lr=workload.lr, weight_decay=WEIGHT_DECAY)
+        else:
+            optimizer = optim.Adam(model.parameters(), lr=workload.lr)
+        return cls(model, optimizer, loss, inputs, targets)
 
     def train(self, inputs: Any, targets: Any) -> Any:
         """Take one step and return the loss before it."""
@@ -50,10 +47,9 @@ class Parts:
     def reset(self, workload: Workload) -> None:
         """Bring back the first weights, and zeros for the optimiser's state."""
         import lamina as la
+        from benchmarks.networks.lamina import load
 
-        linear = [layer for layer in self.model if layer.parameters()]
-        for layer, (weight, bias) in zip(linear, workload.weights(), strict=True):
-            layer.load_state_dict({"weight": weight, "bias": bias})
+        load(self.model, workload.arrays())
         state = self.optimizer.state_dict()
         zeros = {name: la.zeros_like(value) for name, value in state.items() if name.startswith("state.")}
         self.optimizer.load_state_dict({**state, **zeros})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.contender import Contender, Step, Task
-from benchmarks.workloads import WINDOW, Workload
+from benchmarks.workloads import WEIGHT_DECAY, Workload
 
 
 @dataclass(frozen=True)
@@ -24,21 +24,19 @@ class Parts:
     def of(cls, workload: Workload, *, fused: bool | None) -> Parts:
         """Return the parts of a workload, with its first weights."""
         import torch
-        from torch import nn
 
-        layers: list[nn.Module] = []
-        for each, (weight, bias) in zip(workload.layers, workload.weights(), strict=True):
-            if each.kind == "conv":
-                layer: nn.Module = nn.Conv2d(each.inputs, each.outputs, WINDOW, padding=1)
-            else:
-                layer = nn.Linear(each.inputs, each.outputs)
-            _fill(layer, weight, bias)
-            layers += [layer, nn.ReLU(), *([nn.MaxPool2d(2)] if each.kind == "conv" else [])]
-        layers.insert(3 * len(workload.channels), nn.Flatten())
-        model = nn.Sequential(*layers[:-1])
+        from benchmarks.networks.torch import load, loss_function, network
+
+        model = network(workload.architecture)
+        load(model, workload.arrays())
         inputs, targets = (torch.from_numpy(array) for array in workload.data())
-        loss = nn.functional.cross_entropy if workload.loss == "cross_entropy" else nn.functional.mse_loss
-        optimizer = torch.optim.Adam(model.parameters(), lr=workload.lr, fused=fused)
+        loss = loss_function(workload.loss) if workload.loss else None
+        if workload.optimizer == "adamw":
+            optimizer: Any = torch.optim.AdamW(
+                model.parameters(), lr=workload.lr, weight_decay=WEIGHT_DECAY, fused=fused
+            )
+        else:
+            optimizer = torch.optim.Adam(model.parameters(), lr=workload.lr, fused=fused)
         return cls(model, optimizer, loss, inputs, targets)
 
     def step(self, forward: Callable[[Any, Any], Any], update: Callable[[], Any]) -> Step:
@@ -60,20 +58,12 @@ class Parts:
 
     def reset(self, workload: Workload) -> None:
         """Bring back the first weights, and zeros for the optimiser's state."""
-        linear = [layer for layer in self.model if hasattr(layer, "weight")]
-        for layer, (weight, bias) in zip(linear, workload.weights(), strict=True):
-            _fill(layer, weight, bias)
+        from benchmarks.networks.torch import load
+
+        load(self.model, workload.arrays())
         for state in self.optimizer.state.values():
             for value in state.values():
                 value.zero_()
-
-
-def _fill(layer: Any, weight: Any, bias: Any) -> None:
-    import torch
-
-    with torch.no_grad():
-        layer.weight.copy_(torch.from_numpy(weight))
-        layer.bias.copy_(torch.from_numpy(bias))
 
 
 def build(workload: Workload, *, fused: bool | None = None) -> Task:

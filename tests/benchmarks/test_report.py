@@ -66,6 +66,16 @@ def test_starts_are_judged_by_jax_the_leanest_peer_and_the_first_call(results: R
     }
 
 
+def test_memory_of_a_convolutional_network_is_judged_by_pytorch_s(results: Results) -> None:
+    measured = results.workloads["cnn"] = dict(results.workloads["xor"])
+    assert not [each for each in verdicts(results) if each.workload == "cnn" and "memory" in each.target]
+    measured["torch_fused"] = Measured(rounds=[1.0], first=Start(1.0, 0.1, 1.0, 89 * 2**20))
+    (verdict,) = [each for each in verdicts(results) if each.workload == "cnn" and "memory" in each.target]
+    assert verdict.target == "memory at most PyTorch's"
+    assert verdict.found == "90 MiB against 89 of PyTorch fused"
+    assert not verdict.met
+
+
 def test_fraction_inside_products_leaves_other_kernels_out(results: Results) -> None:
     ours = results.workloads["mnist"]["lamina_compiled"]
     ours.kernels = [Kernel("product", 1e-3, int(120e6)), Kernel("product", 1e-3, int(180e6)), Kernel("loops", 1.0, 0)]
