@@ -70,7 +70,7 @@ def copy(original: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(original, tmp_path / "copy"))
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     where=ANYWHERE, new=JSON, command=st.sampled_from(COMMANDS), name=st.sampled_from(["config.json", "results.json"])
 )
@@ -90,7 +90,7 @@ def test_anything_in_place_of_a_value_is_noticed_or_harmless(
 FILES = ["config.json", "results.json", "answers.safetensors", "weights.safetensors", "metrics.jsonl"]
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.sampled_from(FILES),
     where=ANYWHERE,

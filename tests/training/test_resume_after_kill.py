@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,12 @@ def run_here(folder, compiled):
     killed.main(folder, result, compiled)
     with np.load(result) as found:
         return {name: found[name].tobytes() for name in found.files}
+
+
+@pytest.fixture(scope="module")
+def never_killed(tmp_path_factory):
+    """Return what a training that is never killed leaves, trained once for each way of running."""
+    return cache(lambda compiled: run_here(tmp_path_factory.mktemp("never") / "run", compiled))
 
 
 def started(folder, compiled, code=f"import runpy; runpy.run_path({str(PROGRAM)!r}, run_name='__main__')"):
@@ -67,9 +74,9 @@ def killed_again_and_again(folder, compiled, kills, moments):
     return times
 
 
-def assert_killed_training_ends_the_same(tmp_path, compiled, kills, seed):
+def assert_killed_training_ends_the_same(tmp_path, wanted, compiled, kills, seed):
     """Kill trainings until there were so many kills, each training as often as it lives."""
-    wanted, moments, done = run_here(tmp_path / "never", compiled), random.Random(seed), 0
+    moments, done = random.Random(seed), 0
     while done < kills:
         folder = tmp_path / f"killed-{done}"
         times = killed_again_and_again(folder, compiled, kills - done, moments)
@@ -80,14 +87,14 @@ def assert_killed_training_ends_the_same(tmp_path, compiled, kills, seed):
 
 
 @pytest.mark.parametrize("compiled", [False, True])
-def test_a_killed_training_ends_with_the_same_bits(compiled, tmp_path):
-    assert_killed_training_ends_the_same(tmp_path, compiled, kills=2, seed=0)
+def test_a_killed_training_ends_with_the_same_bits(compiled, tmp_path, never_killed):
+    assert_killed_training_ends_the_same(tmp_path, never_killed(compiled), compiled, kills=2, seed=0)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("compiled", [False, True])
-def test_a_training_killed_fifty_times_ends_with_the_same_bits(compiled, tmp_path):
-    assert_killed_training_ends_the_same(tmp_path, compiled, kills=50, seed=1)
+def test_a_training_killed_fifty_times_ends_with_the_same_bits(compiled, tmp_path, never_killed):
+    assert_killed_training_ends_the_same(tmp_path, never_killed(compiled), compiled, kills=50, seed=1)
 
 
 # --- at every moment of writing ---
@@ -115,7 +122,7 @@ MOMENTS = {
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_a_training_killed_while_it_writes_goes_on(moment, tmp_path):
+def test_a_training_killed_while_it_writes_goes_on(moment, tmp_path, never_killed):
     code = (
         f"{KILLED_IN}\nimport pathlib\nos_open, os_replace = os.open, os.replace\n{MOMENTS[moment]}\n"
         f"runpy.run_path({str(PROGRAM)!r}, run_name='__main__')"
@@ -123,4 +130,4 @@ def test_a_training_killed_while_it_writes_goes_on(moment, tmp_path):
     process = started(tmp_path / "killed", False, code)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == -signal.SIGKILL, output
-    assert run_here(tmp_path / "killed", False) == run_here(tmp_path / "never", False)
+    assert run_here(tmp_path / "killed", False) == never_killed(False)
