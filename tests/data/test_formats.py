@@ -162,7 +162,7 @@ def test_sqlite_table_is_chosen_by_name_and_nothing_is_written(tmp_path: Path) -
     )
     connection.close()
     before = path.read_bytes()
-    with pytest.raises(DataError, match="choose one of the 2 tables by name=: 'a \"b', 'c'"):
+    with pytest.raises(DataError, match="choose one of the 2 tables by its name: 'a \"b', 'c'"):
         read_table(path)
     table = read_table(path, name='a "b')
     assert table.columns == ["x"]

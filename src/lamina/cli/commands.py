@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lamina.runs.kinds import Choice, File, Kind, Listed, Number, Settings, Whole, Widths
-from lamina.runs.options import TrainingOptions, option
+from lamina.runs.options import WHICH_TABLE, TrainingOptions, option
 from lamina.tuning.options import TuneOptions
 
 RUN = File(metavar="RUN")
@@ -17,7 +17,11 @@ FORMATS = ("mermaid", "dot", "svg")
 
 
 def _device() -> Any:
-    return option(Kind(), "cpu", "Where to compute: cpu, cuda, or a device of a plugin.", "run")
+    return option(Kind(), "cpu", "Where to compute: cpu, cuda, or a device of a plugin.", "")
+
+
+def _table() -> Any:
+    return option(Kind(metavar="NAME"), None, WHICH_TABLE, "")
 
 
 @dataclass(frozen=True)
@@ -40,19 +44,17 @@ class Train(TrainingOptions):
 class Evaluate:
     """Show how good a trained model is on data it may never have seen."""
 
-    run: Path | None = option(RUN, None, "A run folder, made by `lamina train`.", "run", argument=True, required=True)
+    run: Path | None = option(RUN, None, "A run folder, made by `lamina train`.", "", argument=True, required=True)
     file: Path | None = option(
         File(metavar="FILE"),
         None,
         "A table with the columns of the training table.",
-        "run",
+        "",
         shown="the held-out rows of an embedded set, or those of --test",
         argument=True,
     )
-    table: str | None = option(Kind(metavar="NAME"), None, "Which table of a SQLite file, or array of a .npz.", "run")
-    metrics: tuple[str, ...] = option(
-        Listed(), (), "What to measure beside the usual, such as roc_auc,log_loss.", "run"
-    )
+    table: str | None = _table()
+    metrics: tuple[str, ...] = option(Listed(), (), "What to measure beside the usual, such as roc_auc,log_loss.", "")
     device: str = _device()
 
 
@@ -65,12 +67,12 @@ class Predict:
     count as none of the known.
     """
 
-    run: Path | None = option(RUN, None, "A run folder, made by `lamina train`.", "run", argument=True, required=True)
+    run: Path | None = option(RUN, None, "A run folder, made by `lamina train`.", "", argument=True, required=True)
     file: Path | None = option(
         File(metavar="FILE"),
         None,
         "A table with the columns of the training table.",
-        "run",
+        "",
         argument=True,
         required=True,
     )
@@ -78,11 +80,11 @@ class Predict:
         File(metavar="FILE"),
         None,
         "The file to write: .csv, .tsv, .json, .ndjson, .parquet or .arrow; - for CSV on standard output.",
-        "run",
+        "",
         flags=("-o",),
         required=True,
     )
-    table: str | None = option(Kind(metavar="NAME"), None, "Which table of a SQLite file, or array of a .npz.", "run")
+    table: str | None = _table()
     device: str = _device()
 
 
@@ -94,9 +96,9 @@ class Report:
     configuration, the machine and the data's schema.
     """
 
-    run: Path | None = option(RUN, None, "A run folder, made by `lamina train`.", "run", argument=True, required=True)
+    run: Path | None = option(RUN, None, "A run folder, made by `lamina train`.", "", argument=True, required=True)
     output: Path | None = option(
-        File(metavar="FILE"), None, "The page to write.", "run", shown="RUN/report.html", flags=("-o",)
+        File(metavar="FILE"), None, "The page to write.", "", shown="RUN/report.html", flags=("-o",)
     )
 
 
@@ -109,12 +111,12 @@ class Export:
     the units of the target.
     """
 
-    run: Path | None = option(RUN, None, "A run folder, made by `lamina train`.", "run", argument=True, required=True)
+    run: Path | None = option(RUN, None, "A run folder, made by `lamina train`.", "", argument=True, required=True)
     output: Path | None = option(
         File(metavar="FILE"),
         None,
         "The file to write; its ending, .onnx or .safetensors, chooses the format.",
-        "run",
+        "",
         shown="RUN/model.onnx",
         flags=("-o",),
     )
@@ -125,13 +127,13 @@ class Inspect:
     """Show what is in a run folder, a weight file (.safetensors) or an ONNX model."""
 
     path: Path | None = option(
-        File(), None, "A run folder, a .safetensors file or a .onnx file.", "run", argument=True, required=True
+        File(), None, "A run folder, a .safetensors file or a .onnx file.", "", argument=True, required=True
     )
     graph: str | None = option(
-        Choice(among=FORMATS), None, "Show the computation graph of the model: mermaid, dot or svg.", "run"
+        Choice(among=FORMATS), None, "Show the computation graph of the model: mermaid, dot or svg.", ""
     )
     output: Path | None = option(
-        File(metavar="FILE"), None, "Write the graph to this file instead of showing it.", "run", flags=("-o",)
+        File(metavar="FILE"), None, "Write the graph to this file instead of showing it.", "", flags=("-o",)
     )
 
 
@@ -140,17 +142,17 @@ class Bench:
     """Measure how fast this machine trains: operation by operation and compiled, beside the peak of its cores."""
 
     sizes: tuple[int, ...] = option(
-        Widths(), (32, 64, 64, 1), "Widths of input, hidden layers and output of a network.", "run"
+        Widths(), (32, 64, 64, 1), "Widths of input, hidden layers and output of a network.", ""
     )
-    batch_size: int = option(Whole(wanted="a step takes at least 1 row", least=1), 64, "Rows per step.", "run")
+    batch_size: int = option(Whole(wanted="a step takes at least 1 row", least=1), 64, "Rows per step.", "", shown="64")
     seconds: float = option(
         Number(wanted="the time must be above 0 and at most 600", above=0.0, most=600.0),
         1.0,
         "How long each measurement takes.",
-        "run",
+        "",
     )
     threads: int | None = option(
-        Whole(wanted="give at least 1 thread", least=1, below=4096), None, "Threads to use.", "run", shown="all cores"
+        Whole(wanted="give at least 1 thread", least=1, below=4096), None, "Threads to use.", "", shown="all cores"
     )
 
 
@@ -159,13 +161,13 @@ class Data:
     """List the embedded data sets and generators, or describe one, or the columns of a file."""
 
     name: str | None = option(
-        Kind(metavar="NAME"), None, "An embedded set, a generator, or a file.", "run", shown="all", argument=True
+        Kind(metavar="NAME"), None, "An embedded set, a generator, or a file.", "", shown="all", argument=True
     )
-    table: str | None = option(Kind(metavar="NAME"), None, "Which table of a SQLite file, or array of a .npz.", "run")
+    table: str | None = _table()
     output: Path | None = option(
-        File(metavar="FILE"), None, "Write it as a table to this file, such as moons.csv.", "run", flags=("-o",)
+        File(metavar="FILE"), None, "Write it as a table to this file, such as moons.csv.", "", flags=("-o",)
     )
-    settings: dict[str, Any] = option(Settings(), {}, 'Settings of a generator, such as "noise=0.2, seed=3".', "run")
+    settings: dict[str, Any] = option(Settings(), {}, 'Settings of a generator, such as "noise=0.2, seed=3".', "")
 
 
 @dataclass(frozen=True)

@@ -89,8 +89,7 @@ def _show(schema: Schema, description: str, screen: Screen) -> None:
         screen.line(description)
     titles = ["column", "kind", "missing", "distinct", "examples"]
     rows = [
-        [each.name, each.kind, f"{each.missing:,}", f"{each.distinct:,}", " | ".join(each.examples)]
-        for each in schema.columns
+        [each.name, each.kind, f"{each.missing:,}", f"{each.distinct:,}", each.examples_text] for each in schema.columns
     ]
     screen.table(titles, rows, f"{schema.name}: {schema.rows:,} rows, {len(schema.columns):,} columns")
     screen.result({**schema.to_json(), "description": description})

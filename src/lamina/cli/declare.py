@@ -94,7 +94,7 @@ def _parameter(row: Option) -> inspect.Parameter:
     details: dict[str, Any] = {
         "help": _help(row),
         "show_default": False,
-        "rich_help_panel": None if row.argument else f"Options: {HEADINGS.get(row.section, row.section)}",
+        "rich_help_panel": None if row.argument or not row.section else f"Options: {HEADINGS[row.section]}",
     }
     kind: Any = bool if isinstance(row.kind, Flag) else Path if isinstance(row.kind, File) else str
     if row.repeated:

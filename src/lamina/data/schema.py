@@ -49,6 +49,12 @@ class ColumnSchema:
     distinct: int
     examples: tuple[str, ...]
 
+    @property
+    def examples_text(self) -> str:
+        """The examples in one line: ``2 … 5`` for the range of numbers and dates, ``Ulm, Bonn`` for others."""
+        between = " … " if self.kind in ("numeric", "date") else ", "
+        return between.join(" ".join(example.split()) for example in self.examples)
+
 
 @dataclass(frozen=True)
 class Schema:
@@ -122,10 +128,8 @@ def _aligned(cell: str, width: int, right: bool) -> str:
 
 
 def _row(column: ColumnSchema) -> tuple[str, ...]:
-    between = " … " if column.kind in ("numeric", "date") else ", "
-    # Examples have no line breaks, so that a column stays one line.
-    examples = between.join(" ".join(example.split()) for example in column.examples)
-    return (column.name, column.kind, f"{column.missing:,}" if column.missing else "", f"{column.distinct:,}", examples)
+    missing = f"{column.missing:,}" if column.missing else ""
+    return (column.name, column.kind, missing, f"{column.distinct:,}", column.examples_text)
 
 
 def _column(record: Record) -> ColumnSchema:

@@ -31,6 +31,7 @@ TASKS = ("classification", "regression")
 LOSSES = ("auto", "cross_entropy", "mse", "mae", "huber", "smooth_l1")
 SCHEDULES = ("constant", "cosine", "linear", "polynomial", "exponential", "step", "one_cycle", "plateau")
 COMPILE = ("auto", "always", "never")
+WHICH_TABLE = 'Which table of a SQLite file, which array of a .npz, or "test" of Iron Learn\'s JSON.'
 
 Options = TypeVar("Options")
 
@@ -46,7 +47,7 @@ class Option:
     kind : Kind
     help : str
     section : str
-        Under which heading help and configuration files show it.
+        Under which heading help and configuration files show it; "" for none.
     default : Any
         ``None`` where nothing is the default, or where it follows from other options.
     shown : str
@@ -215,9 +216,7 @@ class TrainingOptions:
         "data",
         shown="classification if the target is text, boolean, or whole numbers with at most 10 values; else regression",
     )
-    table: str | None = option(
-        Kind(metavar="NAME"), None, "Which table of a SQLite file, or which array of a .npz file.", "data"
-    )
+    table: str | None = option(Kind(metavar="NAME"), None, WHICH_TABLE, "data")
     ignore: tuple[str, ...] = option(Listed(metavar="COLUMN,..."), (), "Columns that are not to be used.", "data")
     weights: str | None = option(
         Kind(metavar="COLUMN"), None, "The column that says how much each row counts; it is no input then.", "data"

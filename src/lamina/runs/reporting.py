@@ -104,8 +104,11 @@ def _schema(config: RunConfig, folder: RunFolder) -> list[dict[str, Any]]:
     if config.schema is None:
         return []
     schema = Schema.from_json(Record.of(config.schema, str(folder.path / "config.json: schema")))
-    columns: list[dict[str, Any]] = schema.to_json()["columns"]
-    return [{**each, "examples": ", ".join(each["examples"])} for each in columns]
+    return [
+        {"name": each.name, "kind": each.kind, "missing": each.missing, "distinct": each.distinct,
+         "examples": each.examples_text}
+        for each in schema.columns
+    ]  # fmt: skip
 
 
 def _notes(results: dict[str, Any]) -> list[str]:

@@ -111,7 +111,8 @@ class History(Mapping[str, list[float]]):
 
     def __getitem__(self, name: str) -> list[float]:
         if name not in self._names():
-            raise KeyError(f"history: {name!r} was not recorded; the names are {', '.join(self._names())}")
+            known = f"the names are {', '.join(self._names())}" if self.records else "no epoch came to its end"
+            raise KeyError(f"history: {name!r} was not recorded; {known}")
         return [record.as_dict().get(name, math.nan) for record in self.records]
 
     def __iter__(self) -> Iterator[str]:

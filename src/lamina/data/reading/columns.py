@@ -160,7 +160,7 @@ def array_columns(name: str, arrays: Mapping[str, npt.NDArray[Any]]) -> list[pl.
         lengths[key] = array.shape[0]
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"{shortened(key)}: {length}" for key, length in list(lengths.items())[:10])
-        raise DataError(f"{name}: the columns differ in their number of rows ({shown}); choose one by name=")
+        raise DataError(f"{name}: the columns differ in their number of rows ({shown}); choose one by its name")
     count = sum(int(np.prod(array.shape[1:], dtype=np.float64)) for array in arrays.values())
     if count > MOST_COLUMNS:
         raise DataError(

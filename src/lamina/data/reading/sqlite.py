@@ -84,7 +84,7 @@ def _chosen(path: Path, connection: sqlite3.Connection, name: str | None) -> str
         raise DataError(f"{path}: there is no table in this database")
     if name is None:
         if len(tables) > 1:
-            raise DataError(f"{path}: choose one of the {len(tables)} tables by name=: {listed(tables)}")
+            raise DataError(f"{path}: choose one of the {len(tables)} tables by its name: {listed(tables)}")
         return tables[0]
     if name not in tables:
         raise DataError(f"{path}: there is no table {name!r}; the tables are {listed(tables)}")
