@@ -200,7 +200,7 @@ def test_tuned_options_train_to_the_score_of_the_search(folder: Path, here: Run)
     found = json.loads(here("train", "--config", "tuned/best.toml", "--out", "best", "--json").raw)
     assert found["parts"]["validation"]["loss"] == pytest.approx(best["value"], rel=1e-5)
     more = json.loads(here("tune", "--resume", "tuned", "--trials", "4", "--json").raw)
-    assert [each["number"] for each in more["trials"]] == [0, 1, 2, 3]
+    assert [each["number"] for each in more["trials"]] == [1, 2, 3, 4]
 
 
 def test_killed_training_goes_on_to_the_same_weights(folder: Path, here: Run) -> None:

@@ -60,14 +60,16 @@ def add_command(
     epilog : str
     """
 
+    rows = declared(table)
+
     def command(**values: Any) -> None:
         screen = Screen(json=values.pop("json"), quiet=values.pop("quiet"))
         given = _given(table, values, unused, screen)
-        with readable_errors(), screen.warnings_as_notes():
+        with readable_errors(rows), screen.warnings_as_notes():
             code = _loaded(handler, name)(given)
         raise typer.Exit(code)
 
-    parameters = [*map(_parameter, declared(table).values()), *_common_parameters()]
+    parameters = [*map(_parameter, rows.values()), *_common_parameters()]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {each.name: each.annotation for each in parameters}
     app.command(name, help=inspect.getdoc(table), epilog=epilog)(command)
@@ -186,12 +188,13 @@ def _parsed(row: Option, value: Any) -> Any:
 
 
 @contextmanager
-def readable_errors() -> Iterator[None]:
-    """Turn what a user can cause into one line on standard error and an exit code."""
+def readable_errors(rows: Mapping[str, Option]) -> Iterator[None]:
+    """Turn what a user can cause into one line on standard error and an exit code; options are named as in help."""
     try:
         yield
     except OptionError as error:
-        raise typer.BadParameter(error.reason, param_hint="--" + error.name.replace("_", "-")) from None
+        hint = rows[error.name].flag if error.name in rows else "--" + error.name.replace("_", "-")
+        raise typer.BadParameter(error.reason, param_hint=hint) from None
     except TrainingDiverged as error:
         _fail(str(error), DIVERGED)
     except LaminaError as error:

@@ -100,6 +100,11 @@ def _show_trial(screen: Screen, trial: Finished, trials: int, monitor: str) -> N
     screen.say(f"trial {trial.number + 1:{width}d}/{trials}  {state}{value}{tried}  ({trial.seconds:.1f} s){reason}")
 
 
+def _record(trial: Finished) -> dict[str, Any]:
+    """Return a trial as JSON, with the number that is shown: people count from 1."""
+    return {**asdict(trial), "number": trial.number + 1}
+
+
 def _tried(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
@@ -112,8 +117,8 @@ def _finish(folder: Path, objective: TrainingObjective, found: Tuned, screen: Sc
         "status": status,
         "monitor": objective.monitor,
         "direction": found.direction,
-        "best": None if best is None else asdict(best),
-        "trials": [asdict(each) for each in found.trials],
+        "best": None if best is None else _record(best),
+        "trials": [_record(each) for each in found.trials],
     }
     write_json(folder / RESULTS, results)
     if best is not None:

@@ -385,7 +385,7 @@ class TrainingOptions:
     )
     checkpoint_keep: int = option(
         Whole(wanted="at least 1 is kept", least=1),
-        2,
+        3,
         "How many of the latest checkpoints are kept, beside the best.",
         "run",
     )

@@ -38,6 +38,7 @@ class Finished:
     Attributes
     ----------
     number : int
+        From 0.
     state : str
         ``"complete"``, ``"pruned"`` (hopeless) or ``"failed"``.
     value : float, optional
