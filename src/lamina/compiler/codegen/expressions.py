@@ -202,6 +202,15 @@ def offset(f: Emitter, place: Affine, loops: Sequence[Value]) -> Value:
     return total
 
 
+def unravelled(f: Emitter, number: Value, sizes: Sequence[int]) -> list[Value]:
+    """Return the index along each axis of an element counted through all of them."""
+    indices: list[Value] = []
+    for size in reversed(sizes[1:]):
+        indices.append(f.binary("urem", number, f.integer(size)) if size > 1 else f.integer(0))
+        number = f.binary("udiv", number, f.integer(size)) if size > 1 else number
+    return [number, *reversed(indices)] if sizes else []
+
+
 def pieces(count: int, lanes: int) -> Iterator[tuple[int, int]]:
     """Yield where the rest of a loop begins and how many lanes it takes, by powers of two below ``lanes``."""
     at = count - count % lanes

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from lamina.compiler.codegen.contractions import finish
 from lamina.compiler.codegen.emitter import Emitter
-from lamina.compiler.codegen.expressions import ZERO, Body, Step, element_type, nest, offset
+from lamina.compiler.codegen.expressions import ZERO, Body, Step, element_type, nest, offset, unravelled
 from lamina.compiler.codegen.matmul import Prefetch, Product, column_units, emit_product, scratch_bytes
 from lamina.compiler.codegen.values import I8, VOID, Value
 from lamina.compiler.schedule.accesses import Read, place_of, reads
@@ -130,7 +130,7 @@ def _emit_one(
     outer = [index for index, size in zip(batch, shape[:-2], strict=False) if size != 1] if batch else []
 
     def epilogue(f: Emitter, row: Value, column: Value, value: Value) -> None:
-        places = [*outer, *([row] if shape[-2] != 1 else [])] if batch else _unravelled(f, row, layout.row_dims)
+        places = [*outer, *([row] if shape[-2] != 1 else [])] if batch else unravelled(f, row, layout.row_dims)
         loops = places if shape[-1] == 1 else [*places, column]
         finish(Step(body, loops, None if shape[-1] == 1 else len(loops) - 1, value.type.lanes), value)
 
@@ -175,12 +175,3 @@ CACHE_LINE = 64
 
 def _by_rows_and_columns(read: Read, dims: int) -> bool:
     return read.place is not None and read.reach == 0 and dims == 2 and read.place[1] == 1 and read.place[0] != 0
-
-
-def _unravelled(f: Emitter, row: Value, dims: Shape) -> list[Value]:
-    """Return the index along each axis of a row counted through all of them."""
-    indices: list[Value] = []
-    for size in reversed(dims[1:]):
-        indices.append(f.binary("urem", row, f.integer(size)))
-        row = f.binary("udiv", row, f.integer(size))
-    return [row, *reversed(indices)] if dims else []

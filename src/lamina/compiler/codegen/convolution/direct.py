@@ -16,9 +16,18 @@ from functools import cached_property
 from itertools import product as combinations
 from typing import NamedTuple
 
-from lamina.compiler.codegen.convolution.problem import Convolution, Epilogue, Part, has_masks, split, strided
+from lamina.compiler.codegen.convolution.problem import (
+    Convolution,
+    Epilogue,
+    Part,
+    groups,
+    has_masks,
+    place_in_image,
+    strided,
+)
 from lamina.compiler.codegen.elements import load_element, narrow
 from lamina.compiler.codegen.emitter import Emitter
+from lamina.compiler.codegen.expressions import unravelled
 from lamina.compiler.codegen.matmul.arithmetic import advanced, multiply_add
 from lamina.compiler.codegen.matmul.plan import TAIL, pieces, tile_shape
 from lamina.compiler.codegen.values import I1, Value
@@ -74,16 +83,11 @@ class Direct:
 
     def write(self) -> None:
         """Write all of it."""
-        f, problem, part = self.f, self.problem, self.part
+        f, problem = self.f, self.problem
         vectors, rows = self.shape
         buffer = f.slot(problem.summed, rows * vectors * max(self.lanes, 1))
-        groups = f.integer(problem.groups)
-        with f.loop(f.integer(0), groups) if problem.groups > 1 else nullcontext(f.integer(0)) as group:
-            before = f.mul(group, f.integer(problem.rows))
-            first = f.intrinsic("smax", f.sub(part.first_row, before), f.integer(0))
-            last = f.intrinsic("smin", f.sub(part.last_row, before), f.integer(problem.rows))
-            with f.when(f.icmp("slt", first, last)):
-                self._group(group, first, last, buffer)
+        with groups(f, problem, self.part) as (group, first, last), f.when(f.icmp("slt", first, last)):
+            self._group(group, first, last, buffer)
 
     def _group(self, group: Value, first: Value, last: Value, buffer: Value) -> None:
         f, problem, part = self.f, self.problem, self.part
@@ -144,7 +148,8 @@ class Direct:
         """Return where a vector's windows begin, and which lanes there are; behind the last slot, of the last."""
         f, problem = self.f, self.problem
         slot = f.intrinsic("smin", slot, f.integer(self.slots - 1))
-        return _Windows(f.at(image, self._start(slot), problem.stored), self._mask(slot))
+        start = place_in_image(f, problem, self._indices(slot))
+        return _Windows(f.at(image, start, problem.stored), self._mask(slot))
 
     def _mask(self, slot: Value) -> Value | None:
         f, rest = self.f, self.problem.places[-1] % max(self.lanes, 1)
@@ -161,19 +166,10 @@ class Direct:
         f = self.f
         return f.icmp("eq", f.binary("urem", slot, f.integer(self.chunks)), f.integer(self.chunks - 1))
 
-    def _start(self, slot: Value) -> Value:
-        """Return how far from an image's first element a vector's windows begin."""
-        f, problem = self.f, self.problem
-        *outer, last = self._indices(slot)
-        total = f.mul(last, f.integer(problem.x_place[-1]))
-        for index, stride in zip(outer, problem.x_place[:-1], strict=True):
-            total = f.add(total, f.mul(index, f.integer(stride)))
-        return total
-
     def _indices(self, slot: Value) -> list[Value]:
         """Return the place of a vector's first lane."""
         f, problem = self.f, self.problem
-        *outer, chunk = split(f, slot, (*problem.places[:-1], self.chunks))
+        *outer, chunk = unravelled(f, slot, (*problem.places[:-1], self.chunks))
         place, furthest = f.mul(chunk, f.integer(max(self.lanes, 1))), problem.places[-1] - max(self.lanes, 1)
         return [*outer, place if self.masks else f.intrinsic("smin", place, f.integer(furthest))]
 

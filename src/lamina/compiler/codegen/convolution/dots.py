@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 
-from lamina.compiler.codegen.convolution.problem import Convolution, Epilogue, Part, split
+from lamina.compiler.codegen.convolution.problem import Convolution, Epilogue, Part, groups, place_in_image
 from lamina.compiler.codegen.elements import load_element, narrow
 from lamina.compiler.codegen.emitter import Emitter
+from lamina.compiler.codegen.expressions import unravelled
 from lamina.compiler.codegen.matmul.arithmetic import advanced, multiply_add, plus
 from lamina.compiler.codegen.values import I1, Value
 from lamina.compiler.target import Target
@@ -67,18 +67,14 @@ class Dots:
         f, problem, part = self.f, self.problem, self.part
         rows, images, places = self.shape
         buffer = f.slot(problem.summed, rows * images * places)
-        groups, count = f.integer(problem.groups), math.prod(problem.places)
-        with f.loop(f.integer(0), groups) if problem.groups > 1 else nullcontext(f.integer(0)) as group:
-            before = f.mul(group, f.integer(problem.rows))
-            first = f.intrinsic("smax", f.sub(part.first_row, before), f.integer(0))
-            last = f.intrinsic("smin", f.sub(part.last_row, before), f.integer(problem.rows))
-            with (
-                f.loop(part.first_image, part.last_image, images) as image,
-                f.loop(first, last, rows) as row,
-                f.loop(f.integer(0), f.integer(count), places) as place,
-            ):
-                tile = _Tile(group, image, f.sub(part.last_image, image), row, f.sub(last, row), place)
-                self._tile(tile, buffer)
+        with (
+            groups(f, problem, part) as (group, first, last),
+            f.loop(part.first_image, part.last_image, images) as image,
+            f.loop(first, last, rows) as row,
+            f.loop(f.integer(0), f.integer(math.prod(problem.places)), places) as place,
+        ):
+            tile = _Tile(group, image, f.sub(part.last_image, image), row, f.sub(last, row), place)
+            self._tile(tile, buffer)
 
     def _tile(self, tile: _Tile, buffer: Value) -> None:
         f, problem = self.f, self.problem
@@ -107,10 +103,7 @@ class Dots:
         """Return how far from an image's first element the window of a place begins."""
         f, problem = self.f, self.problem
         place = f.intrinsic("smin", place, f.integer(math.prod(problem.places) - 1))
-        total = f.integer(0)
-        for index, stride in zip(split(f, place, problem.places), problem.x_place, strict=True):
-            total = f.add(total, f.mul(index, f.integer(stride)))
-        return total
+        return place_in_image(f, problem, unravelled(f, place, problem.places))
 
     def _drain(self, tile: _Tile, channel: Value, buffer: Value) -> None:
         f, problem = self.f, self.problem
@@ -124,7 +117,7 @@ class Dots:
             line = f.add(f.mul(row, f.integer(images)), image)
             at = f.add(f.mul(line, f.integer(places)), place)
             value = f.load(problem.summed, f.at(buffer, at, problem.summed))
-            indices = split(f, f.add(tile.place, place), problem.places)
+            indices = unravelled(f, f.add(tile.place, place), problem.places)
             outer = [f.add(tile.image, image), f.add(channel, row)]
             self.epilogue(f, [*outer, *indices], narrow(f, problem.dtype, value))
 

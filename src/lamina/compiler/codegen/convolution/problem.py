@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 from lamina.compiler.codegen.elements import load_strided, memory_type, register_type, unpacked
@@ -99,10 +100,20 @@ def strided(f: Emitter, dtype: DType, pointer: Value, stride: int, lanes: int, m
     return load_strided(f, dtype, pointer, stride, lanes)
 
 
-def split(f: Emitter, number: Value, sizes: Shape) -> list[Value]:
-    """Return the index along each axis of a place counted through all of them."""
-    indices: list[Value] = []
-    for size in reversed(sizes[1:]):
-        indices.append(f.binary("urem", number, f.integer(size)) if size > 1 else f.integer(0))
-        number = f.binary("udiv", number, f.integer(size)) if size > 1 else number
-    return [number, *reversed(indices)] if sizes else []
+@contextmanager
+def groups(f: Emitter, problem: Convolution, part: Part) -> Iterator[tuple[Value, Value, Value]]:
+    """Go through the groups of channels: the group, and from where to where its rows are in the part."""
+    count = f.integer(problem.groups)
+    with f.loop(f.integer(0), count) if problem.groups > 1 else nullcontext(f.integer(0)) as group:
+        before = f.mul(group, f.integer(problem.rows))
+        first = f.intrinsic("smax", f.sub(part.first_row, before), f.integer(0))
+        last = f.intrinsic("smin", f.sub(part.last_row, before), f.integer(problem.rows))
+        yield group, first, last
+
+
+def place_in_image(f: Emitter, problem: Convolution, indices: Sequence[Value]) -> Value:
+    """Return how far from an image's first element the window of a place begins."""
+    total = f.integer(0)
+    for index, stride in zip(indices, problem.x_place, strict=True):
+        total = f.add(total, f.mul(index, f.integer(stride)))
+    return total
