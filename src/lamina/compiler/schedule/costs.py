@@ -16,9 +16,6 @@ BYTES = 12.0  # a nanosecond, from the caches that hold a small program's values
 ELEMENT = 8.0  # nanoseconds for an element of a sort or a scatter
 
 
-_OF_ROWS = frozenset({"take", "put_rows"})
-
-
 def flops(kernel: Kernel) -> float:
     """Return the arithmetic of a contraction, a multiplication and an addition for each term; 0 for the rest."""
     if not isinstance(kernel, Contraction) or kernel.value is None:
@@ -46,13 +43,16 @@ def kernel_cost(kernel: Kernel, fused: Fused, target: Target, cost: Callable[[st
         assert kernel.value is not None
         if kernel.value.op == SCAN:
             return float(kernel.value.params["length"] * kernel.value.params["nanoseconds"])
-        touched = [*kernel.value.operands, *kernel.results]
-        if kernel.value.op in _OF_ROWS:
-            # What it takes from a table or puts there counts, and not the table.
-            touched = [each for each in touched if each.shape != kernel.value.operands[0].shape]
-        return ELEMENT * sum(math.prod(each.shape) for each in touched)
+        return ELEMENT * sum(math.prod(each.shape) for each in _touched(kernel.value, kernel.results))
     operations = [each for each in expressions(kernel, fused) if isinstance(each, Value)]
     each_step = 1 + sum(cost(value.op) or 0 for value in operations)
     steps = math.prod(kernel.dims)
     arithmetic = flops(kernel) / (2 * lanes) + each_step * steps / lanes
     return max(arithmetic / CYCLES, traffic(kernel, fused) / BYTES) + 5.0
+
+
+def _touched(value: Value, results: tuple[Value, ...]) -> list[Value]:
+    """Return what a special kernel reads and writes all of; of a table, what is taken from it or put there counts."""
+    if value.op == "take":
+        return [*value.operands[1:], *results]
+    return [*value.operands[1:]] if value.op == "put_rows" else [*value.operands, *results]

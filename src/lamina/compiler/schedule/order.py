@@ -225,12 +225,18 @@ def _sorted(kernels: list[Kernel], before: dict[Kernel, dict[Kernel, list[Read]]
             if not waiting[each]:
                 ready.append(each)
     stuck = {kernel for kernel in kernels if waiting[kernel]}
-    while True:
-        # Those that only wait for a circle are in none.
-        waited_for = {needed for kernel in stuck for needed in before[kernel]}
-        if stuck <= waited_for:
-            return done, stuck
-        stuck &= waited_for
+    # Those that only wait for a circle are in none.
+    wanted = {kernel: sum(each in stuck for each in after[kernel]) for kernel in stuck}
+    free = [kernel for kernel in stuck if not wanted[kernel]]
+    while free:
+        kernel = free.pop()
+        stuck.discard(kernel)
+        for needed in before[kernel]:
+            if needed in stuck:
+                wanted[needed] -= 1
+                if not wanted[needed]:
+                    free.append(needed)
+    return done, stuck
 
 
 # --- where threads meet ---------------------------------------------------------------------------------------
