@@ -12,7 +12,34 @@ from lamina.nn.recurrent_steps import Step, gru_step, lstm_step
 from lamina.tensor import Tensor
 
 
-class RNN(Recurrent):
+class _OfOneState(Recurrent):
+    """Recurrent layers whose state is one tensor."""
+
+    def __call__(self, x: Any, hx: Tensor | None = None, *, lengths: Lengths | None = None) -> tuple[Any, Tensor]:
+        """Return the outputs and the last state.
+
+        Parameters
+        ----------
+        x : Tensor of shape [time, batch, input_size], or PackedSequence
+            Or [batch, time, input_size] with ``batch_first``; [time, input_size] without a batch.
+        hx : Tensor, optional
+            The first state, [layers * directions, batch, size]; zeros by default.
+        lengths : sequence of int or Tensor, shape [batch], optional
+            Of each sequence, the rest of which is padding: it is not run over, and its outputs are zero. A tensor
+            may be traced, so that one compiled function serves all lengths.
+
+        Returns
+        -------
+        output : Tensor of shape [time, batch, directions * size], or PackedSequence
+            The hidden state of the last layer after each step.
+        h : Tensor
+            After the last step of each sequence, like ``hx``.
+        """
+        output, (h,) = self._run(x, None if hx is None else (hx,), lengths)
+        return output, h
+
+
+class RNN(_OfOneState):
     """A simple recurrent network over whole sequences.
 
     ``h[t] = tanh(W_ih x[t] + b_ih + W_hh h[t-1] + b_hh)``
@@ -84,31 +111,8 @@ class RNN(Recurrent):
     def _step(self) -> Step:
         return nonlinear_step("RNN", self.nonlinearity)
 
-    def __call__(self, x: Any, hx: Tensor | None = None, *, lengths: Lengths | None = None) -> tuple[Any, Tensor]:
-        """Return the outputs and the last state.
 
-        Parameters
-        ----------
-        x : Tensor of shape [time, batch, input_size], or PackedSequence
-            Or [batch, time, input_size] with ``batch_first``; [time, input_size] without a batch.
-        hx : Tensor, optional
-            The first state, [layers * directions, batch, size]; zeros by default.
-        lengths : sequence of int or Tensor, shape [batch], optional
-            Of each sequence, the rest of which is padding: it is not run over, and its outputs are zero. A tensor
-            may be traced, so that one compiled function serves all lengths.
-
-        Returns
-        -------
-        output : Tensor of shape [time, batch, directions * size], or PackedSequence
-            The hidden state of the last layer after each step.
-        h : Tensor
-            After the last step of each sequence, like ``hx``.
-        """
-        output, (h,) = self._run(x, None if hx is None else (hx,), lengths)
-        return output, h
-
-
-class GRU(Recurrent):
+class GRU(_OfOneState):
     """Gated recurrent units over whole sequences: `GRUCell` at each step.
 
     Parameters
@@ -173,29 +177,6 @@ class GRU(Recurrent):
     @property
     def _step(self) -> Step:
         return gru_step
-
-    def __call__(self, x: Any, hx: Tensor | None = None, *, lengths: Lengths | None = None) -> tuple[Any, Tensor]:
-        """Return the outputs and the last state.
-
-        Parameters
-        ----------
-        x : Tensor of shape [time, batch, input_size], or PackedSequence
-            Or [batch, time, input_size] with ``batch_first``; [time, input_size] without a batch.
-        hx : Tensor, optional
-            The first state, [layers * directions, batch, size]; zeros by default.
-        lengths : sequence of int or Tensor, shape [batch], optional
-            Of each sequence, the rest of which is padding: it is not run over, and its outputs are zero. A tensor
-            may be traced, so that one compiled function serves all lengths.
-
-        Returns
-        -------
-        output : Tensor of shape [time, batch, directions * size], or PackedSequence
-            The hidden state of the last layer after each step.
-        h : Tensor
-            After the last step of each sequence, like ``hx``.
-        """
-        output, (h,) = self._run(x, None if hx is None else (hx,), lengths)
-        return output, h
 
 
 class LSTM(Recurrent):
