@@ -15,6 +15,7 @@ from lamina.autodiff.node import no_grad
 from lamina.autodiff.row_gradient import RowGradient
 from lamina.autodiff.scan import scan
 from lamina.autodiff.transforms import grad, hessian, jacobian, jvp, value_and_grad, vjp
+from lamina.backends.precision import get_matmul_precision, matmul_precision, set_matmul_precision
 from lamina.backends.registry import default_device, devices, set_default_device
 from lamina.dtypes import (
     DType,
@@ -261,6 +262,9 @@ __all__ = [
     "RowGradient",
     # autodiff.node
     "no_grad",
+    "matmul_precision",
+    "get_matmul_precision",
+    "set_matmul_precision",
     # autodiff: loops, choices and recomputation
     "checkpoint",
     "cond",

@@ -10,6 +10,7 @@ from lamina.autodiff.effects import Journal, journal, rewound
 from lamina.autodiff.node import Joint, Leaf, Node, next_order, record
 from lamina.autodiff.sweep import ancestors, sweep_between
 from lamina.autodiff.trees import leaves, with_leaves
+from lamina.backends.precision import get_matmul_precision, matmul_precision
 from lamina.backends.thread_state import STATE
 from lamina.errors import GradientError
 from lamina.primitives.elementwise import alias
@@ -89,6 +90,7 @@ class Recomputed:
         self.derivatives = Joint(self._pull_back)
         self._f = f
         self._arguments = arguments
+        self._precision = get_matmul_precision()
         self.places = places
         self.noted: Journal = {}
         self.results: list[int] = []
@@ -100,7 +102,7 @@ class Recomputed:
         for place, x in zip(self.places, given, strict=True):
             complete[place] = x
         args, kwargs = with_leaves(self._arguments, complete)
-        with record(True):
+        with record(True), matmul_precision(self._precision):
             return self._f(*args, **kwargs)  # type: ignore[no-any-return]
 
     def _pull_back(self, g: Any, y: Tensor, operands: tuple[Tensor, ...]) -> list[Any]:

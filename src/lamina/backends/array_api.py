@@ -11,6 +11,7 @@ import numpy as np
 from lamina.backends import windows
 from lamina.backends.philox import philox_words
 from lamina.backends.protocol import Array, NDArray, Shape, numpy_dtype
+from lamina.backends.rounding import rounded
 from lamina.backends.special import erf
 from lamina.dtypes import DTYPES, DType, float32
 from lamina.errors import BackendError, DTypeError
@@ -353,6 +354,9 @@ class ArrayAPIBackend:
         return self.astype(sums, dtype=dtype) if sums.dtype != self.native(dtype) else sums
 
     # --- linear algebra ---
+
+    def matmul_bfloat16(self, a: Array, b: Array) -> Array:
+        return self.xp.matmul(rounded(self.xp, a), rounded(self.xp, b))
 
     def cholesky(self, x: Array) -> Array:
         return self._decomposed("cholesky", x)

@@ -9,6 +9,7 @@ import numpy as np
 from lamina.backends import strided
 from lamina.backends.array_api import ArrayAPIBackend
 from lamina.backends.protocol import Array, NDArray, Shape, numpy_dtype
+from lamina.backends.rounding import rounded_by_bits
 from lamina.dtypes import DTYPES, DType, bfloat16
 
 # From how many elements on it is worth asking whether there is a faster way.
@@ -112,6 +113,9 @@ class NumPyBackend(ArrayAPIBackend):
             return np.matmul(_wide(a), _wide(b)).astype(a.dtype)
         # For a single element dot scales rows by it, and leaves out zero times infinity, which is NaN.
         return a.dot(b) if a.ndim == 2 == b.ndim and a.size > 1 < b.size else np.matmul(a, b)
+
+    def matmul_bfloat16(self, a: Array, b: Array) -> Array:
+        return self.matmul(rounded_by_bits(a), rounded_by_bits(b))
 
     # --- shape: methods, which skip NumPy's dispatch ---
 

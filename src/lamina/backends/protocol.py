@@ -154,6 +154,9 @@ class Backend(Elementwise, Protocol):
     def matmul(self, a: Array, b: Array, /) -> Array:
         """Return the products of matrices; batches broadcast."""
 
+    def matmul_bfloat16(self, a: Array, b: Array, /) -> Array:
+        """Return the same of float32 matrices rounded to bfloat16, ties to even, summed in float32."""
+
     def cholesky(self, x: Array) -> Array:
         """Return the lower Cholesky factor."""
 

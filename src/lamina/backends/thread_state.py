@@ -31,6 +31,8 @@ class ThreadState(threading.local):
         What notes the operations of the function that is being traced.
     journal : dict or None
         What variables held before they were first assigned, while somebody keeps note of it.
+    matmul_precision : str or None
+        How precisely float32 products are computed inside a ``with`` block; None where the process says it.
     watch : Watch or None
         What is told of the operations while they are profiled or drawn. ``run`` raises `Deferred` then, so that
         operations that nobody watches pay nothing.
@@ -43,6 +45,7 @@ class ThreadState(threading.local):
         self.run = self.silent = context.run
         self.tracer: Any = None
         self.journal: dict[Any, Any] | None = None
+        self.matmul_precision: Any = None
         self.watch: Any = None
 
 

@@ -15,6 +15,7 @@ from typing import Any, Generic, ParamSpec, TypeVar
 import numpy as np
 
 from lamina.autodiff.trees import mapped
+from lamina.backends.precision import get_matmul_precision
 from lamina.backends.registry import get_backend
 from lamina.backends.thread_state import STATE
 from lamina.compiler.calling.arguments import Given
@@ -219,7 +220,7 @@ class CompiledFunction(Inspectable, Wrapper, Planned, Generic[P, R]):
 
     def _specialised(self, args: tuple[Any, ...], kwargs: dict[str, Any], arguments: Arguments) -> tuple[_Recent, bool]:
         """Return the specialisation for a call, traced now if there is none, and whether a call before had it."""
-        key = arguments.parts, STATE.recording, default_generator()
+        key = arguments.parts, STATE.recording, STATE.matmul_precision, default_generator()
         found = self._recent.get(key)
         if (
             found is not None
@@ -308,6 +309,7 @@ def _circumstances() -> Parts:
     return (
         (("recording",), (bool, STATE.recording)),
         (("default device",), (str, get_backend().name)),
+        (("precision of products",), (str, get_matmul_precision())),
         (("random generator",), frozen(default_generator())),
     )
 

@@ -14,7 +14,7 @@ from lamina.errors import DTypeError, ShapeError
 from lamina.functions.linalg_products import diagonal
 from lamina.functions.operands import common
 from lamina.primitives.broadcasting import reshape, sum_
-from lamina.primitives.contraction import matmul
+from lamina.primitives.contraction import product_of
 from lamina.primitives.shaping import permute_dims
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def _product(a: Term, b: Term, kept: set[str]) -> Term:
     columns = [label for label in b.labels if label not in shared]
     left, right = _as_matrices(a, batch, rows, inner), _as_matrices(b, batch, inner, columns)
     # Without an inner axis the matrix product is an outer one, which broadcasting does.
-    product = matmul(left, right) if inner else left * right
+    product = product_of(left)(left, right) if inner else left * right
     sizes = a.sizes() | b.sizes()
     shape = (*product.shape[:-2], *(sizes[label] for label in (*rows, *columns)))
     return Term(reshape(product, shape=shape), (*batch, *rows, *columns))

@@ -10,7 +10,7 @@ from lamina.errors import ShapeError
 from lamina.functions.operands import NUMPY_BOOL, common, no_numbers, numeric, one_axis, tensor
 from lamina.primitives import shaping
 from lamina.primitives.broadcasting import reshape, sum_
-from lamina.primitives.contraction import matmul as matmul_row, transposed
+from lamina.primitives.contraction import product_of, transposed
 from lamina.primitives.operand import Operand
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def matmul(x1: Tensor, x2: Tensor, /) -> Tensor:
     if x1._data.dtype is NUMPY_BOOL:
         raise no_numbers("matmul")
     if len(x1.shape) >= 2 and len(x2.shape) >= 2:
-        return matmul_row(x1, x2)
+        return product_of(x1)(x1, x2)
     return _with_vectors(x1, x2)
 
 
@@ -49,7 +49,7 @@ def _with_vectors(x1: Tensor, x2: Tensor) -> Tensor:
         )
     left = reshape(x1, shape=(1, *x1.shape)) if x1.ndim == 1 else x1
     right = reshape(x2, shape=(*x2.shape, 1)) if x2.ndim == 1 else x2
-    result = matmul_row(left, right)
+    result = product_of(left)(left, right)
     shape = list(result.shape)
     if x2.ndim == 1:
         del shape[-1]
@@ -109,7 +109,7 @@ def tensordot(x1: Tensor, x2: Tensor, /, *, axes: int | tuple[Sequence[int], Seq
     inner = math.prod(x1.shape[axis] for axis in first)
     left = reshape(shaping.permute_dims(x1, axes=(*kept1, *first)), shape=(math.prod(rows), inner))
     right = reshape(shaping.permute_dims(x2, axes=(*second, *kept2)), shape=(inner, math.prod(columns)))
-    return reshape(matmul_row(left, right), shape=(*rows, *columns))
+    return reshape(product_of(left)(left, right), shape=(*rows, *columns))
 
 
 def outer(x1: Tensor, x2: Tensor, /) -> Tensor:

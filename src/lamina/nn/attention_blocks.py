@@ -23,7 +23,8 @@ from lamina.nn.attention_scores import Span, after, causal, finite, masked, shar
 from lamina.primitives import elementwise as rows, reductions
 from lamina.primitives.broadcasting import sum_, unbroadcast
 from lamina.primitives.composite import Composite
-from lamina.primitives.contraction import matmul as matmul_row, transposed
+from lamina.primitives.contraction import product_of, transposed
+from lamina.primitives.primitive import Primitive
 from lamina.primitives.randomness import random_bits
 from lamina.primitives.shaping import part
 from lamina.primitives.specs import broadcast_shapes
@@ -50,6 +51,8 @@ class Problem:
         One without a gradient.
     block : int
         Queries and keys of a block.
+    product : Primitive
+        By which matrices are multiplied, backwards too.
     key, counter : Tensor or None
         Where the random words of dropout begin.
     """
@@ -59,6 +62,7 @@ class Problem:
     is_causal: bool
     scale: float
     block: int
+    product: Primitive
     dropout_p: float = 0.0
     key: Tensor | None = None
     counter: Tensor | None = None
@@ -91,7 +95,7 @@ class Problem:
     def scores(self, query: Tensor, key: Tensor, mask: Tensor | None, row: Span, column: Span) -> Tensor:
         """Return the masked scores of scaled queries with keys, both already cut to their block."""
         crosses = self.is_causal and column[1] > row[0] + 1
-        products = shared_product(query, transposed(key))
+        products = shared_product(query, transposed(key), self.product)
         return masked(products, _block(mask, row, column), causal(query, row, column) if crosses else None)
 
     def kept(self, weights: Tensor, row: Span, column: Span) -> Tensor:
@@ -147,7 +151,7 @@ def _attended(packed: Tensor, *, problem: Problem) -> Tensor:
             added = sum_(powers, axes=last, keepdims=True)
             if problem.dropout_p:
                 powers = powers * problem.kept(powers, row, column)
-            product = shared_product(powers, _part(value, -2, column))
+            product = shared_product(powers, _part(value, -2, column), problem.product)
             if largest is None or total is None or result is None:
                 total, result = added, product
             else:
@@ -187,15 +191,15 @@ def _pull_back(g: Tensor, y: Tensor, packed: Tensor, *, problem: Problem) -> Ten
                 scaled, g_row = after(scaled, before), after(g_row, before)
             scores = problem.scores(scaled, keys, mask, row, column)
             weights = rows.exp(scores - _part(logarithm, -2, row))
-            g_weights = shared_product(g_row, transposed(values))
+            g_weights = shared_product(g_row, transposed(values), problem.product)
             used = weights
             if problem.dropout_p:
                 kept = problem.kept(weights, row, column)
                 g_weights, used = g_weights * kept, weights * kept
             g_scores = weights * (g_weights - _part(within, -2, row))
-            _add(by_value, column, _summed_product(used, g_row, values))
-            _add(by_key, column, _summed_product(g_scores, scaled, keys))
-            product = shared_product(g_scores, keys)
+            _add(by_value, column, _summed_product(used, g_row, values, problem.product))
+            _add(by_key, column, _summed_product(g_scores, scaled, keys, problem.product))
+            product = shared_product(g_scores, keys, problem.product)
             of_query = before = product if of_query is None else of_query + product
             of_mask.append(g_scores)
         assert of_query is not None
@@ -211,11 +215,11 @@ def _pull_back(g: Tensor, y: Tensor, packed: Tensor, *, problem: Problem) -> Ten
     return problem.packed(*parts)
 
 
-def _summed_product(x: Tensor, y: Tensor, operand: Tensor) -> Tensor:
+def _summed_product(x: Tensor, y: Tensor, operand: Tensor, product: Primitive) -> Tensor:
     """Return ``x^T y`` summed to the shape of an operand that a group may have shared."""
     if operand.shape[-3:-2] == (1,) and x.shape[-3] != 1 and x.shape[:-1] == y.shape[:-1]:
         x, y = (reshape(each, (*each.shape[:-3], 1, -1, each.shape[-1])) for each in (x, y))
-    return unbroadcast(matmul_row(transposed(x), y), operand)
+    return unbroadcast(product(transposed(x), y), operand)
 
 
 def _add(found: dict[Span, Tensor], column: Span, more: Tensor) -> None:
@@ -268,6 +272,7 @@ def blockwise_attention(
     if dropout_p:
         count = -(-query.shape[-2] // block) * -(-key.shape[-2] // block)
         words = random.default_generator()._reserve(count * words_of(lead, block), query.device)
-    problem = Problem(tuple(x.shape for x in operands), mask, is_causal, scale, block, dropout_p, *words)
+    shapes = tuple(x.shape for x in operands)
+    problem = Problem(shapes, mask, is_causal, scale, block, product_of(query), dropout_p, *words)
     packed = attend_in_blocks(problem.packed(*operands), problem=problem)
     return _part(packed, -1, (0, value.shape[-1]))

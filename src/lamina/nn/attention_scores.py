@@ -12,23 +12,25 @@ from lamina.functions.creation import asarray
 from lamina.functions.manipulation import reshape
 from lamina.primitives import elementwise as rows, reductions
 from lamina.primitives.broadcasting import sum_
-from lamina.primitives.contraction import matmul as matmul_row
+from lamina.primitives.contraction import product_of
+from lamina.primitives.primitive import Primitive
 from lamina.primitives.shaping import part
 from lamina.tensor import Tensor
 
 Span = tuple[int, int]
 
 
-def shared_product(x: Tensor, y: Tensor) -> Tensor:
-    """Return the matrix product, where matrices of ``y`` may be shared by a group of ``x``, the axis before them.
+def shared_product(x: Tensor, y: Tensor, row: Primitive | None = None) -> Tensor:
+    """Return the matrix product, by a row or as it is set, where matrices of ``y`` may be shared by a group of ``x``.
 
-    The rows of a group become rows of one larger matrix, so that what is shared is neither repeated forwards nor
-    has its gradient summed over the group afterwards.
+    The axis before the matrices is that of the group. Its rows become rows of one larger matrix, so that what is
+    shared is neither repeated forwards nor has its gradient summed over the group afterwards.
     """
+    row = product_of(x) if row is None else row
     if x.ndim < 3 or x.ndim != y.ndim or y.shape[-3] != 1 or x.shape[-3] == 1:
-        return matmul_row(x, y)
+        return row(x, y)
     *lead, group, length, inner = x.shape
-    product = matmul_row(reshape(x, (*lead, 1, group * length, inner)), y)
+    product = row(reshape(x, (*lead, 1, group * length, inner)), y)
     return reshape(product, (*product.shape[:-3], group, length, y.shape[-1]))
 
 

@@ -22,7 +22,7 @@ from lamina.nn.packed_sequences import Lengths, PackedSequence, pack_again, pad_
 from lamina.nn.recurrent_steps import Product, State, Step, gru_step, projected
 from lamina.nn.settings import parameter_dtype, positive_count, probability
 from lamina.primitives.broadcasting import reshape
-from lamina.primitives.contraction import matmul, transposed
+from lamina.primitives.contraction import product_of, transposed
 from lamina.primitives.repeated_product import RepeatedProduct
 from lamina.tensor import Tensor, Variable
 
@@ -211,7 +211,7 @@ class Recurrent(Module):
             raise DTypeError(
                 f"{type(self).__name__}: the input is {x.dtype.name}, the weights are {weight.dtype.name}; cast one"
             )
-        flat = matmul(reshape(x, shape=(steps * batch, width)), transposed(weight))
+        flat = product_of(x)(reshape(x, shape=(steps * batch, width)), transposed(weight))
         product: Product = RepeatedProduct(transposed(getattr(self, "weight_hh" + suffix)))
         if self.bias:
             of_x, of_h = getattr(self, "bias_ih" + suffix), getattr(self, "bias_hh" + suffix)

@@ -71,6 +71,10 @@ class Domain:
     ----------
     kinds : tuple of str
         The kinds of type: ``"bool"``, ``"integer"``, ``"floating"``.
+    dtypes : tuple of str
+        The types by name, where not all of these kinds are taken.
+    in_steps : bool
+        Whether results move in steps, as they do where operands are rounded, so that central differences say nothing.
     low, high : float
         Where values lie for the derivative to be compared with central differences.
     """
@@ -78,6 +82,13 @@ class Domain:
     kinds: tuple[str, ...] = ("floating",)
     low: float = -3.0
     high: float = 3.0
+    dtypes: tuple[str, ...] = ()
+    in_steps: bool = False
+
+    def takes(self, dtype: DType) -> bool:
+        """Tell whether operands may have a type."""
+        kind = dtype.kind in self.kinds or (dtype.integral and "integer" in self.kinds)
+        return kind and (not self.dtypes or dtype.name in self.dtypes)
 
 
 class Primitive:

@@ -6,11 +6,13 @@ all the others: a recurrent layer multiplies by its weights at every step.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lamina.autodiff.node import Node, record
 from lamina.backends.thread_state import STATE
-from lamina.primitives.contraction import matmul, transposed
+from lamina.primitives.contraction import product_of, transposed
+from lamina.primitives.primitive import Primitive
 from lamina.primitives.shaping import concat
 
 if TYPE_CHECKING:
@@ -25,22 +27,23 @@ class RepeatedProduct:
     w : Tensor of shape [K, N]
     """
 
-    __slots__ = ("_shared", "_w")
+    __slots__ = ("_parts", "_shared", "_w")
 
     def __init__(self, w: Tensor) -> None:
         (w,) = (w._snapshot,) if STATE.tracer is None else STATE.tracer.lift("matmul", (w,))
         tracked = w._node is not None and STATE.recording
         self._w = w
-        self._shared = _noted(_SHARED, (w,), {}, w) if tracked else w._untracked
+        self._parts = _parts(product_of(w))
+        self._shared = _noted(self._parts.shared, (w,), {}, w) if tracked else w._untracked
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return the product with ``x`` of shape [M, K]."""
         x = x._snapshot
         with record(False):
-            y = matmul(x, self._w)
+            y = self._parts.row(x, self._w)
         if not STATE.recording or (x._node is None and self._shared._node is None):
             return y
-        return _noted(_PRODUCT, (x, self._shared), {"w": self._w}, y)
+        return _noted(self._parts.product, (x, self._shared), {"w": self._w}, y)
 
 
 def _noted(part: _Part, inputs: tuple[Tensor, ...], params: dict[str, Any], value: Tensor) -> Tensor:
@@ -72,17 +75,31 @@ class _Part:
         self.derivatives = rules
 
 
-def _shared_rule(g: Products, y: Tensor, w: Tensor) -> Tensor:
-    rows, cotangents = zip(*g.factors, strict=True)
-    if len(rows) == 1:
-        return matmul(transposed(rows[0]), cotangents[0])
-    return matmul(transposed(concat(*rows, axis=0)), concat(*cotangents, axis=0))
+class _Parts(NamedTuple):
+    """The steps of products by one row."""
+
+    row: Primitive
+    shared: _Part
+    product: _Part
 
 
-_SHARED = _Part("shared matrix", _shared_rule)
-_PRODUCT = _Part(
-    "matmul",
-    # By the matrix itself, not as it is shared, which has no other cotangents than these products.
-    lambda g, y, x, shared, *, w: matmul(g, transposed(w)),
-    lambda g, y, x, shared, *, w: Products([(x, g)]),
-)
+@cache
+def _parts(row: Primitive) -> _Parts:
+    """Return the steps of products by a row, whose derivatives are products by the same one."""
+
+    def shared_rule(g: Products, y: Tensor, w: Tensor) -> Tensor:
+        rows, cotangents = zip(*g.factors, strict=True)
+        if len(rows) == 1:
+            return row(transposed(rows[0]), cotangents[0])
+        return row(transposed(concat(*rows, axis=0)), concat(*cotangents, axis=0))
+
+    return _Parts(
+        row,
+        _Part("shared matrix", shared_rule),
+        _Part(
+            row.name,
+            # By the matrix itself, not as it is shared, which has no other cotangents than these products.
+            lambda g, y, x, shared, *, w: row(g, transposed(w)),
+            lambda g, y, x, shared, *, w: Products([(x, g)]),
+        ),
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from lamina.dtypes import DEFAULT_INT, DType, bool_, uint32, uint64
+from lamina.dtypes import DEFAULT_INT, DType, bool_, float32, uint32, uint64
 from lamina.errors import DTypeError, ShapeError
 from lamina.primitives.primitive import Shape, Spec
 
@@ -285,6 +285,14 @@ def matmul(name: str, a: Spec, b: Spec) -> Spec:
     except ShapeError as error:
         raise ShapeError(f"{error}; these are the batches of {list(a.shape)} and {list(b.shape)}") from error
     return Spec((*batch, a.shape[-2], b.shape[-1]), dtype)
+
+
+def matmul_bfloat16(name: str, a: Spec, b: Spec) -> Spec:
+    """The same, of float32 alone."""
+    found = matmul(name, a, b)
+    if found.dtype is not float32:
+        raise DTypeError(f"{name}: expected float32, got {found.dtype.name}; other types have one precision")
+    return found
 
 
 def _check_matrix(name: str, x: Spec) -> None:

@@ -20,7 +20,7 @@ ARITHMETIC: Mapping[str, str] = {
     **dict.fromkeys(("add", "subtract", "multiply", "divide", "negative", "abs", "sqrt"), _RESULT),
     **dict.fromkeys(("maximum", "minimum", "relu", "multiply_no_nan"), _RESULT),
     **dict.fromkeys(("sum", "prod", "max", "min", "cumulative_sum", "cumulative_prod"), _OPERAND),
-    "matmul": _PRODUCT,
+    **dict.fromkeys(("matmul", "matmul_bfloat16"), _PRODUCT),
 }
 """What the arithmetic of a primitive is counted by: one operation for each element of the result or of the operand, or
 a multiplication and an addition for each term of a product. How much an ``exp`` is depends on the machine."""

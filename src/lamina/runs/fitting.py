@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import lamina as la
 from lamina import nn
+from lamina.backends.precision import PRECISIONS
 from lamina.data import ClassTarget
 from lamina.runs.building import build_loss, build_model, build_optimizer, build_schedule
 from lamina.runs.options import OptionError, TrainingOptions
@@ -66,6 +67,7 @@ def fit_model(
         scheduler=build_schedule(optimizer, options),
         clip_norm=options.clip_norm,
         compile=COMPILE[options.compile],
+        matmul_precision=PRECISIONS[options.matmul_precision],
         **_also(prepared, options),
         checkpoint=checkpoint,
         resume=resume,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from lamina.backends.precision import PRECISIONS
 from lamina.errors import DataError
 from lamina.runs.kinds import (
     Choice,
@@ -368,6 +369,12 @@ class TrainingOptions:
         Choice(among=COMPILE),
         "auto",
         "Whether the steps are compiled: auto, always or never.",
+        "run",
+    )
+    matmul_precision: str = option(
+        Choice(among=tuple(PRECISIONS)),
+        "float32",
+        "How precisely products of matrices are computed: float32, or bfloat16, which is faster.",
         "run",
     )
     checkpoint_epochs: int | None = option(

@@ -56,7 +56,9 @@ STEPS: Mapping[Kind, tuple[str, ...]] = {
     "integers": (
         *_ANY, *_LOGIC, *_MOVES, *_SUMS, *_OF_BITS, "floor_divide", "remainder", "bitwise_right_shift",
     ),
-    "whole": (*_ANY, *_MOVES, *_SUMS, *_OF_BITS, "multiply_no_nan", "floor", "sign", "halve"),
+    "whole": (
+        *_ANY, *_MOVES, *_SUMS, *_OF_BITS, "matmul_bfloat16", "multiply_no_nan", "floor", "sign", "halve",
+    ),
     "special": (
         *_ANY, *_MOVES, *_OF_BITS[:-1], "multiply_no_nan", "divide", "sqrt", "floor", "ceil", "trunc", "round",
         "copysign", "halve", "divide",

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from lamina.backends.protocol import numpy_dtype
 from lamina.compiler.graph.ir import Value, constant, full
-from lamina.dtypes import DTYPES, DType, bool_, integer_info
+from lamina.dtypes import DTYPES, DType, bool_, float32, integer_info
 from lamina.errors import LaminaError
 from lamina.primitives.primitive import Spec
 from lamina.testing.graphs import apply
@@ -93,8 +93,9 @@ class Writer:
             return inner[0] * max(math.prod(x.shape), 1)
         if x is not None and value.op in ("prod", "cumulative_prod"):
             return float(max(inner[0], 1.0) ** math.prod(x.shape)) if math.prod(x.shape) < 30 else math.inf
-        if x is not None and value.op == "matmul":
-            return inner[0] * inner[1] * max(x.shape[-1], 1)
+        if x is not None and value.op in ("matmul", "matmul_bfloat16"):
+            rounded = 1.0 + (2.0**-6 if value.op == "matmul_bfloat16" else 0.0)
+            return inner[0] * inner[1] * max(x.shape[-1], 1) * rounded
         if value.op == "convolution":
             return inner[0] * inner[1] * max(math.prod(value.operands[1].shape[1:]), 1)
         if value.op in ("multiply", "multiply_no_nan", "pow"):
@@ -254,7 +255,10 @@ class Writer:
         size = x.shape[choice % len(x.shape)] + choice % 3
         return apply("scatter_add_along_axis", x, places, axis=choice % len(x.shape), size=size)
 
-    def _matmul(self, x: Value, y: Value, choice: int) -> Value | None:
+    def _matmul_bfloat16(self, x: Value, y: Value, choice: int) -> Value | None:
+        return self._matmul(x, y, choice, "matmul_bfloat16") if x.dtype is y.dtype is float32 else None
+
+    def _matmul(self, x: Value, y: Value, choice: int, row: str = "matmul") -> Value | None:
         x, y = (each if len(each.shape) > 1 else apply("reshape", each, shape=(*each.shape, 1)) for each in (x, y))
         if len(x.shape) < 2 or len(y.shape) < 2:
             return None
@@ -262,7 +266,7 @@ class Writer:
             y = self._transpose(y, y, 0)
         if x.shape[-1] != y.shape[-2] and x.shape[-2] == y.shape[-2]:
             x = self._transpose(x, x, 0)
-        return apply("matmul", x, y)
+        return apply(row, x, y)
 
     def _linear(self, x: Value, y: Value, choice: int) -> Value | None:
         """A product, biased and transposed back, as gradients of weights are."""

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lamina.dtypes import DType
+from lamina.backends.protocol import numpy_dtype
+from lamina.dtypes import DType, bfloat16
 from lamina.errors import BackendError
 from lamina.primitives import specs
 from lamina.primitives.primitive import Primitive, Shape
@@ -133,6 +134,12 @@ def _astype(x: NDArray, *, dtype: DType) -> NDArray:
     return x if dtype.floating else x.astype(dtype.name)
 
 
+def matmul_bfloat16(a: NDArray, b: NDArray) -> NDArray:
+    """The product of operands rounded by ml_dtypes."""
+    native = numpy_dtype(bfloat16)
+    return np.matmul(*(each.astype(np.float32).astype(native).astype(each.dtype) for each in (a, b)))
+
+
 WRITTEN: dict[str, Reference] = {
     "slice": slice_,
     "pad": pad,
@@ -141,6 +148,7 @@ WRITTEN: dict[str, Reference] = {
     "scatter_add_along_axis": scatter_add_along_axis,
     "windows": windows,
     "convolution": convolution,
+    "matmul_bfloat16": matmul_bfloat16,
     "multiply_no_nan": multiply_no_nan,
     "erf": erf,
     "sigmoid": sigmoid,

@@ -378,6 +378,7 @@ FAMILIES: dict[Any, Family] = {
     window_specs.windows: _windows,
     window_specs.convolution: _convolution,
     specs.matmul: _matmul,
+    specs.matmul_bfloat16: _matmul,
     specs.square_matrix: _square_matrix,
     specs.solve: _solve,
     specs.slogdet: _slogdet,

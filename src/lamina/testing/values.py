@@ -21,8 +21,8 @@ NDArray = npt.NDArray[Any]
 # meaning, so they get none.
 ACCUMULATING = frozenset(
     {
-        "sum", "prod", "cumulative_sum", "cumulative_prod", "matmul", "convolution", "scatter_add",
-        "scatter_add_along_axis",
+        "sum", "prod", "cumulative_sum", "cumulative_prod", "matmul", "matmul_bfloat16", "convolution",
+        "scatter_add", "scatter_add_along_axis",
     }
 )  # fmt: skip
 

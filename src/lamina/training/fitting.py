@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from lamina import random
+from lamina.backends import precision
 from lamina.nn.module import Module
 from lamina.optim import Adam, LRScheduler, Optimizer
 from lamina.training import asked
@@ -64,6 +65,7 @@ def fit(
     resume: bool = False,
     device: str | None = None,
     compile: bool | Literal["auto"] = "auto",
+    matmul_precision: precision.Precision | None = None,
 ) -> History:
     """Train a model on samples and return what happened.
 
@@ -151,6 +153,9 @@ def fit(
         that is not possible, as where the loss decides by values or stores something outside of itself in every
         step, it says so in a warning and runs operation by operation, as False always does. True always compiles,
         or raises the error that says why it cannot.
+    matmul_precision : {"float32", "bfloat16"}, optional
+        How precisely float32 products are computed in training and evaluation, see `lamina.matmul_precision`. When
+        None, as it is set.
 
     Returns
     -------
@@ -196,6 +201,7 @@ def fit(
     functions = named_metrics(metrics)
     listeners = asked.listeners(early_stopping, callbacks, max_seconds)
     compiled = check_compile(compile)
+    products = precision.matmul_precision(matmul_precision or precision.get_matmul_precision())
     history = asked.new_history(listeners, functions, validation is not None)
     listeners += asked.shown(progress)
     place = place_of(model, device)
@@ -203,6 +209,7 @@ def fit(
         opened(checkpoint, resume) as (store, saved),
         streams_of(seed, saved) as streams,
         random.use_generator(streams.layers),
+        products,
     ):
         training, held_out = divided(data, validation, sample_weight, place, streams.division)
         training = weighed(training, class_weight, place.dtype)
@@ -229,7 +236,8 @@ def fit(
             if store is not None:
                 settings = {"class_weight": class_weight, "accumulate": accumulate, "recipe": asdict(recipe),
                             "ema": decay, "seed": seed, "shuffle": shuffle, "compile": compiled,
-                            "device": place.device}  # fmt: skip
+                            "device": place.device,
+                            "matmul_precision": precision.get_matmul_precision()}  # fmt: skip
                 saving = _saving(store, saved, planned, streams, plan, state, settings)
             return Loop(plan, state, listeners, saving).run()
 

@@ -45,6 +45,7 @@ def name_records(specialisation: Specialisation, environment: Environment) -> Re
     names: list[tuple[int, Any, Any, Any]] = [
         (ATTRIBUTE, STATE, "recording", STATE.recording),
         (ATTRIBUTE, STATE, "tracer", None),
+        (ATTRIBUTE, STATE, "matmul_precision", STATE.matmul_precision),
     ]
     names += [(ITEM, get.__self__, name, was) for get, name, was in environment.entries]  # type: ignore[attr-defined]
     slots = [each for each in environment.slots if each[0].__class__ is not CellType]

@@ -44,6 +44,7 @@ class Layout:
             kernel.value.dtype,
             (row_stride, self.a.strides[-1]),
             (self.b.strides[-2], self.b.strides[-1]),
+            rounded=kernel.value.op == "matmul_bfloat16",
         )
         self.row_dims = kernel.dims if columns == 1 else kernel.dims[:-1]
 

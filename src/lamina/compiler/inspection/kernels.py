@@ -77,7 +77,7 @@ class KernelReport:
     def name(self) -> str:
         """The head, the first operations that are fused with it, and the first variable that it updates."""
         found = [each.split()[-1] for each in self.operations.split(", ")]
-        own = {"matmul", *self.head.split()[0].split("/")}
+        own = {"matmul", "matmul_bfloat16", *self.head.split()[0].split("/")}
         fused = [each for each in found if each and each not in _UNNAMED | own]
         text = self.head
         if fused and self.kind != FALLBACK:

@@ -29,6 +29,7 @@ from lamina.compiler.schedule.views import VIEWS, View, squeezed, viewed, whole
 REDUCTIONS = frozenset({"sum", "prod", "max", "min", "any", "all"})
 CONTRACTIONS: dict[str, Callable[[Value, View, View], Kernel]] = {
     "matmul": product_kernel,
+    "matmul_bfloat16": product_kernel,
     "convolution": convolution_kernel,
 }
 

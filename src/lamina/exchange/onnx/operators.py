@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
-from lamina.dtypes import DType, bool_, int64
+from lamina.dtypes import DType, bfloat16, bool_, int64
 from lamina.exchange.onnx import compositions as composed, places, spatial
 from lamina.exchange.onnx.batch import Operation
 from lamina.exchange.onnx.compositions import Row
@@ -119,6 +119,10 @@ def _gather_along(nodes: Nodes, operation: Operation, x: str, indices: str) -> s
     return nodes.add("GatherElements", x, places.as_index(nodes, operation, indices), axis=operation.params["axis"])
 
 
+def _rounded_product(nodes: Nodes, operation: Operation, a: str, b: str) -> str:
+    return nodes.add("MatMul", *[nodes.cast(nodes.cast(each, bfloat16), operation.dtype) for each in (a, b)])
+
+
 _LN2, _LN10 = math.log(2.0), math.log(10.0)
 
 OPERATORS: Mapping[str, Row] = {
@@ -216,6 +220,7 @@ OPERATORS: Mapping[str, Row] = {
     "searchsorted": places.searchsorted,
     # --- matrices ---
     "matmul": arithmetic("MatMul"),
+    "matmul_bfloat16": _rounded_product,
     "slogdet": composed.slogdet,
     # --- leaves ---
     "constant": lambda nodes, operation: nodes.constant(operation.params["array"]),

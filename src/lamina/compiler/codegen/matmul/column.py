@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from lamina.compiler.codegen.elements import load_element, narrow
+from lamina.compiler.codegen.elements import narrow
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.matmul.arithmetic import advanced, multiply_add
 from lamina.compiler.codegen.matmul.plan import Column
-from lamina.compiler.codegen.matmul.product import Epilogue, Product
+from lamina.compiler.codegen.matmul.product import Epilogue, Product, load_operand
 from lamina.compiler.codegen.matmul.tiles import keep
 from lamina.compiler.codegen.values import I1, Value
 from lamina.compiler.target import Target
@@ -60,9 +60,9 @@ def _strip(f: Emitter, target: Target, product: Product, a: Value, b: Value, vec
     sums = [f.number(0, product.summed.of(lanes))] * vectors
     with f.repeat(f.integer(0), f.integer(product.k), [a, b, *sums]) as round_:
         left, right, *sums = round_.values
-        element = f.splat(load_element(f, product.dtype, right), lanes)
+        element = f.splat(load_operand(f, product, right), lanes)
         for place, total in enumerate(sums):
-            rows = load_element(f, product.dtype, f.at(left, f.integer(place * lanes), product.stored), lanes)
+            rows = load_operand(f, product, f.at(left, f.integer(place * lanes), product.stored), lanes)
             sums[place] = multiply_add(f, target, rows, element, total)
         ahead = advanced(f, left, product.a_strides[1], product.stored)
         round_.values = [ahead, advanced(f, right, product.b_strides[0], product.stored), *sums]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lamina.compiler.codegen.elements import load_element
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.matmul.arithmetic import advanced, multiply_add, plus
 from lamina.compiler.codegen.matmul.plan import Dots
-from lamina.compiler.codegen.matmul.product import Epilogue, Product
+from lamina.compiler.codegen.matmul.product import Epilogue, Product, load_operand
 from lamina.compiler.codegen.matmul.tiles import Drain, keep
 from lamina.compiler.codegen.values import I1, Value
 from lamina.compiler.target import Target
@@ -68,7 +67,7 @@ def _dots(f: Emitter, target: Target, product: Product, plan: Dots, left: _Lines
 
     def vectors(lines: _Lines, start: Value, mask: Value | None = None) -> list[Value]:
         places = [f.at(start, offset, product.stored) for offset in lines.offsets]
-        found = [load_element(f, product.dtype, place, lanes) for place in places]
+        found = [load_operand(f, product, place, lanes) for place in places]
         return found if mask is None else [f.select(mask, each, f.number(0, each.type)) for each in found]
 
     def added(x: list[Value], y: list[Value], sums: list[Value]) -> list[Value]:

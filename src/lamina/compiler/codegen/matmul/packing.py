@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lamina.compiler.codegen.elements import load_element
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.matmul.arithmetic import advanced
 from lamina.compiler.codegen.matmul.plan import pieces
-from lamina.compiler.codegen.matmul.product import Product
+from lamina.compiler.codegen.matmul.product import Product, load_operand
 from lamina.compiler.codegen.values import Value
 from lamina.compiler.target import Target
 
@@ -76,7 +75,7 @@ def _copy(f: Emitter, panel: Panel, source: Value, into: Value, valid: int) -> N
         start, row = round_.values
         for column, width in pieces(0, valid, lanes):
             f.store(
-                load_element(f, product.dtype, f.at(start, f.integer(column), product.stored), width),
+                load_operand(f, product, f.at(start, f.integer(column), product.stored), width),
                 _at(f, row, column, panel),
             )
         for column, width in pieces(valid, panel.width, lanes):
@@ -98,7 +97,7 @@ def _copy_elements(f: Emitter, panel: Panel, source: Value, into: Value, first: 
     with f.loop(f.integer(first), f.integer(product.k)) as k, f.loop(f.integer(0), f.integer(panel.width)) as column:
         there = column if valid.literal == panel.width else f.intrinsic("smin", column, last)
         offset = f.add(f.mul(there, f.integer(panel.across)), f.mul(k, f.integer(panel.along)))
-        element = load_element(f, product.dtype, f.at(source, offset, product.stored))
+        element = load_operand(f, product, f.at(source, offset, product.stored))
         f.store(element, f.at(into, f.add(f.mul(k, f.integer(panel.width)), column), summed))
 
 
@@ -109,7 +108,7 @@ def _transpose(f: Emitter, panel: Panel, source: Value, offsets: list[Value], in
         return
     with f.repeat(f.integer(0), f.integer(_whole(panel)), [source, into], block) as round_:
         start, row = round_.values
-        columns = [load_element(f, product.dtype, f.at(start, offset, product.stored), block) for offset in offsets]
+        columns = [load_operand(f, product, f.at(start, offset, product.stored), block) for offset in offsets]
         gathered = [_joined(f, columns[first::block]) for first in range(block)]
         for number, line in enumerate(_squares_transposed(f, gathered)):
             f.store(line, f.at(row, f.integer(number * panel.width), product.summed))

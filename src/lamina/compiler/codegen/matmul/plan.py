@@ -138,13 +138,12 @@ def _tiling(product: Product, target: Target, lanes: int) -> Tiling:
         lanes //= 2
     vectors, rows = tile_shape(m, -(-n // lanes), target)
     width = lanes * vectors
-    widened = product.dtype.bits < product.summed.bits
-    pack_b = product.b_strides[1] != 1 or (m > 8 and (widened or k * n * item > target.l1))
+    pack_b = product.b_strides[1] != 1 or (m > 8 and (product.converted or k * n * item > target.l1))
     left = n % width
     edge_lanes, edge_vectors = lanes, -(-left // lanes)
     while left and edge_lanes >= 2 * left:
         edge_lanes //= 2
-    pack_a = n >= 2 * width if widened else n >= 8 * width and m * k * item > target.l2 // 4
+    pack_a = n >= 2 * width if product.converted else n >= 8 * width and m * k * item > target.l2 // 4
     block_rows = max(target.l2 // 2 // (k * item) // rows, 4) * rows
     # Every block of rows needs all panels again; a single one needs each of them once.
     block_panels = 1 if m <= block_rows else max(min(-(-n // width), _PANELS // (k * width * item)), 1)

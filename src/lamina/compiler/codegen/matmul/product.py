@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lamina.compiler.codegen.elements import memory_type, register_type
+from lamina.compiler.codegen.elements import memory_type, narrow, register_type, unpacked
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.values import Type, Value
-from lamina.dtypes import DType
+from lamina.dtypes import DType, bfloat16
 
 Epilogue = Callable[[Emitter, Value, Value, Value], None]
 """Writes code for ``(emitter, row, first column, value)``: the value is an element of the result, or a vector of
@@ -35,6 +35,8 @@ class Product:
         ``(1, m)`` for a transposed A, 0 for an axis along which A is repeated.
     b_strides : (int, int)
         The same for B along k and n.
+    rounded : bool
+        Whether operands, which are float32, are rounded to bfloat16 on their way.
     """
 
     m: int
@@ -43,6 +45,7 @@ class Product:
     dtype: DType
     a_strides: tuple[int, int]
     b_strides: tuple[int, int]
+    rounded: bool = False
 
     @property
     def stored(self) -> Type:
@@ -53,3 +56,19 @@ class Product:
     def summed(self) -> Type:
         """The machine type that sums have, and operands in registers."""
         return register_type(self.dtype)
+
+    @property
+    def converted(self) -> bool:
+        """Whether an operand's element in a register is not as it lies in memory, so that it is read once at best."""
+        return self.rounded or self.dtype.bits < self.summed.bits
+
+
+def load_operand(f: Emitter, product: Product, pointer: Value, lanes: int = 0) -> Value:
+    """Read an element of an operand, or a vector of so many neighbours, as it is multiplied."""
+    return as_operand(f, product, f.load(product.stored.of(lanes), pointer))
+
+
+def as_operand(f: Emitter, product: Product, stored: Value) -> Value:
+    """Return elements, as they lie in memory, as they are multiplied."""
+    value = unpacked(f, product.dtype, stored)
+    return narrow(f, bfloat16, value) if product.rounded else value

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from lamina.compiler.codegen.elements import load_element, narrow, unpacked
+from lamina.compiler.codegen.elements import narrow
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.matmul.arithmetic import multiply_add
 from lamina.compiler.codegen.matmul.plan import Resident
-from lamina.compiler.codegen.matmul.product import Epilogue, Product
+from lamina.compiler.codegen.matmul.product import Epilogue, Product, as_operand, load_operand
 from lamina.compiler.codegen.values import Value
 from lamina.compiler.target import Target
 
@@ -35,7 +35,7 @@ def emit_resident(
     with f.loop(begin, end) as row:
         line = f.at(a, f.mul(row, f.integer(product.a_strides[0])), product.stored)
         steps = [f.at(line, f.integer(k * product.a_strides[1]), product.stored) for k in range(product.k)]
-        elements = [load_element(f, product.dtype, step) for step in steps]
+        elements = [load_operand(f, product, step) for step in steps]
         for start, lanes in plan.pieces:
             total = f.number(0, product.summed.of(lanes))
             for k, element in enumerate(elements):
@@ -51,15 +51,15 @@ def _columns(f: Emitter, product: Product, b: Value, start: int, lanes: int) -> 
         return f.at(b, f.integer(k * along + (start + lane) * across), product.stored)
 
     if across == 1 or not lanes:
-        return [load_element(f, product.dtype, at(k, 0), lanes) for k in range(depth)]
+        return [load_operand(f, product, at(k, 0), lanes) for k in range(depth)]
     if along == 1 and across == depth and depth & (depth - 1) == 0:
         block = f.load(product.stored.of(depth * lanes), at(0, 0))
         picked = [f.shuffle(block, block, range(k, depth * lanes, depth)) for k in range(depth)]
-        return [unpacked(f, product.dtype, column) for column in picked]
+        return [as_operand(f, product, column) for column in picked]
     found = []
     for k in range(depth):
         column = Value("poison", product.summed.of(lanes))
         for lane in range(lanes):
-            column = f.insert(column, load_element(f, product.dtype, at(k, lane)), lane)
+            column = f.insert(column, load_operand(f, product, at(k, lane)), lane)
         found.append(column)
     return found

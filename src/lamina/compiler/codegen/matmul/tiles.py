@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lamina.compiler.codegen.elements import load_element, narrow
+from lamina.compiler.codegen.elements import narrow
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.matmul.arithmetic import advanced, multiply_add
 from lamina.compiler.codegen.matmul.plan import pieces
-from lamina.compiler.codegen.matmul.product import Epilogue, Product
+from lamina.compiler.codegen.matmul.product import Epilogue, Product, load_operand
 from lamina.compiler.codegen.values import Value
 from lamina.compiler.target import Target
 
@@ -43,7 +43,7 @@ def accumulate(
 def _read(f: Emitter, product: Product, operand: Operand, start: Value, offset: Value, lanes: int) -> Value:
     if operand.packed:
         return f.load(product.summed.of(lanes), f.at(start, offset, product.summed))
-    return load_element(f, product.dtype, f.at(start, offset, product.stored), lanes)
+    return load_operand(f, product, f.at(start, offset, product.stored), lanes)
 
 
 def _moved(f: Emitter, product: Product, operand: Operand, start: Value) -> Value:

@@ -14,6 +14,7 @@ from lamina.compiler.graph.passes.operands import broadcast
 from lamina.compiler.graph.passes.rewriting import Builder, Pass, Shape
 from lamina.primitives.primitive import Spec
 
+PRODUCTS_OF_MATRICES = frozenset({"matmul", "matmul_bfloat16"})
 DEPTH = 8
 """How many elementwise operations a permutation is taken through to reach a product."""
 
@@ -23,10 +24,10 @@ def swapped(ndim: int) -> Shape:
     return (*range(ndim - 2), ndim - 1, ndim - 2)
 
 
-def product(builder: Builder, a: Value, b: Value) -> Value:
-    """Return a matrix product."""
+def product(builder: Builder, like: Value, a: Value, b: Value) -> Value:
+    """Return a matrix product, as precise as another one."""
     batch = broadcast([a.shape[:-2], b.shape[:-2]])
-    return builder.operation("matmul", (a, b), Spec((*batch, a.shape[-2], b.shape[-1]), a.dtype))
+    return builder.operation(like.op, (a, b), Spec((*batch, a.shape[-2], b.shape[-1]), a.dtype))
 
 
 # --- the product itself -----------------------------------------------------------------------------------
@@ -38,7 +39,7 @@ def batches(value: Value, builder: Builder) -> Value | None:
     narrow_a, narrow_b = _matrices(a, builder), _matrices(b, builder)
     if narrow_a is a and narrow_b is b:
         return None
-    return builder.broadcast_to(product(builder, narrow_a, narrow_b), value.shape)
+    return builder.broadcast_to(product(builder, value, narrow_a, narrow_b), value.shape)
 
 
 def _matrices(x: Value, builder: Builder) -> Value:
@@ -60,7 +61,9 @@ def outer(value: Value, builder: Builder) -> Value | None:
     a, b = value.operands
     if a.shape[-1] == 0:
         return builder.full(value.shape, value.dtype, 0)
-    return builder.operation("multiply", (a, b), value.spec) if a.shape[-1] == 1 else None
+    if a.shape[-1] != 1 or value.op != "matmul":
+        return None
+    return builder.operation("multiply", (a, b), value.spec)
 
 
 def stacked_rows(value: Value, builder: Builder) -> Value | None:
@@ -69,7 +72,7 @@ def stacked_rows(value: Value, builder: Builder) -> Value | None:
     if len(b.shape) != 2 or len(a.shape) < 3:
         return None
     rows = builder.reshape(a, (math.prod(a.shape[:-1]), a.shape[-1]))
-    return builder.reshape(product(builder, rows, b), value.shape) if _free(rows, a) else None
+    return builder.reshape(product(builder, value, rows, b), value.shape) if _free(rows, a) else None
 
 
 def _free(x: Value, instead: Value) -> bool:
@@ -90,14 +93,14 @@ def column(value: Value, builder: Builder) -> Value | None:
     a, b = value.operands
     if b.shape[-1] != 1 or a.op != "permute_dims" or a.params["axes"] != swapped(len(a.shape)) or len(b.shape) != 2:
         return None
-    row = product(builder, builder.reshape(b, (1, b.shape[0])), a.operands[0])
+    row = product(builder, value, builder.reshape(b, (1, b.shape[0])), a.operands[0])
     return builder.reshape(row, value.shape)
 
 
 def sum_of_products(value: Value, builder: Builder) -> Value | None:
     """The sum of a batch of products is one product over all the columns of the first operands side by side."""
     x = value.operands[0]
-    if x.op != "matmul" or not builder.read_once(x) or (value.dtype.floating and value.dtype.bits < 32):
+    if x.op not in PRODUCTS_OF_MATRICES or not builder.read_once(x) or (value.dtype.floating and value.dtype.bits < 32):
         return None
     a, b = x.operands
     batch = len(x.shape) - 2
@@ -107,7 +110,7 @@ def sum_of_products(value: Value, builder: Builder) -> Value | None:
     beside = builder.permute_dims(a, (batch, *range(batch), batch + 1))
     wide = builder.reshape(beside, (a.shape[-2], count * a.shape[-1]))
     tall = builder.reshape(b, (count * b.shape[-2], b.shape[-1]))
-    return product(builder, wide, tall) if _free(wide, a) and _free(tall, b) else None
+    return product(builder, x, wide, tall) if _free(wide, a) and _free(tall, b) else None
 
 
 # --- its transpose ----------------------------------------------------------------------------------------
@@ -116,7 +119,7 @@ def sum_of_products(value: Value, builder: Builder) -> Value | None:
 def transposed(value: Value, builder: Builder) -> Value | None:
     """A permutation is taken to the products that a value is made of, if nothing else has to be moved for it."""
     x, axes = value.operands[0], value.params["axes"]
-    if x.op != "matmul" and x.op not in ELEMENTWISE:
+    if x.op not in PRODUCTS_OF_MATRICES and x.op not in ELEMENTWISE:
         return None
     return _permuted(x, axes, builder) if _absorbs(x, axes, builder, DEPTH) else None
 
@@ -132,7 +135,7 @@ def _absorbs(x: Value, axes: Shape, builder: Builder, depth: int) -> bool:
         return True
     if x.op == "permute_dims":
         return tuple(x.params["axes"][axis] for axis in axes) == tuple(range(len(axes)))
-    if x.op == "matmul":
+    if x.op in PRODUCTS_OF_MATRICES:
         return axes == swapped(len(axes)) and builder.read_once(x)
     return (
         depth > 0
@@ -154,9 +157,9 @@ def _permuted(x: Value, axes: Shape, builder: Builder) -> Value:
     if x.op == "permute_dims":
         return x.operands[0]
     spec = Spec(tuple([x.shape[axis] for axis in axes]), x.dtype)
-    if x.op == "matmul":
+    if x.op in PRODUCTS_OF_MATRICES:
         a, b = (builder.permute_dims(each, swapped(len(each.shape))) for each in x.operands)
-        return builder.operation("matmul", (b, a), spec)
+        return builder.operation(x.op, (b, a), spec)
     return builder.operation(x.op, [_permuted(each, axes, builder) for each in x.operands], spec, x.params)
 
 
@@ -164,7 +167,7 @@ PRODUCTS = Pass(
     "matrix products",
     "transposes cost nothing where a product absorbs them, and one large product is faster than many small",
     {
-        "matmul": (batches, outer, column, stacked_rows),
+        **dict.fromkeys(PRODUCTS_OF_MATRICES, (batches, outer, column, stacked_rows)),
         "permute_dims": (transposed,),
         "sum": (sum_of_products,),
     },
