@@ -235,3 +235,14 @@ def test_optimizers_and_activations_can_be_chosen(
     assert ended.code == 0, ended.err
     options = json.loads((tmp_path / "run" / "config.json").read_text())["options"]
     assert (options["optimizer"], options["activation"], options["hidden"]) == (optimizer, activation, [8])
+
+
+def test_products_are_as_precise_as_asked(lamina: Run, houses: Houses, tmp_path: Path) -> None:
+    path = houses(columns=(*FEATURES, "price"))
+    for precision in ("float32", "bfloat16"):
+        options = ("--epochs", "2", "--validation", "0", "--matmul-precision", precision, "--out", precision)
+        assert lamina("train", path, "-t", "price", *options).code == 0
+    full, coarse = (results(tmp_path / each)["parts"]["training"]["loss"] for each in ("float32", "bfloat16"))
+    assert coarse == pytest.approx(full, rel=0.01)
+    assert coarse != full
+    assert lamina("train", path, "-t", "price", "--matmul-precision", "tf32").code == 2

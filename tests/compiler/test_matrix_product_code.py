@@ -1,6 +1,7 @@
 """Generated matrix products against NumPy, for every target, type, layout and share of the work."""
 
 import ctypes
+from dataclasses import replace
 from functools import cache
 
 import ml_dtypes
@@ -17,6 +18,7 @@ from lamina.compiler.runtime.processor import host
 from lamina.compiler.target import AARCH64, AVX2, AVX512, BASELINE
 
 TARGETS = {"host": host(), "avx2": AVX2, "baseline": BASELINE}
+COOPER_LAKE = replace(AVX512, features=f"{AVX512.features},+avx512bf16")
 TYPES = [name for name, dtype in dtypes.DTYPES.items() if dtype is not dtypes.bool_]
 FLOATS = [name for name in TYPES if dtypes.DTYPES[name].floating]
 INTEGERS = [name for name in TYPES if dtypes.DTYPES[name].integral]
@@ -104,6 +106,8 @@ def check(product, name, c, left, right):
     if not product.dtype.floating:
         np.testing.assert_array_equal(c, left @ right)
         return
+    if product.rounded:
+        left, right = (each.astype(ml_dtypes.bfloat16) for each in (left, right))
     wide = np.float64 if product.dtype.bits < 64 else np.longdouble
     left, right = left.astype(wide), right.astype(wide)
     unit = np.finfo(np.float64 if product.dtype.bits == 64 else np.float32).eps
@@ -137,11 +141,12 @@ def products(draw, types=("float32",), most=70):
     m, n, k = draw(size), draw(size), draw(size)
     layouts = draw(st.tuples(st.sampled_from(LAYOUTS), st.sampled_from(LAYOUTS)))
     dtype = dtypes.DTYPES[draw(st.sampled_from(types))]
-    return Product(m, n, k, dtype, strides(layouts[0], m, k), strides(layouts[1], k, n))
+    rounded = dtype is dtypes.float32 and draw(st.booleans())
+    return Product(m, n, k, dtype, strides(layouts[0], m, k), strides(layouts[1], k, n), rounded)
 
 
-def plain(m, n, k, dtype=dtypes.float32, a="plain", b="plain"):
-    return Product(m, n, k, dtype, strides(a, m, k), strides(b, k, n))
+def plain(m, n, k, dtype=dtypes.float32, a="plain", b="plain", rounded=False):
+    return Product(m, n, k, dtype, strides(a, m, k), strides(b, k, n), rounded)
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -194,6 +199,13 @@ LARGE = {
     "blocks of transposed rows": plain(100, 390, 3000, a="transposed"),
     "long sums": plain(30, 40, 40_000),
     "long sums by lines": plain(5, 9, 40_001, b="transposed"),
+    "rounded": plain(130, 150, 201, rounded=True),
+    "rounded forward": plain(64, 250, 785, b="transposed", rounded=True),
+    "rounded input gradient": plain(64, 300, 127, rounded=True),
+    "rounded weight gradient": plain(250, 784, 33, a="transposed", rounded=True),
+    "rounded blocks": plain(100, 401, 3001, b="transposed", rounded=True),
+    "rounded sums by lines": plain(5, 9, 4001, b="transposed", rounded=True),
+    "rounded column": plain(500, 1, 300, rounded=True),
     "in double": plain(200, 610, 300, dtypes.float64, b="transposed"),
     "in half": plain(100, 610, 300, dtypes.float16, b="transposed"),
     "in bytes": plain(50, 300, 90, dtypes.int8, a="transposed", b="transposed"),
@@ -249,5 +261,7 @@ def test_a_half_is_rounded_as_numpy_rounds_it(name, value):
     [(40, 70, 50, "plain"), (40, 70, 50, "transposed"), (3, 9, 40, "transposed"), (4, 8, 2, "plain")],
 )
 def test_code_for_another_processor_is_accepted(dtype, m, n, k, b):
-    for target in (AARCH64, AVX512):
-        assert assemble(source(plain(m, n, k, dtypes.DTYPES[dtype], b=b), target), target)
+    for target in (AARCH64, AVX512, COOPER_LAKE):
+        for rounded in (False, True) if dtype == "float32" else (False,):
+            product = plain(m, n, k, dtypes.DTYPES[dtype], b=b, rounded=rounded)
+            assert assemble(source(product, target), target)

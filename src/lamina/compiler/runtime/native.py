@@ -128,7 +128,7 @@ def _refuse_what_ends_the_process(ir: str, target: Target) -> None:
             raise BackendError(f"{target.cpu!r} ({target.triple}) does not have the intrinsics llvm.{family}.{group}")
 
 
-_EXTENSIONS = {"sse3", "ssse3", "sse41", "sse42", "avx", "avx2", "avx512f", "fma", "f16c", "bmi"}
+_EXTENSIONS = {"sse3", "ssse3", "sse41", "sse42", "avx", "avx2", "avx512f", "avx512bf16", "fma", "f16c", "bmi"}
 
 
 class Loaded:

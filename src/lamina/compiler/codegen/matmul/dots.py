@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lamina.compiler.codegen.emitter import Emitter
-from lamina.compiler.codegen.matmul.arithmetic import advanced, multiply_add, plus
+from lamina.compiler.codegen.matmul.arithmetic import advanced, plus
 from lamina.compiler.codegen.matmul.plan import Dots
-from lamina.compiler.codegen.matmul.product import Epilogue, Product, load_operand
+from lamina.compiler.codegen.matmul.product import Epilogue, Product
 from lamina.compiler.codegen.matmul.tiles import Drain, keep
-from lamina.compiler.codegen.values import I1, Value
+from lamina.compiler.codegen.values import Value
 from lamina.compiler.target import Target
 
 
@@ -63,31 +63,31 @@ def _lines(f: Emitter, product: Product, base: Value, first: Value, count: Value
 
 def _dots(f: Emitter, target: Target, product: Product, plan: Dots, left: _Lines, right: _Lines) -> list[Value]:
     """Return vectors of partial sums, for each of the lines on the left with each on the right."""
-    lanes, depth = plan.lanes, product.k
+    lanes, cells = plan.lanes, plan.cells
+    step, depth = lanes * cells.per_cell, product.k
 
-    def vectors(lines: _Lines, start: Value, mask: Value | None = None) -> list[Value]:
+    def vectors(lines: _Lines, start: Value) -> list[Value]:
         places = [f.at(start, offset, product.stored) for offset in lines.offsets]
-        found = [load_operand(f, product, place, lanes) for place in places]
-        return found if mask is None else [f.select(mask, each, f.number(0, each.type)) for each in found]
+        return [cells.read(f, place, lanes, "along k", 1) for place in places]
 
     def added(x: list[Value], y: list[Value], sums: list[Value]) -> list[Value]:
         pairs = [(a, b) for a in x for b in y]
-        return [multiply_add(f, target, a, b, total) for (a, b), total in zip(pairs, sums, strict=True)]
+        return [cells.multiply_add(f, target, a, b, total) for (a, b), total in zip(pairs, sums, strict=True)]
 
     zeros = [f.number(0, product.summed.of(lanes))] * (plan.rows * plan.columns)
-    whole = f.integer(depth // lanes * lanes)
-    with f.repeat(f.integer(0), whole, [left.start, right.start, *zeros], lanes) as round_:
+    whole = f.integer(depth // step * step)
+    with f.repeat(f.integer(0), whole, [left.start, right.start, *zeros], step) as round_:
         x, y, *sums = round_.values
-        ahead = [advanced(f, each, lanes, product.stored) for each in (x, y)]
+        ahead = [advanced(f, each, step, product.stored) for each in (x, y)]
         round_.values = [*ahead, *added(vectors(left, x), vectors(right, y), sums)]
     sums = round_.values[2:]
-    rest = depth % lanes
+    rest = depth % step
     if not rest:
         return sums
     # The last vector overlaps the one before it; what was counted already is 0 on both sides.
-    mask = f.vector([lane >= lanes - rest for lane in range(lanes)], I1)
-    x, y = (f.at(each.start, f.integer(depth - lanes), product.stored) for each in (left, right))
-    return added(vectors(left, x, mask), vectors(right, y, mask), sums)
+    ends = [vectors(lines, f.at(lines.start, f.integer(depth - step), product.stored)) for lines in (left, right)]
+    last = [[cells.last(f, each, rest) for each in line] for line in ends]
+    return added(last[0], last[1], sums)
 
 
 def _totals(f: Emitter, partial: list[Value]) -> list[Value]:

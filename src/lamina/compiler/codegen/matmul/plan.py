@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
+from lamina.compiler.codegen.matmul.cells import Cells, Elements, Pairs
 from lamina.compiler.codegen.matmul.product import Product
 from lamina.compiler.target import Target
+from lamina.dtypes import bfloat16
 
 _PANELS = 4 * 1024 * 1024  # bytes of B that are packed at a time, in the cache that cores share
 TAIL = 4  # rows of the tile for what is left below the others; its row pointers are clamped
@@ -21,6 +23,8 @@ class Tiling:
     ----------
     lanes, vectors, rows : int
         A tile is so many rows of so many vectors.
+    cells : Elements or Pairs
+        What packed panels consist of. Operands that are not packed are elements.
     pack_a, pack_b : bool
         Whether an operand is copied to panels first. What is left at the right of B always is.
     block_rows, block_panels : int
@@ -32,6 +36,7 @@ class Tiling:
     lanes: int
     vectors: int
     rows: int
+    cells: Cells
     pack_a: bool
     pack_b: bool
     block_rows: int
@@ -62,11 +67,12 @@ class Tiling:
 
 @dataclass(frozen=True)
 class Dots:
-    """Sums of products of two vectors along k: tiles of rows and columns, a vector of partial sums each."""
+    """Sums of products of two vectors of cells along k: tiles of rows and columns, a vector of partial sums each."""
 
     lanes: int
     rows: int
     columns: int
+    cells: Cells
 
 
 @dataclass(frozen=True)
@@ -115,20 +121,26 @@ def plan(product: Product, target: Target) -> Plan:
     along_k = product.a_strides[1] == 1 and product.b_strides[0] == 1
     if n == 1 and product.a_strides[0] == 1 and not along_k and m >= lanes > 1:
         return Column(lanes, 4)
-    # Packing B costs as much as four rows of C; adding up the lanes of a sum as much as forty of its terms.
-    few_rows = m * 10 < k and m * k * product.summed.bits // 8 <= target.l2 // 2
+    # Packing B costs as much as four rows of C; adding up the lanes of a sum as much as forty of its terms. Rounding
+    # operands to pairs takes longer than their products, so each of them is rounded once.
+    few_rows = (
+        m < (8 if multiplies_pairs(product, target) else k / 10) and m * k * product.summed.bits // 8 <= target.l2 // 2
+    )
     if k > 1 and along_k and 2 * k >= lanes and (n <= 4 or m <= 2 or few_rows):
         return _dots(product, target, lanes)
     return _tiling(product, target, lanes)
 
 
 def _dots(product: Product, target: Target, lanes: int) -> Dots:
-    while lanes > product.k:
+    cells: Cells = Elements(product)
+    if product.k >= 8 and multiplies_pairs(product, target):
+        cells = Pairs(product)
+    while lanes * cells.per_cell > product.k:
         lanes //= 2
     columns = min(product.n, 4)
     budget = 16 if target.registers >= 32 else 8
     rows = min(product.m, max(budget // columns, 1), 8)
-    return Dots(lanes, rows, columns)
+    return Dots(lanes, rows, columns, cells)
 
 
 def _tiling(product: Product, target: Target, lanes: int) -> Tiling:
@@ -138,16 +150,23 @@ def _tiling(product: Product, target: Target, lanes: int) -> Tiling:
         lanes //= 2
     vectors, rows = tile_shape(m, -(-n // lanes), target)
     width = lanes * vectors
-    pack_b = product.b_strides[1] != 1 or (m > 8 and (product.converted or k * n * item > target.l1))
+    pairs = lanes >= 4 and k > 1 and multiplies_pairs(product, target)
+    cells = Pairs(product) if pairs else Elements(product)
+    pack_b = pairs or product.b_strides[1] != 1 or (m > 8 and (product.converted or k * n * item > target.l1))
     left = n % width
     edge_lanes, edge_vectors = lanes, -(-left // lanes)
     while left and edge_lanes >= 2 * left:
         edge_lanes //= 2
-    pack_a = n >= 2 * width if product.converted else n >= 8 * width and m * k * item > target.l2 // 4
-    block_rows = max(target.l2 // 2 // (k * item) // rows, 4) * rows
+    pack_a = pairs or (n >= 2 * width if product.converted else n >= 8 * width and m * k * item > target.l2 // 4)
+    block_rows = max(target.l2 // 2 // (cells.depth * item) // rows, 4) * rows
     # Every block of rows needs all panels again; a single one needs each of them once.
-    block_panels = 1 if m <= block_rows else max(min(-(-n // width), _PANELS // (k * width * item)), 1)
-    return Tiling(lanes, vectors, rows, pack_a, pack_b, block_rows, block_panels, edge_lanes, edge_vectors)
+    block_panels = 1 if m <= block_rows else max(min(-(-n // width), _PANELS // (cells.depth * width * item)), 1)
+    return Tiling(lanes, vectors, rows, cells, pack_a, pack_b, block_rows, block_panels, edge_lanes, edge_vectors)
+
+
+def multiplies_pairs(product: Product, target: Target) -> bool:
+    """Tell whether the machine multiplies what a product's operands are rounded to, two at a time."""
+    return "avx512bf16" in target.known and (product.rounded or product.dtype is bfloat16)
 
 
 def tile_shape(m: int, vectors: int, target: Target) -> tuple[int, int]:

@@ -20,9 +20,9 @@ _ALIGNMENT = 64
 def panel_bytes(product: Product, plan: Tiling) -> tuple[int, int, int]:
     """Return the bytes that packed panels take: of A's block, of B's block, and of the panel at B's right."""
     item = product.summed.bits // 8
-    a = (plan.block_rows // plan.rows) * product.k * plan.a_width * item if plan.pack_a else 0
-    b = plan.block_panels * product.k * plan.width * item if plan.pack_b else 0
-    edge = 0 if plan.shares_edge else product.k * plan.edge_width * item
+    a = (plan.block_rows // plan.rows) * plan.cells.depth * plan.a_width * item if plan.pack_a else 0
+    b = plan.block_panels * plan.cells.depth * plan.width * item if plan.pack_b else 0
+    edge = 0 if plan.shares_edge else plan.cells.depth * plan.edge_width * item
     return tuple(-(-size // _ALIGNMENT) * _ALIGNMENT for size in (a, b, edge))  # type: ignore[return-value]
 
 
@@ -99,7 +99,7 @@ class Tiled:
         if product.m <= plan.block_rows:
             self._pack_b(column, self.packed_b)
             return Operand(self.packed_b, plan.width, True)
-        place = f.mul(f.sub(column, first), f.integer(product.k))
+        place = f.mul(f.sub(column, first), f.integer(plan.cells.depth))
         panel = f.at(self.packed_b, place, product.summed)
         with f.when(f.icmp("eq", begin, self.begin)):
             self._pack_b(column, panel)
@@ -143,7 +143,7 @@ class Tiled:
             if plan.rows > low:
                 with f.when(f.icmp("sge", left, f.integer(plan.rows))):
                     a, offsets = self._a_tile(begin, row, [f.integer(r) for r in range(plan.rows)])
-                    keep(f, product, accumulate(f, target, product, a, offsets, b, lanes, vectors), buffer)
+                    keep(f, product, accumulate(f, target, plan.cells, a, offsets, b, lanes, vectors), buffer)
                     f.set(height, f.integer(plan.rows))
             with f.when(f.icmp("slt", left, f.integer(plan.rows))) if plan.rows > low else nullcontext():
                 count = f.intrinsic("smin", left, f.integer(low))
@@ -151,7 +151,7 @@ class Tiled:
                 a, offsets = self._a_tile(
                     begin, row, [f.intrinsic("smin", f.integer(r), last_row) if r else f.integer(0) for r in range(low)]
                 )
-                keep(f, product, accumulate(f, target, product, a, offsets, b, lanes, vectors), buffer)
+                keep(f, product, accumulate(f, target, plan.cells, a, offsets, b, lanes, vectors), buffer)
                 f.set(height, count)
             drain.columns(f, row, f.get(height), column, valid, last)
             f.set(current, f.add(row, f.get(height)))
@@ -165,7 +165,7 @@ class Tiled:
             return Operand(start, product.a_strides[1], False), [f.mul(each, stride) for each in rows]
         inside = f.sub(row, begin)
         panel = f.binary("udiv", inside, f.integer(plan.rows))
-        skipped = f.mul(panel, f.integer(product.k * plan.a_width - plan.rows))
+        skipped = f.mul(panel, f.integer(plan.cells.depth * plan.a_width - plan.rows))
         start = f.at(self.packed_a, f.add(inside, skipped), product.summed)
         return Operand(start, plan.a_width, True), [f.integer(r) for r in range(len(rows))]
 
@@ -181,11 +181,11 @@ class Tiled:
 
     def _pack_a(self, begin: Value, end: Value) -> None:
         f, plan, product = self.f, self.plan, self.product
-        panel = Panel(product, self.target, plan.a_width, *product.a_strides)
+        panel = Panel(product, self.target, plan.cells, plan.a_width, *product.a_strides)
         with f.loop(begin, end, plan.rows) as row:
             source = f.at(self.a, f.mul(row, f.integer(product.a_strides[0])), product.stored)
             number = f.binary("udiv", f.sub(row, begin), f.integer(plan.rows))
-            into = f.at(self.packed_a, f.mul(number, f.integer(product.k * plan.a_width)), product.summed)
+            into = f.at(self.packed_a, f.mul(number, f.integer(plan.cells.depth * plan.a_width)), product.summed)
             left = f.sub(end, row)
             with f.when(f.icmp("sge", left, f.integer(plan.a_width))):
                 fill(f, panel, source, into)
@@ -194,7 +194,7 @@ class Tiled:
 
     def _b_panel(self, width: int) -> Panel:
         along, across = self.product.b_strides
-        return Panel(self.product, self.target, width, across, along)
+        return Panel(self.product, self.target, self.plan.cells, width, across, along)
 
     def _b_at(self, column: Value) -> Value:
         return self.f.at(self.b, self.f.mul(column, self.f.integer(self.product.b_strides[1])), self.product.stored)

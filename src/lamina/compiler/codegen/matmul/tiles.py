@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from lamina.compiler.codegen.elements import narrow
 from lamina.compiler.codegen.emitter import Emitter
-from lamina.compiler.codegen.matmul.arithmetic import advanced, multiply_add
+from lamina.compiler.codegen.matmul.arithmetic import advanced
+from lamina.compiler.codegen.matmul.cells import Cells
 from lamina.compiler.codegen.matmul.plan import pieces
 from lamina.compiler.codegen.matmul.product import Epilogue, Product, load_operand
 from lamina.compiler.codegen.values import Value
@@ -15,7 +16,7 @@ from lamina.compiler.target import Target
 
 @dataclass(frozen=True)
 class Operand:
-    """Where a tile finds an operand: a pointer, how far it moves with k, and whether it was packed."""
+    """Where a tile finds an operand: a pointer, how far it moves with each cell along k, and whether it was packed."""
 
     pointer: Value
     step: int
@@ -23,31 +24,31 @@ class Operand:
 
 
 def accumulate(
-    f: Emitter, target: Target, product: Product, a: Operand, offsets: list[Value], b: Operand, lanes: int, vectors: int
+    f: Emitter, target: Target, cells: Cells, a: Operand, offsets: list[Value], b: Operand, lanes: int, vectors: int
 ) -> list[Value]:
     """Return the sums of a tile, row by row: rows of A at offsets, by vectors of B."""
-    zero = f.number(0, product.summed.of(lanes))
+    zero = f.number(0, cells.product.summed.of(lanes))
     sums = [zero] * (len(offsets) * vectors)
-    with f.repeat(f.integer(0), f.integer(product.k), [a.pointer, b.pointer, *sums]) as round_:
+    with f.repeat(f.integer(0), f.integer(cells.depth), [a.pointer, b.pointer, *sums]) as round_:
         left, right, *sums = round_.values
-        columns = [_read(f, product, b, right, f.integer(lanes * v), lanes) for v in range(vectors)]
+        columns = [_read(f, cells, b, right, f.integer(lanes * v), lanes) for v in range(vectors)]
         for row, offset in enumerate(offsets):
-            element = f.splat(_read(f, product, a, left, offset, 0), lanes)
+            element = f.splat(_read(f, cells, a, left, offset, 0), lanes)
             for v, column in enumerate(columns):
                 place = row * vectors + v
-                sums[place] = multiply_add(f, target, element, column, sums[place])
-        round_.values = [_moved(f, product, a, left), _moved(f, product, b, right), *sums]
+                sums[place] = cells.multiply_add(f, target, element, column, sums[place])
+        round_.values = [_moved(f, cells, a, left), _moved(f, cells, b, right), *sums]
     return round_.values[2:]
 
 
-def _read(f: Emitter, product: Product, operand: Operand, start: Value, offset: Value, lanes: int) -> Value:
+def _read(f: Emitter, cells: Cells, operand: Operand, start: Value, offset: Value, lanes: int) -> Value:
     if operand.packed:
-        return f.load(product.summed.of(lanes), f.at(start, offset, product.summed))
-    return load_operand(f, product, f.at(start, offset, product.stored), lanes)
+        return f.load(cells.type.of(lanes), f.at(start, offset, cells.type))
+    return load_operand(f, cells.product, f.at(start, offset, cells.product.stored), lanes)
 
 
-def _moved(f: Emitter, product: Product, operand: Operand, start: Value) -> Value:
-    return advanced(f, start, operand.step, product.summed if operand.packed else product.stored)
+def _moved(f: Emitter, cells: Cells, operand: Operand, start: Value) -> Value:
+    return advanced(f, start, operand.step, cells.type if operand.packed else cells.product.stored)
 
 
 def keep(f: Emitter, product: Product, sums: list[Value], buffer: Value) -> None:
