@@ -123,9 +123,8 @@ def plan(product: Product, target: Target) -> Plan:
         return Column(lanes, 4)
     # Packing B costs as much as four rows of C; adding up the lanes of a sum as much as forty of its terms. Rounding
     # operands to pairs takes longer than their products, so each of them is rounded once.
-    few_rows = (
-        m < (8 if multiplies_pairs(product, target) else k / 10) and m * k * product.summed.bits // 8 <= target.l2 // 2
-    )
+    fewer = 8 if multiplies_pairs(product, target) else k / 10
+    few_rows = m < fewer and m * k * product.summed.bits // 8 <= target.l2 // 2
     if k > 1 and along_k and 2 * k >= lanes and (n <= 4 or m <= 2 or few_rows):
         return _dots(product, target, lanes)
     return _tiling(product, target, lanes)
