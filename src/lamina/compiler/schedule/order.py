@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from lamina.compiler.graph.indexing import looked_at_before
 from lamina.compiler.graph.ir import Update, Value, operation
 from lamina.compiler.schedule.accesses import Read, expressions, reads
 from lamina.compiler.schedule.fused import COPY, Fused
@@ -200,7 +201,8 @@ def _edges(
 
 def _faulty(fused: Fused, machine: Machine) -> set[Kernel]:
     """Return the kernels that may fail on their values."""
-    risky = {value for value in fused.graph.values() if machine.faults(value)}
+    values = fused.graph.values()
+    risky = {value for value in values if machine.faults(value)} - looked_at_before(values)
     if not risky:
         return set()
     found = {kernel for kernel in fused.kernels if isinstance(kernel, Special) and kernel.value in risky}
