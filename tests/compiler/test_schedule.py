@@ -93,6 +93,37 @@ def test_optimizer_updates_are_fused_into_the_products_of_their_gradients() -> N
     )
 
 
+def test_a_derivative_is_stored_in_place_of_all_that_it_is_made_of() -> None:
+    model = nn.MLP(32, [512], 32, activation="gelu")
+    optimizer = optim.Adam(model.parameters())
+
+    def step(x: la.Tensor, y: la.Tensor) -> la.Tensor:
+        loss = nn.mse_loss(model(x), y)
+        optimizer.step(loss.backward())
+        return loss
+
+    schedule = schedule_of(step, la.zeros((64, 32)), la.zeros((64, 32)))
+    products = [kernel for kernel in reports(schedule) if kernel.kind == "product"]
+    (forward,) = [kernel for kernel in products if "erf" in kernel.operations]
+    assert "exp" in forward.operations
+    # What the layer gives, its derivative, and the gradient.
+    assert schedule.memory.arena < 4 * 64 * 512 * 4
+
+
+def test_updates_need_not_wait_for_sums_at_indices_that_were_looked_up_before() -> None:
+    table, model = la.variable(np.ones((8, 32), np.float32)), nn.MLP(32, [32, 32], 4)
+    optimizer = optim.Adam([table, *model.parameters()])
+
+    def step(x: la.Tensor, y: la.Tensor) -> la.Tensor:
+        loss = nn.mse_loss(model(la.take(table, x, axis=0)), y)
+        optimizer.step(loss.backward())
+        return loss
+
+    kernels = kernels_of(step, la.zeros((64,), dtype=la.int64), la.zeros((64, 4)))
+    (sums,) = [kernel for kernel in kernels if "scatter_add" in kernel.operations]
+    assert min(kernel.phase for kernel in kernels if "sqrt" in kernel.operations) < sums.phase
+
+
 def test_the_threads_meet_once_in_a_training_step_of_a_small_network() -> None:
     step = network_step((32, 64, 64, 1), nn.mse_loss)
     schedule = schedule_of(step, la.zeros((64, 32)), la.zeros((64, 1)))

@@ -11,6 +11,7 @@ from lamina.functions.elementwise import abs, exp, expm1, log1p
 from lamina.functions.operands import floating, numeric, one_axis
 from lamina.primitives import elementwise as rows, reductions
 from lamina.primitives.broadcasting import sum_
+from lamina.primitives.composite import Composite
 
 if TYPE_CHECKING:
     from lamina.tensor import Tensor
@@ -50,6 +51,20 @@ def selu(x: Tensor, /) -> Tensor:
     return SELU_SCALE * elu(x, SELU_ALPHA)
 
 
+def _normal(x: Tensor) -> Tensor:
+    """Return the normal distribution function."""
+    return 0.5 * (1.0 + rows.erf(x * math.sqrt(0.5)))
+
+
+def _gelu_derivative(x: Tensor) -> Tensor:
+    """Return the normal distribution function of ``x``, and ``x`` times its density."""
+    scaled = x * math.sqrt(0.5)
+    return _normal(x) + x * (rows.exp(-(scaled * scaled)) * (1.0 / math.sqrt(2.0 * math.pi)))
+
+
+_GELU = Composite("gelu", lambda x: x * _normal(x), lambda g, y, x: rows.multiply_no_nan(g, _gelu_derivative(x)))
+
+
 def gelu(x: Tensor, /, approximate: Literal["none", "tanh"] = "none") -> Tensor:
     """Return ``x`` times the normal distribution function of ``x`` (D. Hendrycks, K. Gimpel, 2016).
 
@@ -62,7 +77,7 @@ def gelu(x: Tensor, /, approximate: Literal["none", "tanh"] = "none") -> Tensor:
     """
     x = floating("gelu", x)
     if approximate == "none":
-        return 0.5 * x * (1.0 + rows.erf(x * math.sqrt(0.5)))
+        return _GELU(x)
     if approximate == "tanh":
         # Beyond 10 the tanh is 1 to the last bit, and a cube could overflow.
         near = clip(x, -10.0, 10.0)

@@ -54,6 +54,7 @@ class Placing:
         self._cost: dict[Value, int] = {}
         self._size: dict[Value, int] = {}
         self._of_product: set[Value] = set()
+        self._read: set[Value] = set()
 
     # --- values that wait ---
 
@@ -158,13 +159,15 @@ class Placing:
         strays = self._strays(value, index, dims, place_of or kernel.index_of)
 
         def written(inner: Value, at: Index) -> bool:
-            if inner in self._pending and inner not in self.views:
+            waits = inner in self._pending or self._spares_memory(kernel, inner)
+            if waits and inner not in self.views:
                 if not self._adopted(kernel, inner, inner not in strays):
                     return False
                 kernel.computed.append(inner)
                 self.made_here(inner, kernel)
             elif inner in self.home or inner in self.views:
                 self.joining.wait_for(kernel, inner)
+                self._read.add(inner)
                 return False
             else:
                 # It may get a place in memory later, which this kernel does not wait for.
@@ -200,6 +203,29 @@ class Placing:
         if self._pending:
             walk([(value, index)], dims, inside)
         return strays
+
+    def _spares_memory(self, kernel: Kernel, value: Value) -> bool:
+        """Tell whether one value is made of several that only the kernel of a product before this one has.
+
+        Computed there it is stored in their place: the derivative of an activation, not all that it is made of.
+        """
+        if value not in self._of_product or value in self.home:
+            return False
+        other = self.joining.joined(value)
+        index = None if other is None else other.index_of(value)
+        if not isinstance(other, Contraction) or other is kernel or index is None:
+            return False
+        parts: set[Value] = set()
+
+        def inside(inner: Value, at: Index) -> bool:
+            if inner in self._pending or inner in self.home:
+                if inner not in self.views and inner not in self._read and squeezed(inner.shape) == other.space:
+                    parts.add(inner)
+                return False
+            return inner not in self.views
+
+        walk([(value, index)], len(other.dims), inside)
+        return len(parts) > 1
 
     def _adopted(self, kernel: Kernel, value: Value, fits: bool) -> bool:
         """Tell whether a value worth computing once is computed in this kernel; else it is computed in another."""
