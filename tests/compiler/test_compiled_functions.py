@@ -581,3 +581,14 @@ def test_products_of_large_batches_that_broadcast(shapes: tuple[tuple[int, ...],
     a, b = (la.random.Generator(0).normal(shape) for shape in shapes)
     product = la.compile(lambda a, b: a.tanh() @ b.tanh())
     np.testing.assert_allclose(product(a, b).numpy(), (a.tanh() @ b.tanh()).numpy(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("terms", [64, 96, 97])
+def test_memory_that_is_asked_for_while_a_product_is_summed_changes_no_result(terms: int) -> None:
+    generator = np.random.default_rng(0)
+    a, b, c = (
+        generator.standard_normal(shape).astype(np.float32) for shape in ((389, terms), (terms, 403), (389, 403))
+    )
+    found = la.compile(lambda x, y, z: x @ y * z)(*map(la.asarray, (a, b, c)))
+    wanted = (a.astype(np.float64) @ b) * c
+    np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-4, atol=1e-4)

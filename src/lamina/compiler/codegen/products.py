@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from contextlib import ExitStack
 from itertools import pairwise
 
@@ -14,7 +15,7 @@ from lamina.compiler.codegen.values import I8, VOID, Value
 from lamina.compiler.schedule.accesses import Read, place_of, reads
 from lamina.compiler.schedule.kernels import MatrixProduct
 from lamina.compiler.schedule.order import Share
-from lamina.compiler.schedule.views import Shape, View, combined, contiguous
+from lamina.compiler.schedule.views import Affine, Shape, View, combined, contiguous
 from lamina.compiler.target import Target
 
 
@@ -152,19 +153,19 @@ def _prefetch(body: Body, layout: Layout) -> Prefetch | None:
         for value in kernel.computed
         if value in body.pointers
     ]
-    places = [each for each in (*reads(kernel, body.fused), *written) if _by_rows_and_columns(each, dims)]
-    size = sum(product.m * product.n * each.base.dtype.itemsize for each in places)
-    if product.k < LONG or size < body.target.l2 or len(layout.row_dims) != 1 or dims != 2:
+    touched = (*reads(kernel, body.fused), *written)
+    lines = [(each.base, line) for each in touched if (line := _line(each, kernel.dims)) is not None]
+    size = sum(product.m * product.n * base.dtype.itemsize for base, _ in lines)
+    if product.k < LONG or size < body.target.l2:
         return None
     # A variable is read and written in one place.
-    by_pointer = {body.pointers[each.base].text: each for each in places}
+    by_pointer = {body.pointers[base].text: (base, line) for base, line in lines}
 
     def prefetch(f: Emitter, row: Value, column: Value, columns: int) -> None:
-        for each in by_pointer.values():
-            assert each.place is not None
-            start = f.at(body.pointers[each.base], offset(f, each.place, [row, column]), element_type(each.base))
-            for line in range(0, columns * each.base.dtype.itemsize, CACHE_LINE):
-                f.call("llvm.prefetch.p0", VOID, f.at(start, f.integer(line), I8), extra="i32 0, i32 3, i32 1")
+        for base, line in by_pointer.values():
+            start = f.at(body.pointers[base], offset(f, line, [row, column]), element_type(base))
+            for place in range(0, columns * base.dtype.itemsize, CACHE_LINE):
+                f.call("llvm.prefetch.p0", VOID, f.at(start, f.integer(place), I8), extra="i32 0, i32 3, i32 1")
 
     return prefetch
 
@@ -174,5 +175,10 @@ LONG = 64
 CACHE_LINE = 64
 
 
-def _by_rows_and_columns(read: Read, dims: int) -> bool:
-    return read.place is not None and read.reach == 0 and dims == 2 and read.place[1] == 1 and read.place[0] != 0
+def _line(read: Read, dims: Sequence[int]) -> Affine | None:
+    """Return where a read is by row and column, if it goes through rows of neighbours that are evenly apart."""
+    if read.place is None or read.reach or len(dims) < 2:
+        return None
+    *rows, column, start = read.place
+    evenly = all(outer == inner * size for (outer, inner), size in zip(pairwise(rows), dims[1:], strict=False))
+    return (rows[-1], column, start) if column == 1 and rows[-1] and evenly else None

@@ -10,11 +10,13 @@ from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.matmul.packing import Panel, fill, fill_partly
 from lamina.compiler.codegen.matmul.plan import TAIL, Tiling
 from lamina.compiler.codegen.matmul.product import Epilogue, Prefetch, Product
-from lamina.compiler.codegen.matmul.tiles import Drain, Operand, accumulate, keep
+from lamina.compiler.codegen.matmul.tiles import Ahead, Drain, Operand, accumulate, keep
 from lamina.compiler.codegen.values import Value
 from lamina.compiler.target import Target
 
 _ALIGNMENT = 64
+_PARTS = 32
+"""Into how many parts the loop of a tile is cut, at most, to ask for the memory of its epilogue in between."""
 
 
 def panel_bytes(product: Product, plan: Tiling) -> tuple[int, int, int]:
@@ -125,7 +127,7 @@ class Tiled:
         """Compute rows of a panel of columns, as many at a time as a tile has, and what is left by low tiles."""
         f, target, product, plan, width = self.f, self.target, self.product, self.plan, lanes * vectors
         buffer = f.slot(product.summed, plan.rows * width)
-        drain = Drain(product, self.epilogue, buffer, width, lanes)
+        drain = Drain(product, self.epilogue, buffer, width, lanes if vectors % 2 else 2 * lanes)
         last = None
         if plan.shares_edge:
             left_over = product.n % plan.width
@@ -137,13 +139,11 @@ class Tiled:
             row = f.get(current)
             left = f.sub(end, row)
             loop.leave_unless(f.icmp("sgt", left, f.integer(0)))
-            if self.prefetch is not None:
-                with f.loop(row, f.add(row, f.intrinsic("smin", left, f.integer(plan.rows)))) as ahead:
-                    self.prefetch(f, ahead, column, width)
             if plan.rows > low:
                 with f.when(f.icmp("sge", left, f.integer(plan.rows))):
                     a, offsets = self._a_tile(begin, row, [f.integer(r) for r in range(plan.rows)])
-                    keep(f, product, accumulate(f, target, plan.cells, a, offsets, b, lanes, vectors), buffer)
+                    ahead = self._ahead(row, column, width)
+                    keep(f, product, accumulate(f, target, plan.cells, a, offsets, b, lanes, vectors, ahead), buffer)
                     f.set(height, f.integer(plan.rows))
             with f.when(f.icmp("slt", left, f.integer(plan.rows))) if plan.rows > low else nullcontext():
                 count = f.intrinsic("smin", left, f.integer(low))
@@ -155,6 +155,24 @@ class Tiled:
                 f.set(height, count)
             drain.columns(f, row, f.get(height), column, valid, last)
             f.set(current, f.add(row, f.get(height)))
+
+    def _ahead(self, row: Value, column: Value, width: int) -> Ahead | None:
+        """Return what asks for the memory of this tile's epilogue and the next one's, bit by bit.
+
+        All at once it would keep the panels from being read.
+        """
+        f, prefetch, rows = self.f, self.prefetch, 2 * self.plan.rows
+        if prefetch is None:
+            return None
+        parts = max(each for each in range(1, _PARTS + 1) if self.plan.cells.depth % each == 0)
+        each_time = -(-rows // parts)
+
+        def write(part: Value) -> None:
+            first = f.add(row, f.mul(part, f.integer(each_time)))
+            for number in range(each_time):
+                prefetch(f, f.add(first, f.integer(number)), column, width)
+
+        return Ahead(parts, write)
 
     def _a_tile(self, begin: Value, row: Value, rows: list[Value]) -> tuple[Operand, list[Value]]:
         """Return where a tile that starts at a row finds A, and how far away each of its rows begins."""

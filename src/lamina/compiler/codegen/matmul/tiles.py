@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from lamina.compiler.codegen.elements import narrow
@@ -23,21 +24,50 @@ class Operand:
     packed: bool
 
 
+@dataclass(frozen=True)
+class Ahead:
+    """What is written into the loop of a tile: the number of equal parts of that, and what comes before each."""
+
+    parts: int
+    write: Callable[[Value], None]
+
+
 def accumulate(
-    f: Emitter, target: Target, cells: Cells, a: Operand, offsets: list[Value], b: Operand, lanes: int, vectors: int
+    f: Emitter,
+    target: Target,
+    cells: Cells,
+    a: Operand,
+    offsets: list[Value],
+    b: Operand,
+    lanes: int,
+    vectors: int,
+    ahead: Ahead | None = None,
 ) -> list[Value]:
-    """Return the sums of a tile, row by row: rows of A at offsets, by vectors of B."""
+    """Return the sums of a tile, row by row: rows of A at offsets, by vectors of B.
+
+    Where ``ahead`` is given, it is written between parts of the loop.
+    """
     zero = f.number(0, cells.product.summed.of(lanes))
     sums = [zero] * (len(offsets) * vectors)
-    with f.repeat(f.integer(0), f.integer(cells.depth), [a.pointer, b.pointer, *sums]) as round_:
-        left, right, *sums = round_.values
-        columns = [_read(f, cells, b, right, f.integer(lanes * v), lanes) for v in range(vectors)]
-        for row, offset in enumerate(offsets):
-            element = f.splat(_read(f, cells, a, left, offset, 0), lanes)
-            for v, column in enumerate(columns):
-                place = row * vectors + v
-                sums[place] = cells.multiply_add(f, target, element, column, sums[place])
-        round_.values = [_moved(f, cells, a, left), _moved(f, cells, b, right), *sums]
+
+    def part(depth: int, state: list[Value]) -> list[Value]:
+        with f.repeat(f.integer(0), f.integer(depth), state) as round_:
+            left, right, *sums = round_.values
+            columns = [_read(f, cells, b, right, f.integer(lanes * v), lanes) for v in range(vectors)]
+            for row, offset in enumerate(offsets):
+                element = f.splat(_read(f, cells, a, left, offset, 0), lanes)
+                for v, column in enumerate(columns):
+                    place = row * vectors + v
+                    sums[place] = cells.multiply_add(f, target, element, column, sums[place])
+            round_.values = [_moved(f, cells, a, left), _moved(f, cells, b, right), *sums]
+        return round_.values
+
+    state = [a.pointer, b.pointer, *sums]
+    if ahead is None:
+        return part(cells.depth, state)[2:]
+    with f.repeat(f.integer(0), f.integer(ahead.parts), state) as round_:
+        ahead.write(round_.index)
+        round_.values = part(cells.depth // ahead.parts, round_.values)
     return round_.values[2:]
 
 
