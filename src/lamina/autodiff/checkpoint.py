@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -44,11 +45,6 @@ def checkpoint(f: Callable[P, R]) -> Callable[P, R]:
     ------
     GradientError
         In the sweep, when ``f`` returns something else than at first.
-
-    Notes
-    -----
-    Inside of `lamina.compile` the same operation on the same values is computed once and kept; only the steps of a
-    loop are computed again. Checkpoint the step of `lamina.scan` there.
 
     Examples
     --------
@@ -109,16 +105,17 @@ class Recomputed:
         """Return the cotangents of the arguments and of what else was read, by way of a second run."""
         count = len(self.places)
         given = [marked(x) for x in operands[:count]]
-        with rewound(self.noted):
-            again = leaves(self.run(given))
         cotangents = g.parts if isinstance(g, Bundle) else (g,)
-        pairs = []
-        for place, cotangent in zip(self.results, cotangents, strict=True):
-            if cotangent is not None:
-                pairs.append((self._same(again, place, cotangent), cotangent))
-        targets = [x._node for x in (*given, *operands[count:])]
-        found = sweep_between(pairs, [node for node in targets if node is not None])
-        return [None if node is None else found.get(node) for node in targets]
+        with _put_off_until(cotangents):
+            with rewound(self.noted):
+                again = leaves(self.run(given))
+            pairs = []
+            for place, cotangent in zip(self.results, cotangents, strict=True):
+                if cotangent is not None:
+                    pairs.append((self._same(again, place, cotangent), cotangent))
+            targets = [x._node for x in (*given, *operands[count:])]
+            found = sweep_between(pairs, [node for node in targets if node is not None])
+        return _at_once([None if node is None else found.get(node) for node in targets], operands)
 
     def _same(self, again: list[Any], place: int, cotangent: Tensor) -> Tensor:
         result = again[place] if place < len(again) else None
@@ -146,6 +143,32 @@ def lifted(*operands: Tensor) -> tuple[Tensor, ...]:
     return tuple(x._snapshot for x in operands)
 
 
+def _put_off_until(cotangents: Sequence[Any]) -> AbstractContextManager[None]:
+    """Trace a second run so that a program computes it again, and not before the cotangents it is wanted for."""
+    if STATE.tracer is None:
+        return nullcontext()
+    return STATE.tracer.running_again(_plain(cotangents))  # type: ignore[no-any-return]
+
+
+def _at_once(cotangents: list[Any], operands: Sequence[Tensor]) -> list[Any]:
+    """Return cotangents of which a program computes all, those of variables too, before it goes on with any.
+
+    Then what was computed again is let go.
+    """
+    if STATE.tracer is None:
+        return cotangents
+    going_on = [at for at, x in enumerate(operands) if type(cotangents[at]) is Tensor and isinstance(x._node, Node)]
+    settled = STATE.tracer.after([cotangents[at] for at in going_on], _plain(cotangents))
+    for at, cotangent in zip(going_on, settled, strict=True):
+        cotangents[at] = cotangent
+    return cotangents
+
+
+def _plain(cotangents: Sequence[Any]) -> list[Tensor]:
+    """Return the cotangents that are there and are tensors in no form of their own."""
+    return [each for each in cotangents if type(each) is Tensor]
+
+
 def _first_run(f: Callable[..., Any], arguments: tuple[Any, Any]) -> Any:
     """Run the function, forget all but its result, and return that under a node that can run it again."""
     given = leaves(arguments)
@@ -161,6 +184,11 @@ def _first_run(f: Callable[..., Any], arguments: tuple[Any, Any]) -> Any:
     call.results = [
         at for at, x in enumerate(results) if isinstance(x, Tensor) and x.tracked and not isinstance(x, Variable)
     ]
+    if STATE.tracer is not None:
+        # What it was made of is let go before anything goes on with it.
+        tracked_results = [results[at] for at in call.results]
+        for at, x in zip(call.results, STATE.tracer.after(tracked_results, tracked_results), strict=True):
+            results[at] = x
     outside = lifted(*from_outside([results[at] for at in call.results], start))
     call.noted = noted
     for x in outside:

@@ -45,7 +45,7 @@ def traced_scan(
     specs = [*(Spec(x.shape, x.dtype) for x in init), *(Spec(x.shape[1:], x.dtype) for x in rows)]
     parameters = [tracer.parameter(spec, STATE.recording and spec.dtype.floating) for spec in specs]
     checks = len(tracer.checks)
-    with journal() as noted:
+    with journal() as noted, tracer.in_step():
         after, ys = step(parameters[: len(init)], parameters[len(init) :])
     if noted or len(tracer.checks) > checks:
         put_back(dict(noted))

@@ -20,6 +20,7 @@ from lamina.compiler.schedule.fusion import fuse
 from lamina.compiler.schedule.memory import plan_memory
 from lamina.compiler.schedule.order import Machine, order
 from lamina.compiler.target import Target
+from lamina.compiler.tracing.again import has_failed_before
 from lamina.dtypes import uint8
 from lamina.primitives.primitive import Spec
 
@@ -181,7 +182,9 @@ def _units(value: Value) -> int:
 
 
 def _may_fault(value: Value) -> bool:
-    return value.op in _FAULTY or (value.op == "pow" and value.dtype.kind == "signed")
+    if value.op in _FAULTY:
+        return not has_failed_before(value)
+    return value.op == "pow" and bool(value.dtype.kind == "signed")
 
 
 _FAULTY = FALLBACKS | INDEXED | {CHECK}

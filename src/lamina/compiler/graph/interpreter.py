@@ -11,7 +11,7 @@ import numpy.typing as npt
 from lamina.backends.protocol import numpy_dtype
 from lamina.backends.registry import CPU
 from lamina.backends.thread_state import quietly
-from lamina.compiler.graph.ir import CHECK, Graph, Value
+from lamina.compiler.graph.ir import AFTER, CHECK, Graph, Value
 
 NDArray = npt.NDArray[Any]
 
@@ -48,6 +48,8 @@ def evaluate(value: Value, operands: Sequence[Any]) -> Any:
     if value.op == CHECK:
         if not operands[0]:
             raise value.params["error"]
+        return operands[0]
+    if value.op == AFTER:
         return operands[0]
     if value.op == "scan":
         return _looped(value, operands)

@@ -172,9 +172,23 @@ def check(condition: Value, number: int, error: Exception) -> Value:
     return Value(CHECK, (condition,), {"number": number, "error": error}, condition.spec)
 
 
+def after(x: Value, others: Sequence[Value], *, again: bool) -> Value:
+    """Return what a value is, to be read only once others are computed; see `AFTER`."""
+    return Value(AFTER, (x, *others), {"again": again}, x.spec)
+
+
+AFTER = "after"
+"""Its first operand, in the same memory. What reads it comes after the kernels that compute the other operands, with
+which the threads have met in between; no rule looks through it, so that nothing made of it is equal to what is made of
+the operand itself. With ``again`` what reads it computes again what has been computed before."""
 CHECK = "check"
 SCAN = "scan"
 """A loop with a state; see `lamina.compiler.tracing.loops`."""
+
+
+def next_number() -> int:
+    """Return a number between those of the values made so far and those made from here on."""
+    return next(_numbers)
 
 
 def operation(op: str, operands: Sequence[Value], spec: Any, params: Mapping[str, Any] = NO_PARAMS) -> Value:

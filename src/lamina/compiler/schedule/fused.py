@@ -45,6 +45,8 @@ class Fused:
         The values that are views of memory.
     arrays : dict of Value to Value
         For what a special kernel reads: the value that holds it in row-major order, itself or a copy.
+    after : dict of Kernel to set of Kernel
+        Which kernels a kernel is to come after, in a later phase, whatever it reads of them.
     """
 
     graph: Graph
@@ -52,3 +54,4 @@ class Fused:
     home: dict[Value, list[Kernel]] = field(default_factory=dict)
     views: dict[Value, View] = field(default_factory=dict)
     arrays: dict[Value, Value] = field(default_factory=dict)
+    after: dict[Kernel, set[Kernel]] = field(default_factory=dict)

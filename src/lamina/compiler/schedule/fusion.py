@@ -10,8 +10,9 @@ up in the product whose result they use, and a softmax's exponential in the redu
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from lamina.compiler.graph.ir import Graph, Update, Value, operation
+from lamina.compiler.graph.ir import AFTER, Graph, Update, Value, operation
 from lamina.compiler.schedule.fused import COPY, Fused, Rules
 from lamina.compiler.schedule.joining import Joining
 from lamina.compiler.schedule.kernels import (
@@ -84,6 +85,8 @@ class Fusion:
             self._reduce(value)
         elif value.op in CONTRACTIONS:
             self._contract(value)
+        elif value.op == AFTER:
+            self._after(value)
         elif value.op == "item":
             pass  # Placed with the primitive whose result it is.
         elif value.op == "pad":
@@ -110,6 +113,12 @@ class Fusion:
                 return
         self.placing.expression(value)
 
+    def _after(self, value: Value) -> None:
+        """See the first operand in memory, from when the kernels that compute the others have run."""
+        view = self.placing.memory(value.operands[0])
+        makers = (kernel for other in value.operands[1:] for kernel in self.joining.makers(other))
+        self.views[value] = replace(view, after=tuple(dict.fromkeys((*view.after, *makers))))
+
     # --- kernels ---
 
     def _new(self, value: Value, kernel: Kernel) -> None:
@@ -121,7 +130,7 @@ class Fusion:
         kernel = CONTRACTIONS[value.op](value, a, b)
         self._new(value, kernel)
         for view in (a, b):
-            self.joining.wait_for(kernel, view.base)
+            self.joining.wait_to_read(kernel, view)
 
     def _reduce(self, value: Value) -> None:
         operand = value.operands[0]
@@ -147,8 +156,8 @@ class Fusion:
         for result in results:
             self.fused.home[result] = [kernel]
             self.views[result] = whole(result)
-        for array in arrays:
-            self.joining.wait_for(kernel, array)
+        for each in (*value.operands, *arrays):
+            self.joining.wait_for(kernel, each)
 
     def _items(self, value: Value) -> tuple[Value, ...]:
         """Return the results of a primitive that has several, those that nobody reads too."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lamina.compiler.graph.ir import Value
 from lamina.compiler.schedule.fused import Fused
 from lamina.compiler.schedule.kernels import Kernel, Loops, Reduction, Special
-from lamina.compiler.schedule.views import Index, Shape, identity, squeezed, walk
+from lamina.compiler.schedule.views import Index, Shape, View, identity, squeezed, walk, whole
 
 SIBLINGS = 12
 """How many values one kernel of loops computes; more streams of memory than that get in each other's way."""
@@ -40,7 +40,29 @@ class Joining:
 
     def wait_for(self, kernel: Kernel, value: Value) -> None:
         """Let a kernel wait for those that write the memory of a value."""
-        self.needs[kernel].update(home for home in self._writers(value) if home is not kernel)
+        self.wait_to_read(kernel, self.fused.views.get(value) or whole(value))
+
+    def wait_to_read(self, kernel: Kernel, view: View) -> None:
+        """Let a kernel wait for those that come before a view of memory can be read."""
+        self.needs[kernel].update(each for each in self._before(view) if each is not kernel)
+        if view.after:
+            self.fused.after.setdefault(kernel, set()).update(view.after)
+
+    def makers(self, value: Value) -> list[Kernel]:
+        """Return the kernels that compute a value, or what it is an expression of."""
+        found: dict[Kernel, None] = {}
+        seen: set[Value] = set()
+        waiting = [value]
+        while waiting:
+            each = waiting.pop()
+            if each in seen:
+                continue
+            seen.add(each)
+            if each in self.fused.views or each in self.fused.home:
+                found.update(dict.fromkeys(self._writers(each)))
+            else:
+                waiting.extend(each.operands)
+        return list(found)
 
     def leads(self, first: Kernel, second: Kernel) -> bool:
         """Tell whether ``second`` waits for ``first``, directly or not."""
@@ -130,9 +152,12 @@ class Joining:
         return found
 
     def _writers(self, value: Value) -> list[Kernel]:
-        """Return the kernels that write the memory where a value lies; none for what is computed where it is read."""
-        view = self.fused.views.get(value)
-        return self.fused.home.get(value if view is None else view.base, [])
+        """Return the kernels that come before a value is read; none for what is computed where it is read."""
+        return self._before(self.fused.views.get(value) or whole(value))
+
+    def _before(self, view: View) -> list[Kernel]:
+        """Return the kernels that write the memory of a view, and those that it waits for besides."""
+        return [*self.fused.home.get(view.base, ()), *view.after]
 
 
 def _takes(kernel: Kernel, space: Shape) -> bool:

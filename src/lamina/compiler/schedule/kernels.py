@@ -140,7 +140,7 @@ def _over_batch(view: View, shape: Shape) -> View:
     """Return an operand that stays where it is along batch axes of length one, which may be broadcast."""
     batch = len(shape) - 2
     strides = tuple(0 if size == 1 and at < batch else view.strides[at] for at, size in enumerate(shape))
-    return View(view.base, strides, view.offset)
+    return view.seen(strides, view.offset)
 
 
 def reduction_kernel(value: Value) -> Reduction:

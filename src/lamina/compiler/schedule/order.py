@@ -53,6 +53,8 @@ class Ordered:
     phases : dict of Kernel to int
         The threads meet before a kernel of a later phase.
     reads : dict of Kernel to set of Read
+    after : dict of Kernel to set of Kernel
+        Which others a kernel is in a later phase than, whatever it reads of them.
     in_place : list of Update
         The updates whose kernels write the input's memory themselves; all of them, after copies were added.
     check : int
@@ -63,6 +65,7 @@ class Ordered:
     shares: dict[Kernel, Share]
     phases: dict[Kernel, int] = field(default_factory=dict)
     reads: dict[Kernel, set[Read]] = field(default_factory=dict)
+    after: dict[Kernel, set[Kernel]] = field(default_factory=dict)
     in_place: list[Update] = field(default_factory=list)
     check: int = 0
 
@@ -104,7 +107,7 @@ def order(fused: Fused, machine: Machine) -> Ordered:
         if not circular:
             raise BackendError("la.compile: kernels wait for each other in a circle; this is a mistake of Lamina's")
     shares = {kernel: share(kernel, machine) for kernel in done}
-    ordered = Ordered(done, shares, reads=known, in_place=updates)
+    ordered = Ordered(done, shares, reads=known, after=fused.after, in_place=updates)
     _into_phases(ordered, fused, before, faulty)
     ordered.kernels.sort(key=ordered.phases.__getitem__)
     return ordered
@@ -185,6 +188,9 @@ def _edges(
             for writer in fused.home.get(read.base, ()):
                 if writer is not kernel:
                     before[kernel].setdefault(writer, []).append(read)
+    for kernel, others in fused.after.items():
+        for other in others:
+            before[kernel].setdefault(other, [])
     for value, writers in fused.home.items():
         if value.op == "pad":
             before[writers[1]].setdefault(writers[0], []).append(Read(value, None))
@@ -273,6 +279,8 @@ def _raise_to_check(ordered: Ordered, before: dict[Kernel, dict[Kernel, list[Rea
 
 def _own(ordered: Ordered, later: Kernel, earlier: Kernel, ties: list[Read]) -> bool:
     """Tell whether every thread depends only on its own share of the earlier kernel."""
+    if earlier in ordered.after.get(later, ()):
+        return False
     mine, theirs = ordered.shares[later], ordered.shares[earlier]
     if mine.units == 1 and theirs.units == 1:
         return True

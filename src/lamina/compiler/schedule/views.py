@@ -9,8 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lamina.compiler.graph.ir import Value
+
+if TYPE_CHECKING:
+    from lamina.compiler.schedule.kernels import Kernel
 
 Shape = tuple[int, ...]
 Affine = tuple[int, ...]
@@ -71,6 +75,12 @@ class View:
     base: Value
     strides: Shape
     offset: int
+    after: tuple[Kernel, ...] = ()
+    """The kernels that must have run before it is read, besides those that write it."""
+
+    def seen(self, strides: Shape, offset: int) -> View:
+        """Return a view of the same memory."""
+        return View(self.base, strides, offset, self.after)
 
 
 def whole(value: Value) -> View:
@@ -86,29 +96,29 @@ def viewed(value: Value, source: View) -> View | None:
         case "alias":
             return source
         case "permute_dims":
-            return View(source.base, tuple(strides[axis] for axis in value.params["axes"]), offset)
+            return source.seen(tuple(strides[axis] for axis in value.params["axes"]), offset)
         case "broadcast_to":
             added = len(value.shape) - len(strides)
             kept = zip(operand.shape, value.shape[added:], strides, strict=True)
-            return View(source.base, (0,) * added + tuple(s if a == b else 0 for a, b, s in kept), offset)
+            return source.seen((0,) * added + tuple(s if a == b else 0 for a, b, s in kept), offset)
         case "slice":
             start, step = value.params["start"], value.params["step"]
             offset += sum(low * stride for low, stride in zip(start, strides, strict=True))
-            return View(source.base, tuple(by * stride for by, stride in zip(step, strides, strict=True)), offset)
+            return source.seen(tuple(by * stride for by, stride in zip(step, strides, strict=True)), offset)
         case "flip":
             axes = value.params["axes"]
             offset += sum((operand.shape[axis] - 1) * strides[axis] for axis in axes)
-            return View(source.base, tuple(-s if axis in axes else s for axis, s in enumerate(strides)), offset)
+            return source.seen(tuple(-s if axis in axes else s for axis, s in enumerate(strides)), offset)
         case "windows":
             before = len(operand.shape) - len(value.params["size"])
             moved = [
                 tuple(by * stride for by, stride in zip(value.params[name], strides[before:], strict=True))
                 for name in ("stride", "dilation")
             ]
-            return View(source.base, (*strides[:before], *moved[0], *moved[1]), offset)
+            return source.seen((*strides[:before], *moved[0], *moved[1]), offset)
         case "reshape":
             found = _reshaped(operand.shape, strides, value.shape)
-            return None if found is None else View(source.base, found, offset)
+            return None if found is None else source.seen(found, offset)
     return None
 
 

@@ -42,15 +42,18 @@ class Recorder:
         self._backend = backend
 
     def __call__(self, *arrays: Any, **params: Any) -> Any:
-        self._backend.tracer.check_active()
+        tracer = self._backend.tracer
+        tracer.check_active()
         primitive = self._primitive
         if primitive.name == "item":
             return arrays[0][params["index"]]
         operands = [array.value for array in arrays]
+        if tracer.again is not None:
+            operands = tracer.again.operands(primitive.name, operands)
         spec = primitive.spec(primitive.name, *[value.spec for value in operands], **params)
         value = ir.operation(primitive.name, operands, spec, params)
         if value.op in INDEXED:
-            self._backend.tracer.note_indices(value, arrays[1])
+            tracer.note_indices(value, arrays[1])
         if isinstance(spec, tuple):
             return tuple(
                 Traced(ir.operation("item", (value,), each, {"index": index})) for index, each in enumerate(spec)

@@ -17,6 +17,7 @@ from lamina.backends.registry import CPU
 from lamina.backends.thread_state import STATE, Deferred
 from lamina.compiler.graph import ir
 from lamina.compiler.graph.indexing import axis_length, out_of_range
+from lamina.compiler.tracing.again import Again
 from lamina.compiler.tracing.backend import Recorder, Traced, TracingBackend
 from lamina.compiler.tracing.location import users_line, users_place
 from lamina.compiler.tracing.loops import PARAMETER, recorded
@@ -95,6 +96,8 @@ class Tracer:
         self.assigned: set[Variable] = set()
         self.checks: list[tuple[ir.Value, Exception]] = []
         self.lines: dict[str, list[ir.Line]] = {}
+        self.again: Again | None = None
+        self._steps = 0
         self._by_array: dict[int, Input] = {}
         self._captured: dict[int, tuple[NDArray, Traced]] = {}
         self._held: list[NDArray] = []
@@ -145,6 +148,8 @@ class Tracer:
 
     def require(self, condition: Tensor, error: Exception) -> None:
         """Make the program raise an error, and assign nothing, unless a bool without axes holds when it runs."""
+        if self.again is not None:
+            return  # The first run requires the same.
         (condition,) = self.lift("require", (condition,))
         self.checks.append((condition._data.value, error))
 
@@ -219,7 +224,42 @@ class Tracer:
         self._captured[id(array)] = array, made
         return made
 
+    # --- what is computed again ---
+
+    @contextmanager
+    def running_again(self, wanted_for: Sequence[Tensor]) -> Iterator[None]:
+        """Trace a second run of a function, for what is to be computed before; see `lamina.compiler.tracing.again`.
+
+        In a step of a loop, which keeps nothing but its carries anyway, it is merged with the first.
+        """
+        before = self.again
+        if not self._steps:
+            self.again = Again([x._data.value for x in self.lift("checkpoint", tuple(wanted_for))])
+        try:
+            yield
+        finally:
+            self.again = before
+
+    def after(self, tensors: Sequence[Tensor], others: Sequence[Tensor]) -> list[Tensor]:
+        """Return tensors that are read only once others are computed, so that what these were made of is let go."""
+        tensors, others = self.lift("checkpoint", tuple(tensors)), self.lift("checkpoint", tuple(others))
+        if self._steps or not others:
+            return list(tensors)
+        waited_for = [x._data.value for x in others]
+        return [
+            Tensor(Traced(ir.after(x._data.value, waited_for, again=False)), self.backend, x._node) for x in tensors
+        ]
+
     # --- loops ---
+
+    @contextmanager
+    def in_step(self) -> Iterator[None]:
+        """Trace the step of a loop."""
+        self._steps += 1
+        try:
+            yield
+        finally:
+            self._steps -= 1
 
     def parameter(self, spec: Spec, tracked: bool) -> Tensor:
         """Return what stands for a carry or an element of a loop while its step is traced."""

@@ -5,14 +5,25 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-from lamina.compiler.graph.ir import Value
+from lamina.compiler.graph.ir import AFTER, Value
 from lamina.compiler.graph.passes.rewriting import Builder, Pass, Shape
 from lamina.primitives.primitive import Spec
+
+_NUMBERS = frozenset({"full", "constant"})
 
 
 def alias(value: Value, builder: Builder) -> Value | None:
     """The operand under another name."""
     return value.operands[0]
+
+
+def after(value: Value, builder: Builder) -> Value | None:
+    """A number, which lies nowhere; after what is no work; after nothing."""
+    x, *others = value.operands
+    left = tuple(each for each in others if each.op not in _NUMBERS)
+    if x.op in _NUMBERS or not left:
+        return x
+    return builder.operation(value.op, (x, *left), value.spec, value.params) if len(left) < len(others) else None
 
 
 # --- reshape ----------------------------------------------------------------------------------------------
@@ -264,6 +275,7 @@ VIEWS = Pass(
     "a chain of operations that only move elements is one, or none",
     {
         "alias": (alias,),
+        AFTER: (after,),
         "reshape": (reshape,),
         "permute_dims": (permute_dims,),
         "broadcast_to": (broadcast_to,),
