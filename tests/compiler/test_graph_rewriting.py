@@ -93,7 +93,7 @@ def test_what_is_simple_already_is_kept_as_it_is() -> None:
 
 
 def test_a_pass_has_a_name_and_a_reason_and_rules_for_operations_that_there_are() -> None:
-    known = {*TABLE, "full", "constant"}
+    known = {*TABLE, "full", "constant", "after"}
     for each in (*PASSES, SPLITTING):
         assert each.name
         assert each.reason

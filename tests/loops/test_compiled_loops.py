@@ -127,30 +127,6 @@ def test_what_is_not_asked_for_is_not_kept() -> None:
     )
 
 
-@pytest.mark.parametrize("kind", ["assigns", "draws", "takes"])
-def test_what_a_loop_cannot_do_is_written_out_and_right(kind: str) -> None:
-    count, table = la.variable(0.0, trainable=False), array(10, 4)
-
-    def assigns(c: Any, x: Any) -> Any:
-        count.assign(count + 1.0)
-        return c + x * count, count.value
-
-    def draws(c: Any, x: Any) -> Any:
-        return c + la.random.uniform((4,), dtype="float64"), x
-
-    def takes(c: Any, x: Any) -> Any:
-        return c + la.take(table, la.abs(x * 9).astype("int64"), axis=0).sum(axis=0), x
-
-    step = {"assigns": assigns, "draws": draws, "takes": takes}[kind]
-    found = []
-    for wrap in (lambda f: f, la.compile):
-        la.random.seed(1)
-        count.assign(0.0)
-        found.append([*leaves(wrap(lambda xs: la.scan(step, la.zeros(4, dtype="float64"), xs))(X)), count.value])
-    for one, other in zip(*found, strict=True):
-        np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-12)
-
-
 def test_a_tensor_of_a_step_does_not_leave_the_loop() -> None:
     kept = []
 

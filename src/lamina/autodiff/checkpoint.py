@@ -193,7 +193,7 @@ def _first_run(f: Callable[..., Any], arguments: tuple[Any, Any]) -> Any:
     call.noted = noted
     for x in outside:
         if isinstance(x._node, Leaf) and x._node.variable is not None:
-            noted.setdefault(x._node.variable, x)
+            noted.setdefault(x._node.variable, x._node.variable._snapshot)
     return with_leaves(returned, _under_node(call, (*tracked, *outside), results))
 
 

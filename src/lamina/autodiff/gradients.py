@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lamina.autodiff.node import Leaf
 from lamina.autodiff.sweep import Cotangents, sweep
+from lamina.backends.thread_state import STATE
 from lamina.errors import DTypeError, GradientError, ShapeError, TracingError
 
 if TYPE_CHECKING:
@@ -93,7 +94,10 @@ def backward(output: Tensor, cotangent: Tensor | None = None) -> Gradients:
             "backward: this tensor depends on no trainable variable, or was computed under no_grad; "
             "make the values to differentiate by with la.variable"
         )
-    return Gradients.from_cotangents(sweep(output, seed(output, cotangent)))
+    cotangents = sweep(output, seed(output, cotangent))
+    if STATE.tracer is not None:
+        STATE.tracer.note_swept(cotangents)
+    return Gradients.from_cotangents(cotangents)
 
 
 def seed(output: Tensor, cotangent: Tensor | None) -> Tensor:

@@ -59,8 +59,9 @@ def scan(f: Step, init: Any, xs: Any = None, length: int | None = None, reverse:
     Notes
     -----
     Inside of `lamina.compile` the step is traced once and the loop is part of the program, so that neither compiling
-    nor the program grow with the length. A short loop,
-    and one whose function assigns variables (dropout does) or takes elements by index, is written out step by step.
+    nor the program grow with the length. What it assigns to variables is carried from step to step. Written out step by
+    step are a short loop, and one whose function calls ``backward`` on what depends on the carry, for the gradient goes
+    on through the steps before.
 
     Examples
     --------

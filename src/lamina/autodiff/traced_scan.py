@@ -7,19 +7,21 @@ what would be computed twice, unless the step is checkpointed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lamina.autodiff.checkpoint import Recomputed, from_outside, marked
-from lamina.autodiff.effects import journal, put_back
+from lamina.autodiff.effects import journal, put_back, rewound
 from lamina.autodiff.node import Joint, Node, next_order, record
+from lamina.autodiff.row_gradient import RowGradient
 from lamina.autodiff.sweep import ancestors, sweep_between
 from lamina.backends.thread_state import STATE
+from lamina.functions import reductions
 from lamina.functions.manipulation import reshape
 from lamina.primitives.primitive import Spec
 from lamina.primitives.repeated_product import Products
 from lamina.primitives.several import Bundle, unpack
-from lamina.tensor import Tensor
+from lamina.tensor import Tensor, Variable
 
 UNROLLED = 4
 """Up to how many steps a loop is written out: there is more to join then."""
@@ -34,40 +36,43 @@ Scan = Callable[..., tuple[Any, Any]]
 def traced_scan(
     step: FlatStep, init: list[Tensor], rows: list[Tensor], length: int, reverse: bool, scan: Scan
 ) -> tuple[list[Tensor], list[Tensor]] | None:
-    """Return the last carries and the stacked results of a loop; None for one that must be written out.
+    """Return the last carries and the stacked results of a loop; None for one that is to be written out.
 
-    Such is one whose step assigns variables, as dropout does, or needs what no loop can do.
+    Such is a short one, and one whose step calls ``backward`` on what depends on the steps before.
     """
     tracer = STATE.tracer
     if tracer is None or not tracer.loops or length <= UNROLLED:
         return None
-    start = next_order()
-    specs = [*(Spec(x.shape, x.dtype) for x in init), *(Spec(x.shape[1:], x.dtype) for x in rows)]
-    parameters = [tracer.parameter(spec, STATE.recording and spec.dtype.floating) for spec in specs]
-    checks = len(tracer.checks)
-    with journal() as noted, tracer.in_step():
-        after, ys = step(parameters[: len(init)], parameters[len(init) :])
-    if noted or len(tracer.checks) > checks:
-        put_back(dict(noted))
-        del tracer.checks[checks:]
+    loop = _Loop(step, init, rows, length, reverse, scan)
+    assigned = loop.trace()
+    if assigned is None:
         return None
-    before = parameters[: len(init)] if STATE.recording else []
-    results = list(tracer.lift("scan", (*after, *ys, *before)))
-    values = tracer.loop(
-        parameters, results, len(init), length, reverse, (*init, *rows), not _computes_again(results, start)
-    )
-    if values is None:
-        return None
-    outside = tracer.lift("scan", tuple(from_outside(results, start)))
-    inputs = (*init, *rows, *outside)
-    if not STATE.recording or all(x._node is None for x in inputs):
-        made = [Tensor(value, tracer.backend) for value in values]
-    else:
-        loop = _Loop(step, len(init), len(rows), len(ys), reverse, scan)
-        node = Node(loop, inputs, {}, values)  # type: ignore[arg-type]
-        whole = Tensor(values, tracer.backend, node)
-        made = [_as_tracked(x, of) for x, of in zip(unpack(whole, len(values)), results, strict=True)]
-    return made[: len(init)], made[len(init) : len(init) + len(ys)]
+    if assigned:
+        # They are carried too, by a step that is given them; for that it is traced once more.
+        loop = _Loop(
+            _with_variables(step, assigned), [*init, *_values(assigned)], rows, length, reverse, scan, assigned
+        )
+        loop.trace()
+    after, ys = loop.results()
+    for variable, value in zip(assigned, after[len(init) :], strict=True):
+        variable.assign(value)
+    return after[: len(init)], ys
+
+
+def _values(variables: Sequence[Variable]) -> list[Tensor]:
+    return [x._untracked for x in STATE.tracer.lift("scan", tuple(variables))]
+
+
+def _with_variables(step: FlatStep, variables: Sequence[Variable]) -> FlatStep:
+    """Return a step that takes the values of variables as its last carries, returns them so, and assigns nothing."""
+
+    def given(carries: list[Tensor], row: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        cut = len(carries) - len(variables)
+        with rewound(dict(zip(variables, carries[cut:], strict=True))):
+            after, ys = step(carries[:cut], row)
+            return [*after, *_values(variables)], ys
+
+    return given
 
 
 def _as_tracked(result: Tensor, of: Tensor) -> Tensor:
@@ -83,41 +88,119 @@ def _computes_again(results: list[Tensor], start: int) -> bool:
 
 
 class _Loop:
-    """What the node of a loop has for a primitive."""
+    """A loop, and what its node has for a primitive.
+
+    Parameters
+    ----------
+    step : callable
+    init, rows : list of Tensor
+        The first carries, and what the loop runs over.
+    length : int
+    reverse : bool
+    scan : callable
+    variables : sequence of Variable, default ()
+        Which the last carries stand for: what is assigned has no gradient.
+    """
 
     name = "scan"
 
-    def __init__(self, step: FlatStep, carries: int, rows: int, ys: int, reverse: bool, scan: Scan) -> None:
+    def __init__(
+        self,
+        step: FlatStep,
+        init: list[Tensor],
+        rows: list[Tensor],
+        length: int,
+        reverse: bool,
+        scan: Scan,
+        variables: Sequence[Variable] = (),
+    ) -> None:
         self.derivatives = Joint(self._pull_back)
-        self._step = step
-        self._carries, self._rows, self._ys = carries, rows, ys
-        self._reverse = reverse
-        self._scan = scan
+        self._step, self._scan = step, scan
+        self._init, self._rows = init, rows
+        self._length, self._reverse = length, reverse
+        self._variables = variables
+
+    @property
+    def _moving(self) -> list[int]:
+        """The places of the carries that may have gradients."""
+        return [at for at, x in enumerate(self._init[: len(self._init) - len(self._variables)]) if x.dtype.floating]
+
+    def trace(self) -> list[Variable] | None:
+        """Run the step once on what stands for its carry and element, and return the variables that it assigns.
+
+        None where it takes gradients through the steps before, which it does not see.
+        """
+        tracer, count, moving = STATE.tracer, len(self._init), self._moving
+        self._start = next_order()
+        carries = [tracer.parameter(_spec(x), STATE.recording and at in moving) for at, x in enumerate(self._init)]
+        row = [tracer.parameter(_spec(x, 1), STATE.recording and x.tracked) for x in self._rows]
+        checks = len(tracer.checks)
+        with journal() as noted, tracer.in_step():
+            after, ys = self._step(carries, row)
+        self._checks = tracer.checks_since(checks)
+        assigned = [variable for variable, value in noted.items() if variable._snapshot._data is not value._data]
+        put_back(dict(noted))
+        if tracer.has_left_step():
+            return None
+        self._parameters = [*carries, *row]
+        # Of each step the carry before it is kept, for the loop backwards, and what it requires.
+        self._kept = [*(carries if STATE.recording else []), *(condition for condition, _ in self._checks)]
+        self._ys = len(ys)
+        self._results = list(tracer.lift("scan", (*after, *ys, *self._kept)))
+        assert len(after) == count
+        return assigned
+
+    def results(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the last carries and the stacked results."""
+        tracer, count, results = STATE.tracer, len(self._init), self._results
+        given = (*self._init, *self._rows)
+        keeps = not _computes_again(results, self._start)
+        values = tracer.loop(self._parameters, results, count, self._length, self._reverse, given, keeps)
+        leaves = {x._node: x for x in tracer.lift("scan", tuple(self._variables))}
+        # What a variable held when it was read in the step is inside of the loop.
+        outside = [leaves.get(x._node, x) for x in from_outside(results, self._start)]
+        inputs = (*given, *tracer.lift("scan", tuple(outside)))
+        if not STATE.recording or all(x._node is None for x in inputs):
+            made = [Tensor(value, tracer.backend) for value in values]
+        else:
+            whole = Tensor(values, tracer.backend, Node(self, inputs, {}, values))  # type: ignore[arg-type]
+            made = [_as_tracked(x, of) for x, of in zip(unpack(whole, len(values)), results, strict=True)]
+        conditions = made[len(made) - len(self._checks) :]
+        for condition, (_, error) in zip(conditions, self._checks, strict=True):
+            tracer.require(reductions.all(condition), error)
+        return made[:count], made[count : count + self._ys]
 
     def _pull_back(self, g: Bundle, y: Tensor, operands: tuple[Tensor, ...]) -> list[Any]:
         """Return the cotangents of the first carries, of what the loop ran over, and of what it read from outside."""
-        carries, rows = self._carries, self._rows
+        carries, rows, moving = len(self._init), len(self._rows), self._moving
         results = unpack(y, len(g.parts))
-        kept = list(results[carries + self._ys :])
+        kept = list(results[carries + self._ys : 2 * carries + self._ys])
         outside = operands[carries + rows :]
-        floating = [at for at in range(carries) if operands[at].dtype.floating]
-        first = [_or_zeros(g.parts[at], operands[at]) for at in floating]
+        first = [_or_zeros(g.parts[at], operands[at]) for at in moving]
         present = [at for at in range(carries, len(g.parts)) if g.parts[at] is not None]
         sums = [at for at, x in enumerate(outside) if not _is_shared(x)]
         zeros = [outside[at]._full(outside[at].shape, 0) for at in sums]
-        backward = _Backward(self._step, carries, rows, floating, present, outside, sums)
+        backward = _Backward(self._step, carries, rows, moving, present, outside, sums)
         over = [*kept, *operands[carries : carries + rows], *(g.parts[at] for at in present)]
-        (last, totals), (by_rows, factors) = self._scan(backward, (first, zeros), over, reverse=not self._reverse)
+        (last, totals), (by_rows, factors, of_tables) = self._scan(
+            backward, (first, zeros), over, reverse=not self._reverse
+        )
         found: list[Any] = [None] * len(operands)
-        for at, cotangent in zip(floating, last, strict=True):
+        for at, cotangent in zip(moving, last, strict=True):
             found[at] = cotangent
         for at, cotangent in zip(backward.rows_found, by_rows, strict=True):
             found[carries + at] = cotangent
         for at, total in zip(sums, totals, strict=True):
             found[carries + rows + at] = total
         for at, pairs in zip(backward.shared_found, factors, strict=True):
-            found[carries + rows + at] = Products([(_rows(a), _rows(b)) for a, b in pairs])
+            found[carries + rows + at] = Products([(_joined(a), _joined(b)) for a, b in pairs])
+        for at, (indices, of_rows) in zip(backward.tables_found, of_tables, strict=True):
+            found[carries + rows + at] = RowGradient(_joined(indices), _joined(of_rows), outside[at].shape[0])
         return found
+
+
+def _spec(x: Tensor, first_axis: int = 0) -> Spec:
+    return Spec(x.shape[first_axis:], x.dtype)
 
 
 class _Backward:
@@ -127,8 +210,9 @@ class _Backward:
     ----------
     rows_found : list of int
         Which elements have a cotangent.
-    shared_found : list of int
-        Which of what is read from outside has one that is a product: it is not summed, but made at the end.
+    shared_found, tables_found : list of int
+        Which of what is read from outside has one that is a product, or rows of a table: it is not summed, but put
+        together at the end.
     """
 
     def __init__(
@@ -136,42 +220,49 @@ class _Backward:
         step: FlatStep,
         carries: int,
         rows: int,
-        floating: list[int],
+        moving: list[int],
         present: list[int],
         outside: tuple[Tensor, ...],
         sums: list[int],
     ) -> None:
         self._step = step
         self._carries, self._rows = carries, rows
-        self._floating, self._present = floating, present
+        self._moving, self._present = moving, present
         self._outside, self._sums = outside, sums
         self.rows_found: list[int] = []
         self.shared_found: list[int] = []
+        self.tables_found: list[int] = []
 
     def __call__(self, state: tuple[list[Tensor], list[Tensor]], now: list[Tensor]) -> Any:
         later, totals = state
         cut = self._carries + self._rows
-        given = [marked(x) if x.dtype.floating else x for x in now[:cut]]
+        ends = {*self._moving, *range(self._carries, cut)}
+        given = [marked(x) if x.dtype.floating and at in ends else x for at, x in enumerate(now[:cut])]
+        checks = len(STATE.tracer.checks)
         with record(True):
             after, ys = self._step(given[: self._carries], given[self._carries :])
+        # The loop forwards requires the same.
+        STATE.tracer.checks_since(checks)
         results = [*after, *ys, *given[: self._carries]]
-        pairs = [(results[at], g) for at, g in zip(self._floating, later, strict=True)]
+        pairs = [(results[at], g) for at, g in zip(self._moving, later, strict=True)]
         pairs += [(results[at], g) for at, g in zip(self._present, now[cut:], strict=True)]
         nodes = [x._node for x in (*given, *self._outside)]
         found = sweep_between(pairs, [node for node in nodes if node is not None])
         cotangents = [None if node is None else found.get(node) for node in nodes]
-        before = [_or_zeros(cotangents[at], given[at]) for at in self._floating]
+        before = [_or_zeros(cotangents[at], given[at]) for at in self._moving]
         self.rows_found = [at for at in range(self._rows) if cotangents[self._carries + at] is not None]
         by_rows = [cotangents[self._carries + at] for at in self.rows_found]
         by_outside: list[Any] = cotangents[cut:]
+        self.tables_found = [at for at, each in enumerate(by_outside) if isinstance(each, RowGradient)]
+        of_tables = [[by_outside[at].indices, by_outside[at].rows] for at in self.tables_found]
         sums = [
-            total if by_outside[at] is None else total + by_outside[at]
+            total if by_outside[at] is None or at in self.tables_found else total + by_outside[at]
             for at, total in zip(self._sums, totals, strict=True)
         ]
         self.shared_found = [at for at, each in enumerate(by_outside) if isinstance(each, Products)]
         shared = [each for each in by_outside if isinstance(each, Products)]
         factors = [[list(pair) for pair in each.factors] for each in shared]
-        return (before, sums), (by_rows, factors)
+        return (before, sums), (by_rows, factors, of_tables)
 
 
 def _or_zeros(cotangent: Any, x: Tensor) -> Tensor:
@@ -183,6 +274,6 @@ def _is_shared(x: Tensor) -> bool:
     return isinstance(x._node, Node) and x._node.primitive.name == "shared matrix"
 
 
-def _rows(x: Tensor) -> Tensor:
-    """Return matrices one below the other."""
-    return reshape(x, (x.shape[0] * x.shape[1], x.shape[2]))
+def _joined(x: Tensor) -> Tensor:
+    """Return the first two axes as one."""
+    return reshape(x, (x.shape[0] * x.shape[1], *x.shape[2:]))

@@ -50,7 +50,7 @@ def fallback_of(made: Lowered) -> Fallback | None:
 
     Which operations they are, with their parameters, is not kept: the same graph gives the same ones again.
     """
-    from lamina.compiler.codegen.schedule import fallbacks
+    from lamina.compiler.codegen.schedule import numbered
 
-    values = fallbacks(made.schedule.fused)
+    values = numbered(made.schedule).fallbacks
     return Fallback(values) if values else None

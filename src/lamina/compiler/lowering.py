@@ -8,7 +8,7 @@ from typing import Any
 from lamina.compiler.codegen.elementwise import ELEMENTWISE, cost
 from lamina.compiler.codegen.main_function import emit_program
 from lamina.compiler.codegen.products import column_grain
-from lamina.compiler.codegen.schedule import Schedule, fallbacks, index_faults, lanes_in, may_fault
+from lamina.compiler.codegen.schedule import Schedule, lanes_in, may_fault, numbered
 from lamina.compiler.codegen.special.kernel import SPECIAL
 from lamina.compiler.graph.indexing import INDEXED
 from lamina.compiler.graph.ir import CHECK, SCAN, Graph, Value, operation
@@ -91,26 +91,33 @@ def lower(graph: Graph, target: Target, most_threads: int = 1024, *, profiled: b
         Whether the program measures each of its kernels.
     """
     schedule, nanoseconds = scheduled(graph, target, most_threads, profiled=profiled)
+    numbers = numbered(schedule)
     layout = Layout(
         schedule.memory.arena,
         schedule.scratch,
         _worth(nanoseconds, most_threads),
         nanoseconds,
         may_fault(schedule),
-        bool(fallbacks(schedule.fused)),
-        index_faults(schedule.fused),
+        bool(numbers.fallbacks),
+        numbers.index_faults,
     )
     return Lowered(str(emit_program(schedule)), layout, schedule)
 
 
 def scheduled(
-    graph: Graph, target: Target, most_threads: int = 1024, *, profiled: bool = False
+    graph: Graph, target: Target, most_threads: int = 1024, *, profiled: bool = False, inside: bool = False
 ) -> tuple[Schedule, float]:
-    """Return the schedule of a simplified graph, and how many nanoseconds it should take one thread."""
+    """Return the schedule of a simplified graph, and how many nanoseconds it should take one thread.
+
+    In the body of a loop nothing waits for faults: what it writes is the loop's own, and looked for behind that.
+    """
     graph = _with_bodies(graph, target, most_threads)
     fused = fuse(graph, Rules(_cost, _is_special))
     machine = Machine(
-        lambda kernel: lanes_in(kernel, fused, target), _units, _may_fault, lambda kernel: column_grain(kernel, target)
+        lambda kernel: lanes_in(kernel, fused, target),
+        _units,
+        lambda value: not inside and _may_fault(value),
+        lambda kernel: column_grain(kernel, target),
     )
     ordered = order(fused, machine)
     nanoseconds = sum(kernel_cost(kernel, fused, target, _cost) for kernel in ordered.kernels)
@@ -159,7 +166,7 @@ def _scheduled_loop(
     kept = [index for index in range(len(loop.spec)) if index < carries or index in read]
     body: Graph = loop.params["body"]
     body = simplify(replace(body, outputs=tuple(body.outputs[index - carries] for index in kept[carries:])))
-    schedule, nanoseconds = scheduled(body, target, most_threads)
+    schedule, nanoseconds = scheduled(body, target, most_threads, inside=True)
     memory = Spec((max(schedule.memory.arena, 1),), uint8)
     params = {**loop.params, "schedule": schedule, "nanoseconds": nanoseconds}
     made = operation(SCAN, operands, (*(loop.spec[index] for index in kept), memory), params)
@@ -182,6 +189,8 @@ def _units(value: Value) -> int:
 
 
 def _may_fault(value: Value) -> bool:
+    if value.op == SCAN:
+        return any(map(_may_fault, value.params["body"].values()))
     if value.op in _FAULTY:
         return not has_failed_before(value)
     return value.op == "pow" and bool(value.dtype.kind == "signed")

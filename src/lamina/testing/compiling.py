@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from lamina.backends.protocol import numpy_dtype
 from lamina.backends.registry import CPU
-from lamina.compiler.codegen.schedule import fallbacks
+from lamina.compiler.codegen.schedule import numbered
 from lamina.compiler.graph.interpreter import interpret
 from lamina.compiler.graph.ir import Graph, Update, Value, input_value
 from lamina.compiler.graph.passes.simplify import simplify
@@ -75,7 +75,7 @@ class CompiledGraph:
         target = target or host()
         self.graph = graph
         self.lowered: Lowered = lower(simplify(graph), target)
-        left = fallbacks(self.lowered.schedule.fused)
+        left = numbered(self.lowered.schedule).fallbacks
         self.program = NativeProgram(
             load(assemble(self.lowered.ir, target)),
             self.lowered.layout.as_dict(),

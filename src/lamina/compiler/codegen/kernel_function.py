@@ -10,7 +10,7 @@ from lamina.compiler.codegen.loops import emit_loops
 from lamina.compiler.codegen.module import Module
 from lamina.compiler.codegen.products import emit_matrix_product
 from lamina.compiler.codegen.reductions import emit_reduction
-from lamina.compiler.codegen.schedule import Schedule, fallbacks, index_faults, lanes_in, memory_of
+from lamina.compiler.codegen.schedule import Numbered, Schedule, lanes_in, memory_of
 from lamina.compiler.codegen.special.job import FAULT_INDEX, Job
 from lamina.compiler.codegen.special.kernel import SPECIAL
 from lamina.compiler.codegen.values import I64, PTR, Value
@@ -32,8 +32,9 @@ class KernelFunction:
 
     together = False
 
-    def __init__(self, module: Module, schedule: Schedule, kernel: Kernel, name: str) -> None:
+    def __init__(self, module: Module, schedule: Schedule, kernel: Kernel, name: str, numbers: Numbered) -> None:
         self.kernel = kernel
+        self._numbers = numbers
         self.share = schedule.ordered.shares[kernel]
         self.memory = memory_of(kernel, schedule)
         # One parameter for each place: a variable is read and written through one pointer.
@@ -76,12 +77,12 @@ class KernelFunction:
         operands = tuple(body.pointers[body.fused.arrays[each]] for each in kernel.value.operands)
         results = tuple(body.pointers[each] for each in kernel.results)
         if kernel.value.op in FALLBACKS:
-            number = fallbacks(body.fused).index(kernel.value)
+            number = self._numbers.fallbacks.index(kernel.value)
             emit_fallback(f, f.arguments["callback"], number, operands, results, f.arguments["fault"])
             return
         scratch, fault = f.arguments["scratch"], f.arguments["fault"]
         job = Job(f, body.target, kernel.value, operands, results, begin, end, scratch, fault)
         if kernel.value.op in INDEXED:
-            number = index_faults(body.fused).index(out_of_range(kernel.value))
+            number = self._numbers.index_faults.index(out_of_range(kernel.value))
             job = replace(job, outside=FAULT_INDEX - number)
         SPECIAL[kernel.value.op].emit(job)

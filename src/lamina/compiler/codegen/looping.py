@@ -14,7 +14,7 @@ from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.expressions import ZERO
 from lamina.compiler.codegen.kernel_function import KernelFunction
 from lamina.compiler.codegen.module import Module
-from lamina.compiler.codegen.schedule import Schedule, is_loop, memory_of
+from lamina.compiler.codegen.schedule import Numbered, Schedule, is_loop, memory_of
 from lamina.compiler.codegen.special.job import copy
 from lamina.compiler.codegen.values import I8, I64, PTR, Value
 from lamina.compiler.graph import ir
@@ -22,12 +22,12 @@ from lamina.compiler.schedule.kernels import Kernel, Special
 from lamina.compiler.schedule.memory import Place
 
 
-def functions_of(module: Module, schedule: Schedule, name: str) -> list[Called]:
+def functions_of(module: Module, schedule: Schedule, name: str, numbers: Numbered) -> list[Called]:
     """Write the functions of all kernels, and return them in the order of their calls."""
     return [
-        LoopFunction(module, schedule, kernel, f"{name}{number}")
+        LoopFunction(module, schedule, kernel, f"{name}{number}", numbers)
         if is_loop(kernel)
-        else KernelFunction(module, schedule, kernel, f"{name}{number}")
+        else KernelFunction(module, schedule, kernel, f"{name}{number}", numbers)
         for number, kernel in enumerate(schedule.ordered.kernels)
     ]
 
@@ -37,7 +37,7 @@ class LoopFunction:
 
     together = True
 
-    def __init__(self, module: Module, schedule: Schedule, kernel: Kernel, name: str) -> None:
+    def __init__(self, module: Module, schedule: Schedule, kernel: Kernel, name: str, numbers: Numbered) -> None:
         assert isinstance(kernel, Special)
         assert kernel.value is not None
         self.kernel = kernel
@@ -47,7 +47,7 @@ class LoopFunction:
         self._body: Schedule = kernel.value.params["schedule"]
         memory = memory_of(kernel, schedule)
         self.places = list(dict.fromkeys(memory.values()))
-        calls = functions_of(module, self._body, f"{name}.")
+        calls = functions_of(module, self._body, f"{name}.", numbers)
         pointers = [(f"p{at}", PTR) for at in range(len(self.places))]
         rest = [("begin", I64), ("end", I64), ("scratch", PTR), ("fault", PTR), ("callback", PTR)]
         team = [("thread", I64), ("threads", I64), ("runtime", PTR)]

@@ -16,7 +16,7 @@ from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.expressions import ZERO
 from lamina.compiler.codegen.looping import functions_of
 from lamina.compiler.codegen.module import Module
-from lamina.compiler.codegen.schedule import Schedule, may_fault
+from lamina.compiler.codegen.schedule import Schedule, may_fault, numbered
 from lamina.compiler.codegen.values import I8, I64, PTR, Value
 from lamina.compiler.runtime.barrier import FAULT, emit_barrier
 from lamina.compiler.runtime.table import Slot
@@ -28,7 +28,7 @@ _PARAMETERS = [("table", PTR), ("thread", I64), ("threads", I64)]
 def emit_program(schedule: Schedule) -> Module:
     """Return the module of a program; its function is ``program(table, thread, threads)``."""
     module = Module(schedule.target.triple, target=schedule.target)
-    _emit_once(module, schedule, functions_of(module, schedule, "kernel"))
+    _emit_once(module, schedule, functions_of(module, schedule, "kernel", numbered(schedule)))
     _emit_repeated(module, schedule)
     return module
 

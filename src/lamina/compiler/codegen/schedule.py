@@ -57,18 +57,37 @@ def is_loop(kernel: Kernel) -> bool:
     return isinstance(kernel, Special) and kernel.value is not None and kernel.value.op == ir.SCAN
 
 
-def fallbacks(fused: Fused) -> list[ir.Value]:
-    """Return the operations that Python computes, in the order of their numbers."""
-    return [
-        kernel.value
-        for kernel in fused.kernels
-        if isinstance(kernel, Special) and kernel.value is not None and kernel.value.op in FALLBACKS
+@dataclass(frozen=True)
+class Numbered:
+    """What a program names by numbers to its caller, also from inside of loops.
+
+    Attributes
+    ----------
+    fallbacks : list of Value
+        The operations that Python computes.
+    index_faults : list of str
+        What may be wrong with indices.
+    """
+
+    fallbacks: list[ir.Value]
+    index_faults: list[str]
+
+
+def numbered(schedule: Schedule) -> Numbered:
+    """Return what a program names by numbers."""
+    own = [
+        kernel.value for kernel in schedule.fused.kernels if isinstance(kernel, Special) and kernel.value is not None
     ]
-
-
-def index_faults(fused: Fused) -> list[str]:
-    """Return what may be wrong with indices, in the order of the numbers of the faults."""
-    return list(dict.fromkeys(out_of_range(value) for value in fused.graph.values() if value.op in INDEXED))
+    found = Numbered(
+        [value for value in own if value.op in FALLBACKS],
+        [out_of_range(value) for value in schedule.fused.graph.values() if value.op in INDEXED],
+    )
+    for value in own:
+        if value.op == ir.SCAN:
+            inner = numbered(value.params["schedule"])
+            found.fallbacks.extend(inner.fallbacks)
+            found.index_faults.extend(inner.index_faults)
+    return Numbered(found.fallbacks, list(dict.fromkeys(found.index_faults)))
 
 
 def memory_of(kernel: Kernel, schedule: Schedule) -> dict[ir.Value, Place]:

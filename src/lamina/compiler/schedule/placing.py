@@ -143,8 +143,7 @@ class Placing:
     def place(self, value: Value) -> None:
         """See that a value is computed in some kernel."""
         if value not in self.home:
-            kernel = self.joining.joined(value) or self._loops(value)
-            self._compute(kernel, value)
+            self._compute(self._joined(value) or self._loops(value), value)
 
     def made_here(self, value: Value, kernel: Kernel) -> None:
         """Note that a kernel writes a value."""
@@ -175,6 +174,20 @@ class Placing:
             return True
 
         walk([(value, index)], dims, written)
+
+    def _joined(self, value: Value) -> Kernel | None:
+        """Return the kernel that can compute a value too, unless it would wait for another that waits for it.
+
+        That other is to compute what the value reads elsewhere than at its own place.
+        """
+        kernel = self.joining.joined(value)
+        index = None if kernel is None else kernel.index_of(value)
+        if kernel is None or index is None:
+            return kernel
+        for stray in self._strays(value, index, len(kernel.dims), kernel.index_of):
+            if any(maker is kernel or self.joining.leads(kernel, maker) for maker in self.joining.makers(stray)):
+                return None
+        return kernel
 
     def _loops(self, value: Value) -> Loops:
         kernel = Loops(squeezed(value.shape))
@@ -229,7 +242,7 @@ class Placing:
 
     def _adopted(self, kernel: Kernel, value: Value, fits: bool) -> bool:
         """Tell whether a value worth computing once is computed in this kernel; else it is computed in another."""
-        other = self.joining.joined(value)
+        other = self._joined(value)
         if other is None or other is kernel or self.joining.leads(kernel, other):
             if fits and not (kernel.index_of(value) is None and _divides_otherwise(kernel)):
                 return True

@@ -45,31 +45,39 @@ def recorded(
         Whether what a step computes may be kept for the loop backwards.
     """
     inside, constants = _body(parameters, results)
-    new: dict[Value, Value] = {}
-    inputs = [ir.input_value(place, value.spec) for place, value in enumerate((*constants, *parameters))]
-    new.update(zip((*constants, *parameters), inputs, strict=True))
-    for value in inside:
-        if value not in new:
-            new[value] = ir.operation(value.op, [new[each] for each in value.operands], value.spec, value.params)
-    after = [new[value] for value in results]
-    updates = tuple(
-        Update(len(constants) + place, value)
-        for place, value in enumerate(after[:carries])
-        if value is not inputs[len(constants) + place]
-    )
-    body = Graph(tuple(inputs), tuple(after[carries:]), updates)
-    stacked = tuple(Spec((length, *value.shape), value.dtype) for value in results[carries:])
-    specs = (*(value.spec for value in results[:carries]), *stacked)
+    # What no step changes is read from outside like any other value.
+    moving = [at for at in range(carries) if results[at] is not parameters[at]]
+    still = [at for at in range(carries) if at not in moving]
+    fixed = [*constants, *(parameters[at] for at in still)]
+    inputs = [*fixed, *(parameters[at] for at in moving), *parameters[carries:]]
+    body = _graph(inputs, inside, results[carries:], {len(fixed) + at: results[of] for at, of in enumerate(moving)})
     params = {
         "body": body,
         "length": length,
         "reverse": reverse,
-        "constants": len(constants),
-        "carries": carries,
+        "constants": len(fixed),
+        "carries": len(moving),
         "keeps": keeps,
     }
-    loop = ir.operation(ir.SCAN, (*constants, *given), specs, params)
-    return tuple(ir.operation("item", (loop,), spec, {"index": index}) for index, spec in enumerate(specs))
+    operands = [*constants, *(given[at] for at in (*still, *moving)), *given[carries:]]
+    specs = [results[at].spec for at in moving]
+    specs += [Spec((length, *value.shape), value.dtype) for value in results[carries:]]
+    loop = ir.operation(ir.SCAN, operands, tuple(specs), params)
+    items = iter([ir.operation("item", (loop,), spec, {"index": index}) for index, spec in enumerate(specs)])
+    return (*(given[at] if at in still else next(items) for at in range(carries)), *items)
+
+
+def _graph(
+    inputs: Sequence[Value], inside: Sequence[Value], outputs: Sequence[Value], after: dict[int, Value]
+) -> Graph:
+    """Return values as a graph of their own, with what its inputs are updated to."""
+    leaves = [ir.input_value(place, value.spec) for place, value in enumerate(inputs)]
+    new = dict(zip(inputs, leaves, strict=True))
+    for value in inside:
+        if value not in new:
+            new[value] = ir.operation(value.op, [new[each] for each in value.operands], value.spec, value.params)
+    updates = tuple(Update(place, new[value]) for place, value in after.items())
+    return Graph(tuple(leaves), tuple(new[value] for value in outputs), updates)
 
 
 def _body(parameters: Sequence[Value], results: Sequence[Value]) -> tuple[list[Value], list[Value]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -40,17 +40,6 @@ _REMEDIES = {
     "nonzero": "keep the shape, as with la.where, or compute it outside of the compiled function",
 }
 _OTHERWISE = "return the tensor and take its value outside of the compiled function"
-
-
-# What may fail on its values, or is computed by Python: a loop reports neither.
-_NOT_IN_LOOPS = frozenset({
-    "take", "take_along_axis", "scatter_add", "scatter_add_along_axis", "put_rows", ir.CHECK,
-    "cholesky", "eigh", "inv", "qr", "slogdet", "solve", "svd",
-})  # fmt: skip
-
-
-def _loopable(value: ir.Value) -> bool:
-    return value.op not in _NOT_IN_LOOPS and not (value.op == "pow" and value.dtype.kind == "signed")
 
 
 @dataclass(eq=False)
@@ -98,6 +87,8 @@ class Tracer:
         self.lines: dict[str, list[ir.Line]] = {}
         self.again: Again | None = None
         self._steps = 0
+        self._parameters: set[Any] = set()
+        self._left_step = False
         self._by_array: dict[int, Input] = {}
         self._captured: dict[int, tuple[NDArray, Traced]] = {}
         self._held: list[NDArray] = []
@@ -263,7 +254,25 @@ class Tracer:
 
     def parameter(self, spec: Spec, tracked: bool) -> Tensor:
         """Return what stands for a carry or an element of a loop while its step is traced."""
-        return Tensor(Traced(ir.operation(PARAMETER, (), spec)), self.backend, Leaf() if tracked else None)
+        made = Tensor(Traced(ir.operation(PARAMETER, (), spec)), self.backend, Leaf() if tracked else None)
+        if made._node is not None:
+            self._parameters.add(made._node)
+        return made
+
+    def note_swept(self, leaves: Iterable[Any]) -> None:
+        """Note where a sweep over everything ended: in the steps before, if at a parameter."""
+        self._left_step = self._left_step or not self._parameters.isdisjoint(leaves)
+
+    def has_left_step(self) -> bool:
+        """Tell whether a sweep has gone on into earlier steps since this was last asked."""
+        found, self._left_step = self._left_step, False
+        return found
+
+    def checks_since(self, count: int) -> list[tuple[Tensor, Exception]]:
+        """Return what has been required since there were so many checks, and require it no longer."""
+        found = [(Tensor(Traced(value), self.backend), error) for value, error in self.checks[count:]]
+        del self.checks[count:]
+        return found
 
     def loop(
         self,
@@ -274,16 +283,10 @@ class Tracer:
         reverse: bool,
         given: Sequence[Tensor],
         keeps: bool,
-    ) -> tuple[Traced, ...] | None:
-        """Return the results of a loop whose step has been traced; None for one that must be written out.
-
-        See `lamina.compiler.tracing.loops`.
-        """
+    ) -> tuple[Traced, ...]:
+        """Return the results of a loop whose step has been traced; see `lamina.compiler.tracing.loops`."""
         before, after, start = ([x._data.value for x in tensors] for tensors in (parameters, results, given))
-        found = recorded(before, after, carries, length, reverse, start, keeps)
-        if found and not all(map(_loopable, found[0].operands[0].params["body"].values())):
-            return None
-        return tuple(Traced(value) for value in found)
+        return tuple(Traced(value) for value in recorded(before, after, carries, length, reverse, start, keeps))
 
     # --- variables ---
 
