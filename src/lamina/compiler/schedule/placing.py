@@ -184,10 +184,12 @@ class Placing:
         index = None if kernel is None else kernel.index_of(value)
         if kernel is None or index is None:
             return kernel
-        for stray in self._strays(value, index, len(kernel.dims), kernel.index_of):
-            if any(maker is kernel or self.joining.leads(kernel, maker) for maker in self.joining.makers(stray)):
-                return None
-        return kernel
+        strays = self._strays(value, index, len(kernel.dims), kernel.index_of)
+        return None if any(self._waits_for(stray, kernel) for stray in strays) else kernel
+
+    def _waits_for(self, value: Value, kernel: Kernel) -> bool:
+        """Tell whether a kernel that computes a value must wait for another."""
+        return any(maker is kernel or self.joining.leads(kernel, maker) for maker in self.joining.makers(value))
 
     def _loops(self, value: Value) -> Loops:
         kernel = Loops(squeezed(value.shape))
@@ -226,7 +228,7 @@ class Placing:
             return False
         other = self.joining.joined(value)
         index = None if other is None else other.index_of(value)
-        if not isinstance(other, Contraction) or other is kernel or index is None:
+        if not isinstance(other, Contraction) or other is kernel or index is None or self._waits_for(value, kernel):
             return False
         parts: set[Value] = set()
 
@@ -243,7 +245,7 @@ class Placing:
     def _adopted(self, kernel: Kernel, value: Value, fits: bool) -> bool:
         """Tell whether a value worth computing once is computed in this kernel; else it is computed in another."""
         other = self._joined(value)
-        if other is None or other is kernel or self.joining.leads(kernel, other):
+        if other is None or other is kernel or self.joining.leads(kernel, other) or self._waits_for(value, kernel):
             if fits and not (kernel.index_of(value) is None and _divides_otherwise(kernel)):
                 return True
             other = self._loops(value)
