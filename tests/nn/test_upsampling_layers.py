@@ -36,6 +36,18 @@ def test_other_sizes_agree_with_pytorch(axes, mode, align_corners, same_as_pytor
         )
 
 
+@pytest.mark.parametrize(("mode", "size"), [("nearest", (2, 3)), ("bilinear", (2, 3)), ("trilinear", (2, 3, 2))])
+@pytest.mark.parametrize("factor", [1.3, 2.1, (1.3, 2.2, 1.4)])
+def test_a_factor_that_is_rounded_away_moves_what_it_moves_in_pytorch(mode, size, factor, same_as_pytorch):
+    functional = pytest.importorskip("torch.nn.functional")
+    given = factor[: len(size)] if isinstance(factor, tuple) else factor
+    same_as_pytorch(
+        lambda x: nn.interpolate(x, scale_factor=given, mode=mode),
+        lambda x: functional.interpolate(x, scale_factor=given, mode=mode),
+        numbers(2, 3, *size),
+    )
+
+
 @pytest.mark.parametrize("size", [12, 7, 5, 23, 50])
 def test_nearest_elements_are_those_of_pytorch_at_every_size(size):
     functional = pytest.importorskip("torch.nn.functional")

@@ -243,7 +243,9 @@ def _over_frequencies(found: RowGradient) -> RowGradient:
     """Return the gradient of each row over how often the row was used."""
     count, size = found.indices.shape[0], math.prod(found.rows.shape[1:])
     flat = reshape(found.rows, shape=(count, size))
-    counted = RowGradient(found.indices, concat(flat, flat._full((count, 1), 1), axis=1), found.length).distinct()
+    # A place that names no row counts for none: its numbers are zeros, and so is its count.
+    used = reshape(less(found.indices, found.indices._scalar(found.length)), shape=(count, 1))
+    counted = RowGradient(found.indices, concat(flat, cast(used, flat.dtype), axis=1), found.length).distinct()
     sums, times = part(counted.rows, 1, 0, size), part(counted.rows, 1, size, size + 1)
     rows = sums / maximum(times, times._scalar(1.0))
     rows = reshape(rows, shape=(counted.indices.shape[0], *found.rows.shape[1:]))

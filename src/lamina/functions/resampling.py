@@ -98,7 +98,12 @@ def interpolate(
     if mode in AXES:
         return _between(floating("interpolate", x), sizes, scales, mode, bool(align_corners))
     for axis, (wanted, scale) in enumerate(zip(sizes, scales, strict=True), 2):
-        x = _nearest(x, axis, wanted, scale, 0.5 if mode == "nearest-exact" else 0.0)
+        if mode == "nearest-exact":
+            x = _nearest(x, axis, wanted, scale, 0.5)
+        else:
+            # As in PyTorch, a factor that is rounded away, such as 1.3 of two elements, moves none of them.
+            before = x.shape[axis]
+            x = _nearest(x, axis, wanted, before / wanted if wanted in (before, 2 * before) else scale, 0.0)
     return x
 
 
@@ -150,7 +155,7 @@ def _between(x: Tensor, sizes: Shape, scales: tuple[float, ...], mode: str, alig
     around = _cubic if mode == "bicubic" else _linear
     for axis, (wanted, scale) in enumerate(zip(sizes, scales, strict=True), 2):
         size = x.shape[axis]
-        if wanted == size and (align_corners or scale == 1.0):
+        if wanted == size and (align_corners or scale == 1.0 or mode != "bicubic"):  # as in PyTorch
             continue
         if align_corners:
             places: NDArray = np.arange(wanted, dtype=np.float64) * ((size - 1) / (wanted - 1) if wanted > 1 else 0.0)
