@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 import threading
+import time
 import tracemalloc
 from collections import namedtuple
 from collections.abc import Callable, Iterator
@@ -17,9 +18,10 @@ import pytest
 
 import lamina as la
 from lamina import nn, optim
-from lamina.compiler.calling import layout
+from lamina.compiler.calling import guard, layout
 from lamina.compiler.calling.hot_path import MISSED
 from lamina.compiler.runtime.native_program import NativeProgram
+from lamina.compiler.runtime.once import once
 from lamina.compiler.runtime.threads import num_threads, set_num_threads
 from lamina.compiler.specialisation import updating
 from lamina.errors import DataError, SubscriptError
@@ -45,6 +47,38 @@ def warm(function: Any, *args: Any, **kwargs: Any) -> Any:
     for _ in range(3):
         result = function(*args, **kwargs)
     return result
+
+
+# --- where the code comes from ---
+
+
+def test_what_is_made_once_is_made_once_whichever_threads_ask() -> None:
+    begun, made = threading.Event(), []
+
+    @once
+    def slow(name: str) -> list[str]:
+        begun.set()
+        time.sleep(0.05)
+        made.append(name)
+        return [name]
+
+    found: list[list[str]] = []
+    threads = [threading.Thread(target=lambda: found.append(slow("a"))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    assert begun.wait(10)
+    for thread in threads:
+        thread.join()
+    assert made == ["a"]
+    assert all(each is found[0] for each in found)
+    assert slow("b") == ["b"]
+
+
+def test_calls_are_taken_over_by_machine_code_once() -> None:
+    function = la.compile(lambda x: x * 2)
+    warm(function, X)
+    guard.install.__wrapped__(type(function))  # type: ignore[attr-defined]
+    assert function(X[:1]).numpy().tolist() == (X[:1] * 2).tolist()  # which no plan serves
 
 
 # --- which calls are served ---
@@ -206,6 +240,15 @@ def test_memory_that_is_not_aligned_goes_the_long_way() -> None:
     assert not odd.flags.aligned
     assert not short(f, odd)
     assert f(odd).tolist() == (X * 2).tolist()
+
+
+@pytest.mark.parametrize("tree", [lambda x: x, lambda x: {"rows": [x]}])
+def test_bytes_in_another_order_are_read_in_it_at_every_call(tree: Callable[[Any], Any]) -> None:
+    function = la.compile(lambda given: (given["rows"][0] if isinstance(given, dict) else given) * 2)
+    swapped = X.astype(X.dtype.newbyteorder())
+    for _ in range(4):
+        assert function(tree(swapped)).numpy().tolist() == (X * 2).tolist()
+    assert function(tree(X)).numpy().tolist() == (X * 2).tolist()
 
 
 def test_tensors_from_outside_may_have_gaps() -> None:

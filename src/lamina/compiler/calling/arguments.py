@@ -94,7 +94,8 @@ class Given:
     def _traced(self, value: Any, parent: int, at: int, key: int) -> None:
         tensor = value.__class__ is Tensor
         array = value._data if tensor else value
-        if tensor and value._node is not None:
+        # What is differentiated by is Python's matter, and bytes in another order than the processor's are copied.
+        if (tensor and value._node is not None) or not array.dtype.isnative:
             self.simple = False
         shape = (ctypes.c_int64 * max(1, array.ndim))(*array.shape)
         self.kinds.append((value.__class__, array.shape, array.dtype))

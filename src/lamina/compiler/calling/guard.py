@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from functools import cache
+from types import FunctionType
 from typing import Any
 
 from lamina.compiler.calling.layout import FUNCTIONS, Holder, Offsets, Planned, functions, offsets
 from lamina.compiler.runtime.cache import Entry, program
+from lamina.compiler.runtime.once import once
 from lamina.compiler.runtime.processor import host
 
 
@@ -51,13 +52,14 @@ def builtin(plan: Holder) -> Callable[[tuple[Any, ...]], Any]:
     return make(("PyCFunction_NewEx", ctypes.pythonapi))(method, plan, None)  # type: ignore[no-any-return]
 
 
-@cache
+@once
 def install(kind: type[Planned]) -> None:
     """Let calls of a class go through its plans first; what they all miss is left to its ``__call__`` of now."""
-    code, found = _code(), offsets()
-    assert found is not None
-    code.table[len(FUNCTIONS)] = id(kind.__call__)
-    code.kept.append(kind.__call__)
+    code, in_python = _code(), kind.__call__
+    if not isinstance(in_python, FunctionType):  # another thread had just done it when this process was forked
+        return
+    code.table[len(FUNCTIONS)] = id(in_python)
+    code.kept.append(in_python)
     make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object, ctypes.c_void_p)
     method = make(("PyDescr_NewMethod", ctypes.pythonapi))(kind, ctypes.addressof(code.dispatch))
     setattr(kind, "__call__", method)  # noqa: B010 - types do not let it be assigned
@@ -84,7 +86,7 @@ class _Code:
         self.dispatch = _MethodDef(b"__call__", self._loaded.address("dispatch"), _ARGUMENTS_AND_NAMES, None)
 
 
-@cache
+@once
 def _code() -> _Code:
     found = offsets()
     assert found is not None

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from lamina.compiler.runtime.elf import ObjectFile, Placed
+from lamina.compiler.runtime.once import once
 from lamina.compiler.runtime.signals import uninterrupted
 from lamina.errors import BackendError
 
@@ -215,7 +216,7 @@ _numbers = count()
 _engines: list[Any] = []  # at most one a process, but for a race that does no harm; never given back
 
 
-@cache
+@once
 def llvm() -> Any:
     """Return LLVM, which is loaded now if it was not before."""
     import llvmlite.binding as llvm
