@@ -11,13 +11,19 @@ from hypothesis import given, settings, strategies as st
 
 from lamina import dtypes
 from lamina.compiler.codegen.matmul import Product, column_units, emit_product, scratch_bytes, units
+from lamina.compiler.codegen.matmul.cells import Squares
+from lamina.compiler.codegen.matmul.plan import plan
 from lamina.compiler.codegen.module import Module
 from lamina.compiler.codegen.values import I64, PTR
 from lamina.compiler.runtime.native import assemble, load
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.target import AARCH64, AVX2, AVX512, BASELINE
+from lamina.testing.tile_registers import emulated
 
 TARGETS = {"host": host(), "avx2": AVX2, "baseline": BASELINE}
+TILE_REGISTERS = replace(host(), features=f"{host().features},+amx-tile,+amx-bf16")
+ROUNDING = {**TARGETS, "tile registers, emulated": TILE_REGISTERS}
+SAPPHIRE_RAPIDS = replace(AVX512, features=f"{AVX512.features},+avx512bf16,+amx-tile,+amx-bf16")
 COOPER_LAKE = replace(AVX512, features=f"{AVX512.features},+avx512bf16")
 TYPES = [name for name, dtype in dtypes.DTYPES.items() if dtype is not dtypes.bool_]
 FLOATS = [name for name in TYPES if dtypes.DTYPES[name].floating]
@@ -44,13 +50,21 @@ def source(product, target):
     return str(module)
 
 
+def emulating(product):
+    if "avx512bf16" not in host().known:
+        pytest.skip("this processor has no pairs of bfloat16, which the packing for tile registers needs")
+    ir = source(product, TILE_REGISTERS)
+    assert ("tdpbf16ps" in ir) == isinstance(getattr(plan(product, TILE_REGISTERS), "cells", None), Squares)
+    return assemble(emulated(ir), host())
+
+
 @cache
 def compiled(product, name):
-    if name not in ("host", "baseline") and not TARGETS[name].known <= host().known:
+    if name in TARGETS and name not in ("host", "baseline") and not TARGETS[name].known <= host().known:
         pytest.skip(f"this processor is not an {name}")
-    if name != "host" and TARGETS[name].triple[:6] != host().triple[:6]:
+    if name != "host" and ROUNDING[name].triple[:6] != host().triple[:6]:
         pytest.skip("this is another kind of processor")
-    loaded = load(assemble(source(product, TARGETS[name]), TARGETS[name]))
+    loaded = load(assemble(source(product, TARGETS[name]), TARGETS[name]) if name in TARGETS else emulating(product))
     kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 5, *[ctypes.c_int64] * 4)
     return loaded, kind(loaded.address("product"))
 
@@ -75,7 +89,7 @@ def run(product, name, a, b, shares=None):
     c = aligned(product.m * product.n * kept.itemsize).view(kept).reshape(product.m, product.n)
     count = np.zeros(c.shape, np.int64)
     guard = 128
-    scratch = aligned(scratch_bytes(product, TARGETS[name]) + guard)
+    scratch = aligned(scratch_bytes(product, ROUNDING[name]) + guard)
     pointers = [each.ctypes.data for each in (a, b, c, count, scratch)]
     for share in shares or [(0, product.m, 0, product.n)]:
         function(*pointers, *share)
@@ -179,8 +193,8 @@ def test_integers_wrap_around(name, product):
 def test_shares_of_the_work_give_the_same_bits_as_the_whole(name, product, data):
     a, b = operands(product)
     whole = run(product, name, a, b)
-    assert units(product, TARGETS[name]) == 1
-    column_unit = column_units(product, TARGETS[name])
+    assert units(product, ROUNDING[name]) == 1
+    column_unit = column_units(product, ROUNDING[name])
     row = data.draw(st.integers(0, product.m))
     column = min(data.draw(st.integers(0, product.n)) // column_unit * column_unit, product.n)
     parts = [(0, row), (row, product.m)], [(0, column), (column, product.n)]
@@ -199,13 +213,6 @@ LARGE = {
     "blocks of transposed rows": plain(100, 390, 3000, a="transposed"),
     "long sums": plain(30, 40, 40_000),
     "long sums by lines": plain(5, 9, 40_001, b="transposed"),
-    "rounded": plain(130, 150, 201, rounded=True),
-    "rounded forward": plain(64, 250, 785, b="transposed", rounded=True),
-    "rounded input gradient": plain(64, 300, 127, rounded=True),
-    "rounded weight gradient": plain(250, 784, 33, a="transposed", rounded=True),
-    "rounded blocks": plain(100, 401, 3001, b="transposed", rounded=True),
-    "rounded sums by lines": plain(5, 9, 4001, b="transposed", rounded=True),
-    "rounded column": plain(500, 1, 300, rounded=True),
     "in double": plain(200, 610, 300, dtypes.float64, b="transposed"),
     "in half": plain(100, 610, 300, dtypes.float16, b="transposed"),
     "in bytes": plain(50, 300, 90, dtypes.int8, a="transposed", b="transposed"),
@@ -261,7 +268,61 @@ def test_a_half_is_rounded_as_numpy_rounds_it(name, value):
     [(40, 70, 50, "plain"), (40, 70, 50, "transposed"), (3, 9, 40, "transposed"), (4, 8, 2, "plain")],
 )
 def test_code_for_another_processor_is_accepted(dtype, m, n, k, b):
-    for target in (AARCH64, AVX512, COOPER_LAKE):
+    for target in (AARCH64, AVX512, COOPER_LAKE, SAPPHIRE_RAPIDS):
         for rounded in (False, True) if dtype == "float32" else (False,):
             product = plain(m, n, k, dtypes.DTYPES[dtype], b=b, rounded=rounded)
             assert assemble(source(product, target), target)
+
+
+# --- operands rounded to bfloat16 -------------------------------------------------------------------------
+
+ROUNDED = {
+    "square": plain(130, 150, 201, rounded=True),
+    "forward": plain(64, 250, 785, b="transposed", rounded=True),
+    "input gradient": plain(65, 300, 127, rounded=True),
+    "weight gradient": plain(250, 784, 33, a="transposed", rounded=True),
+    "both transposed": plain(70, 100, 102, a="transposed", b="transposed", rounded=True),
+    "blocks": plain(100, 401, 3001, b="transposed", rounded=True),
+    "blocks of transposed rows": plain(300, 390, 3000, a="transposed", rounded=True),
+    "spread": plain(47, 49, 99, a="spread", b="spread", rounded=True),
+    "sums by lines": plain(5, 9, 4001, b="transposed", rounded=True),
+    "column": plain(500, 1, 300, rounded=True),
+    "in bfloat16": plain(100, 300, 129, dtypes.bfloat16, a="transposed", b="transposed"),
+}
+
+
+@pytest.mark.parametrize("name", ROUNDING)
+@pytest.mark.parametrize("product", ROUNDED.values(), ids=ROUNDED)
+def test_rounded_operands_are_multiplied_in_blocks_and_shares_as_others_are(name, product):
+    a, b = operands(product)
+    c = run(product, name, a, b)
+    check(product, name, c, a, b)
+    third = product.m // 3
+    halves = run(product, name, a, b, [(0, third, 0, product.n), (third, product.m, 0, product.n)])
+    np.testing.assert_array_equal(c, halves)
+
+
+@given(product=products(types=("float32", "bfloat16")), data=st.data())
+@settings(deadline=None, max_examples=60)
+def test_tile_registers_sum_what_numpy_sums(product, data):
+    product = replace(product, rounded=product.dtype is dtypes.float32)
+    name = "tile registers, emulated"
+    a, b = operands(product)
+    whole = run(product, name, a, b)
+    check(product, name, whole, a, b)
+    row = data.draw(st.integers(0, product.m))
+    shares = [(0, row, 0, product.n), (row, product.m, 0, product.n)]
+    np.testing.assert_array_equal(run(product, name, a, b, shares).view(np.uint8), whole.view(np.uint8))
+
+
+@pytest.mark.parametrize("name", ROUNDING)
+@pytest.mark.parametrize("b", ["plain", "transposed"])
+@pytest.mark.parametrize("size", [2, 33])
+def test_what_is_not_a_number_stays_in_its_row_and_column_when_rounded(name, b, size):
+    product = plain(size, size, size, b=b, rounded=True)
+    left, right = operands(product)
+    left[1, size - 1], right[0, 1] = np.inf, np.nan
+    wrong = ~np.isfinite(run(product, name, left, right))
+    assert wrong[1].all()
+    assert wrong[:, 1].all()
+    assert wrong.sum() == 2 * size - 1

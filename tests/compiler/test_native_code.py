@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lamina.compiler.runtime import elf, native
+from lamina.compiler.runtime import elf, native, processor
 from lamina.compiler.runtime.elf import ObjectFile, Placed
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.runtime.signals import uninterrupted
@@ -304,3 +304,50 @@ def test_code_that_llvm_has_loaded_is_unmapped_some_time_after(monkeypatch: pyte
     kept = native.load(code)
     assert all(loaded() is not None for loaded, _ in native._lifelines)
     assert kept.address("one")
+
+
+# --- tile registers ---------------------------------------------------------------------------------------
+
+SAPPHIRE_RAPIDS = {
+    "triple": "x86_64-unknown-linux-gnu",
+    "cpu": "sapphirerapids",
+    "features": dict.fromkeys(
+        (
+            "avx2",
+            "fma",
+            "avx512f",
+            "avx512vl",
+            "avx512bw",
+            "avx512dq",
+            "avx512bf16",
+            "amx-tile",
+            "amx-bf16",
+            "amx-int8",
+        ),
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("granted", [True, False])
+def test_tile_registers_are_there_only_if_the_system_grants_them(
+    granted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processor, "_may_use_tile_registers", lambda: granted)
+    known = processor._made(SAPPHIRE_RAPIDS).known
+    assert {"avx2", "avx512bf16"} <= known
+    assert ({"amx-tile", "amx-bf16"} <= known) == granted
+    assert any(each.startswith("amx-") for each in known) == granted
+
+
+def test_the_system_is_asked_and_answers() -> None:
+    described = host().known
+    assert processor._may_use_tile_registers() or "amx-tile" not in described
+
+
+def test_tile_instructions_are_refused_for_processors_without_tile_registers() -> None:
+    ir = "declare void @llvm.x86.tilerelease()\ndefine void @f() {\n  call void @llvm.x86.tilerelease()\n  ret void\n}"
+    with pytest.raises(BackendError, match="tilerelease"):
+        native.assemble(ir, AVX512)
+    with_tiles = dataclasses.replace(AVX512, features=f"{AVX512.features},+amx-tile")
+    assert "tilerelease" in native.assembly(ir, with_tiles)

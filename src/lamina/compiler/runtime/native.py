@@ -124,12 +124,21 @@ def _refuse_what_ends_the_process(ir: str, target: Target) -> None:
         return
     x86 = target.triple.startswith(("x86_64", "amd64"))
     for family, group in set(re.findall(r"@llvm\.(x86|aarch64)\.([a-z0-9]+)", ir)):
-        needed = "avx512f" if group == "avx512" else group
+        needed = _NEEDED.get(group, group)
         if (family == "x86") != x86 or (needed in _EXTENSIONS and needed not in target.known):
             raise BackendError(f"{target.cpu!r} ({target.triple}) does not have the intrinsics llvm.{family}.{group}")
 
 
-_EXTENSIONS = {"sse3", "ssse3", "sse41", "sse42", "avx", "avx2", "avx512f", "avx512bf16", "fma", "f16c", "bmi"}
+_NEEDED = {
+    "avx512": "avx512f",
+    **dict.fromkeys(("ldtilecfg", "tilerelease", "tilezero", "tileloadd64", "tilestored64"), "amx-tile"),
+    "tdpbf16ps": "amx-bf16",
+}
+"""What intrinsics need that are not named after it."""
+_EXTENSIONS = {
+    *("sse3", "ssse3", "sse41", "sse42", "avx", "avx2", "avx512f", "avx512bf16", "amx-tile", "amx-bf16"),
+    *("fma", "f16c", "bmi"),
+}
 
 
 class Loaded:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from functools import cache
 from typing import Any
 
@@ -57,6 +59,8 @@ def _asked() -> dict[str, Any]:
 
 def _made(known: Any) -> Target:
     triple, cpu, found = known["triple"], known["cpu"], known["features"]
+    if found.get("amx-tile") and not _may_use_tile_registers():
+        found = {name: there and not name.startswith("amx-") for name, there in found.items()}
     features = ",".join(sorted(f"{'+' if there else '-'}{name}" for name, there in found.items()))
     if triple.startswith(("x86_64", "amd64")):
         if all(found.get(name) for name in ("avx512f", "avx512vl", "avx512bw", "avx512dq")):
@@ -67,6 +71,21 @@ def _made(known: Any) -> Target:
     if triple.startswith(("aarch64", "arm64")):
         return Target(triple, cpu, features, 16, 32, True, *_caches())
     return Target(triple, cpu, features, 16, 16, False, *_caches())
+
+
+def _may_use_tile_registers() -> bool:
+    """Ask for AMX's tile registers: Linux keeps them for the threads of a process that has asked, and no other.
+
+    Source: Linux kernel documentation, "Using XSTATE features in user space applications".
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    syscall = ctypes.CDLL(None).syscall
+    syscall.restype, syscall.argtypes = ctypes.c_long, [ctypes.c_long] * 3
+    return bool(syscall(_ARCH_PRCTL, _REQUEST_PERMISSION, _TILE_DATA) == 0)
+
+
+_ARCH_PRCTL, _REQUEST_PERMISSION, _TILE_DATA = 158, 0x1023, 18
 
 
 def _caches() -> tuple[int, int]:

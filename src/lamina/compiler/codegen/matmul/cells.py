@@ -124,7 +124,33 @@ class Pairs:
         return f.call(f"llvm.x86.avx512bf16.dpbf16ps.{bits}", total.type, total, left, right)
 
 
+SIDE = 16
+"""Rows of a square, and its cells or sums in a row."""
+
+
+@dataclass(frozen=True)
+class Squares(Pairs):
+    """Pairs in whole squares along k, for tile registers."""
+
+    @property
+    def depth(self) -> int:
+        """How many cells the sums are long, zeros at the end included."""
+        return -(-self.product.k // (2 * SIDE)) * SIDE
+
+
 Cells = Elements | Pairs
+
+
+def multiplies_pairs(product: Product, target: Target) -> bool:
+    """Tell whether the machine multiplies what a product's operands are rounded to, two at a time."""
+    return "avx512bf16" in target.known and target.vector_bytes == 64 and (product.rounded or product.dtype is bfloat16)
+
+
+def multiplies_squares(product: Product, target: Target) -> bool:
+    """Tell whether the machine has tile registers for it, and the product is large enough to fill them."""
+    large = product.m >= SIDE // 2 and product.n >= SIDE and product.k >= SIDE
+    return large and {"amx-tile", "amx-bf16"} <= target.known and multiplies_pairs(product, target)
+
 
 _HALVES = {(False, False): 0, (False, True): -1 << 16, (True, True): -1}
 """The bits of a cell of which each half is kept or not."""

@@ -39,6 +39,11 @@ class Panel:
         return self.product.k // self.cells.per_cell
 
     @property
+    def last(self) -> int:
+        """How many of its rows have any."""
+        return -(-self.product.k // self.cells.per_cell)
+
+    @property
     def transposed(self) -> int:
         """How many of its rows are in whole blocks."""
         return self.whole // self.block * self.block
@@ -51,6 +56,8 @@ class Panel:
 
 def fill(f: Emitter, panel: Panel, source: Value, into: Value) -> None:
     """Write code that fills a panel of which every column exists."""
+    if panel.last < panel.cells.depth:
+        _finish(f, panel, into)
     if panel.across == 1:
         _copy(f, panel, source, into, panel.width)
     elif panel.along == 1 and panel.width % panel.block == 0:
@@ -67,6 +74,8 @@ def fill(f: Emitter, panel: Panel, source: Value, into: Value) -> None:
 
 def fill_partly(f: Emitter, panel: Panel, source: Value, into: Value, valid: Value) -> None:
     """Write code that fills a panel of which only the first columns exist; the others repeat the last or are 0."""
+    if panel.last < panel.cells.depth:
+        _finish(f, panel, into)
     if panel.across == 1 and valid.literal is not None:
         _copy(f, panel, source, into, valid.literal)
     elif panel.along == 1 and panel.width % panel.block == 0:
@@ -78,6 +87,15 @@ def fill_partly(f: Emitter, panel: Panel, source: Value, into: Value, valid: Val
         _copy_cells(f, panel, source, into, panel.transposed, valid)
     else:
         _copy_cells(f, panel, source, into, 0, valid)
+
+
+def _finish(f: Emitter, panel: Panel, into: Value) -> None:
+    """Put zeros into the rows behind the last that has elements."""
+    lanes = panel.target.lanes(panel.cells.type.bits)
+    with f.loop(f.integer(panel.last), f.integer(panel.cells.depth)) as k:
+        row = f.at(into, f.mul(k, f.integer(panel.width)), panel.cells.type)
+        for column, width in pieces(0, panel.width, lanes):
+            f.store(f.number(0, panel.cells.type.of(width)), _at(f, row, column, panel))
 
 
 def _copy(f: Emitter, panel: Panel, source: Value, into: Value, valid: int) -> None:
@@ -99,7 +117,7 @@ def _copy(f: Emitter, panel: Panel, source: Value, into: Value, valid: int) -> N
             ahead = advanced(f, start, panel.step, product.stored)
             round_.values = [ahead, advanced(f, row, panel.width, cells.type)]
         source, into = round_.values
-    if panel.whole < cells.depth:
+    if panel.whole < panel.last:
         line(source, into, False)
 
 
@@ -111,7 +129,7 @@ def _copy_cells(f: Emitter, panel: Panel, source: Value, into: Value, first: int
     """Copy one cell after the other, from the panel's row ``first`` on; padding repeats the last column."""
     cells = panel.cells
     last = f.sub(valid, f.integer(1))
-    for start, stop in ((first, panel.whole), (panel.whole, cells.depth)):
+    for start, stop in ((first, panel.whole), (panel.whole, panel.last)):
         if start >= stop:
             continue
         with f.loop(f.integer(start), f.integer(stop)) as k, f.loop(f.integer(0), f.integer(panel.width)) as column:

@@ -6,13 +6,20 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from lamina.compiler.codegen.matmul.cells import Cells, Elements, Pairs
+from lamina.compiler.codegen.matmul.cells import (
+    SIDE,
+    Cells,
+    Elements,
+    Pairs,
+    Squares,
+    multiplies_pairs,
+    multiplies_squares,
+)
 from lamina.compiler.codegen.matmul.product import Product
 from lamina.compiler.target import Target
-from lamina.dtypes import bfloat16
 
 _PANELS = 4 * 1024 * 1024  # bytes of B that are packed at a time, in the cache that cores share
-TAIL = 4  # rows of the tile for what is left below the others; its row pointers are clamped
+TAIL = 4  # rows of the tile for what is left below the others, whose row pointers are clamped
 
 
 @dataclass(frozen=True)
@@ -23,7 +30,7 @@ class Tiling:
     ----------
     lanes, vectors, rows : int
         A tile is so many rows of so many vectors.
-    cells : Elements or Pairs
+    cells : Elements, Pairs or Squares
         What packed panels consist of. Operands that are not packed are elements.
     pack_a, pack_b : bool
         Whether an operand is copied to panels first. What is left at the right of B always is.
@@ -58,6 +65,16 @@ class Tiling:
     def edge_width(self) -> int:
         """Columns of the panel at the right, padding included."""
         return self.edge_lanes * self.edge_vectors
+
+    @property
+    def low(self) -> int:
+        """Rows of the tile for what is left below the others."""
+        return min(self.rows, SIDE if isinstance(self.cells, Squares) else TAIL)
+
+    @property
+    def steps(self) -> int:
+        """How many rounds the inner loop of a tile takes."""
+        return self.cells.depth // (SIDE if isinstance(self.cells, Squares) else 1)
 
     @property
     def a_width(self) -> int:
@@ -148,24 +165,22 @@ def _tiling(product: Product, target: Target, lanes: int) -> Tiling:
     while lanes >= 2 * n:
         lanes //= 2
     vectors, rows = tile_shape(m, -(-n // lanes), target)
-    width = lanes * vectors
-    pairs = lanes >= 4 and k > 1 and multiplies_pairs(product, target)
-    cells = Pairs(product) if pairs else Elements(product)
+    cells: Cells = Elements(product)
+    if multiplies_squares(product, target):
+        cells, vectors, rows = Squares(product), min(-(-n // SIDE), 2), SIDE if m <= SIDE else 2 * SIDE
+    elif lanes >= 4 and k > 1 and multiplies_pairs(product, target):
+        cells = Pairs(product)
+    pairs, width = isinstance(cells, Pairs), lanes * vectors
     pack_b = pairs or product.b_strides[1] != 1 or (m > 8 and (product.converted or k * n * item > target.l1))
     left = n % width
     edge_lanes, edge_vectors = lanes, -(-left // lanes)
-    while left and edge_lanes >= 2 * left:
+    while left and edge_lanes >= 2 * left and not isinstance(cells, Squares):
         edge_lanes //= 2
     pack_a = pairs or (n >= 2 * width if product.converted else n >= 8 * width and m * k * item > target.l2 // 4)
     block_rows = max(target.l2 // 2 // (cells.depth * item) // rows, 4) * rows
     # Every block of rows needs all panels again; a single one needs each of them once.
     block_panels = 1 if m <= block_rows else max(min(-(-n // width), _PANELS // (cells.depth * width * item)), 1)
     return Tiling(lanes, vectors, rows, cells, pack_a, pack_b, block_rows, block_panels, edge_lanes, edge_vectors)
-
-
-def multiplies_pairs(product: Product, target: Target) -> bool:
-    """Tell whether the machine multiplies what a product's operands are rounded to, two at a time."""
-    return "avx512bf16" in target.known and (product.rounded or product.dtype is bfloat16)
 
 
 def tile_shape(m: int, vectors: int, target: Target) -> tuple[int, int]:

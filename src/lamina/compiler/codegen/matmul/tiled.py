@@ -7,8 +7,10 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 from lamina.compiler.codegen.emitter import Emitter
+from lamina.compiler.codegen.matmul import squares
+from lamina.compiler.codegen.matmul.cells import SIDE, Squares
 from lamina.compiler.codegen.matmul.packing import Panel, fill, fill_partly
-from lamina.compiler.codegen.matmul.plan import TAIL, Tiling
+from lamina.compiler.codegen.matmul.plan import Tiling
 from lamina.compiler.codegen.matmul.product import Epilogue, Prefetch, Product
 from lamina.compiler.codegen.matmul.tiles import Ahead, Drain, Operand, accumulate, keep
 from lamina.compiler.codegen.values import Value
@@ -60,6 +62,11 @@ class Tiled:
 
     def write(self) -> None:
         """Write all of it."""
+        with squares.configured(self.f) if isinstance(self.plan.cells, Squares) else nullcontext():
+            self._blocks()
+
+    def _blocks(self) -> None:
+        """Compute the columns whose panels are kept together, one block after the other."""
         f, plan = self.f, self.plan
         block = plan.block_panels * plan.width
         if plan.pack_b and plan.block_rows < self.product.m and block < self.product.n:
@@ -125,33 +132,27 @@ class Tiled:
 
     def _panel(self, begin: Value, end: Value, column: Value, b: Operand, lanes: int, vectors: int, valid: int) -> None:
         """Compute rows of a panel of columns, as many at a time as a tile has, and what is left by low tiles."""
-        f, target, product, plan, width = self.f, self.target, self.product, self.plan, lanes * vectors
+        f, product, plan, width = self.f, self.product, self.plan, lanes * vectors
         buffer = f.slot(product.summed, plan.rows * width)
         drain = Drain(product, self.epilogue, buffer, width, lanes if vectors % 2 else 2 * lanes)
         last = None
         if plan.shares_edge:
             left_over = product.n % plan.width
             last = f.icmp("eq", column, f.integer(product.n - left_over)), left_over
-        low = min(plan.rows, TAIL)
         current = f.variable(begin)
         height = f.variable(f.integer(0))
         with f.while_() as loop:
             row = f.get(current)
             left = f.sub(end, row)
             loop.leave_unless(f.icmp("sgt", left, f.integer(0)))
-            if plan.rows > low:
+            if plan.rows > plan.low:
                 with f.when(f.icmp("sge", left, f.integer(plan.rows))):
-                    a, offsets = self._a_tile(begin, row, [f.integer(r) for r in range(plan.rows)])
                     ahead = self._ahead(row, column, width)
-                    keep(f, product, accumulate(f, target, plan.cells, a, offsets, b, lanes, vectors, ahead), buffer)
+                    self._tile(begin, row, f.integer(plan.rows), b, lanes, vectors, buffer, ahead)
                     f.set(height, f.integer(plan.rows))
-            with f.when(f.icmp("slt", left, f.integer(plan.rows))) if plan.rows > low else nullcontext():
-                count = f.intrinsic("smin", left, f.integer(low))
-                last_row = f.sub(count, f.integer(1))
-                a, offsets = self._a_tile(
-                    begin, row, [f.intrinsic("smin", f.integer(r), last_row) if r else f.integer(0) for r in range(low)]
-                )
-                keep(f, product, accumulate(f, target, plan.cells, a, offsets, b, lanes, vectors), buffer)
+            with f.when(f.icmp("slt", left, f.integer(plan.rows))) if plan.rows > plan.low else nullcontext():
+                count = f.intrinsic("smin", left, f.integer(plan.low))
+                self._tile(begin, row, count, b, lanes, vectors, buffer)
                 f.set(height, count)
             drain.columns(f, row, f.get(height), column, valid, last)
             f.set(current, f.add(row, f.get(height)))
@@ -164,7 +165,7 @@ class Tiled:
         f, prefetch, rows = self.f, self.prefetch, 2 * self.plan.rows
         if prefetch is None:
             return None
-        parts = max(each for each in range(1, _PARTS + 1) if self.plan.cells.depth % each == 0)
+        parts = max(each for each in range(1, _PARTS + 1) if self.plan.steps % each == 0)
         each_time = -(-rows // parts)
 
         def write(part: Value) -> None:
@@ -173,6 +174,37 @@ class Tiled:
                 prefetch(f, f.add(first, f.integer(number)), column, width)
 
         return Ahead(parts, write)
+
+    def _tile(
+        self,
+        begin: Value,
+        row: Value,
+        count: Value,
+        b: Operand,
+        lanes: int,
+        vectors: int,
+        buffer: Value,
+        ahead: Ahead | None = None,
+    ) -> None:
+        """Put the sums of a tile into a buffer: of all rows, or of a low tile's, the last repeated."""
+        f, plan = self.f, self.plan
+        rows = plan.rows if count.literal == plan.rows else plan.low
+        if isinstance(plan.cells, Squares):
+            a = self._squares_of(begin, row)
+            squares.multiply(f, plan.cells, a, b.pointer, rows // SIDE, vectors, buffer, ahead)
+            return
+        each = [f.integer(r) for r in range(rows)]
+        if rows < plan.rows or plan.rows == plan.low:
+            last = f.sub(count, f.integer(1))
+            each = [each[0], *(f.intrinsic("smin", r, last) for r in each[1:])]
+        found, offsets = self._a_tile(begin, row, each)
+        sums = accumulate(f, self.target, plan.cells, found, offsets, b, lanes, vectors, ahead)
+        keep(f, self.product, sums, buffer)
+
+    def _squares_of(self, begin: Value, row: Value) -> Value:
+        """Return where the squares of a row of A begin."""
+        f, cells = self.f, self.plan.cells
+        return f.at(self.packed_a, f.mul(f.sub(row, begin), f.integer(cells.depth)), cells.type)
 
     def _a_tile(self, begin: Value, row: Value, rows: list[Value]) -> tuple[Operand, list[Value]]:
         """Return where a tile that starts at a row finds A, and how far away each of its rows begins."""
@@ -199,6 +231,12 @@ class Tiled:
 
     def _pack_a(self, begin: Value, end: Value) -> None:
         f, plan, product = self.f, self.plan, self.product
+        if isinstance(plan.cells, Squares):
+            with f.loop(begin, end, SIDE) as row:
+                source = f.at(self.a, f.mul(row, f.integer(product.a_strides[0])), product.stored)
+                into = self._squares_of(begin, row)
+                squares.fill_rows(f, plan.cells, product.a_strides, source, into, f.sub(end, row))
+            return
         panel = Panel(product, self.target, plan.cells, plan.a_width, *product.a_strides)
         with f.loop(begin, end, plan.rows) as row:
             source = f.at(self.a, f.mul(row, f.integer(product.a_strides[0])), product.stored)
