@@ -22,7 +22,7 @@ from benchmarks.report import report
 from benchmarks.targets import verdicts
 from benchmarks.workloads import WORKLOADS
 
-SLOW_WORKLOADS, SLOW_CONTENDERS = ("wide", "cnn", "gpt"), ("torch_compile",)
+SLOW_WORKLOADS, SLOW_CONTENDERS = ("wide", "wide_bfloat16", "cnn", "gpt"), ("torch_compile",)
 
 
 def positive(text: str) -> int:

@@ -17,8 +17,6 @@ from benchmarks.results import Measured, Results, Start
 from benchmarks.starts import first_and_second, import_times
 from benchmarks.workloads import WORKLOADS, Workload
 
-TOLERANCE = 1e-3  # relative; float32 rounding, carried through twenty Adam steps
-
 
 class DisagreementError(Exception):
     """Contenders that do not compute the same are not compared."""
@@ -49,19 +47,21 @@ class Plan:
     threads: int
 
 
-def check_losses(workload: str, losses: dict[str, list[float]]) -> None:
+def check_losses(workload: Workload, losses: dict[str, list[float]]) -> None:
     """Raise `DisagreementError` unless all contenders have the same finite losses, to rounding."""
     if not losses:
         return
     reference_name, reference = next(iter(losses.items()))
     for name, values in losses.items():
         if len(values) != len(reference):
-            raise DisagreementError(f"{workload}: {reference_name} took {len(reference)} steps, {name} {len(values)}")
+            raise DisagreementError(
+                f"{workload.name}: {reference_name} took {len(reference)} steps, {name} {len(values)}"
+            )
         for step, (ours, theirs) in enumerate(zip(reference, values, strict=True)):
-            alike = abs(ours - theirs) <= TOLERANCE * max(abs(ours), abs(theirs))
+            alike = abs(ours - theirs) <= workload.tolerance * max(abs(ours), abs(theirs))
             if not (alike and math.isfinite(theirs)):
                 raise DisagreementError(
-                    f"{workload}: at step {step} {reference_name} has {ours}, {name} {theirs}; "
+                    f"{workload.name}: at step {step} {reference_name} has {ours}, {name} {theirs}; "
                     "unlike things are not compared"
                 )
 
@@ -124,7 +124,7 @@ def _measure_workload(
     try:
         say(f"{workload.name}: the first {workload.checked} steps")
         replies = _ask_all(servers, measured, do="losses", steps=workload.checked)
-        check_losses(workload.name, {name: reply["losses"] for name, reply in replies.items()})
+        check_losses(workload, {name: reply["losses"] for name, reply in replies.items()})
         for number in range(plan.rounds + 1):
             say(f"{workload.name}: round {number} of {plan.rounds}")
             if workload.product_bound:

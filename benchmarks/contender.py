@@ -9,12 +9,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.workloads import Workload
+from benchmarks.workloads import Precision, Workload
 
 Step = Callable[[], Any]
 """One step: returns the loss before the update, or the output, a tensor of the framework with ``item()``."""
 
-NAMES = ("lamina_eager", "lamina_compiled", "torch_eager", "torch_fused", "torch_compile", "jax_jit")
+NAMES = (
+    "lamina_eager", "lamina_compiled", "torch_eager", "torch_fused", "torch_bfloat16", "torch_compile", "jax_jit",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class Contender:
         Makes the task of a workload.
     ours : bool
         Whether this is Lamina.
+    precision : {"float32", "bfloat16"}
+        Of a peer's products. One of bfloat16 is shown beside Lamina's, and is not what the ratios are to.
     infers : bool
         Whether it differs from its siblings in inference, not only in training.
     lacks : callable
@@ -79,12 +83,13 @@ class Contender:
     imports: tuple[str, ...]
     build: Callable[[Workload], Task]
     ours: bool = False
+    precision: Precision = "float32"
     infers: bool = True
     lacks: Callable[[], str | None] = field(default=_nothing)
 
     def runs(self, workload: Workload) -> bool:
         """Tell whether it takes part in a workload."""
-        return workload.trains or self.infers
+        return (workload.trains or self.infers) and self.precision in ("float32", workload.precision)
 
     def missing(self) -> str | None:
         """Return why it cannot run here, or None."""

@@ -20,6 +20,7 @@ MARKS = {
     "lamina_eager": ("#E69F00", "d"),
     "torch_eager": ("#56B4E9", "o"),
     "torch_fused": ("#0072B2", "s"),
+    "torch_bfloat16": ("#CC79A7", "s"),
     "torch_compile": ("#000000", "v"),
     "jax_jit": ("#009E73", "^"),
 }

@@ -67,7 +67,9 @@ def product_table(results: Results) -> Table | None:
             *(NONE if rate is None else f"{rate:.0f} ({rate / peak:.0%})" for rate in (*rates, inside)),
         )
     core = max(results.core_gflops)
-    shown.caption = f"Peak: {peak:.0f} GFLOP/s, {core:.1f} measured on one core times {results.threads} threads."
+    shown.caption = (
+        f"Peak, in float32: {peak:.0f} GFLOP/s, {core:.1f} measured on one core times {results.threads} threads."
+    )
     return shown
 
 

@@ -102,8 +102,10 @@ class Results:
         return ours[-1] if ours else None
 
     def peers(self, workload: str) -> dict[str, Measured]:
-        """Return the peers that were measured."""
-        return {n: each for n, each in self.workloads[workload].items() if not load(n).ours and each.rounds}
+        """Return the peers that were measured, those of float32."""
+        found = {name: load(name) for name, each in self.workloads[workload].items() if each.rounds}
+        peers = [name for name, each in found.items() if not each.ours and each.precision == "float32"]
+        return {name: self.workloads[workload][name] for name in peers}
 
     def fastest_peer(self, workload: str) -> str | None:
         """Return the peer with the shortest step."""

@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from benchmarks.architectures import Architecture, FeedForward, Floats, Loss, Transformer
 
+Precision = Literal["float32", "bfloat16"]
+
 WEIGHT_DECAY = 0.01
 """Of AdamW; the frameworks' defaults differ."""
 
@@ -38,6 +40,11 @@ class Workload:
         Whether the matrix products are most of the work, so that a fraction of the machine's peak says something.
     optimizer : {"adam", "adamw"}
         With a decay of `WEIGHT_DECAY`, if it has one, and else with the defaults that all frameworks share.
+    precision : {"float32", "bfloat16"}
+        To what Lamina rounds the operands of products, and contenders that are there for it. All else is float32, and
+        so is every other contender: this compares unlike things, on purpose.
+    tolerance : float
+        By how much the first losses may differ, relative.
     """
 
     name: str
@@ -49,6 +56,8 @@ class Workload:
     checked: int = 20
     product_bound: bool = False
     optimizer: Literal["adam", "adamw"] = "adam"
+    precision: Precision = "float32"
+    tolerance: float = 1e-3  # float32 rounding, carried through twenty Adam steps
 
     def data(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Return inputs and targets, the same each time."""
@@ -71,7 +80,9 @@ class Workload:
     @property
     def description(self) -> str:
         """The sizes and the batch, for a table."""
-        return f"{self.architecture.description}, {f'batch {self.batch}' if self.trains else 'one sample forward'}"
+        rounded = ", Lamina's products of bfloat16, the peers' of float32" if self.precision == "bfloat16" else ""
+        batch = f"batch {self.batch}" if self.trains else "one sample forward"
+        return f"{self.architecture.description}, {batch}{rounded}"
 
 
 WORKLOADS: dict[str, Workload] = {
@@ -92,6 +103,19 @@ WORKLOADS: dict[str, Workload] = {
             steps=2,
             checked=5,
             product_bound=True,
+        ),
+        # The same, and the losses of bfloat16 products beside those of float32.
+        Workload(
+            "wide_bfloat16",
+            FeedForward((1024, 4096, 4096, 10)),
+            512,
+            "cross_entropy",
+            lr=1e-4,
+            steps=2,
+            checked=20,
+            product_bound=True,
+            precision="bfloat16",
+            tolerance=1e-2,
         ),
         Workload("inference", FeedForward((32, 64, 64, 1)), 1, None),
         Workload(

@@ -15,21 +15,16 @@ def build(workload: Workload) -> Task:
     import lamina as la
 
     parts = Parts.of(workload)
-    model, optimizer, loss_of = parts.model, parts.optimizer, parts.loss
+    model = parts.model
     arguments = (parts.inputs, parts.targets) if workload.trains else (parts.inputs,)
     la.set_num_threads(int(os.environ["LAMINA_NUM_THREADS"]))
     compiled: list[Any] = []
-
-    def train(x: Any, y: Any) -> Any:
-        loss = loss_of(model(x), y)
-        optimizer.step(loss.backward())
-        return loss
 
     def predict(x: Any) -> Any:
         return model(x)
 
     def start() -> Step:
-        step = la.compile(train if workload.trains else predict)
+        step = la.compile(parts.train if workload.trains else predict)
         compiled.append(step)
         return lambda: step(*arguments)
 

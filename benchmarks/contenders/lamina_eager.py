@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.contender import Contender, Step, Task
-from benchmarks.workloads import WEIGHT_DECAY, Workload
+from benchmarks.workloads import WEIGHT_DECAY, Precision, Workload
 
 IMPORTS = ("lamina", "lamina.nn", "lamina.optim")
 
@@ -20,6 +20,7 @@ class Parts:
     loss: Any
     inputs: Any
     targets: Any
+    precision: Precision
 
     @classmethod
     def of(cls, workload: Workload) -> Parts:
@@ -36,11 +37,14 @@ class Parts:
             optimizer: optim.Adam = optim.AdamW(model.parameters(), lr=workload.lr, weight_decay=WEIGHT_DECAY)
         else:
             optimizer = optim.Adam(model.parameters(), lr=workload.lr)
-        return cls(model, optimizer, loss, inputs, targets)
+        return cls(model, optimizer, loss, inputs, targets, workload.precision)
 
     def train(self, inputs: Any, targets: Any) -> Any:
         """Take one step and return the loss before it."""
-        loss = self.loss(self.model(inputs), targets)
+        import lamina as la
+
+        with la.matmul_precision(self.precision):
+            loss = self.loss(self.model(inputs), targets)
         self.optimizer.step(loss.backward())
         return loss
 

@@ -14,7 +14,7 @@ from benchmarks.workloads import WORKLOADS
 
 
 def test_equal_losses_pass_to_rounding() -> None:
-    check_losses("xor", {"ours": [0.5, 0.25], "theirs": [0.50001, 0.25001]})
+    check_losses(WORKLOADS["xor"], {"ours": [0.5, 0.25], "theirs": [0.50001, 0.25001]})
 
 
 @pytest.mark.parametrize(
@@ -22,13 +22,13 @@ def test_equal_losses_pass_to_rounding() -> None:
 )
 def test_unlike_losses_are_refused(theirs: list[float]) -> None:
     with pytest.raises(DisagreementError, match="xor"):
-        check_losses("xor", {"ours": [0.5, 0.25], "theirs": theirs})
+        check_losses(WORKLOADS["xor"], {"ours": [0.5, 0.25], "theirs": theirs})
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_losses_that_are_not_finite_are_refused_even_from_all(value: float) -> None:
     with pytest.raises(DisagreementError):
-        check_losses("xor", {"ours": [value], "theirs": [value]})
+        check_losses(WORKLOADS["xor"], {"ours": [value], "theirs": [value]})
 
 
 @pytest.mark.parametrize("name", NAMES)
