@@ -303,7 +303,7 @@ def test_rounded_operands_are_multiplied_in_blocks_and_shares_as_others_are(name
 
 
 @given(product=products(types=("float32", "bfloat16")), data=st.data())
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 def test_tile_registers_sum_what_numpy_sums(product, data):
     product = replace(product, rounded=product.dtype is dtypes.float32)
     name = "tile registers, emulated"
