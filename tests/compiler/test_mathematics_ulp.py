@@ -168,6 +168,17 @@ def test_a_scalar_is_computed_like_the_lanes_of_a_vector(name, kind, target):
     np.testing.assert_array_equal(of_scalars, of_vectors)
 
 
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("name", ["exp", "erf", "tanh"])
+def test_a_vector_of_two_registers_is_computed_like_two(name, target):
+    if not runs(TARGETS[target]):
+        pytest.skip("this processor has no such instructions")
+    arrays = [array[:2000] for array in operands(name, "float32")]
+    of_one = computed(name, TARGETS[target], "float32", arrays)
+    of_two = computed(name, TARGETS[target], "float32", arrays, lanes=2 * TARGETS[target].lanes(32))
+    np.testing.assert_array_equal(of_two, of_one)
+
+
 # The doubles nearest to multiples of pi/2, relative to their size, and the largest: J.-M. Muller, "Elementary
 # Functions", 3rd edition, 2016, section 11.1.
 @pytest.mark.parametrize("name", ["sin", "cos", "tan"])

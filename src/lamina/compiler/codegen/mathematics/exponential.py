@@ -186,12 +186,8 @@ def _bits_of_shift(c: _Constants) -> int:
 def _times_power_of_two(p: Lanes, n: Lanes) -> Lanes:
     """Return p 2^n for p near 1, rounded once where the result is subnormal."""
     c = _constants(p)
-    if (name := _scaling_instruction(p)) is not None:
-        kind = p.value.type
-        mask = f"i{max(kind.lanes, 8)} -1"
-        given = (p.value, n.value, p.value)
-        rounding = ", i32 4" if kind.lanes * kind.bits == 512 else ""
-        return p.like(p.f.call(name, kind, *given, extra=mask + rounding))
+    if (scaled := _scaled(p, n)) is not None:
+        return scaled
     # In two steps, for 2^n may have no normal form.
     integer = _integer(n)
     half = integer >> 1
@@ -199,10 +195,21 @@ def _times_power_of_two(p: Lanes, n: Lanes) -> Lanes:
     return p * first * (((integer - half) + c.bias) << c.mantissa).as_float()
 
 
-def _scaling_instruction(p: Lanes) -> str | None:
-    """Return the intrinsic of AVX-512 that multiplies by a power of two."""
-    target, kind = p.f.module.target, p.value.type
+def _scaled(p: Lanes, n: Lanes) -> Lanes | None:
+    """Return p 2^n by the instruction of AVX-512 for it; a vector of several registers one by one."""
+    f, target, kind = p.f, p.f.module.target, p.value.type
     width = kind.lanes * kind.bits
-    if target is None or width not in (128, 256, 512) or not {"avx512f", "avx512vl"} <= target.known:
+    if target is None or not {"avx512f", "avx512vl"} <= target.known:
         return None
-    return f"llvm.x86.avx512.mask.scalef.p{'d' if p.double else 's'}.{width}"
+    if width > 512 and kind.lanes % 2 == 0:
+        half = kind.lanes // 2
+        sides = [range(half), range(half, kind.lanes)]
+        parts = [_scaled(*(p.like(f.shuffle(each.value, each.value, side)) for each in (p, n))) for side in sides]
+        low, high = parts
+        return None if low is None or high is None else p.like(f.shuffle(low.value, high.value, range(kind.lanes)))
+    if width not in (128, 256, 512):
+        return None
+    mask = f"i{max(kind.lanes, 8)} -1"
+    rounding = ", i32 4" if width == 512 else ""
+    name = f"llvm.x86.avx512.mask.scalef.p{'d' if p.double else 's'}.{width}"
+    return p.like(f.call(name, kind, p.value, n.value, p.value, extra=mask + rounding))
