@@ -149,8 +149,21 @@ def softmax(x: Tensor, /, axis: int = -1) -> Tensor:
     at = one_axis("softmax", axis, x.ndim)
     if x.size == 0:
         return x._snapshot
-    powers = rows.exp(_shifted(x, at))
-    return powers / sum_(powers, axes=(at,), keepdims=True)
+    return _SOFTMAX(x, axis=at)
+
+
+def _softmax(x: Tensor, *, axis: int) -> Tensor:
+    powers = rows.exp(_shifted(x, axis))
+    return powers / sum_(powers, axes=(axis,), keepdims=True)
+
+
+def softmax_rule(g: Tensor, y: Tensor, x: Tensor, *, axis: int) -> Tensor:
+    """Return ``g y - y sum(g y)``: nothing but the result is needed again."""
+    weighted = rows.multiply_no_nan(g, y)
+    return weighted - rows.multiply_no_nan(sum_(weighted, axes=(axis,), keepdims=True), y)
+
+
+_SOFTMAX = Composite("softmax", _softmax, softmax_rule)
 
 
 def log_softmax(x: Tensor, /, axis: int = -1) -> Tensor:

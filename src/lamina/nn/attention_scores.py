@@ -7,11 +7,13 @@ import math
 import numpy as np
 
 from lamina.dtypes import bool_, int64
+from lamina.functions.activations import softmax_rule
 from lamina.functions.comparisons import where
 from lamina.functions.creation import asarray
 from lamina.functions.manipulation import reshape
 from lamina.primitives import elementwise as rows, reductions
 from lamina.primitives.broadcasting import sum_
+from lamina.primitives.composite import Composite
 from lamina.primitives.contraction import product_of
 from lamina.primitives.primitive import Primitive
 from lamina.primitives.shaping import part
@@ -65,9 +67,13 @@ def finite(largest: Tensor) -> Tensor:
 
 def masked_softmax(scores: Tensor) -> Tensor:
     """Return softmax along the last axis; where every score is minus infinity, zeros."""
-    if scores.size == 0:
-        return scores
-    last = (scores.ndim - 1,)
-    powers = rows.exp(scores - finite(reductions.max_(scores._untracked, axes=last, keepdims=True)))
-    total = sum_(powers, axes=last, keepdims=True)
+    return _MASKED_SOFTMAX(scores, axis=scores.ndim - 1) if scores.size else scores
+
+
+def _masked_softmax(scores: Tensor, *, axis: int) -> Tensor:
+    powers = rows.exp(scores - finite(reductions.max_(scores, axes=(axis,), keepdims=True)))
+    total = sum_(powers, axes=(axis,), keepdims=True)
     return powers / where(total == 0.0, 1.0, total)
+
+
+_MASKED_SOFTMAX = Composite("masked_softmax", _masked_softmax, softmax_rule)
