@@ -13,6 +13,7 @@ from lamina import nn, optim
 from lamina.compiler.building import lowered
 from lamina.compiler.codegen.schedule import Schedule
 from lamina.compiler.inspection import KernelReport, reports
+from lamina.compiler.runtime.threads import num_threads
 from lamina.compiler.target import AVX512
 from lamina.compiler.tracing.trace import trace
 from lamina.primitives.primitive import Spec
@@ -128,6 +129,34 @@ def test_the_threads_meet_once_in_a_training_step_of_a_small_network() -> None:
     step = network_step((32, 64, 64, 1), nn.mse_loss)
     schedule = schedule_of(step, la.zeros((64, 32)), la.zeros((64, 1)))
     assert max(schedule.ordered.phases.values()) <= 2
+
+
+def attended(x: la.Tensor) -> la.Tensor:
+    return nn.softmax(x @ x.mT, axis=-1) @ x
+
+
+def test_kernels_take_turns_and_what_passes_between_them_needs_memory_for_a_turn_only() -> None:
+    schedule = schedule_of(attended, la.zeros((16, 4, 64, 32)))
+    (turns,) = schedule.turns
+    assert len(turns.kernels) == 5
+    assert turns.units == 1
+    assert schedule.memory.arena == 0
+    assert schedule.memory.passing < 4 * 4 * 64 * 64 * 4
+
+
+def test_kernels_whose_values_are_in_cache_anyway_take_no_turns() -> None:
+    schedule = schedule_of(attended, la.zeros((16, 1, 16, 8)))
+    assert all(turns.units == 0 for turns in schedule.turns)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_turns_change_no_result(threads: int) -> None:
+    x = la.random.Generator(0).normal((11, 4, 48, 32))
+    with num_threads(threads):
+        loss, gradient = la.compile(la.value_and_grad(lambda x: (attended(x) ** 2).sum()))(x)
+    wanted, of_eager = la.value_and_grad(lambda x: (attended(x) ** 2).sum())(x)
+    np.testing.assert_allclose(loss.numpy(), wanted.numpy(), rtol=1e-5)
+    np.testing.assert_allclose(gradient.numpy(), of_eager.numpy(), rtol=1e-3, atol=1e-3)
 
 
 def test_values_that_do_not_live_at_the_same_time_share_memory() -> None:

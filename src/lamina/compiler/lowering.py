@@ -19,6 +19,7 @@ from lamina.compiler.schedule.fused import COPY, Rules
 from lamina.compiler.schedule.fusion import fuse
 from lamina.compiler.schedule.memory import plan_memory
 from lamina.compiler.schedule.order import Machine, order
+from lamina.compiler.schedule.rounds import Rounds, rounds
 from lamina.compiler.target import Target
 from lamina.compiler.tracing.again import has_failed_before
 from lamina.dtypes import uint8
@@ -122,8 +123,10 @@ def scheduled(
     ordered = order(fused, machine)
     nanoseconds = sum(kernel_cost(kernel, fused, target, _cost) for kernel in ordered.kernels)
     alone = _worth(nanoseconds, most_threads) == 1
-    memory = plan_memory(fused, ordered, alone=alone)
-    return Schedule(fused, ordered, memory, target, alone, profiled), nanoseconds
+    # A program of one thread uses memory again as soon as a kernel has read it.
+    turns = [Rounds((kernel,)) for kernel in ordered.kernels] if alone else rounds(ordered, target)
+    memory = plan_memory(fused, ordered, turns, alone=alone)
+    return Schedule(fused, ordered, turns, memory, target, alone, profiled), nanoseconds
 
 
 def _worth(nanoseconds: float, most_threads: int) -> int:

@@ -10,7 +10,7 @@ from typing import Protocol
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.expressions import ZERO
 from lamina.compiler.codegen.schedule import Schedule, memory_of
-from lamina.compiler.codegen.values import I64, Value
+from lamina.compiler.codegen.values import I8, I64, Value
 from lamina.compiler.runtime.barrier import emit_barrier
 from lamina.compiler.schedule.kernels import Kernel
 from lamina.compiler.schedule.memory import Place
@@ -77,6 +77,7 @@ class Caller:
         self.schedule = schedule
         self.shared = shared
         self.first = f.icmp("eq", f.arguments["thread"], f.integer(0))
+        self._passing = schedule.passing
         self.shares: dict[int, tuple[Value, Value]] = {}
         if not schedule.alone:
             for kernel in schedule.ordered.kernels:
@@ -94,17 +95,34 @@ class Caller:
             self.shares[units] = begin, end
         return self.shares[units]
 
-    def call(self, call: Called) -> None:
-        """Write the call of a kernel for this thread's share."""
+    def call(self, call: Called, part: tuple[Value, Value] | None = None) -> None:
+        """Write the call of a kernel for this thread's share, or a part of that."""
         f, shared = self.f, self.shared
-        begin, end = self._share(call.share)
+        begin, end = part or self._share(call.share)
         one = call.share.units == 1 and not self.schedule.alone
-        given = [self.pointers[place] for place in call.places]
+        given = [self._pointer_to(place, begin) for place in call.places]
         with f.when(self.first) if one else nullcontext(), self.timed(call):
             rest = [begin, end, shared.scratch, shared.fault, shared.callback]
             if call.together:
                 rest += [f.arguments["thread"], f.arguments["threads"], shared.runtime]
             f.call_here(call.name, [*given, *rest])
+
+    def _pointer_to(self, place: Place, first: Value) -> Value:
+        if place.kind != "passing":
+            return self.pointers[place]
+        # Kernels count units from the first of all; of these there are only those of a turn.
+        f = self.f
+        here = f.sub(f.integer(self._passing + place.number), f.mul(first, f.integer(place.step)))
+        return f.at(self.shared.scratch, here, I8)
+
+    def by_turns(self, calls: Sequence[Called], units: int) -> None:
+        """Write calls of kernels that take turns over so many units of their share, which is the same for all."""
+        f = self.f
+        begin, end = self._share(calls[0].share)
+        with f.loop(begin, end, units) as first:
+            part = first, f.intrinsic("smin", f.add(first, f.integer(units)), end)
+            for call in calls:
+                self.call(call, part)
 
     def barrier(self) -> None:
         """Let the threads meet, where there are several."""
@@ -118,25 +136,31 @@ class Caller:
 
 def emit_calls(caller: Caller, calls: Sequence[Called]) -> None:
     """Write the calls of all kernels, in order."""
-    f, ordered = caller.f, caller.schedule.ordered
+    f, schedule = caller.f, caller.schedule
+    ordered = schedule.ordered
     phase = 0
     checked = ordered.check == 0
-    for call in calls:
-        wanted = ordered.phases[call.kernel]
+    found = {call.kernel: call for call in calls}
+    for turns in schedule.turns:
+        wanted = ordered.phases[turns.kernels[0]]
         if wanted > phase:
             caller.barrier()
         if wanted >= ordered.check and not checked:
             f.leave(f.icmp("ne", f.load(I64, caller.shared.fault), f.integer(0)))
             checked = True
         phase = wanted
-        caller.call(call)
+        group = [found[kernel] for kernel in turns.kernels]
+        if turns.units:
+            caller.by_turns(group, turns.units)
+        else:
+            for call in group:
+                caller.call(call)
 
 
 def places_of(schedule: Schedule) -> list[Place]:
-    """Return the memory that the kernels of a schedule read and write."""
-    return list(
-        dict.fromkeys(place for kernel in schedule.ordered.kernels for place in memory_of(kernel, schedule).values())
-    )
+    """Return the memory that the kernels of a schedule read and write, and that lasts longer than a turn."""
+    places = (place for kernel in schedule.ordered.kernels for place in memory_of(kernel, schedule).values())
+    return list(dict.fromkeys(place for place in places if place.kind != "passing"))
 
 
 def constant_data(f: Emitter, schedule: Schedule, place: Place) -> Value:

@@ -14,6 +14,7 @@ from lamina.compiler.schedule.fused import Fused
 from lamina.compiler.schedule.kernels import Kernel, Loops, MatrixProduct, Special
 from lamina.compiler.schedule.memory import Memory, Place
 from lamina.compiler.schedule.order import Ordered
+from lamina.compiler.schedule.rounds import Rounds
 from lamina.compiler.target import Target
 from lamina.dtypes import bool_
 
@@ -24,6 +25,7 @@ class Schedule:
 
     fused: Fused
     ordered: Ordered
+    turns: list[Rounds]
     memory: Memory
     target: Target
     alone: bool
@@ -33,7 +35,12 @@ class Schedule:
 
     @property
     def scratch(self) -> int:
-        """Bytes of scratch memory that one thread needs."""
+        """Bytes of scratch memory that one thread needs: that of a kernel, and behind it passing values."""
+        return self.passing + self.memory.passing
+
+    @property
+    def passing(self) -> int:
+        """Where passing values begin in a thread's scratch memory."""
         return max([scratch_of(kernel, self.target) for kernel in self.ordered.kernels], default=0)
 
 

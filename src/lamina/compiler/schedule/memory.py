@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -10,6 +11,7 @@ from lamina.compiler.graph.ir import Value
 from lamina.compiler.schedule.fused import Fused
 from lamina.compiler.schedule.kernels import Kernel, Special
 from lamina.compiler.schedule.order import Ordered
+from lamina.compiler.schedule.rounds import Rounds, passing
 
 ALIGNMENT = 64
 """Bytes: a cache line, so that no two values share one, and every vector of a value's start is aligned."""
@@ -21,21 +23,25 @@ class Place:
 
     Attributes
     ----------
-    kind : {"input", "output", "arena", "constant"}
+    kind : {"input", "output", "arena", "constant", "passing"}
     number : int
-        Which input, output or constant; bytes from the start of the arena.
+        Which input, output or constant; bytes from the start of the arena, or of what a thread has for passing values.
+    step : int
+        Of a passing value, of which there are a few units only: bytes of each.
     """
 
-    kind: Literal["input", "output", "arena", "constant"]
+    kind: Literal["input", "output", "arena", "constant", "passing"]
     number: int
+    step: int = 0
 
 
 @dataclass
 class Memory:
-    """The places of all values that lie in memory, and the bytes of the arena."""
+    """The places of all values that lie in memory, the bytes of the arena, and of each thread's passing values."""
 
     places: dict[Value, Place] = field(default_factory=dict)
     arena: int = 0
+    passing: int = 0
 
 
 @dataclass(slots=True)
@@ -47,7 +53,7 @@ class _Block:
     offset: int = 0
 
 
-def plan_memory(fused: Fused, ordered: Ordered, *, alone: bool) -> Memory:
+def plan_memory(fused: Fused, ordered: Ordered, turns: Sequence[Rounds], *, alone: bool) -> Memory:
     """Return where every value lies.
 
     Values share memory where the last reading of one comes before the first writing of the other: in an earlier
@@ -66,8 +72,20 @@ def plan_memory(fused: Fused, ordered: Ordered, *, alone: bool) -> Memory:
         if value.op == "constant":
             memory.places[value] = Place("constant", constants)
             constants += 1
+    for each in turns:
+        _let_pass(each, fused, ordered, memory)
     memory.arena = _arranged(_blocks(fused, ordered, memory, alone), memory)
     return memory
+
+
+def _let_pass(turns: Rounds, fused: Fused, ordered: Ordered, memory: Memory) -> None:
+    """Give what is needed for a turn only a small place, which stays in cache from turn to turn."""
+    offset = 0
+    for value in passing(turns, fused, ordered):
+        step = math.prod(value.shape) * value.dtype.itemsize // ordered.shares[turns.kernels[0]].units
+        memory.places[value] = Place("passing", offset, step)
+        offset += -(-step * turns.units // ALIGNMENT) * ALIGNMENT
+    memory.passing = max(memory.passing, offset)
 
 
 def _blocks(fused: Fused, ordered: Ordered, memory: Memory, alone: bool) -> list[_Block]:
