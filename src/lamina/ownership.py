@@ -1,4 +1,8 @@
-"""Who holds the memory of variables, told by counts of references: what nobody else holds may be written in place."""
+"""Who holds the memory of variables, told by counts of references: what nobody else holds may be written in place.
+
+NumPy's arrays begin at multiples of 16 bytes. Vectors of 64 bytes then lie on two cache lines each, and two arrays on
+one line, which threads that write them pull to and fro. So memory for variables can be made that begins with a line.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,25 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+
+CACHE_LINE = 64
+
+
+class AlignedMemory(np.ndarray[Any, np.dtype[np.uint8]]):
+    """The bytes of one array, the only one that has it for its base.
+
+    NumPy gives views of that array the array for a base, since this is of another class: so whoever holds a view holds
+    the array, as with arrays that own their memory.
+    """
+
+
+def aligned_copy(data: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a copy that begins with a cache line and shares none with anything else."""
+    memory = AlignedMemory(-(-data.nbytes // CACHE_LINE) * CACHE_LINE + CACHE_LINE, np.uint8)
+    made: npt.NDArray[Any] = np.ndarray(data.shape, data.dtype, memory, -memory.ctypes.data % CACHE_LINE)
+    made[...] = data
+    return made
 
 
 class _Held:
@@ -42,8 +65,9 @@ def exclusive(variables: Sequence[Any]) -> bool:
         return False
     data = variables[0]._data
     flags = data.flags
+    owned = flags.owndata or data.base.__class__ is AlignedMemory
     del data
-    if not (flags.c_contiguous and flags.writeable and flags.aligned and flags.owndata):
+    if not (owned and flags.c_contiguous and flags.writeable and flags.aligned):
         return False
     del flags  # it holds the array
     # Each further variable holds it twice: itself, and by its tensor.

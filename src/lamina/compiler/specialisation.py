@@ -18,7 +18,7 @@ from lamina.compiler.traced_program import TracedProgram
 from lamina.compiler.tracing.trace import Replacement, Result, Trace
 from lamina.compiler.tracing.tracer import Input
 from lamina.functions.manipulation import stack
-from lamina.ownership import exclusive
+from lamina.ownership import CACHE_LINE, aligned_copy, exclusive
 from lamina.random import default_generator
 from lamina.tensor import Tensor, Variable
 
@@ -94,8 +94,8 @@ class Specialisation:
         """Return the memory of an input; of a variable that is updated, memory that nobody else holds."""
         source = self.trace.inputs[place]
         if source.variables:
-            if place in self.updated and not exclusive(source.variables):
-                fresh = np.array(source.variables[0]._data, order="C")
+            if place in self.updated and not (exclusive(source.variables) and _well_placed(source.variables[0]._data)):
+                fresh = aligned_copy(source.variables[0]._data)
                 for variable in source.variables:
                     _put(variable, fresh)
             data = source.variables[0]._data
@@ -131,6 +131,15 @@ class Specialisation:
 
         tree = self.trace.tree
         return result(tree) if self._constant else mapped(result, tree)
+
+
+def _well_placed(data: NDArray) -> bool:
+    """Tell whether an array begins with a cache line, or is so large that a program waits for memory in any case."""
+    return data.nbytes > CACHED or data.ctypes.data % CACHE_LINE == 0
+
+
+CACHED = 1 << 20
+"""Bytes that the cache of one processor holds."""
 
 
 def _constant_tree(trace: Trace) -> bool:

@@ -8,12 +8,14 @@ else holds it too.
 from __future__ import annotations
 
 from lamina.compiler.calling.layout import (
+    BASE,
     DATA,
     DTYPE,
     FLAGS,
     FUNCTIONS,
     LIST_ITEMS,
     NDIM,
+    OWNS_DATA,
     READ,
     SHAPE,
     SIZE,
@@ -179,6 +181,7 @@ def _emit_variable(w: Writer, record: Value) -> None:
     _emit_flags(w, array, word_of(f, I64, record, Cell.FLAGS))
     wanted = word_of(f, I64, record, Cell.ARRAY_COUNT)
     with f.when(f.icmp("ne", wanted, w.zero)):
+        _emit_owned(w, array)
         value = f.load(PTR, at(f, variable, found.variable_value))
         f.leave(f.icmp("eq", value, NULL), w.zero)
         f.leave(f.icmp("ne", f.convert("zext", f.load(I32, array), "i64"), wanted), w.zero)
@@ -192,6 +195,16 @@ def _emit_flags(w: Writer, array: Value, wanted: Value) -> None:
     f = w.f
     flags = f.convert("zext", f.load(I32, at(f, array, FLAGS)), "i64")
     f.leave(f.icmp("ne", f.binary("and", flags, wanted), wanted), w.zero)
+
+
+def _emit_owned(w: Writer, array: Value) -> None:
+    """Write that an array must own its memory, or stand on memory made for it alone."""
+    f = w.f
+    owns = f.binary("and", f.load(I32, at(f, array, FLAGS)), f.integer(OWNS_DATA, I32))
+    with f.when(f.icmp("eq", owns, f.integer(0, I32))):
+        base = f.load(PTR, at(f, array, BASE))
+        f.leave(f.icmp("eq", base, NULL), w.zero)
+        f.leave(f.icmp("ne", f.load(I64, at(f, base, w.found.kind)), w.get(I64, Plan.MEMORY)), w.zero)
 
 
 def _emit_outputs(w: Writer, made: Value) -> None:

@@ -32,6 +32,7 @@ from lamina.compiler.runtime.threads import shared
 from lamina.compiler.specialisation import Specialisation, updating
 from lamina.compiler.tracing.environment import Environment
 from lamina.compiler.tracing.trace import Result
+from lamina.ownership import AlignedMemory
 from lamina.tensor import Tensor
 from lamina.watched import REVISION
 
@@ -189,6 +190,7 @@ class HotPath:
             (Plan.TENSOR, Tensor),
             (Plan.TRUE, True),
             (Plan.FALSE, False),
+            (Plan.MEMORY, AlignedMemory),
         ):
             words[word] = id(thing)
         entry = self._entry if runs else None

@@ -23,13 +23,13 @@ from lamina.tensor import Tensor, Variable
 from lamina.watched import REVISION
 
 WORD = 8
-_C_CONTIGUOUS, _OWNS_DATA, _ALIGNED, _WRITEABLE = 0x1, 0x4, 0x100, 0x400
+_C_CONTIGUOUS, OWNS_DATA, _ALIGNED, _WRITEABLE = 0x1, 0x4, 0x100, 0x400
 READ = _C_CONTIGUOUS | _ALIGNED
-WRITTEN = READ | _OWNS_DATA | _WRITEABLE
+WRITTEN = READ | _WRITEABLE
 """Flags that the array of a variable has that is only read, or also written to."""
 
 # Of NumPy's arrays, in bytes; part of its binary interface, and checked all the same.
-DATA, NDIM, SHAPE, DTYPE, FLAGS = 16, 24, 32, 56, 64
+DATA, NDIM, SHAPE, BASE, DTYPE, FLAGS = 16, 24, 32, 48, 56, 64
 # Of lists and of all that has a number of items.
 SIZE, LIST_ITEMS = 16, 24
 
@@ -182,15 +182,18 @@ def _find(holder: Any, held: Any) -> int:
 
 
 def _array_as_expected(array: Any) -> bool:
-    address = id(array)
+    address, view = id(array), array[:]
     shape = word(address, SHAPE)
     return (
         word(address, DATA) == array.ctypes.data
         and ctypes.c_int32.from_address(address + NDIM).value == array.ndim
         and [word(shape, place * WORD) for place in range(array.ndim)] == list(array.shape)
+        and word(address, BASE) == 0
+        and word(id(view), BASE) == id(array)
         and word(address, DTYPE) == id(array.dtype)
         and ctypes.c_int32.from_address(address + FLAGS).value == array.flags.num
-        and array.flags.num & WRITTEN == WRITTEN
+        and array.flags.num & (WRITTEN | OWNS_DATA) == WRITTEN | OWNS_DATA
+        and view.flags.num & (WRITTEN | OWNS_DATA) == WRITTEN
     )
 
 

@@ -50,7 +50,9 @@ class Plan:
     """A function that gives the lock back."""
     TRUE = 30
     FALSE = 31
-    WORDS = 32
+    MEMORY = 32
+    """The class of what arrays may have for a base that others do not share."""
+    WORDS = 33
 
 
 ONE_TENSOR, TENSORS, ARRAYS = range(3)

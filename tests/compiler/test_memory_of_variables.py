@@ -1,0 +1,83 @@
+"""Where the arrays of updated variables lie, and that nobody who holds one sees it change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lamina as la
+from lamina.ownership import aligned_copy, exclusive
+
+
+def _counted(variable: la.Variable) -> Any:
+    @la.compile
+    def step(x: la.Tensor) -> la.Tensor:
+        variable.assign(variable + x)
+        return variable.sum()
+
+    return step
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (3,), (64, 33), (0, 4)], ids=str)
+def test_small_variables_begin_with_a_cache_line_once_a_program_updates_them(shape: tuple[int, ...]) -> None:
+    variables = [la.variable(np.full(shape, number, np.float32)) for number in range(8)]
+    for variable in variables:
+        step = _counted(variable)
+        for _ in range(3):
+            step(la.constant(1.0))
+    assert [variable._data.ctypes.data % 64 for variable in variables] == [0] * len(variables)
+    assert [variable.numpy().tolist() for variable in variables] == [
+        np.full(shape, number + 3.0).tolist() for number in range(8)
+    ]
+
+
+def test_updates_happen_where_the_values_are() -> None:
+    variable = la.variable(np.zeros((5, 7), np.float32))
+    step = _counted(variable)
+    step(la.constant(1.0))
+    place = variable._data.ctypes.data
+    for _ in range(5):
+        step(la.constant(1.0))
+    assert variable._data.ctypes.data == place
+
+
+@pytest.mark.parametrize(
+    "held",
+    [lambda data: data, lambda data: data[1:], lambda data: data[1:][:1], lambda data: data.reshape(-1), memoryview],
+    ids=["the array", "a view", "a view of a view", "a reshaped view", "a memory view"],
+)
+def test_what_others_hold_of_a_variable_never_changes(held: Callable[[Any], Any]) -> None:
+    variable = la.variable(np.zeros((3, 4), np.float32))
+    step = _counted(variable)
+    for _ in range(3):
+        step(la.constant(1.0))
+    kept = held(variable._data)
+    for _ in range(3):
+        step(la.constant(1.0))
+    assert np.all(np.asarray(kept) == 3)
+    assert np.all(variable.numpy() == 6)
+
+
+def test_memory_that_others_gave_is_not_written_to() -> None:
+    theirs = bytearray(np.zeros(6, np.float32))
+    variable = la.variable([0.0] * 6)
+    step = _counted(variable)
+    for _ in range(3):
+        step(la.constant(1.0))
+    variable.assign(la.Tensor(np.frombuffer(theirs, np.float32), la.constant(0.0)._backend))
+    for _ in range(3):
+        step(la.constant(1.0))
+    assert theirs == bytes(24)
+    assert np.all(variable.numpy() == 3)
+
+
+def test_a_copy_that_is_aligned_belongs_to_its_variable() -> None:
+    variable = la.variable([1.0, 2.0])
+    variable.assign(la.Tensor(aligned_copy(np.array([3.0, 4.0], np.float32)), la.constant(0.0)._backend))
+    assert exclusive((variable,))
+    kept = variable._data[1:]
+    assert not exclusive((variable,))
+    assert kept.tolist() == [4.0]
