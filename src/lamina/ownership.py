@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 CACHE_LINE = 64
+_PAGE = 4096
+_APART = 39 * CACHE_LINE  # an odd number of lines, near the golden section of a page
+_COLOURS = count()
 
 
 class AlignedMemory(np.ndarray[Any, np.dtype[np.uint8]]):
@@ -25,9 +29,15 @@ class AlignedMemory(np.ndarray[Any, np.dtype[np.uint8]]):
 
 
 def aligned_copy(data: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a copy that begins with a cache line and shares none with anything else."""
-    memory = AlignedMemory(-(-data.nbytes // CACHE_LINE) * CACHE_LINE + CACHE_LINE, np.uint8)
-    made: npt.NDArray[Any] = np.ndarray(data.shape, data.dtype, memory, -memory.ctypes.data % CACHE_LINE)
+    """Return a copy that begins with a cache line and shares none with anything else.
+
+    Large copies begin at different places of a memory page, one after the other. A processor tells by an address within
+    a page whether a load must wait for a store, so arrays that are walked through together should not begin alike.
+    """
+    colour = next(_COLOURS) * _APART % _PAGE if data.nbytes >= _PAGE else 0
+    memory = AlignedMemory(data.nbytes + (2 * _PAGE if data.nbytes >= _PAGE else 2 * CACHE_LINE), np.uint8)
+    start = (colour - memory.ctypes.data) % (_PAGE if data.nbytes >= _PAGE else CACHE_LINE)
+    made: npt.NDArray[Any] = np.ndarray(data.shape, data.dtype, memory, start)
     made[...] = data
     return made
 

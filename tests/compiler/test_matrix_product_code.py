@@ -14,7 +14,7 @@ from lamina.compiler.codegen.matmul import Product, column_units, emit_product, 
 from lamina.compiler.codegen.matmul.cells import Squares
 from lamina.compiler.codegen.matmul.plan import plan
 from lamina.compiler.codegen.module import Module
-from lamina.compiler.codegen.values import I64, PTR
+from lamina.compiler.codegen.values import I64, PTR, VOID
 from lamina.compiler.runtime.native import assemble, load
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.target import AARCH64, AVX2, AVX512, BASELINE
@@ -30,7 +30,7 @@ FLOATS = [name for name in TYPES if dtypes.DTYPES[name].floating]
 INTEGERS = [name for name in TYPES if dtypes.DTYPES[name].integral]
 
 
-def source(product, target):
+def source(product, target, overlaps=False):
     """A function that stores a product and, beside it, how often each element was handed over."""
     module = Module(target=target)
     pointers = [(f"noalias {name}", PTR) for name in ("a", "b", "c", "count", "scratch")]
@@ -45,26 +45,35 @@ def source(product, target):
                 counter = f.at(arguments["count"], f.add(place, f.integer(lane)), I64)
                 f.store(f.add(f.load(I64, counter), f.integer(1)), counter)
 
+        def ask(f, row, column, width):
+            place = f.add(f.mul(row, f.integer(product.n)), column)
+            f.call("llvm.prefetch.p0", VOID, f.at(arguments["c"], place, product.summed), extra="i32 0, i32 3, i32 1")
+
         rows, columns = (arguments["begin"], arguments["end"]), (arguments["first"], arguments["last"])
-        emit_product(f, target, product, arguments["a"], arguments["b"], *rows, arguments["scratch"], store, columns)
+        a, b, scratch = (arguments[name] for name in ("a", "b", "scratch"))
+        beside = (True, ask) if overlaps else ()
+        emit_product(f, target, product, a, b, *rows, scratch, store, columns, *beside)
     return str(module)
 
 
-def emulating(product):
+def emulating(product, overlaps):
     if "avx512bf16" not in host().known:
         pytest.skip("this processor has no pairs of bfloat16, which the packing for tile registers needs")
-    ir = source(product, TILE_REGISTERS)
+    ir = source(product, TILE_REGISTERS, overlaps)
     assert ("tdpbf16ps" in ir) == isinstance(getattr(plan(product, TILE_REGISTERS), "cells", None), Squares)
     return assemble(emulated(ir), host())
 
 
 @cache
-def compiled(product, name):
+def compiled(product, name, overlaps=False):
     if name in TARGETS and name not in ("host", "baseline") and not TARGETS[name].known <= host().known:
         pytest.skip(f"this processor is not an {name}")
     if name != "host" and ROUNDING[name].triple[:6] != host().triple[:6]:
         pytest.skip("this is another kind of processor")
-    loaded = load(assemble(source(product, TARGETS[name]), TARGETS[name]) if name in TARGETS else emulating(product))
+    if name in TARGETS:
+        loaded = load(assemble(source(product, TARGETS[name], overlaps), TARGETS[name]))
+    else:
+        loaded = load(emulating(product, overlaps))
     kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 5, *[ctypes.c_int64] * 4)
     return loaded, kind(loaded.address("product"))
 
@@ -82,9 +91,9 @@ def numpy_type(product, summed=False):
     return np.dtype(ml_dtypes.bfloat16 if name == "bfloat16" else name)
 
 
-def run(product, name, a, b, shares=None):
+def run(product, name, a, b, shares=None, overlaps=False):
     """Compute a product by shares of its rows and columns, each element once, and return it."""
-    _, function = compiled(product, name)
+    _, function = compiled(product, name, overlaps)
     kept = numpy_type(product, summed=True)
     c = aligned(product.m * product.n * kept.itemsize).view(kept).reshape(product.m, product.n)
     count = np.zeros(c.shape, np.int64)
@@ -235,6 +244,27 @@ def test_blocks_for_the_cache_change_nothing(name, product):
 
 
 @pytest.mark.parametrize("name", TARGETS)
+@given(
+    product=st.builds(
+        lambda m, n, k, dtype, a, b: plain(m, n, k, dtypes.DTYPES[dtype], a, b),
+        st.integers(1, 80),
+        st.integers(5, 80),
+        st.integers(8, 80),
+        st.sampled_from(("float32", "float64", "bfloat16")),
+        *[st.sampled_from(("plain", "transposed"))] * 2,
+    ),
+    data=st.data(),
+)
+@settings(deadline=None, max_examples=25)
+def test_an_epilogue_beside_the_next_sums_gets_the_same_bits(name, product, data):
+    a, b = operands(product)
+    row = data.draw(st.integers(0, product.m))
+    shares = [(0, row, 0, product.n), (row, product.m, 0, product.n)]
+    beside = run(product, name, a, b, shares, overlaps=True)
+    np.testing.assert_array_equal(beside.view(np.uint8), run(product, name, a, b).view(np.uint8))
+
+
+@pytest.mark.parametrize("name", TARGETS)
 @pytest.mark.parametrize("b", ["plain", "transposed"])
 @pytest.mark.parametrize("size", [2, 5, 33])
 def test_what_is_not_a_number_stays_in_its_row_and_column(name, b, size):
@@ -300,6 +330,14 @@ def test_rounded_operands_are_multiplied_in_blocks_and_shares_as_others_are(name
     third = product.m // 3
     halves = run(product, name, a, b, [(0, third, 0, product.n), (third, product.m, 0, product.n)])
     np.testing.assert_array_equal(c, halves)
+
+
+@pytest.mark.parametrize("name", ["host", "tile registers, emulated"])
+@pytest.mark.parametrize("product", ["square", "forward"])
+def test_an_epilogue_beside_the_next_sums_of_rounded_operands_gets_the_same_bits(name, product):
+    a, b = operands(ROUNDED[product])
+    beside, after = (run(ROUNDED[product], name, a, b, overlaps=overlaps) for overlaps in (True, False))
+    np.testing.assert_array_equal(beside, after)
 
 
 @given(product=products(types=("float32", "bfloat16")), data=st.data())

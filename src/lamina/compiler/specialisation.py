@@ -94,7 +94,9 @@ class Specialisation:
         """Return the memory of an input; of a variable that is updated, memory that nobody else holds."""
         source = self.trace.inputs[place]
         if source.variables:
-            if place in self.updated and not (exclusive(source.variables) and _well_placed(source.variables[0]._data)):
+            if place in self.updated and not (
+                exclusive(source.variables) and source.variables[0]._data.ctypes.data % CACHE_LINE == 0
+            ):
                 fresh = aligned_copy(source.variables[0]._data)
                 for variable in source.variables:
                     _put(variable, fresh)
@@ -131,15 +133,6 @@ class Specialisation:
 
         tree = self.trace.tree
         return result(tree) if self._constant else mapped(result, tree)
-
-
-def _well_placed(data: NDArray) -> bool:
-    """Tell whether an array begins with a cache line, or is so large that a program waits for memory in any case."""
-    return data.nbytes > CACHED or data.ctypes.data % CACHE_LINE == 0
-
-
-CACHED = 1 << 20
-"""Bytes that the cache of one processor holds."""
 
 
 def _constant_tree(trace: Trace) -> bool:

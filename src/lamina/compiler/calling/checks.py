@@ -97,7 +97,7 @@ def emit_check(w: Writer, items: Value, number: Value, made: Value) -> None:
     table = w.get(PTR, Plan.INPUT_TABLE)
     with f.loop(w.zero, w.get(I64, Plan.CAPTURED)) as i:
         record = w.record(Plan.CAPTURED_RECORDS, i, 2)
-        f.store(word_of(f, I64, record, 1), f.at(table, word_of(f, I64, record, 0), I64))
+        _put(f, word_of(f, PTR, record, 1), f.at(table, word_of(f, I64, record, 0), I64))
     _emit_outputs(w, made)
     f.returned = f.integer(1)
 
@@ -156,7 +156,7 @@ def _emit_traced(w: Writer, record: Value, kind: Value, value: Value) -> None:
     f.leave(f.icmp("ne", f.load(I64, at(f, f.get(array), found.kind)), w.get(I64, Plan.ARRAY)), w.zero)
     _emit_array(w, f.get(array), record)
     place = f.at(w.get(PTR, Plan.INPUT_TABLE), word_of(f, I64, record, Argument.PLACE), I64)
-    f.store(f.load(PTR, at(f, f.get(array), DATA)), place)
+    _put(f, f.load(PTR, at(f, f.get(array), DATA)), place)
 
 
 def _emit_array(w: Writer, array: Value, record: Value) -> None:
@@ -188,7 +188,13 @@ def _emit_variable(w: Writer, record: Value) -> None:
         held = f.convert("zext", f.load(I32, value), "i64")
         f.leave(f.icmp("ne", held, word_of(f, I64, record, Cell.VALUE_COUNT)), w.zero)
     place = f.at(w.get(PTR, Plan.INPUT_TABLE), word_of(f, I64, record, Cell.PLACE), I64)
-    f.store(f.load(PTR, at(f, array, DATA)), place)
+    _put(f, f.load(PTR, at(f, array, DATA)), place)
+
+
+def _put(f: Emitter, address: Value, place: Value) -> None:
+    """Write an address into the table where it is another: other threads read the table, and keep what stays."""
+    with f.when(f.icmp("ne", f.load(PTR, place), address)):
+        f.store(address, place)
 
 
 def _emit_flags(w: Writer, array: Value, wanted: Value) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from lamina.compiler.codegen.calls import Called, Caller, Shared, constant_data, emit_calls, places_of
 from lamina.compiler.codegen.clock import emit_clock
@@ -45,19 +45,23 @@ def _emit_repeated(module: Module, schedule: Schedule) -> None:
         table = f.arguments["table"]
         runtime = f.load(PTR, f.at(table, f.integer(Slot.RUNTIME), PTR))
         repeat = f.load(I64, f.at(table, f.integer(Slot.REPEAT), PTR))
-        fault = f.at(runtime, f.integer(FAULT // 8), I64)
         with f.loop(ZERO, repeat) as run:
             f.call_here("once", [table, f.arguments["thread"], f.arguments["threads"], run])
-            if not schedule.alone:
-                # The next run reads what this one wrote; and a fault must be seen by all threads alike.
-                emit_barrier(f, schedule.target, runtime, f.arguments["threads"])
-            if may_fault(schedule):
-                wrong = f.icmp("ne", f.load(I64, fault), f.integer(0))
-                if not schedule.alone:
-                    # None may begin the next run, and fail in it, before all have looked at this one.
-                    with f.when(f.icmp("slt", f.add(run, f.integer(1)), repeat)):
-                        emit_barrier(f, schedule.target, runtime, f.arguments["threads"])
-                f.leave(wrong)
+            # After the last run it is the launch that waits for all threads.
+            with nullcontext() if schedule.alone else f.when(f.icmp("slt", f.add(run, f.integer(1)), repeat)):
+                _emit_between_runs(f, schedule, runtime)
+
+
+def _emit_between_runs(f: Emitter, schedule: Schedule, runtime: Value) -> None:
+    """Write the meeting of all threads before the next run, which reads what this one wrote; none follows a fault."""
+    if not schedule.alone:
+        emit_barrier(f, schedule.target, runtime, f.arguments["threads"])
+    if may_fault(schedule):
+        wrong = f.icmp("ne", f.load(I64, f.at(runtime, f.integer(FAULT // 8), I64)), f.integer(0))
+        if not schedule.alone:
+            # None may begin the next run, and fail in it, before all have looked at this one.
+            emit_barrier(f, schedule.target, runtime, f.arguments["threads"])
+        f.leave(wrong)
 
 
 class _Caller(Caller):

@@ -8,11 +8,13 @@ from contextlib import ExitStack
 from itertools import pairwise
 
 from lamina.compiler.codegen.contractions import finish
+from lamina.compiler.codegen.elementwise import cost
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.expressions import ZERO, Body, Step, element_type, nest, offset, unravelled
 from lamina.compiler.codegen.matmul import Prefetch, Product, column_units, emit_product, scratch_bytes
 from lamina.compiler.codegen.values import I8, VOID, Value
-from lamina.compiler.schedule.accesses import Read, place_of, reads
+from lamina.compiler.graph import ir
+from lamina.compiler.schedule.accesses import Read, expressions, place_of
 from lamina.compiler.schedule.kernels import MatrixProduct
 from lamina.compiler.schedule.order import Share
 from lamina.compiler.schedule.views import Affine, Shape, View, combined, contiguous
@@ -137,39 +139,49 @@ def _emit_one(
         finish(Step(body, loops, None if shape[-1] == 1 else len(loops) - 1, value.type.lanes), value)
 
     a, b = pointers
-    ahead = None if batch else _prefetch(body, layout)
-    emit_product(f, body.target, layout.product, a, b, rows[0], rows[1], scratch, epilogue, columns, ahead)
+    overlaps, prefetch = _beside(body, layout)
+    emit_product(f, body.target, layout.product, a, b, rows[0], rows[1], scratch, epilogue, columns, overlaps, prefetch)
 
 
-def _prefetch(body: Body, layout: Layout) -> Prefetch | None:
-    """Return what asks for the memory that the epilogue reads and writes, if that is more than is in cache anyway.
+def _beside(body: Body, layout: Layout) -> tuple[bool, Prefetch | None]:
+    """Return whether the epilogue is spread over the sums of the next tile, and what asks for its memory meanwhile.
 
-    A tile's rows lie far apart, so the processor does not see by itself what comes next.
+    Spreading it writes its code twice. It is worth that where it computes much, or reads matrices. A tile's rows lie
+    far apart, so the processor does not see by itself what comes next: matrices that are not in cache must be asked
+    for, or sums and epilogue wait for one another.
     """
-    kernel, product = body.kernel, layout.product
-    dims = len(kernel.dims)
+    kernel, target = body.kernel, body.target
+    dims, found = len(kernel.dims), expressions(kernel, body.fused)
     written = [
         Read(value, combined(place_of(kernel, value), contiguous(value.shape), 0, dims))
         for value in kernel.computed
         if value in body.pointers
     ]
-    touched = (*reads(kernel, body.fused), *written)
-    lines = [(each.base, line) for each in touched if (line := _line(each, kernel.dims)) is not None]
-    size = sum(product.m * product.n * base.dtype.itemsize for base, _ in lines)
-    if product.k < LONG or size < body.target.l2:
-        return None
+    read = [line for each in found if isinstance(each, Read) and (line := _line(each, kernel.dims)) is not None]
+    touched = [each for each in (*found, *written) if isinstance(each, Read)]
     # A variable is read and written in one place.
-    by_pointer = {body.pointers[base].text: (base, line) for base, line in lines}
+    lines = {
+        body.pointers[each.base].text: (each.base, line)
+        for each in touched
+        if (line := _line(each, kernel.dims)) is not None
+    }
+    if math.prod(kernel.dims) * sum(base.dtype.itemsize for base, _ in lines.values()) < target.l2:
+        work = sum(cost(each.op) or 0 for each in found if isinstance(each, ir.Value))
+        return bool(read) or work >= MUCH, None
+    if not layout.one or layout.product.k < LONG:
+        return False, None
 
     def prefetch(f: Emitter, row: Value, column: Value, columns: int) -> None:
-        for base, line in by_pointer.values():
+        for base, line in lines.values():
             start = f.at(body.pointers[base], offset(f, line, [row, column]), element_type(base))
             for place in range(0, columns * base.dtype.itemsize, CACHE_LINE):
                 f.call("llvm.prefetch.p0", VOID, f.at(start, f.integer(place), I8), extra="i32 0, i32 3, i32 1")
 
-    return prefetch
+    return True, prefetch
 
 
+MUCH = 12
+"""Instructions an element."""
 LONG = 64
 """From how many terms of a sum on there is time for memory to arrive before it is finished."""
 CACHE_LINE = 64

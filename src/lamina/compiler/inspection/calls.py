@@ -26,6 +26,7 @@ from lamina.compiler.target import Target
 from lamina.compiler.tracing.trace import Trace
 from lamina.compiler.tracing.tracer import Input
 from lamina.errors import DataError, DTypeError, TracingError
+from lamina.ownership import aligned_copy
 from lamina.tensor import Tensor, Variable
 
 NDArray = npt.NDArray[Any]
@@ -65,10 +66,11 @@ class Call:
         return cls(name, trace, labels, tuple(Arguments(args, kwargs, function._static).leaves))
 
     def copies(self) -> list[NDArray]:
-        """Return copies of all that the program reads, so that it may write to them."""
+        """Return copies of all that the program reads, so that it may write to them, placed as variables are."""
         with specialisation.updating:
             return [
-                np.array(self._data(source), numpy_dtype(source.value.dtype), order="C") for source in self.trace.inputs
+                aligned_copy(np.asarray(self._data(source), numpy_dtype(source.value.dtype)))
+                for source in self.trace.inputs
             ]
 
     def _data(self, source: Input) -> Any:

@@ -48,6 +48,7 @@ def emit_product(
     scratch: Value,
     epilogue: Epilogue,
     columns: tuple[Value, Value] | None = None,
+    overlaps: bool = False,
     prefetch: Prefetch | None = None,
 ) -> None:
     """Write the code that computes a part of C and hands each of its elements to the epilogue once.
@@ -70,8 +71,10 @@ def emit_product(
         Writes the code for what becomes of a row's element, or of several neighbours in a vector.
     columns : (Value, Value), optional
         The columns to compute, i64, at multiples of `column_units` or the end. All by default.
+    overlaps : bool
+        Whether the epilogue of a tile is worked on while the sums of the next are made; its code is written twice then.
     prefetch : Prefetch, optional
-        Is called for before a tile's sums, so that what its epilogue reads arrives meanwhile.
+        Is called for then before a tile's sums, so that what its epilogue reads arrives meanwhile.
     """
     first, last = columns or (f.integer(0), f.integer(product.n))
     how = plan(product, target)
@@ -88,8 +91,8 @@ def emit_product(
             size_a, size_b, _ = panel_bytes(product, how)
             packed_b = f.at(scratch, f.integer(size_a), I8)
             edge = f.at(packed_b, f.integer(size_b), I8)
-            Tiled(
-                f, target, product, how, a, b, begin, end, first, last, scratch, packed_b, edge, epilogue, prefetch
-            ).write()
+            panels = scratch, packed_b, edge
+            part = begin, end, first, last
+            Tiled(f, target, product, how, a, b, *part, *panels, epilogue, overlaps, prefetch).write()
         else:
             emit_zeros(f, product, begin, end, first, last, epilogue)

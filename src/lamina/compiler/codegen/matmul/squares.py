@@ -16,7 +16,7 @@ from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.matmul.arithmetic import advanced
 from lamina.compiler.codegen.matmul.cells import SIDE, Squares
 from lamina.compiler.codegen.matmul.packing import squares_transposed
-from lamina.compiler.codegen.matmul.tiles import Ahead
+from lamina.compiler.codegen.matmul.tiles import Beside
 from lamina.compiler.codegen.values import I8, I32, I64, VOID, Value
 
 _LEFT, _RIGHT = 4, 6
@@ -41,7 +41,7 @@ def multiply(
     rows: int,
     columns: int,
     buffer: Value,
-    ahead: Ahead | None = None,
+    beside: Beside | None = None,
 ) -> None:
     """Put the sums of so many squares of rows by so many of columns into a buffer."""
     width = columns * SIDE
@@ -63,12 +63,12 @@ def multiply(
 
     for r, c in places:
         f.call("llvm.x86.tilezero", VOID, _register(r * columns + c))
-    if ahead is None:
+    if beside is None:
         part(cells.depth, [a, b])
     else:
-        with f.repeat(f.integer(0), f.integer(ahead.parts), [a, b]) as round_:
-            ahead.write(round_.index)
-            round_.values = part(cells.depth // ahead.parts, round_.values)
+        with f.repeat(f.integer(0), f.integer(beside.parts), [a, b]) as round_:
+            beside.write(round_.index)
+            round_.values = part(cells.depth // beside.parts, round_.values)
     for r, c in places:
         place = f.at(buffer, f.integer(SIDE * (r * width + c)), cells.product.summed)
         f.call("llvm.x86.tilestored64", VOID, _register(r * columns + c), place, _bytes(f, width))

@@ -12,13 +12,13 @@ from lamina.compiler.codegen.matmul.cells import SIDE, Squares
 from lamina.compiler.codegen.matmul.packing import Panel, fill, fill_partly
 from lamina.compiler.codegen.matmul.plan import Tiling
 from lamina.compiler.codegen.matmul.product import Epilogue, Prefetch, Product
-from lamina.compiler.codegen.matmul.tiles import Ahead, Drain, Operand, accumulate, keep
+from lamina.compiler.codegen.matmul.tiles import Beside, Drain, Operand, accumulate, keep
 from lamina.compiler.codegen.values import Value
 from lamina.compiler.target import Target
 
 _ALIGNMENT = 64
-_PARTS = 32
-"""Into how many parts the loop of a tile is cut, at most, to ask for the memory of its epilogue in between."""
+_FEW = 4
+"""Into how many parts the sums of a tile must be cut for an epilogue to be worked on beside them."""
 
 
 def panel_bytes(product: Product, plan: Tiling) -> tuple[int, int, int]:
@@ -58,6 +58,7 @@ class Tiled:
     packed_b: Value
     edge: Value
     epilogue: Epilogue
+    overlaps: bool = False
     prefetch: Prefetch | None = None
 
     def write(self) -> None:
@@ -131,7 +132,10 @@ class Tiled:
         fill_partly(self.f, panel, self._b_at(self.f.integer(self._full)), into, left)
 
     def _panel(self, begin: Value, end: Value, column: Value, b: Operand, lanes: int, vectors: int, valid: int) -> None:
-        """Compute rows of a panel of columns, as many at a time as a tile has, and what is left by low tiles."""
+        """Compute rows of a panel of columns, as many at a time as a tile has, and what is left by low tiles.
+
+        The epilogue comes after each tile, or is done beside the sums of the next.
+        """
         f, product, plan, width = self.f, self.product, self.plan, lanes * vectors
         buffer = f.slot(product.summed, plan.rows * width)
         drain = Drain(product, self.epilogue, buffer, width, lanes if vectors % 2 else 2 * lanes)
@@ -139,41 +143,51 @@ class Tiled:
         if plan.shares_edge:
             left_over = product.n % plan.width
             last = f.icmp("eq", column, f.integer(product.n - left_over)), left_over
-        current = f.variable(begin)
-        height = f.variable(f.integer(0))
+        # What the buffer holds: so many rows, from which on.
+        first, height, full = f.variable(begin), f.variable(f.integer(0)), f.integer(plan.rows)
+
+        def tile(row: Value, count: Value, beside: Beside | None = None) -> None:
+            self._tile(begin, row, count, b, lanes, vectors, buffer, beside)
+            f.set(first, row)
+            f.set(height, count)
+
+        parts = self._parts()
+        overlaps = self.overlaps and plan.rows > plan.low and parts >= _FEW
+        if overlaps:
+            each_time = -(-plan.rows // parts)
+            with f.loop(begin, f.sub(end, f.binary("srem", f.sub(end, begin), full)), plan.rows) as row:
+
+                def beside(part: Value) -> None:
+                    start = f.mul(part, f.integer(each_time))
+                    self._ask(f.add(row, start), each_time, column, width)
+                    stop = f.intrinsic("smin", f.add(start, f.integer(each_time)), f.get(height))
+                    with f.loop(start, stop) as r:
+                        drain.row(f, f.get(first), r, column, valid, last)
+
+                tile(row, full, Beside(parts, beside))
         with f.while_() as loop:
-            row = f.get(current)
+            drain.columns(f, f.get(first), f.get(height), column, valid, last)
+            row = f.add(f.get(first), f.get(height))
             left = f.sub(end, row)
             loop.leave_unless(f.icmp("sgt", left, f.integer(0)))
-            if plan.rows > plan.low:
-                with f.when(f.icmp("sge", left, f.integer(plan.rows))):
-                    ahead = self._ahead(row, column, width)
-                    self._tile(begin, row, f.integer(plan.rows), b, lanes, vectors, buffer, ahead)
-                    f.set(height, f.integer(plan.rows))
-            with f.when(f.icmp("slt", left, f.integer(plan.rows))) if plan.rows > plan.low else nullcontext():
-                count = f.intrinsic("smin", left, f.integer(plan.low))
-                self._tile(begin, row, count, b, lanes, vectors, buffer)
-                f.set(height, count)
-            drain.columns(f, row, f.get(height), column, valid, last)
-            f.set(current, f.add(row, f.get(height)))
+            if plan.rows > plan.low and not overlaps:
+                with f.when(f.icmp("sge", left, full)):
+                    tile(row, full)
+            with f.when(f.icmp("slt", left, full)) if plan.rows > plan.low else nullcontext():
+                tile(row, f.intrinsic("smin", left, f.integer(plan.low)))
 
-    def _ahead(self, row: Value, column: Value, width: int) -> Ahead | None:
-        """Return what asks for the memory of this tile's epilogue and the next one's, bit by bit.
+    def _parts(self) -> int:
+        """Return into how many parts the sums of a tile are cut for what is done beside: at most one for each row."""
+        rows, steps = self.plan.rows, self.plan.steps
+        if isinstance(self.plan.cells, Squares):
+            return max(each for each in range(1, rows + 1) if steps % each == 0)
+        return min(rows, steps // 2)
 
-        All at once it would keep the panels from being read.
-        """
-        f, prefetch, rows = self.f, self.prefetch, 2 * self.plan.rows
-        if prefetch is None:
-            return None
-        parts = max(each for each in range(1, _PARTS + 1) if self.plan.steps % each == 0)
-        each_time = -(-rows // parts)
-
-        def write(part: Value) -> None:
-            first = f.add(row, f.mul(part, f.integer(each_time)))
-            for number in range(each_time):
-                prefetch(f, f.add(first, f.integer(number)), column, width)
-
-        return Ahead(parts, write)
+    def _ask(self, row: Value, rows: int, column: Value, width: int) -> None:
+        """Ask for the memory of the epilogue of some rows; all at once it would keep the panels from being read."""
+        if self.prefetch is not None:
+            for number in range(rows):
+                self.prefetch(self.f, self.f.add(row, self.f.integer(number)), column, width)
 
     def _tile(
         self,
@@ -184,21 +198,21 @@ class Tiled:
         lanes: int,
         vectors: int,
         buffer: Value,
-        ahead: Ahead | None = None,
+        beside: Beside | None = None,
     ) -> None:
         """Put the sums of a tile into a buffer: of all rows, or of a low tile's, the last repeated."""
         f, plan = self.f, self.plan
         rows = plan.rows if count.literal == plan.rows else plan.low
         if isinstance(plan.cells, Squares):
             a = self._squares_of(begin, row)
-            squares.multiply(f, plan.cells, a, b.pointer, rows // SIDE, vectors, buffer, ahead)
+            squares.multiply(f, plan.cells, a, b.pointer, rows // SIDE, vectors, buffer, beside)
             return
         each = [f.integer(r) for r in range(rows)]
         if rows < plan.rows or plan.rows == plan.low:
             last = f.sub(count, f.integer(1))
             each = [each[0], *(f.intrinsic("smin", r, last) for r in each[1:])]
         found, offsets = self._a_tile(begin, row, each)
-        sums = accumulate(f, self.target, plan.cells, found, offsets, b, lanes, vectors, ahead)
+        sums = accumulate(f, self.target, plan.cells, found, offsets, b, lanes, vectors, beside)
         keep(f, self.product, sums, buffer)
 
     def _squares_of(self, begin: Value, row: Value) -> Value:

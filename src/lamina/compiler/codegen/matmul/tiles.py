@@ -25,8 +25,8 @@ class Operand:
 
 
 @dataclass(frozen=True)
-class Ahead:
-    """What is written into the loop of a tile: the number of equal parts of that, and what comes before each."""
+class Beside:
+    """What is done beside the sums of a tile: in so many parts, each of which ``write`` writes for its number."""
 
     parts: int
     write: Callable[[Value], None]
@@ -41,11 +41,11 @@ def accumulate(
     b: Operand,
     lanes: int,
     vectors: int,
-    ahead: Ahead | None = None,
+    beside: Beside | None = None,
 ) -> list[Value]:
     """Return the sums of a tile, row by row: rows of A at offsets, by vectors of B.
 
-    Where ``ahead`` is given, it is written between parts of the loop.
+    What is to be done beside is spread over the terms of the sums, so that the processor works on both at once.
     """
     zero = f.number(0, cells.product.summed.of(lanes))
     sums = [zero] * (len(offsets) * vectors)
@@ -63,12 +63,13 @@ def accumulate(
         return round_.values
 
     state = [a.pointer, b.pointer, *sums]
-    if ahead is None:
+    if beside is None:
         return part(cells.depth, state)[2:]
-    with f.repeat(f.integer(0), f.integer(ahead.parts), state) as round_:
-        ahead.write(round_.index)
-        round_.values = part(cells.depth // ahead.parts, round_.values)
-    return round_.values[2:]
+    few, rest = divmod(cells.depth, beside.parts)
+    with f.repeat(f.integer(0), f.integer(beside.parts), state) as round_:
+        beside.write(round_.index)
+        round_.values = part(few, round_.values)
+    return (part(rest, round_.values) if rest else round_.values)[2:]
 
 
 def _read(f: Emitter, cells: Cells, operand: Operand, start: Value, offset: Value, lanes: int) -> Value:
@@ -109,24 +110,30 @@ class Drain:
         self, f: Emitter, row: Value, rows: Value, column: Value, valid: int, last: tuple[Value, int] | None = None
     ) -> None:
         """Hand over so many first columns of each row; fewer of them if this panel is the last, where that is given."""
+        with f.loop(f.integer(0), rows) as r:
+            self.row(f, row, r, column, valid, last)
+
+    def row(
+        self, f: Emitter, row: Value, r: Value, column: Value, valid: int, last: tuple[Value, int] | None = None
+    ) -> None:
+        """Hand over columns of one row, which is the buffer's row ``r``; the first is the result's ``row``."""
         zero, whole = f.integer(0), valid // self.lanes * self.lanes
-        with f.loop(zero, rows) as r:
-            line = f.at(self.buffer, f.mul(r, f.integer(self.stride)), self.product.summed)
-            here = f.add(row, r)
-            stop = f.integer(whole)
-            if last:
-                stop = f.select(last[0], f.integer(last[1] // self.lanes * self.lanes), stop)
-            if whole == self.lanes and not last:
-                self._piece(f, line, here, column, zero, self.lanes)
-            elif whole:
-                with f.loop(zero, stop, self.lanes) as c:
-                    self._piece(f, line, here, column, c, self.lanes)
-            for start, lanes in pieces(whole, valid, self.lanes):
-                self._piece(f, line, here, column, f.integer(start), lanes)
-            if last and last[1] % self.lanes:
-                with f.when(last[0]):
-                    for start, lanes in pieces(last[1] // self.lanes * self.lanes, last[1], self.lanes):
-                        self._piece(f, line, here, column, f.integer(start), lanes)
+        line = f.at(self.buffer, f.mul(r, f.integer(self.stride)), self.product.summed)
+        here = f.add(row, r)
+        stop = f.integer(whole)
+        if last:
+            stop = f.select(last[0], f.integer(last[1] // self.lanes * self.lanes), stop)
+        if whole == self.lanes and not last:
+            self._piece(f, line, here, column, zero, self.lanes)
+        elif whole:
+            with f.loop(zero, stop, self.lanes) as c:
+                self._piece(f, line, here, column, c, self.lanes)
+        for start, lanes in pieces(whole, valid, self.lanes):
+            self._piece(f, line, here, column, f.integer(start), lanes)
+        if last and last[1] % self.lanes:
+            with f.when(last[0]):
+                for start, lanes in pieces(last[1] // self.lanes * self.lanes, last[1], self.lanes):
+                    self._piece(f, line, here, column, f.integer(start), lanes)
 
     def _piece(self, f: Emitter, line: Value, row: Value, column: Value, offset: Value, lanes: int) -> None:
         lanes = lanes if lanes > 1 else 0
