@@ -138,9 +138,9 @@ def plan(product: Product, target: Target) -> Plan:
     along_k = product.a_strides[1] == 1 and product.b_strides[0] == 1
     if n == 1 and product.a_strides[0] == 1 and not along_k and m >= lanes > 1:
         return Column(lanes, 4)
-    # Packing B costs as much as four rows of C; adding up the lanes of a sum as much as forty of its terms. Rounding
-    # operands to pairs takes longer than their products, so each of them is rounded once.
-    fewer = 8 if multiplies_pairs(product, target) else k / 10
+    # Packing B costs as much as four rows of C; adding up the lanes of a sum as much as forty of its terms. Where
+    # operands are rounded to pairs, that takes longer than their products: from 16 rows on each is rounded once.
+    fewer = min(k / 10, 16) if multiplies_pairs(product, target) else k / 10
     few_rows = m < fewer and m * k * product.summed.bits // 8 <= target.l2 // 2
     if k > 1 and along_k and 2 * k >= lanes and (n <= 4 or m <= 2 or few_rows):
         return _dots(product, target, lanes)
