@@ -30,6 +30,8 @@ RECOMPUTED = 8
 """What costs at most so many instructions is computed again by each kernel that reads it, not stored."""
 EXPRESSION = 64
 """How many operations are written into a kernel as one expression before a part is stored."""
+BODY = 1500
+"""From how many instructions a step of a kernel is not made longer, since LLVM's time grows faster than its length."""
 SMALL = 512
 """Up to how many elements a loop of its own costs more than threads that wait for each other."""
 
@@ -55,6 +57,7 @@ class Placing:
         self._size: dict[Value, int] = {}
         self._of_product: set[Value] = set()
         self._read: set[Value] = set()
+        self._length: dict[Kernel, int] = {}
 
     # --- values that wait ---
 
@@ -171,16 +174,22 @@ class Placing:
             else:
                 # It may get a place in memory later, which this kernel does not wait for.
                 kernel.inlined.add(inner)
+            self._lengthen(kernel, inner)
             return True
 
         walk([(value, index)], dims, written)
 
+    def _lengthen(self, kernel: Kernel, value: Value) -> None:
+        self._length[kernel] = self._length.get(kernel, 0) + (self.rules.cost(value.op) or 0)
+
     def _joined(self, value: Value) -> Kernel | None:
-        """Return the kernel that can compute a value too, unless it would wait for another that waits for it.
+        """Return the kernel that can compute a value too, unless it is long, or would wait for one that waits for it.
 
         That other is to compute what the value reads elsewhere than at its own place.
         """
         kernel = self.joining.joined(value)
+        if kernel is not None and self._length.get(kernel, 0) > BODY:
+            return None
         index = None if kernel is None else kernel.index_of(value)
         if kernel is None or index is None:
             return kernel
@@ -199,6 +208,7 @@ class Placing:
     def _compute(self, kernel: Kernel, value: Value) -> None:
         kernel.computed.append(value)
         self.made_here(value, kernel)
+        self._lengthen(kernel, value)
         index = kernel.index_of(value)
         assert index is not None
         for position, operand in enumerate(value.operands):
