@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from argparse import Namespace
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -179,6 +181,51 @@ def test_what_helpers_and_objects_hold_is_found() -> None:
     for f in compiled:
         np.testing.assert_allclose(f(X).numpy(), trainer.model(X).numpy(), rtol=1e-6)
     assert [f.count for f in compiled] == [3, 3, 3]
+
+
+class _Settings:
+    scale = 1.0
+
+
+@pytest.mark.parametrize(
+    ("holder", "read", "put"),
+    [
+        ({"scale": 1.0}, lambda each: each["scale"], lambda each, scale: each.update(scale=scale)),
+        ({"of": {"scale": 1.0}}, lambda each: each["of"]["scale"], lambda each, scale: each["of"].update(scale=scale)),
+        (_Settings(), lambda each: each.scale, lambda each, scale: setattr(each, "scale", scale)),
+        (_Settings(), lambda each: each.scale, lambda each, scale: setattr(_Settings, "scale", scale)),
+        (Namespace(scale=1.0), lambda each: each.scale, lambda each, scale: setattr(each, "scale", scale)),
+        (SimpleNamespace(scale=1.0), lambda each: each.scale, lambda each, scale: setattr(each, "scale", scale)),
+    ],
+    ids=["dict", "dict in a dict", "object", "class", "arguments of a command", "namespace"],
+)
+def test_settings_are_read_again_when_they_change_wherever_they_are_held(
+    holder: Any, read: Callable[[Any], float], put: Callable[[Any, float], None]
+) -> None:
+    put(holder, 1.0)
+    f = Traces(lambda x: x * read(holder))
+    for scale in (1.0, 2.0, 3.0):
+        put(holder, scale)
+        for _ in range(3):
+            np.testing.assert_allclose(f(X).numpy(), X.numpy() * scale)
+    assert f.count == 3
+
+
+def test_what_a_function_stores_in_a_dict_is_no_reason_to_trace_it_again() -> None:
+    counts = {"calls": 0, "scale": 2.0}
+
+    def counted(x: la.Tensor) -> la.Tensor:
+        counts["calls"] += 1
+        return x * counts["scale"]
+
+    f = la.compile(counted)
+    for _ in range(5):
+        f(X)
+    assert (counts["calls"], f.traces) == (1, 1)
+    counts["scale"] = 3.0
+    np.testing.assert_allclose(f(X).numpy(), X.numpy() * 3.0)
+    f(X)
+    assert (counts["calls"], f.traces) == (2, 2)
 
 
 def test_a_module_given_as_an_argument_is_watched() -> None:

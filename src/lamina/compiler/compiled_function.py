@@ -71,6 +71,7 @@ class CompiledFunction(Inspectable, Wrapper, Planned, Generic[P, R]):
         self._calls_by_name: tuple[Callable[[tuple[Any, ...]], Any], ...] = ()
         self._recent: dict[Any, _Recent] = {}
         self._traces: OrderedDict[Parts, Specialisation] = OrderedDict()
+        self._own: dict[tuple[int, str], Any] = {}
         self._traced = 0
         self._lock = threading.RLock()
 
@@ -231,11 +232,14 @@ class CompiledFunction(Inspectable, Wrapper, Planned, Generic[P, R]):
             return found, True
         with self._lock:
             revision = REVISION.number
-            environment = Environment([self._function, *arguments.objects])
-            parts = (*arguments.parts, *_circumstances(), *environment.parts())
+            environment = Environment([self._function, *arguments.objects], self._own)
+            before = (*arguments.parts, *_circumstances())
+            parts = (*before, *environment.parts())
             specialisation = self._traces.get(parts)
             if specialisation is None or not specialisation.fits():
                 specialisation = Specialisation(self._trace(args, kwargs))
+                environment.forget_own()
+                parts = (*before, *environment.parts())
                 self._note(parts)
                 self._traces[parts] = specialisation
             self._traces.move_to_end(parts)

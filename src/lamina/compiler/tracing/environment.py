@@ -20,6 +20,10 @@ from lamina.watched import Watched, unwatched
 _MISSING = object()
 _LONGEST = 1000
 """Longer lists hold data, not layers."""
+_SETTINGS = 100
+"""Longer dicts hold data, not settings."""
+_NAMESPACES = ("argparse", "types")
+"""Modules of Python's own whose objects are made to hold settings."""
 
 
 class Environment:
@@ -29,6 +33,9 @@ class Environment:
     ----------
     roots : iterable
         The function, and the arguments that are not traced.
+    own : dict of (int, str) to dict
+        Items of dicts that the functions found store themselves, by the dict's identity and their name: they are no
+        reason to trace again. What `forget_own` finds is added.
 
     Attributes
     ----------
@@ -37,7 +44,9 @@ class Environment:
         with the function that does. It happens only while they are traced.
     """
 
-    def __init__(self, roots: Iterable[Any]) -> None:
+    def __init__(self, roots: Iterable[Any], own: dict[tuple[int, str], Any] | None = None) -> None:
+        self._own = {} if own is None else own
+        self._items: set[tuple[int, str]] = set()
         self.entries: list[tuple[Callable[[str], Any], str, Any]] = []
         self.slots: list[tuple[Any, str, Any]] = []
         self._watched: dict[int, Watched] = {}
@@ -57,6 +66,17 @@ class Environment:
             if get(name) is not was:
                 return False
         return all(getattr(owner, name, _MISSING) is was for owner, name, was in self.slots)
+
+    def forget_own(self) -> None:
+        """Leave out the items of dicts that are no longer what they were: called after a trace, which changed them."""
+        kept = []
+        for get, name, was in self.entries:
+            holder = getattr(get, "__self__", None)
+            if (id(holder), name) in self._items and get(name) is not was:
+                self._own[id(holder), name] = holder
+            else:
+                kept.append((get, name, was))
+        self.entries = kept
 
     def parts(self) -> Iterator[Part]:
         """Yield what a trace depends on: plain values and identities by name, and all settings."""
@@ -87,6 +107,11 @@ class Environment:
         elif isinstance(value, partial):
             self._waiting += [value.func, *value.args, *value.keywords.values()]
         elif isinstance(value, dict | list | tuple | set):
+            if type(value) is dict and len(value) <= _SETTINGS:
+                for name, each in value.items():
+                    if isinstance(name, str) and (id(value), name) not in self._own:
+                        self._items.add((id(value), name))
+                        self._entry(value.get, name, each)
             if len(value) <= _LONGEST:
                 self._waiting += value.values() if isinstance(value, dict) else value
             if isinstance(value, Watched):
@@ -104,7 +129,7 @@ class Environment:
             self._waiting += [each for _, each in value._settings()]
         if hasattr(value, "__wrapped__"):
             self._waiting.append(value.__wrapped__)
-        if not _foreign(type(value).__module__):
+        if type(value).__module__ in _NAMESPACES or not _foreign(type(value).__module__):
             self._objects[id(value)] = value
 
     def _function(self, function: FunctionType) -> None:
@@ -138,6 +163,9 @@ class Environment:
                     self._push(found.fget if isinstance(found, property) else found)
                 elif found is not None and name in getattr(type(thing), "__slots__", ()):
                     self._slot(thing, name, getattr(thing, name, _MISSING), name)
+                elif not hasattr(found, "__get__") and any(name in vars(kind) for kind in type(thing).__mro__):
+                    # Of the class, until the object has one of its own.
+                    self._slot(thing, name, found, name)
 
     def _push(self, value: Any) -> None:
         if id(value) not in self._seen:
