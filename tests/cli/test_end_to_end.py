@@ -137,7 +137,7 @@ def test_onnxruntime_predicts_the_same(folder: Path, here: Run, seed: int) -> No
     ours = pl.read_csv(folder / "ours.csv")
     _, config = RunFolder.open(folder / "run")
     session = runtime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
-    labels, chances = session.run(None, onnx_inputs(config.preprocessing, read_table(folder / "fresh.csv")))
+    labels, chances = session.run(None, onnx_inputs(config.subject.preprocessing, read_table(folder / "fresh.csv")))
     assert ours["predicted_plan"].to_list() == labels.tolist()
     np.testing.assert_allclose(ours.select(r"^probability_.*$").to_numpy(), chances, atol=1e-5)
 
@@ -154,7 +154,8 @@ def test_exported_weights_are_those_of_the_run(folder: Path, here: Run) -> None:
 def test_inspect_shows_a_run_its_weights_and_its_model(folder: Path, here: Run) -> None:
     run = here("inspect", "run")
     assert run.code == 0, run.err
-    assert "classification of 'plan', 3 classes" in run.out
+    assert "classification of 'plan' from people.csv" in run.out
+    assert "classes: basic, " in run.out
     assert "Linear" in run.out
     weights = here("inspect", "run/weights.safetensors")
     assert "0.weight" in weights.out

@@ -25,6 +25,9 @@ def original(tmp_path_factory: pytest.TempPathFactory, invoke: Run) -> Path:
     folder = tmp_path_factory.mktemp("machines")
     assert invoke(folder, *TRAIN, "--out", "run").code == 0
     assert invoke(folder, "data", "iris", "-o", "iris.csv").code == 0
+    (folder / "abc.txt").write_text("abcdefgh\n" * 40)
+    small = ("--width", "4", "--heads", "1", "--depth", "1", "--context", "4", "--epochs", "1", "--epoch-steps", "2")
+    assert invoke(folder, "train", "abc.txt", *small, "--sample-every", "0", "--out", "text-run").code == 0
     return folder
 
 
@@ -40,6 +43,7 @@ PRINTING: dict[str, tuple[str, ...]] = {
     "evaluate": ("evaluate", "run"),
     "predict": ("predict", "run", "iris.csv", "-o", "out.csv"),
     "tune": ("tune", "iris", "--hidden", "4", "--epochs", "2", "--trials", "2", "--search", "lr=0.1:1", "--out", "t"),
+    "generate": ("generate", "text-run", "--tokens", "3"),
     "report": ("report", "run"),
     "export": ("export", "run", "-o", "weights.safetensors"),
     "inspect": ("inspect", "run"),

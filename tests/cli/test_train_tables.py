@@ -13,7 +13,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import log_loss
 
 from lamina.runs.options import TrainingOptions
-from lamina.runs.prepare import Prepared, prepare
+from lamina.runs.subjects import Prepared, prepare
 
 Run = Callable[..., Any]
 Houses = Callable[..., Path]

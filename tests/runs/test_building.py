@@ -5,7 +5,8 @@ import pytest
 import lamina as la
 from lamina import nn
 from lamina.runs.building import build_loss, build_optimizer, build_schedule, optimizers
-from lamina.runs.options import SCHEDULES, OptionError, TrainingOptions
+from lamina.runs.declaring import OptionError
+from lamina.runs.options import SCHEDULES, TrainingOptions
 
 
 def rates(epochs: int = 12, **options: object) -> list[float]:

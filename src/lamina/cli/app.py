@@ -22,12 +22,18 @@ COMMANDS: dict[str, tuple[type[Any], tuple[str, ...]]] = {
             "lamina train",
             "lamina train houses.csv --target price --out runs/houses",
             'lamina train iris.csv --target species --hidden "" --epochs 300',
+            "lamina train photos --augment flip,crop --out runs/photos",
+            "lamina train shakespeare.txt --out runs/shakespeare",
             "lamina train --config runs/houses/config.toml --lr 0.01",
             "lamina train --resume runs/houses",
         ),
     ),
     "evaluate": (commands.Evaluate, ("lamina evaluate runs/houses houses_test.csv",)),
     "predict": (commands.Predict, ("lamina predict runs/houses new.csv -o out.csv",)),
+    "generate": (
+        commands.Generate,
+        ('lamina generate runs/shakespeare --prompt "ROMEO:" --tokens 500',),
+    ),
     "tune": (
         commands.Tune,
         ('lamina tune houses.csv --target price --search lr=log:1e-4:1e-1 --search "dropout=0:0.5"',),
@@ -80,7 +86,7 @@ def _lamina(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
     ] = False,
 ) -> None:
-    """Train networks on tables and embedded data sets, measure and explain them, and predict with them."""
+    """Train networks on tables, images and text, measure and explain them, predict with them, and let them write."""
 
 
 for _name, (_table, _examples) in COMMANDS.items():

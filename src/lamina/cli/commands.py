@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lamina.runs.declaring import option
 from lamina.runs.kinds import Choice, File, Kind, Listed, Number, Settings, Whole, Widths
-from lamina.runs.options import WHICH_TABLE, TrainingOptions, option
+from lamina.runs.options import WHICH_TABLE, TrainingOptions
+from lamina.runs.text_options import SamplingOptions
 from lamina.tuning.options import TuneOptions
 
 RUN = File(metavar="RUN")
@@ -26,7 +28,7 @@ def _table() -> Any:
 
 @dataclass(frozen=True)
 class Train(TrainingOptions):
-    """Train a network on a table, or on the embedded handwritten digits.
+    """Train a network on a table, on a folder of images, on a text, or on the embedded handwritten digits.
 
     It leaves a run folder with the weights, the configuration, a line of
     metrics per epoch, a picture of the curves and the results. Ctrl-C ends the
@@ -41,6 +43,25 @@ class Train(TrainingOptions):
 
 
 @dataclass(frozen=True)
+class Generate(SamplingOptions):
+    """Let a language model write on from a prompt.
+
+    The model is one that `lamina train` made of a text.
+    """
+
+    run: Path | None = option(RUN, None, "A run folder, made by `lamina train`.", "", argument=True, required=True)
+    tokens: int = option(Whole(wanted="write at least 1 token", least=1), 200, "How many tokens to write.", "text")
+    seed: int | None = option(
+        Whole(wanted="the seed must be at least 0 and below 2**32", below=2**32),
+        None,
+        "The same seed gives the same text.",
+        "text",
+        shown="another text every time",
+    )
+    device: str = _device()
+
+
+@dataclass(frozen=True)
 class Evaluate:
     """Show how good a trained model is on data it may never have seen."""
 
@@ -48,9 +69,9 @@ class Evaluate:
     file: Path | None = option(
         File(metavar="FILE"),
         None,
-        "A table with the columns of the training table.",
+        "A table with the columns of the training table, a folder of images with the same classes, or a text.",
         "",
-        shown="the held-out rows of an embedded set, or those of --test",
+        shown="what an embedded set or --test held out",
         argument=True,
     )
     table: str | None = _table()
@@ -60,10 +81,10 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class Predict:
-    """Write a table with the model's prediction for every row.
+    """Write a table with the model's prediction for every row of a table, or every image.
 
-    Its columns are those of the table, the prediction, and for classes the
-    probability of each. Categories that training did not know are named and
+    Its columns are those of the table, or the image's file, the prediction,
+    and for classes the probability of each. Categories that training did not know are named and
     count as none of the known.
     """
 
@@ -71,7 +92,7 @@ class Predict:
     file: Path | None = option(
         File(metavar="FILE"),
         None,
-        "A table with the columns of the training table.",
+        "A table with the columns of the training table, an image, or a folder of images.",
         "",
         argument=True,
         required=True,
@@ -108,7 +129,8 @@ class Export:
 
     The ONNX model takes the columns of the table as they are, prepares them
     as in training, and answers with labels and probabilities, or values in
-    the units of the target.
+    the units of the target. One of images takes pixels from 0 to 1, a language
+    model tokens.
     """
 
     run: Path | None = option(RUN, None, "A run folder, made by `lamina train`.", "", argument=True, required=True)

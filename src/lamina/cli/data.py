@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,14 @@ from lamina.data import (
     load_embedded,
     read_table,
 )
+from lamina.data.reading.image_files import class_files
 from lamina.data.schema import Schema
 from lamina.errors import DataError
+from lamina.runs.data_kinds import IMAGES, TABLE, TEXT, kind_of
+from lamina.runs.declaring import OptionError
 from lamina.runs.kinds import nearest
-from lamina.runs.options import OptionError
-from lamina.runs.prepare import GENERATORS
+from lamina.runs.subjects.table_parts import GENERATORS
+from lamina.runs.subjects.text import read_text
 from lamina.training.files import replace_file
 
 
@@ -38,6 +42,10 @@ def data(given: Given) -> int:
         return DONE
     if options.output is not None and str(options.output) != "-":
         check_output(options.output, WRITERS)
+    path, kind = Path(options.name), kind_of(options.name, None, None)
+    if options.output is None and kind != TABLE:
+        {TEXT: _show_text, IMAGES: _show_images}[kind](path, screen)
+        return DONE
     table, description = _found(options.name, options.table, options.settings)
     if options.output is not None:
         _write(table, options.output, screen)
@@ -93,6 +101,21 @@ def _show(schema: Schema, description: str, screen: Screen) -> None:
     ]
     screen.table(titles, rows, f"{schema.name}: {schema.rows:,} rows, {len(schema.columns):,} columns")
     screen.result({**schema.to_json(), "description": description})
+
+
+def _show_text(path: Path, screen: Screen) -> None:
+    text = read_text(path)
+    counts = {"characters": len(text), "different characters": len(set(text)), "words": len(text.split()),
+              "lines": len(text.splitlines())}  # fmt: skip
+    screen.table(["text", "count"], [[name, f"{count:,}"] for name, count in counts.items()], str(path))
+    screen.say(f"train on it:  lamina train {shlex.quote(str(path))}    as a table: with --target COLUMN")
+    screen.result({"name": str(path), "kind": TEXT, **counts})
+
+
+def _show_images(path: Path, screen: Screen) -> None:
+    classes = {name: len(files) for name, files in class_files(path).items()}
+    screen.table(["class", "images"], [[name, f"{count:,}"] for name, count in classes.items()], str(path))
+    screen.result({"name": str(path), "kind": IMAGES, "classes": classes})
 
 
 def _write(table: Table, path: Path, screen: Screen) -> None:

@@ -17,9 +17,10 @@ import typer
 from lamina.cli.exit_codes import DIVERGED, FAILED, INTERRUPTED
 from lamina.cli.screen import Screen, show_error
 from lamina.errors import LaminaError, TrainingDiverged
-from lamina.runs.configuration import HEADINGS, ConfigurationError, read_configuration
+from lamina.runs.configuration import ConfigurationError, read_configuration
+from lamina.runs.declaring import HEADINGS, Option, OptionError, declared
 from lamina.runs.kinds import Choice, File, Flag, Listed, Unfit
-from lamina.runs.options import Option, OptionError, declared, filled
+from lamina.runs.options import filled
 
 COMMON = "of every command"
 
@@ -205,7 +206,7 @@ def readable_errors(rows: Mapping[str, Option]) -> Iterator[None]:
         where = f"{error.filename}: " if error.filename else ""
         _fail(f"{where}{error.strerror or error}")
     except MemoryError as error:
-        _fail(f"there is not enough memory: {error or 'none is left'}; try smaller --hidden widths or a smaller table")
+        _fail(f"there is not enough memory: {error or 'none is left'}; try a smaller network, batch or table")
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
 

@@ -1,4 +1,4 @@
-"""`lamina evaluate`: how good a trained model is on a table."""
+"""`lamina evaluate`: how good a trained model is on data."""
 
 from __future__ import annotations
 
@@ -6,25 +6,24 @@ from lamina.cli.declare import Given
 from lamina.cli.exit_codes import DONE
 from lamina.cli.screen import show_scores
 from lamina.runs.folder import RunFolder
-from lamina.runs.inference import outputs, scores
-from lamina.runs.prepare import held_out_part, read_for
+from lamina.runs.held_out import held_out_part
 
 
 def evaluate(given: Given) -> int:
-    """Show the scores of the model in a run folder on a table, or on the rows that its training held out."""
+    """Show the scores of the model in a run folder on data, or on the part that its training held out."""
     options, screen = given.options, given.screen
     folder, config = RunFolder.open(options.run)
+    subject = config.subject
     model = folder.load_model(config, options.device)
     if options.file is None:
         data, part = held_out_part(config, options.run), "test"
     else:
-        data, notes = read_for(options.file, config, options.table)
+        data, notes = subject.read(options.file, options.table)
         part = options.file.name
         screen.note(*notes)
-    answers = outputs(model, data.inputs, options.device)
-    found = scores(config.target, answers, data.targets, (*config.options.metrics, *options.metrics))
-    title = f"{options.run}: {config.target.task} of {config.target.name!r}"
-    show_scores(screen, {part: (len(data), found)}, title)
-    task = config.target.task
-    screen.result({"run": str(options.run), "data": part, "task": task, "rows": len(data), "scores": found})
+    found = subject.measured(model, data, options.device, (*config.options.metrics, *options.metrics))
+    show_scores(screen, {part: (found.rows, found.scores)}, f"{options.run}: {subject.title}", subject.counted)
+    screen.result(
+        {"run": str(options.run), "data": part, "task": subject.task, "rows": found.rows, "scores": found.scores}
+    )
     return DONE

@@ -19,14 +19,10 @@ def export(given: Given) -> int:
     check_output(path, (".onnx", ".safetensors"))
     model = folder.load_model(config, "cpu")
     if path.suffix.lower() == ".onnx":
-        from lamina.exchange import export_onnx
-
-        metadata = {"source": config.source, "target": config.target.name, "task": config.target.task}
-        export_onnx(model, path, preprocessing=config.preprocessing, target=config.target, metadata=metadata)
-        what = "the model, with what prepares its columns,"
+        metadata = {"source": config.source, "task": config.subject.task}
+        what = config.subject.export_onnx(model, path, metadata)
     else:
-        described = {"target": config.target.to_json(), "columns": config.preprocessing.to_json()}
-        la.save(model, path, metadata={"lamina": json.dumps(described)})
+        la.save(model, path, metadata={"lamina": json.dumps(config.subject.to_json(), ensure_ascii=False)})
         what = "the weights"
     screen.line(f"{what} written to {path} ({path.stat().st_size:,} bytes)")
     screen.result({"run": str(options.run), "output": str(path), "bytes": path.stat().st_size})

@@ -13,12 +13,12 @@ from lamina.cli.declare import Given
 from lamina.cli.exit_codes import DONE
 from lamina.cli.predict import check_output
 from lamina.cli.screen import Screen, show_scores
-from lamina.data import ClassTarget
 from lamina.errors import CheckpointError, DataError
 from lamina.functions.creation import zeros
 from lamina.runs.config import RunConfig
+from lamina.runs.declaring import OptionError, plain
 from lamina.runs.folder import RunFolder
-from lamina.runs.options import OptionError, TrainingOptions, plain
+from lamina.runs.options import TrainingOptions, options_of
 from lamina.runs.reporting import scores_of
 from lamina.training import read_metadata, read_state_dict
 from lamina.training.files import replace_file
@@ -61,34 +61,31 @@ def _show_run(path: Path, screen: Screen) -> None:
     folder, config = RunFolder.open(path)
     model = folder.load_model(config, "cpu")
     results = folder.read_results()
-    columns = config.preprocessing.columns
-    target = config.target
-    classes = f", {len(target.classes)} classes" if isinstance(target, ClassTarget) else ""
-    screen.line(f"{path}: {target.task} of {target.name!r}{classes} from {config.source}", "bold")
+    subject = config.subject
+    screen.line(f"{path}: {subject.title} from {config.source}", "bold")
     state = results.get("status", "not at its end")
     reason = f" ({results['reason']})" if results.get("reason") else ""
     screen.line(f"training: {state}{reason}, best epoch {results.get('best_epoch', '–')}")
-    screen.line(f"columns:  {len(columns)}, which become {config.inputs} inputs")
+    for name, text in subject.details().items():
+        screen.line(f"{name + ':':9} {text}")
     parts = scores_of(results, folder)
     counted = {
         name: (int(values.get("rows") or 0), {k: v for k, v in values.items() if k != "rows"})
         for name, values in parts.items()
     }
     if counted:
-        show_scores(screen, counted, "")
-    screen.line(str(model.summary((1, config.inputs))))
+        show_scores(screen, counted, "", subject.counted)
+    screen.line(str(model.summary(subject.example().shape, dtype=subject.example().dtype)))
     changed = _changed(config)
     if changed:
         screen.table(["option", "value"], [[name, str(value)] for name, value in changed.items()], "Options")
-    kinds = Counter(each["kind"] for each in config.preprocessing.to_json())
     screen.result(
         {
             "path": str(path),
             "kind": "run",
             "source": config.source,
-            "task": target.task,
-            "target": target.to_json(),
-            "columns": {"count": len(columns), "kinds": dict(kinds), "inputs": config.inputs},
+            "task": subject.task,
+            **subject.facts(),
             "parameters": sum(each.size for each in model.parameters()),
             "options": plain(config.options, TrainingOptions),
             "results": results,
@@ -100,7 +97,8 @@ def _show_run(path: Path, screen: Screen) -> None:
 def _changed(config: RunConfig) -> dict[str, Any]:
     """Return the options that are not those chosen where nothing is said."""
     default, found = plain(TrainingOptions()), plain(config.options, TrainingOptions)
-    return {name: value for name, value in found.items() if value != default[name] and value is not None}
+    names = options_of(config.subject.kind)
+    return {name: found[name] for name in names if found[name] != default[name] and found[name] is not None}
 
 
 # --- files ---
@@ -189,7 +187,7 @@ def _graph(path: Path, form: str) -> str:
     draw = {"mermaid": visualize.graph_mermaid, "dot": visualize.graph_dot, "svg": visualize.graph_svg}[form]
     if path.is_dir():
         folder, config = RunFolder.open(path)
-        return draw(folder.load_model(config, "cpu"), zeros((1, config.inputs)))
+        return draw(folder.load_model(config, "cpu"), config.subject.example())
     if path.suffix.lower() != ".onnx":
         raise DataError(f"{path}: a graph is that of a run folder or a .onnx file")
     from lamina.exchange import import_onnx

@@ -1,4 +1,4 @@
-"""`lamina predict`: what a trained model says about the rows of a table."""
+"""`lamina predict`: what a trained model says about the rows of a table, or about images."""
 
 from __future__ import annotations
 
@@ -8,16 +8,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
 from lamina.cli.declare import Given
 from lamina.cli.exit_codes import DONE
-from lamina.data import ClassTarget, Target, read_table
 from lamina.errors import DataError
+from lamina.runs.declaring import OptionError
 from lamina.runs.folder import RunFolder
-from lamina.runs.inference import outputs, probabilities
-from lamina.runs.options import OptionError
 from lamina.training.files import replace_file
 
 if TYPE_CHECKING:
@@ -32,25 +27,21 @@ def predict(given: Given) -> int:
     options, screen = given.options, given.screen
     folder, config = RunFolder.open(options.run)
     check_output(options.output, WRITERS)
-    table = read_table(options.file, name=options.table)
-    used = {column.name for column in config.preprocessing.columns} | {config.target.name}
-    extra = [name for name in table.columns if name not in used]
-    inputs = config.preprocessing.encode(table)
     model = folder.load_model(config, options.device)
-    frame = table.frame.hstack(prediction_columns(config.target, outputs(model, inputs, options.device), table.columns))
-    screen.note(*table.notes, *[f"column {name!r} was not used in training and is not used here" for name in extra])
+    found = config.subject.predicted(model, options.file, options.table, options.device)
+    screen.note(*found.notes)
     if str(options.output) == "-":
-        sys.stdout.write(frame.write_csv())
+        sys.stdout.write(found.frame.write_csv())
         return DONE
-    replace_file("predict", options.output, frame_bytes(frame, options.output))
-    screen.line(f"{len(table):,} predictions of {config.target.name!r} written to {options.output}")
+    replace_file("predict", options.output, frame_bytes(found.frame, options.output))
+    screen.line(f"{len(found.frame):,} predictions ({config.subject.title}) written to {options.output}")
     screen.result(
         {
             "run": str(options.run),
             "data": str(options.file),
             "output": str(options.output),
-            "rows": len(table),
-            "target": config.target.name,
+            "rows": len(found.frame),
+            "task": config.subject.task,
         }
     )
     return DONE
@@ -87,26 +78,3 @@ def frame_bytes(frame: pl.DataFrame, path: Path) -> bytes:
     }
     writers.get(path.suffix.lower(), frame.write_csv)(content)
     return content.getvalue()
-
-
-def prediction_columns(target: Target, answers: npt.NDArray[Any], taken: list[str]) -> list[pl.Series]:
-    """Return the columns to add to a table whose column names are ``taken``."""
-    import polars as pl
-
-    names = set(taken)
-
-    def free(name: str) -> str:
-        while name in names:
-            name += "_"
-        names.add(name)
-        return name
-
-    name = free(f"predicted_{target.name}")
-    if not isinstance(target, ClassTarget):
-        return [pl.Series(name, target.decode(answers))]
-    chances = probabilities(answers)
-    labels = np.array(target.classes, dtype=object)[chances.argmax(axis=1)]
-    columns = [pl.Series(name, labels.tolist(), dtype=pl.String)]
-    for number, label in enumerate(target.classes):
-        columns.append(pl.Series(free(f"probability_{label}"), chances[:, number]))
-    return columns

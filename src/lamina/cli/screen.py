@@ -118,8 +118,10 @@ def show_error(message: str) -> None:
     Console(stderr=True, highlight=False).print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
 
 
-def show_scores(screen: Screen, parts: Mapping[str, tuple[int, Mapping[str, float | None]]], title: str) -> None:
-    """Show a table with a line for each part: its name, its number of rows, its scores."""
+def show_scores(
+    screen: Screen, parts: Mapping[str, tuple[int, Mapping[str, float | None]]], title: str, counted: str
+) -> None:
+    """Show a table with a line for each part: its name, how many rows or images it has, its scores."""
     names = list(next(iter(parts.values()))[1])
     rows = (
         [part, f"{count:,}", *[shown_score(name, scores[name]) for name in names]]
@@ -127,7 +129,7 @@ def show_scores(screen: Screen, parts: Mapping[str, tuple[int, Mapping[str, floa
     )
     from lamina.training.metrics import title_of
 
-    screen.table(["part", "rows", *map(title_of, names)], rows, title)
+    screen.table(["part", counted, *map(title_of, names)], rows, title)
 
 
 def shown_score(name: str, value: float | None) -> str:

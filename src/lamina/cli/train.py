@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from lamina import nn
@@ -12,18 +13,22 @@ from lamina.cli.commands import Train
 from lamina.cli.declare import Given
 from lamina.cli.exit_codes import DONE, INTERRUPTED
 from lamina.cli.screen import Screen, show_scores
-from lamina.data import ClassTarget
 from lamina.errors import TrainingDiverged
 from lamina.runs.config import RunConfig
+from lamina.runs.data_kinds import TEXT
+from lamina.runs.declaring import OptionError, declared
 from lamina.runs.fitting import fit_model, fresh_model
-from lamina.runs.folder import Answers, RunFolder
-from lamina.runs.inference import outputs, scores
-from lamina.runs.options import OptionError, TrainingOptions, declared
-from lamina.runs.prepare import Prepared, check_unchanged, prepare
+from lamina.runs.folder import RunFolder
+from lamina.runs.held_out import check_unchanged
+from lamina.runs.options import TrainingOptions, check_options
 from lamina.runs.recorder import BestWeights, checkpoints, recorders
+from lamina.runs.subjects import Prepared, prepare
 
 # What may be changed where a training goes on: how long it takes, and what is seen of it.
-CHANGEABLE = ("epochs", "max_seconds", "checkpoint_epochs", "checkpoint_seconds", "checkpoint_keep", "tensorboard")
+CHANGEABLE = (
+    "epochs", "max_seconds", "checkpoint_epochs", "checkpoint_seconds", "checkpoint_keep", "tensorboard",
+    "sample_every", "sample_tokens", "prompt", "temperature", "top_k", "top_p",
+)  # fmt: skip
 
 
 def train(given: Given) -> int:
@@ -31,9 +36,10 @@ def train(given: Given) -> int:
     if given.options.resume is not None:
         return _resume(given, given.options.resume)
     options = _training(given.options)
+    check_options(options, given.names)
     get_backend(options.device)
     prepared = prepare(options)
-    config = prepared.config(options)
+    config = RunConfig.of(prepared, options)
     model = fresh_model(prepared, options)
     _introduce(config, prepared, model, given.screen)
     # With its first weights the folder is usable before the first epoch ends.
@@ -52,10 +58,11 @@ def _resume(given: Given, path: Path) -> int:
         )
     chosen = {name: getattr(given.options, name) for name in CHANGEABLE if name in given.names}
     options = replace(before.options, **chosen)
+    check_options(options, chosen)
     get_backend(options.device)
     check_unchanged(before, "train anew")
     prepared = prepare(options)
-    config = prepared.config(options)
+    config = RunConfig.of(prepared, options)
     model = fresh_model(prepared, options)
     _introduce(config, prepared, model, given.screen)
     folder.update(config)
@@ -68,12 +75,9 @@ def _training(options: Train) -> TrainingOptions:
 
 def _introduce(config: RunConfig, prepared: Prepared, model: nn.Module, screen: Screen) -> None:
     screen.note(*prepared.notes)
-    target = config.target
-    what = f"{len(target.classes)} classes" if isinstance(target, ClassTarget) else "a value"
-    widths = " → ".join(str(width) for width in (config.inputs, *config.options.hidden, target.outputs))
     count = sum(parameter.size for parameter in model.parameters())
     screen.say(
-        f"{config.source}: {target.task} of {target.name!r} ({what}) by a network {widths}, {count:,} parameters"
+        f"{config.source}: {config.subject.title} {config.subject.network(config.options)}, {count:,} parameters"
     )
 
 
@@ -87,7 +91,7 @@ def _run(
             model,
             prepared,
             options,
-            callbacks=recorders(folder, recorder, options),
+            callbacks=recorders(folder, recorder, config.subject, options, partial(_show_sample, screen)),
             progress=screen.talks,
             checkpoint=checkpoints(folder, options),
             resume=resume,
@@ -103,6 +107,10 @@ def _run(
     return INTERRUPTED if history.interrupted else DONE
 
 
+def _show_sample(screen: Screen, epoch: int, text: str) -> None:
+    screen.say(f"--- after epoch {epoch} it writes:\n{text.strip(chr(10))}\n---")
+
+
 def _finish(
     folder: RunFolder,
     config: RunConfig,
@@ -116,14 +124,12 @@ def _finish(
     """Measure the best weights on every part, write results and curves, and show them."""
     options, history = config.options, recorder.history
     model = folder.load_model(config, options.device)
-    answers = {
-        name: Answers(outputs(model, data.inputs, options.device), data.targets)
+    measured = {
+        name: config.subject.measured(model, data, options.device, options.metrics)
         for name, data in prepared.parts.items()
     }
-    found = {
-        name: (len(part.targets), scores(config.target, part.outputs, part.targets, options.metrics))
-        for name, part in answers.items()
-    }
+    answers = {name: part.answers for name, part in measured.items() if part.answers is not None}
+    found = {name: (part.rows, part.scores) for name, part in measured.items()}
     results = {
         "status": status,
         "reason": reason,
@@ -133,14 +139,17 @@ def _finish(
         "parts": {name: {"rows": rows, **values} for name, (rows, values) in found.items()},
     }
     # Reports show rows that were not trained on, where there are some.
-    folder.write_answers({name: part for name, part in answers.items() if name != "training"} or answers)
+    if answers:
+        folder.write_answers({name: part for name, part in answers.items() if name != "training"} or answers)
     folder.write_results(results)
     best = f"the weights of epoch {history.best_epoch}, the best" if history.records else "the weights it began with"
-    show_scores(screen, found, f"Results with {best}")
+    show_scores(screen, found, f"Results with {best}", config.subject.counted)
     argument = "" if config.embedded or prepared.test is not None else " FILE"
     again = f"lamina evaluate {shlex.quote(str(folder.path))}{argument}"
     screen.line(f"run folder: {folder.path}")
     screen.say(f"measure it:  {again}")
+    if config.subject.kind == TEXT:
+        screen.say(f"let it write: lamina generate {shlex.quote(str(folder.path))}")
     # The picture comes last: it takes the longest, and a disk without room for it hides nothing from the user.
     if history.records:
         history.plot(folder.curves)

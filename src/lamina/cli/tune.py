@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from lamina.cli.exit_codes import DONE, INTERRUPTED
 from lamina.cli.screen import Screen
 from lamina.errors import CheckpointError
 from lamina.runs.configuration import configuration_text, read_configuration
+from lamina.runs.declaring import OptionError, declared
 from lamina.runs.folder import RESULTS, new_folder, write_json
-from lamina.runs.options import OptionError, TrainingOptions, declared, filled
+from lamina.runs.options import TrainingOptions, check_options, filled, options_of
 from lamina.training.files import replace_file
 from lamina.tuning.options import TuneOptions
 from lamina.tuning.space import DEFAULT_SPACE, Range
@@ -34,7 +35,9 @@ def tune(given: Given) -> int:
     """Search, fill a folder, show the best trials, and return the exit code of the command."""
     optuna_library()
     folder, options, names = _resumed(given) if given.options.resume is not None else (None, given.options, given.names)
-    space: Mapping[str, Range] = options.search or DEFAULT_SPACE
+    suits = options_of(options.kind)
+    space: Mapping[str, Range] = options.search or {name: each for name, each in DEFAULT_SPACE.items() if name in suits}
+    check_options(options, space)
     fixed = {name: getattr(options, name) for name in names if name in declared(TrainingOptions)}
     twice = [name for name in space if name in fixed]
     if twice and options.search:
@@ -123,7 +126,8 @@ def _finish(folder: Path, objective: TrainingObjective, found: Tuned, screen: Sc
     write_json(folder / RESULTS, results)
     if best is not None:
         title = f"The best options of {len(found.trials)} trials by Lamina, {objective.monitor} {best.value:.6g}"
-        text = configuration_text(replace(objective.options(best.values)), title)
+        options = objective.options(best.values)
+        text = configuration_text(options, title, only=options_of(options.kind))
         replace_file("tune", folder / BEST, text.encode())
         names = list(best.values)
         rows = [

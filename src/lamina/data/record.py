@@ -75,6 +75,13 @@ class Record:
             raise self.wrong(key, f"a list of whole numbers of at least {least}")
         return tuple(found)
 
+    def numbers(self, key: str) -> tuple[float, ...]:
+        """Return a list of finite numbers, at least one."""
+        found = self._list(key)
+        if not found or not all(_is_number(v) for v in found):
+            raise self.wrong(key, "a list of finite numbers")
+        return tuple(float(v) for v in found)
+
     def wrong(self, key: str, wanted: str) -> CheckpointError:
         """Return the error for a value that is not what it should be."""
         found = f"{self.values[key]!r:.60}" if key in self.values else "nothing"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from lamina import nn, random
 from lamina.compiler import compile
@@ -173,6 +174,24 @@ class GPT(nn.Module):
         -------
         Tensor of int64, shape [samples, length + count]
         """
+        settings: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "generator": generator}
+        return concat([tokens.astype(int64), *self.continued(tokens, count, cached=cached, **settings)], axis=1)
+
+    def continued(
+        self,
+        tokens: Tensor,
+        count: int,
+        *,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        generator: random.Generator | None = None,
+        cached: bool = True,
+    ) -> Iterator[Tensor]:
+        """Yield what `generate` adds as it is drawn, a tensor of shape [samples, 1] at a time.
+
+        The model is in evaluation until the last one.
+        """
         if tokens.ndim != 2 or tokens.shape[1] < 1 or count < 0:
             raise ShapeError(
                 f"generate: expected tokens [samples, at least 1] and a count from 0, got {list(tokens.shape)}, {count}"
@@ -183,36 +202,32 @@ class GPT(nn.Module):
             chosen = sample(logits[:, -1], temperature=temperature, top_k=top_k, top_p=top_p, generator=draw)
             return chosen.reshape(-1, 1)
 
-        training = self.training
-        self.eval()
-        try:
-            return self._generated(tokens.astype(int64), count, choose, cached)
-        finally:
-            self.train(training)
+        return self._continued(tokens.astype(int64), count, choose, cached)
 
-    def _generated(self, tokens: Tensor, count: int, choose: Callable[[Tensor], Tensor], cached: bool) -> Tensor:
+    def _continued(
+        self, tokens: Tensor, count: int, choose: Callable[[Tensor], Tensor], cached: bool
+    ) -> Iterator[Tensor]:
         caches = self.new_caches(tokens.shape[0]) if cached else None
 
         def step(new: Tensor) -> Tensor:
             return choose(self(new, caches))
 
-        next_token = compile(step)
-        found = [tokens]
-        seen = tokens[:, -self.context :]
-        for number in range(count):
-            if seen.shape[1] > self.context:
-                seen = seen[:, -max(self.context // 2, 1) :]
-                new = seen
-                for cache in caches or []:
-                    cache.clear()
-            elif number == 0 or not cached:
-                new = seen
-            else:
-                new = found[-1]
-            chosen = next_token(new) if cached and new.shape[1] == 1 else step(new)
-            found.append(chosen)
-            seen = concat([seen, chosen], axis=1)
-        return concat(found, axis=1)
+        next_token, training = compile(step), self.training
+        self.eval()
+        try:
+            seen = new = tokens[:, -self.context :]
+            for _ in range(count):
+                chosen = next_token(new) if cached and new.shape[1] == 1 else step(new)
+                yield chosen
+                seen = concat([seen, chosen], axis=1)
+                if seen.shape[1] > self.context:
+                    seen = new = seen[:, -max(self.context // 2, 1) :]
+                    for cache in caches or []:
+                        cache.clear()
+                else:
+                    new = chosen if cached else seen
+        finally:
+            self.train(training)
 
 
 def next_token_loss(logits: Tensor, targets: Tensor) -> Tensor:

@@ -117,6 +117,8 @@ class ReportContent:
         Shown as they are; mappings inside are opened.
     schema : sequence of mapping
         A row for each column of the data, such as its name, kind, missing and distinct values.
+    samples : sequence of pair of str
+        Texts that a language model wrote, each with its title.
     notes : sequence of str
         What the reader should know, such as why training ended.
     """
@@ -130,4 +132,5 @@ class ReportContent:
     configuration: Mapping[str, Any] = field(default_factory=dict)
     machine: Mapping[str, Any] = field(default_factory=dict)
     schema: Sequence[Mapping[str, Any]] = ()
+    samples: Sequence[tuple[str, str]] = ()
     notes: Sequence[str] = ()

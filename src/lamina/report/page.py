@@ -166,6 +166,10 @@ def _predictions(content: ReportContent, numbers: Iterator[int]) -> list[Html]:
     return parts + regression(values, numbers)
 
 
+def _samples(content: ReportContent, _: Iterator[int]) -> list[Html]:
+    return [tag("figure", tag("figcaption", title), tag("pre", text)) for title, text in content.samples]
+
+
 def _model(content: ReportContent, _: Iterator[int]) -> list[Html]:
     return [] if content.model is None else [_tree(content.model)]
 
@@ -250,6 +254,7 @@ SECTIONS: dict[str, Callable[[ReportContent, Iterator[int]], list[Html]]] = {
     "Results": _results,
     "Training": _training,
     "Predictions": _predictions,
+    "Samples": _samples,
     "Model": _model,
     "Data": _data,
     "Configuration": _settings,

@@ -10,8 +10,9 @@ from typing import Any
 from lamina import nn, optim
 from lamina.errors import LaminaError
 from lamina.optim import LRScheduler, Optimizer, ReduceLROnPlateau
+from lamina.runs.declaring import OptionError
 from lamina.runs.kinds import nearest
-from lamina.runs.options import OptionError, TrainingOptions
+from lamina.runs.options import TrainingOptions
 from lamina.tensor import Tensor
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -39,11 +40,6 @@ def optimizers() -> dict[str, type[Optimizer]]:
         for each in found
         if isinstance(each, type) and issubclass(each, Optimizer) and each not in (Optimizer, optim.Muon)
     }
-
-
-def build_model(inputs: int, outputs: int, options: TrainingOptions) -> nn.Module:
-    """Return the network that options describe, with fresh weights."""
-    return nn.MLP(inputs, list(options.hidden), outputs, activation=options.activation, dropout=options.dropout)
 
 
 def build_loss(options: TrainingOptions, classes: bool) -> Loss:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from lamina.data import ClassTarget, NumericTarget, TablePreprocessing, Target
 from lamina.data.record import Record
 from lamina.errors import CheckpointError
-from lamina.runs.options import OptionError, TrainingOptions, checked, declared, plain
+from lamina.report import describe_machine
+from lamina.runs.declaring import OptionError, checked, declared, plain
+from lamina.runs.options import TrainingOptions
+from lamina.runs.subjects import Prepared, Subject, subject_from_json
 
 FORMAT = "lamina run"
 FORMAT_VERSION = 1
@@ -26,30 +26,28 @@ class RunConfig:
     source : str
         The name of an embedded data set or the path of a file.
     embedded : bool
-    preprocessing : TablePreprocessing
-    target : ClassTarget or NumericTarget
+    subject : Subject
+        What of the data is needed to use the model.
     options : TrainingOptions
     fingerprint : str
         Of the file, so that training goes on with the same data only; empty for an embedded set.
-    schema : mapping, optional
-        What the columns of the table were like, for reports.
     machine : mapping of str to str
         Where and with which versions it was trained.
     """
 
     source: str
     embedded: bool
-    preprocessing: TablePreprocessing
-    target: Target
+    subject: Subject
     options: TrainingOptions
     fingerprint: str = ""
-    schema: Any = None
     machine: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def inputs(self) -> int:
-        """How many numbers the model is given for a row."""
-        return len(self.preprocessing.feature_names)
+    @classmethod
+    def of(cls, prepared: Prepared, options: TrainingOptions) -> RunConfig:
+        """Return what a run folder keeps of data that are ready to train on."""
+        return cls(
+            prepared.source, prepared.embedded, prepared.subject, options, prepared.fingerprint, describe_machine()
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` needs."""
@@ -60,11 +58,10 @@ class RunConfig:
             "source": self.source,
             "embedded": self.embedded,
             "fingerprint": self.fingerprint,
-            "task": self.target.task,
-            "target": self.target.to_json(),
-            "columns": self.preprocessing.to_json(),
+            "kind": self.subject.kind,
+            "task": self.subject.task,
+            **self.subject.to_json(),
             "options": plain(self.options, TrainingOptions),
-            "schema": self.schema,
         }
 
     @classmethod
@@ -80,21 +77,12 @@ class RunConfig:
             raise record.wrong("format", repr(FORMAT))
         if record.whole("format_version") != FORMAT_VERSION:
             raise record.wrong("format_version", f"{FORMAT_VERSION}, which is what this version of Lamina reads")
-        tasks: dict[str, type[Target]] = {"classification": ClassTarget, "regression": NumericTarget}
-        task = record.text("task")
-        if task not in tasks:
-            raise record.wrong("task", " or ".join(tasks))
-        columns = record.records("columns")
-        if not columns:
-            raise record.wrong("columns", "a list of at least one column")
         return cls(
             record.text("source"),
             record.truth("embedded"),
-            TablePreprocessing.from_json(columns),
-            tasks[task].from_json(record.record("target")),
+            subject_from_json(record),
             _options(record.record("options")),
             record.text("fingerprint"),
-            record.values.get("schema"),
             {str(name): str(value) for name, value in record.record("machine").values.items()},
         )
 
@@ -107,17 +95,3 @@ def _options(record: Record) -> TrainingOptions:
         return TrainingOptions(**checked(TrainingOptions, record.values))
     except OptionError as error:
         raise CheckpointError(f"{record.place}: {error}") from error
-
-
-def fingerprint(path: Path) -> str:
-    """Return what tells the content of a file from any other; of a folder, the names and sizes of its files."""
-    digest = hashlib.sha256()
-    if path.is_dir():
-        for each in sorted(path.rglob("*")):
-            if each.is_file():
-                digest.update(f"{each.relative_to(path)}\0{each.stat().st_size}\n".encode())
-    else:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()

@@ -10,18 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from lamina.errors import DataError
+from lamina.runs.declaring import HEADINGS, Option, OptionError, accepted, declared, plain
 from lamina.runs.kinds import nearest
-from lamina.runs.options import Option, OptionError, accepted, declared, plain
-
-HEADINGS = {
-    "data": "what to learn from",
-    "model": "the network",
-    "loss": "what is minimised",
-    "optimizer": "how it is minimised",
-    "training": "for how long",
-    "search": "what is searched",
-    "run": "where, and what is kept",
-}
 
 # Larger files are no configuration.
 MOST_BYTES = 1_000_000

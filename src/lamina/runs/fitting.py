@@ -9,9 +9,11 @@ import lamina as la
 from lamina import nn
 from lamina.backends.precision import PRECISIONS
 from lamina.data import ClassTarget
-from lamina.runs.building import build_loss, build_model, build_optimizer, build_schedule
-from lamina.runs.options import OptionError, TrainingOptions
-from lamina.runs.prepare import Prepared
+from lamina.runs.building import build_optimizer, build_schedule
+from lamina.runs.declaring import OptionError
+from lamina.runs.options import TrainingOptions
+from lamina.runs.subjects import Prepared
+from lamina.runs.subjects.predicting import PredictingSubject
 from lamina.training import Callback, Checkpoints, EarlyStopping, History
 
 COMPILE: dict[str, bool | Literal["auto"]] = {"auto": "auto", "always": True, "never": False}
@@ -20,8 +22,7 @@ COMPILE: dict[str, bool | Literal["auto"]] = {"auto": "auto", "always": True, "n
 def fresh_model(prepared: Prepared, options: TrainingOptions) -> nn.Module:
     """Return the network for the data, with weights that the seed chooses, on the device of the options."""
     la.random.seed(options.seed)
-    model = build_model(len(prepared.preprocessing.feature_names), prepared.target.outputs, options)
-    return model.to(options.device)
+    return prepared.subject.build(options).to(options.device)
 
 
 def fit_model(
@@ -48,18 +49,17 @@ def fit_model(
     resume : bool, default False
         Whether to go on from the latest checkpoint, if there is one.
     """
-    classes = isinstance(prepared.target, ClassTarget)
-    training, validation = prepared.training, prepared.validation
+    subject = prepared.subject
     optimizer = build_optimizer(model, options)
     return la.fit(
         model,
-        (training.inputs, training.targets),
-        loss=build_loss(options, classes),
+        prepared.training if prepared.varied is None else prepared.varied,
+        loss=subject.loss(options),
         optimizer=optimizer,
         epochs=options.epochs,
         batch_size=options.batch_size,
-        validation=None if validation is None else (validation.inputs, validation.targets),
-        metrics=options.metrics or ["accuracy" if classes else "r2"],
+        validation=prepared.validation,
+        metrics=subject.metrics(options),
         seed=options.seed,
         early_stopping=_early_stopping(prepared, options),
         callbacks=callbacks,
@@ -76,9 +76,9 @@ def fit_model(
 
 def _early_stopping(prepared: Prepared, options: TrainingOptions) -> EarlyStopping | None:
     """Return what judges the epochs; the best weights are kept by whoever trains, whichever way it ends."""
-    recorded = [f"val_{name}" for name in options.metrics] if prepared.validation else list(options.metrics)
-    default = "val_accuracy" if isinstance(prepared.target, ClassTarget) else "val_r2"
-    known = ["loss", *(["val_loss"] if prepared.validation else []), *(recorded or [default])]
+    held_out = prepared.validation is not None
+    recorded = [f"val_{name}" if held_out else name for name in prepared.subject.metrics(options)]
+    known = ["loss", *(["val_loss"] if held_out else []), *recorded]
     if options.monitor is not None and options.monitor not in known:
         raise OptionError("monitor", f"{options.monitor!r} is not recorded; what is: {', '.join(known)}")
     if not options.patience and options.monitor is None:
@@ -110,13 +110,14 @@ def class_weight(prepared: Prepared, options: TrainingOptions) -> Any:
     OptionError
         When there are no classes, or none of a name.
     """
-    given, target = options.class_weight, prepared.target
-    if given is None or isinstance(given, str):
-        if given is not None and not isinstance(target, ClassTarget):
-            raise OptionError("class_weight", f"{target.name!r} is a value and has no classes")
-        return given
+    given, subject = options.class_weight, prepared.subject
+    if given is None:
+        return None
+    target = subject.target if isinstance(subject, PredictingSubject) else None
     if not isinstance(target, ClassTarget):
-        raise OptionError("class_weight", f"{target.name!r} is a value and has no classes")
+        raise OptionError("class_weight", f"this is a {subject.title}, which has no classes")
+    if isinstance(given, str):
+        return given
     unknown = [name for name in given if name not in target.classes]
     if unknown:
         raise OptionError("class_weight", f"there is no class {unknown[0]!r}; there are {', '.join(target.classes)}")

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-
-import numpy.typing as npt
 
 import lamina as la
 from lamina import nn
 from lamina.data.record import Record
 from lamina.errors import CheckpointError, DataError
-from lamina.runs.building import build_model
 from lamina.runs.config import RunConfig
 from lamina.runs.configuration import configuration_text
+from lamina.runs.inference import Answers
+from lamina.runs.options import options_of
 from lamina.training.files import finite_or_null, replace_file
-
-Array = npt.NDArray[Any]
 
 CONFIG = "config.json"
 OPTIONS = "config.toml"
@@ -32,22 +28,7 @@ ANSWERS = "answers.safetensors"
 CHECKPOINTS = "checkpoints"
 EVENTS = "tensorboard"
 REPORT = "report.html"
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What a model put out for the rows of a part of the data, and what was right.
-
-    Attributes
-    ----------
-    outputs : array of shape [rows, outputs]
-        Of classes the logits, of values the standardised ones.
-    targets : array of shape [rows] or [rows, 1]
-        The numbers of the classes, or the standardised values.
-    """
-
-    outputs: Array
-    targets: Array
+SAMPLES = "samples.jsonl"
 
 
 class RunFolder:
@@ -63,6 +44,8 @@ class RunFolder:
         A line for each epoch.
     ``results.json``, ``answers.safetensors``, ``curves.png``
         How good the best weights are on every part, what they answer there, and the curves; written at the end.
+    ``samples.jsonl``
+        What a language model wrote as it learned.
     ``checkpoints``
         What is needed to go on with the training.
     ``tensorboard``, ``report.html``
@@ -84,6 +67,7 @@ class RunFolder:
         self.checkpoints = path / CHECKPOINTS
         self.events = path / EVENTS
         self.report = path / REPORT
+        self.samples = path / SAMPLES
 
     # --- writing ---
 
@@ -184,7 +168,7 @@ class RunFolder:
         """Rebuild the model with its weights, ready to predict on ``device``."""
         if not self.weights.is_file():
             raise CheckpointError(f"{self.path}: {WEIGHTS} is missing; train again, or put it back")
-        model = build_model(config.inputs, config.target.outputs, config.options)
+        model = config.subject.build(config.options)
         la.load(model, self.weights)
         model.to(device)
         model.eval()
@@ -201,7 +185,7 @@ def _read_json(file: Path) -> Record:
 
 def _options_text(config: RunConfig) -> bytes:
     title = f"The options of a training by Lamina {la.__version__}; to repeat it: lamina train --config {OPTIONS}"
-    return configuration_text(config.options, title).encode()
+    return configuration_text(config.options, title, only=options_of(config.subject.kind)).encode()
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

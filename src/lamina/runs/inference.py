@@ -4,24 +4,42 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lamina import nn, training
-from lamina.data import ClassTarget, Target
+from lamina.data import ClassTarget, Dataset, Stream, Target
 from lamina.functions.creation import asarray
 from lamina.training import metrics
 
 Array = npt.NDArray[Any]
 
-# Rows at a time: enough to keep the processor busy, few enough for any memory.
+# Rows at a time, and images: enough to keep the processor busy, few enough for any memory.
 BATCH = 4096
+STREAMED_BATCH = 64
 
 # What is measured of every model; what the user asks for comes after.
 CLASS_METRICS = ("accuracy", "balanced_accuracy", "f1_macro")
 VALUE_METRICS = ("r2", "mae", "rmse")
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model put out for the rows of a part of the data, and what was right.
+
+    Attributes
+    ----------
+    outputs : array of shape [rows, outputs]
+        Of classes the logits, of values the standardised ones.
+    targets : array of shape [rows] or [rows, 1]
+        The numbers of the classes, or the standardised values.
+    """
+
+    outputs: Array
+    targets: Array
 
 
 def outputs(model: nn.Module, inputs: Array, device: str) -> Array:
@@ -29,13 +47,24 @@ def outputs(model: nn.Module, inputs: Array, device: str) -> Array:
     return training.predict(model, asarray(inputs, device=device), batch_size=BATCH).numpy()
 
 
-def scores(target: Target, answers: Array, truth: Array, also: Sequence[str] = ()) -> dict[str, float]:
+def answers(model: nn.Module, data: Dataset | Stream, device: str) -> Answers:
+    """Return the model's outputs for data that are in memory or read in batches."""
+    if isinstance(data, Dataset):
+        return Answers(outputs(model, data.inputs, device), data.targets)
+    found = [
+        (outputs(model, inputs, device), targets)
+        for inputs, targets in data.batches(STREAMED_BATCH, seed=None, epoch=0)
+    ]
+    return Answers(np.concatenate([each for each, _ in found]), np.concatenate([each for _, each in found]))
+
+
+def scores(target: Target, said: Array, truth: Array, also: Sequence[str] = ()) -> dict[str, float]:
     """Return how good answers are, by the names of the numbers.
 
     Parameters
     ----------
     target : ClassTarget or NumericTarget
-    answers : array of shape [rows, outputs]
+    said : array of shape [rows, outputs]
         What `outputs` gave.
     truth : array
         The targets of a data set: numbers of classes, or standardised values.
@@ -48,11 +77,11 @@ def scores(target: Target, answers: Array, truth: Array, also: Sequence[str] = (
         Of classes: the loss (the mean cross-entropy), accuracy and so on. Of values: metrics in their units.
     """
     if isinstance(target, ClassTarget):
-        found = {"loss": _cross_entropy(probabilities(answers), truth)}
-        names, given, right = CLASS_METRICS, answers.astype(np.float64), truth
+        found = {"loss": _cross_entropy(probabilities(said), truth)}
+        names, given, right = CLASS_METRICS, said.astype(np.float64), truth
     else:
         found = {}
-        names, given, right = VALUE_METRICS, target.decode(answers)[:, None], target.decode(truth)[:, None]
+        names, given, right = VALUE_METRICS, target.decode(said)[:, None], target.decode(truth)[:, None]
     wanted = dict.fromkeys([*names, *also])
     with warnings.catch_warnings():
         # Of rows with one class only, some numbers say nothing; they are NaN then, and shown as such.

@@ -264,9 +264,16 @@ class Listed(Kind):
 
 @dataclass(frozen=True, kw_only=True)
 class Widths(Kind):
-    """The widths of layers: ``128,64``; an empty text or list for none."""
+    """The widths of layers: ``128,64``; an empty text or list for none.
+
+    Attributes
+    ----------
+    most : int, optional
+        How many there may be; at least one is needed then.
+    """
 
     metavar: str = "N,..."
+    most: int | None = None
 
     wanted = 'give whole numbers of at least 1 and below a billion with commas between, such as "128,64"'
 
@@ -291,6 +298,8 @@ class Widths(Kind):
         for each in numbers:
             if isinstance(each, bool) or not isinstance(each, int) or not 1 <= each < 10**MOST_DIGITS:
                 raise Unfit(f"{self.wanted}, got {shown(given)}")
+        if self.most is not None and not 1 <= len(numbers) <= self.most:
+            raise Unfit(f"give 1 to {self.most} numbers, got {shown(given)}")
         return tuple(numbers)
 
 

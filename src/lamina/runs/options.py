@@ -1,171 +1,29 @@
-"""The options of a training, each declared once: its kind, bounds, default and help.
-
-The command line, the keys of configuration files, the checks and the JSON of run folders all follow from here.
-"""
+"""The options of a training, each declared once: its kind, bounds, default and help."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Self, TypeVar
 
 from lamina.backends.precision import PRECISIONS
-from lamina.errors import DataError
-from lamina.runs.kinds import (
-    Choice,
-    Flag,
-    Kind,
-    Listed,
-    Number,
-    Settings,
-    Unfit,
-    Whole,
-    Widths,
-    nearest,
-    positive,
-    share,
-)
-from lamina.runs.presets import has_presets, preset
+from lamina.runs.data_kinds import IMAGES, TABLE, TEXT, kind_of
+from lamina.runs.declaring import OptionError, checked, declared, option
+from lamina.runs.image_options import ImageOptions
+from lamina.runs.kinds import Choice, Flag, Kind, Listed, Number, Settings, Whole, Widths, positive, share
+from lamina.runs.presets import suited
+from lamina.runs.text_options import TextOptions
 
-TASKS = ("classification", "regression")
+TASKS = ("classification", "regression", "text")
+MODELS = ("mlp", "cnn", "lenet5", "resnet18", "resnet34", "resnet50", "gpt")
+PLURALS = {TABLE: "tables", IMAGES: "images", TEXT: "text"}
+FILES = {TABLE: "a table", IMAGES: "a folder of images", TEXT: "a text"}
 LOSSES = ("auto", "cross_entropy", "mse", "mae", "huber", "smooth_l1")
 SCHEDULES = ("constant", "cosine", "linear", "polynomial", "exponential", "step", "one_cycle", "plateau")
 COMPILE = ("auto", "always", "never")
 WHICH_TABLE = 'Which table of a SQLite file, which array of a .npz, or "test" of Iron Learn\'s JSON.'
 
 Options = TypeVar("Options")
-
-
-@dataclass(frozen=True)
-class Option:
-    """What there is to know about an option.
-
-    Attributes
-    ----------
-    name : str
-        In Python, in files and, with dashes, on the command line.
-    kind : Kind
-    help : str
-    section : str
-        Under which heading help and configuration files show it; "" for none.
-    default : Any
-        ``None`` where nothing is the default, or where it follows from other options.
-    shown : str
-        The default in words, where its value does not say it.
-    flags : tuple of str
-        Short forms on the command line, such as ``"-t"``.
-    argument : bool
-        Whether it is given by its position on the command line.
-    required : bool
-        Whether something must be given, on the command line or in a file.
-    repeated : bool
-        Whether it may be given several times on the command line, each adding to a mapping.
-    """
-
-    name: str
-    kind: Kind
-    help: str
-    section: str
-    default: Any = None
-    shown: str = ""
-    flags: tuple[str, ...] = ()
-    argument: bool = False
-    required: bool = False
-    repeated: bool = False
-
-    @property
-    def flag(self) -> str:
-        """Its name on the command line."""
-        return self.name.upper() if self.argument else "--" + self.name.replace("_", "-")
-
-    @property
-    def default_text(self) -> str:
-        """The default as help shows it; empty where there is none."""
-        if self.shown:
-            return self.shown
-        text = _default_text(self.default)
-        return f"{text}; embedded sets have their own" if text and has_presets(self.name) else text
-
-
-def _default_text(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return ""
-    if isinstance(value, tuple):
-        return ",".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-class OptionError(DataError):
-    """An option that cannot be: its name and why, apart, for those who know where it was written.
-
-    Attributes
-    ----------
-    name : str
-    reason : str
-    """
-
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"{name}: {reason}")
-        self.name, self.reason = name, reason
-
-
-def option(
-    kind: Kind,
-    default: Any,
-    help: str,
-    section: str,
-    *,
-    shown: str = "",
-    flags: tuple[str, ...] = (),
-    argument: bool = False,
-    required: bool = False,
-    repeated: bool = False,
-) -> Any:
-    """Return the field of a dataclass that declares an option; what is given is described at `Option`."""
-    row = Option("", kind, help, section, default, shown, flags, argument, required, repeated)
-    if isinstance(default, dict):
-        return field(default_factory=lambda: dict(default), metadata={"option": row})
-    return field(default=default, metadata={"option": row})
-
-
-def declared(table: type[Any]) -> dict[str, Option]:
-    """Return the options that a dataclass declares, by name."""
-    found = {each.name: each.metadata.get("option") for each in fields(table)}
-    return {name: replace(row, name=name) for name, row in found.items() if row is not None}
-
-
-def checked(table: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return plain values, as TOML and JSON have them, as those of the options a dataclass declares.
-
-    Raises
-    ------
-    OptionError
-        For the first value that does not fit, or name that is not declared.
-    """
-    known = declared(table)
-    found = {}
-    for name, value in given.items():
-        if name not in known:
-            raise OptionError(name, f"there is no option of this name{nearest(name, list(known))}")
-        found[name] = accepted(known[name], value)
-    return found
-
-
-def accepted(row: Option, value: Any) -> Any:
-    """Return a plain value as that of an option; ``None`` is one where it is the default."""
-    if value is None and row.default is None:
-        return None
-    try:
-        return row.kind.accept(value)
-    except Unfit as error:
-        raise OptionError(row.name, str(error)) from None
-
-
-def plain(options: Any, only: type[Any] | None = None) -> dict[str, Any]:
-    """Return the values of a dataclass of options, as TOML and JSON can hold them, by name."""
-    values = {name: (row, getattr(options, name)) for name, row in declared(only or type(options)).items()}
-    return {name: None if value is None else row.kind.plain(value) for name, (row, value) in values.items()}
 
 
 def _optimizer_names() -> Sequence[str]:
@@ -190,7 +48,7 @@ _MUON = {"muon": "Muon trains matrices only, and a network has biases too"}
 
 
 @dataclass(frozen=True)
-class TrainingOptions:
+class TrainingOptions(ImageOptions, TextOptions):
     """What the user can choose about a training, with what is chosen where nothing is said.
 
     ``TrainingOptions(file="houses.csv", target="price", epochs=50)`` takes values of the right types as they are;
@@ -202,25 +60,31 @@ class TrainingOptions:
         Kind(metavar="FILE"),
         None,
         "A table (.csv, .tsv, .json, .ndjson, .parquet, .arrow, .sqlite, ...), arrays (.npy, .npz, IDX), a folder of "
-        "images, or the name of an embedded set: see `lamina data`.",
+        "images with a folder for each class, a text (.txt, .md), or the name of an embedded set: see `lamina data`.",
         "data",
         shown="the embedded digits",
         argument=True,
     )
     target: str | None = option(
-        Kind(metavar="COLUMN"), None, "The column of the table to predict.", "data", flags=("-t",)
+        Kind(metavar="COLUMN"), None, "The column of the table to predict.", "data", flags=("-t",), of=(TABLE,)
     )
     task: str | None = option(
         Choice(among=TASKS, metavar="TASK"),
         None,
-        "classification or regression.",
+        "classification, regression, or text: a language model of any text file.",
         "data",
         shown="classification if the target is text, boolean, or whole numbers with at most 10 values; else regression",
     )
-    table: str | None = option(Kind(metavar="NAME"), None, WHICH_TABLE, "data")
-    ignore: tuple[str, ...] = option(Listed(metavar="COLUMN,..."), (), "Columns that are not to be used.", "data")
+    table: str | None = option(Kind(metavar="NAME"), None, WHICH_TABLE, "data", of=(TABLE,))
+    ignore: tuple[str, ...] = option(
+        Listed(metavar="COLUMN,..."), (), "Columns that are not to be used.", "data", of=(TABLE,)
+    )
     weights: str | None = option(
-        Kind(metavar="COLUMN"), None, "The column that says how much each row counts; it is no input then.", "data"
+        Kind(metavar="COLUMN"),
+        None,
+        "The column that says how much each row counts; it is no input then.",
+        "data",
+        of=(TABLE,),
     )
     validation: float = option(
         share(), 0.2, "Share of the rows set aside to choose the best weights; 0 for none.", "data"
@@ -234,14 +98,36 @@ class TrainingOptions:
     )
 
     # --- the network ---
+    model: str | None = option(
+        Choice(among=MODELS),
+        None,
+        "mlp for tables; cnn, lenet5, resnet18, resnet34 or resnet50 for images; gpt for text.",
+        "model",
+        shown="mlp, cnn or gpt, as the data are",
+    )
+    width: int | None = option(
+        Whole(wanted="a layer has at least 1 channel", least=1, below=10**6),
+        None,
+        "Width of a gpt's layers, or channels of the first convolutions.",
+        "model",
+        of=(IMAGES, TEXT),
+    )
+    depth: int | None = option(
+        Whole(wanted="at least 1 is needed", least=1, below=1000),
+        None,
+        "Blocks of a gpt, or stages of a cnn, each of which halves the image.",
+        "model",
+        of=(IMAGES, TEXT),
+    )
     hidden: tuple[int, ...] = option(
         Widths(),
         (64, 32),
         'Widths of the hidden layers, such as "128,64"; "" for a linear or logistic model.',
         "model",
+        of=(TABLE,),
     )
     activation: str = option(
-        Choice(among=_activation_names), "relu", "Between the layers: relu, gelu, tanh, ...", "model"
+        Choice(among=_activation_names), "relu", "Between the layers: relu, gelu, tanh, ...", "model", of=(TABLE,)
     )
     dropout: float = option(share(), 0.0, "Share of hidden values dropped in training.", "model")
 
@@ -252,15 +138,27 @@ class TrainingOptions:
         "cross_entropy for classes; mse, mae, huber or smooth_l1 for values.",
         "loss",
         shown="cross_entropy for classes, mse for values",
+        of=(TABLE,),
     )
     label_smoothing: float = option(
-        share(), 0.0, "Share of certainty that the loss gives to the other classes.", "loss"
+        share(),
+        0.0,
+        "Share of certainty that the loss gives to the other classes.",
+        "loss",
+        of=(
+            TABLE,
+            IMAGES,
+        ),
     )
     class_weight: Mapping[str, float] | str | None = option(
         Settings(value=positive("a weight must be above 0 and finite"), word="balanced"),
         None,
         'How much each class counts: "balanced" by their numbers, or such as "yes=3, no=1".',
         "loss",
+        of=(
+            TABLE,
+            IMAGES,
+        ),
     )
     l1: float = option(
         Number(wanted="the penalty must be at least 0", least=0.0), 0.0, "Penalty on absolute weights.", "loss"
@@ -320,6 +218,10 @@ class TrainingOptions:
         None,
         "Mix pairs of rows with shares from a Beta(x, x) distribution.",
         "training",
+        of=(
+            TABLE,
+            IMAGES,
+        ),
     )
     ema: float | None = option(
         Number(wanted="the decay must be above 0 and below 1", above=0.0, below=1.0),
@@ -352,6 +254,10 @@ class TrainingOptions:
         "What is measured after each epoch and at the end, such as accuracy,f1_macro.",
         "training",
         shown="accuracy for classes, r2 for values",
+        of=(
+            TABLE,
+            IMAGES,
+        ),
     )
     max_seconds: float | None = option(
         positive("the time must be greater than 0"), None, "Stop after this time.", "training"
@@ -399,6 +305,11 @@ class TrainingOptions:
     tensorboard: bool = option(Flag(), False, "Also write event files for TensorBoard.", "run")
 
     @property
+    def kind(self) -> str:
+        """The kind of data that is learned from."""
+        return kind_of(self.file, self.task, self.target)
+
+    @property
     def learning_rate(self) -> float:
         """The one given, or what suits the network."""
         return self.lr if self.lr is not None else 0.001 if self.hidden else 0.01
@@ -417,11 +328,27 @@ class TrainingOptions:
 
 def filled(table: type[Options], values: Mapping[str, Any]) -> Options:
     """Return a dataclass of options with the values given and defaults that suit the data."""
-    found = dict(values)
-    file = found.get("file")
-    if issubclass(table, TrainingOptions) and (file is None or not Path(file).exists()):
-        found = {**preset(file), **found}
+    found = {**suited(values), **values} if issubclass(table, TrainingOptions) else values
     made = table(**found)
     if isinstance(made, TrainingOptions) and made.lr is None:
         made = replace(made, lr=made.learning_rate)
     return made
+
+
+def options_of(kind: str) -> list[str]:
+    """Return the names of the options of a training that are for a kind of data."""
+    return [name for name, row in declared(TrainingOptions).items() if not row.of or kind in row.of]
+
+
+def check_options(options: TrainingOptions, given: Iterable[str]) -> None:
+    """Refuse options that were given and are for another kind of data.
+
+    Raises
+    ------
+    OptionError
+    """
+    rows, suits = declared(TrainingOptions), options_of(options.kind)
+    for name in sorted(given):
+        if name in rows and name not in suits:
+            kinds = " and ".join(PLURALS[kind] for kind in rows[name].of)
+            raise OptionError(name, f"this is for {kinds}, and {options.file or 'the data'} is {FILES[options.kind]}")

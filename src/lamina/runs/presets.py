@@ -1,13 +1,17 @@
-"""What is chosen for the embedded sets where the user chose nothing.
+"""What is chosen where the user chose nothing: for images, for text, and for the embedded sets.
 
-Found by cross-validation on training parts, and kept after the held-out parts of five divisions had been measured with
-them and with the defaults for tables: what the command reports for these sets is a little better than on new data.
+Those of the embedded sets were found by cross-validation on training parts, and kept after the held-out parts of five
+divisions had been measured with them and with the defaults for tables: what the command reports for these sets is a
+little better than on new data.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+from lamina.runs.data_kinds import IMAGES, TABLE, TEXT, kind_of
 
 # What is trained on where no data was named.
 DEFAULT = "digits"
@@ -31,11 +35,26 @@ PRESETS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def preset(name: str | None) -> Mapping[str, Any]:
-    """Return the options that suit an embedded set; none for other data."""
-    return PRESETS.get(name or DEFAULT, {})
+OF_KINDS: dict[str, dict[str, Any]] = {
+    TEXT: {
+        "width": 128, "depth": 4, "batch_size": 16, "epochs": 20, "patience": 0, "validation": 0.1, "lr": 0.002,
+        "schedule": "cosine", "clip_norm": 1.0,
+    },
+    IMAGES: {"width": 32, "depth": 2, "epochs": 30, "patience": 0, "lr": 0.002, "schedule": "cosine"},
+}  # fmt: skip
+"""What suits a kind of data; tables have the defaults of the options."""
 
 
-def has_presets(option: str) -> bool:
-    """Say whether an option is chosen for some embedded set."""
-    return any(option in each for each in PRESETS.values())
+def suited(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the options that suit the data which ``given`` options name, where they differ from the defaults."""
+    file = given.get("file")
+    kind = kind_of(file, given.get("task"), given.get("target"))
+    if kind == TABLE and (file is None or not Path(file).exists()):
+        return PRESETS.get(file or DEFAULT, {})
+    return OF_KINDS.get(kind, {})
+
+
+def presets_of(option: str) -> tuple[bool, Mapping[str, Any]]:
+    """Return whether an option is chosen for some embedded set, and what is chosen for kinds of data."""
+    kinds = {kind: chosen[option] for kind, chosen in OF_KINDS.items() if option in chosen}
+    return any(option in each for each in PRESETS.values()), kinds

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import lamina as la
+from lamina.data.record import Record
 from lamina.runs.folder import RunFolder
 from lamina.runs.options import TrainingOptions
+from lamina.runs.subjects import Subject
+from lamina.runs.subjects.text import TextSubject
 from lamina.training import Callback, Checkpoints, EpochRecord, History, JSONLines, TensorBoard, TrainingState
+from lamina.training.files import replace_file
 
 
 class BestWeights(Callback):
@@ -31,10 +39,48 @@ class BestWeights(Callback):
             la.save(state.model, self.folder.weights)
 
 
-def recorders(folder: RunFolder, best: BestWeights, options: TrainingOptions) -> list[Callback]:
-    """Return what writes into a run folder, in its order."""
+class Samples(Callback):
+    """Let a language model write now and then, show it, and keep it in a run folder.
+
+    What is drawn depends on the seed and the epoch only, and changes nothing in the training.
+    """
+
+    def __init__(
+        self, folder: RunFolder, subject: TextSubject, options: TrainingOptions, show: Callable[[int, str], None]
+    ) -> None:
+        self._folder, self._subject, self._options, self._show = folder, subject, options, show
+        self._samples: list[dict[str, Any]] = []
+
+    def on_epoch_end(self, state: TrainingState, record: EpochRecord) -> None:
+        """Write a sample if it is time."""
+        if record.epoch % self._options.sample_every:
+            return
+        options = self._options
+        seed = options.seed + record.epoch
+        text = "".join(self._subject.written(state.model, options, options.sample_tokens, seed))
+        self._samples = [*self._samples, {"epoch": record.epoch, "prompt": options.prompt, "text": text}]
+        lines = "".join(f"{json.dumps(each, ensure_ascii=False)}\n" for each in self._samples)
+        replace_file("train", self._folder.samples, lines.encode())
+        self._show(record.epoch, options.prompt + text)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the samples so far."""
+        return {"samples": json.dumps(self._samples)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on after the samples that a checkpoint knows."""
+        self._samples = json.loads(Record.of(state, "samples").text("samples"))
+
+
+def recorders(
+    folder: RunFolder, best: BestWeights, subject: Subject, options: TrainingOptions, show: Callable[[int, str], None]
+) -> list[Callback]:
+    """Return what writes into a run folder, in its order; what a language model writes is shown, too."""
     boards = [TensorBoard(folder.events)] if options.tensorboard else []
-    return [best, JSONLines(folder.metrics), *boards]
+    samples = []
+    if isinstance(subject, TextSubject) and options.sample_every:
+        samples.append(Samples(folder, subject, options, show))
+    return [best, JSONLines(folder.metrics), *boards, *samples]
 
 
 def checkpoints(folder: RunFolder, options: TrainingOptions) -> Checkpoints:

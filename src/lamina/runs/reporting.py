@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
-from lamina.data import ClassTarget, Schema
 from lamina.data.record import Record
 from lamina.errors import CheckpointError
 from lamina.report import ClassPredictions, ReportContent, ValuePredictions
 from lamina.runs.config import RunConfig
-from lamina.runs.folder import Answers, RunFolder
-from lamina.runs.inference import probabilities
-from lamina.runs.options import TrainingOptions, plain
+from lamina.runs.declaring import plain
+from lamina.runs.folder import RunFolder
+from lamina.runs.inference import Answers
+from lamina.runs.options import TrainingOptions, options_of
 from lamina.training import History
 
 PARTS = ("training", "validation", "test")
@@ -28,17 +29,18 @@ def report_content(folder: RunFolder, config: RunConfig) -> ReportContent:
     """
     results = folder.read_results()
     model = folder.load_model(config, "cpu")
-    target = config.target
+    subject, example = config.subject, config.subject.example()
     return ReportContent(
         title=folder.path.resolve().name,
-        subtitle=f"{target.task} of {target.name!r} from {_short(config)}",
+        subtitle=f"{subject.title} from {_short(config)}",
         history=_history(folder, config),
         scores=scores_of(results, folder),
         predictions=_predictions(config, folder.read_answers()),
-        model=model.summary((1, config.inputs)),
+        model=model.summary(example.shape, dtype=example.dtype),
         configuration=_grouped(config),
         machine=config.machine,
-        schema=_schema(config, folder),
+        schema=subject.schema(),
+        samples=_samples(folder),
         notes=_notes(results),
     )
 
@@ -87,28 +89,29 @@ def _predictions(config: RunConfig, answers: dict[str, Answers]) -> ClassPredict
     part = next((name for name in reversed(PARTS) if name in answers), None)
     if part is None:
         return None
-    found, target = answers[part], config.target
-    if found.outputs.shape[1] != target.outputs:
-        raise CheckpointError(f"answers: {found.outputs.shape[1]} outputs, where the model has {target.outputs}")
-    if isinstance(target, ClassTarget):
-        return ClassPredictions(part, target.classes, found.targets, probabilities(found.outputs))
-    return ValuePredictions(part, [target.name], target.decode(found.targets), target.decode(found.outputs))
+    return config.subject.predictions(part, answers[part])
 
 
 def _grouped(config: RunConfig) -> dict[str, Any]:
     values = plain(config.options, TrainingOptions)
-    return {name: value for name, value in values.items() if value not in (None, [], {})}
+    return {name: values[name] for name in options_of(config.subject.kind) if values[name] not in (None, [], {}, "")}
 
 
-def _schema(config: RunConfig, folder: RunFolder) -> list[dict[str, Any]]:
-    if config.schema is None:
+def _samples(folder: RunFolder) -> list[tuple[str, str]]:
+    """Return what a language model wrote as it learned: the first, one in the middle, and the last."""
+    if not folder.samples.is_file():
         return []
-    schema = Schema.from_json(Record.of(config.schema, str(folder.path / "config.json: schema")))
-    return [
-        {"name": each.name, "kind": each.kind, "missing": each.missing, "distinct": each.distinct,
-         "examples": each.examples_text}
-        for each in schema.columns
-    ]  # fmt: skip
+    lines = folder.samples.read_text(encoding="utf-8").splitlines()
+    found = [Record.of(_json(line, folder.samples), str(folder.samples)) for line in lines]
+    chosen = [found[place] for place in sorted({0, len(found) // 2, len(found) - 1})] if found else []
+    return [(f"After epoch {each.whole('epoch')}", each.text("prompt") + each.text("text")) for each in chosen]
+
+
+def _json(line: str, path: Path) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise CheckpointError(f"{path}: this is not a line of JSON: {error}; the file is damaged") from error
 
 
 def _notes(results: dict[str, Any]) -> list[str]:

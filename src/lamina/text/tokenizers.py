@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -139,6 +139,11 @@ class FileTokenizer:
     LaminaError
         When the library is not installed.
 
+    Attributes
+    ----------
+    content : str
+        Of the file. ``FileTokenizer.of(content)`` is this tokeniser again.
+
     Notes
     -----
     Needs ``pip install 'lamina[text]'``.
@@ -146,17 +151,30 @@ class FileTokenizer:
 
     def __init__(self, path: str | Path) -> None:
         try:
+            self._use(Path(path).read_text(encoding="utf-8"), str(path))
+        except OSError as error:
+            raise DataError(f"FileTokenizer: {path} cannot be read: {error.strerror or error}") from error
+        except UnicodeDecodeError as error:
+            raise DataError(f"FileTokenizer: {path} is no file of a tokeniser: {error}") from error
+
+    @classmethod
+    def of(cls, content: str, name: str = "the content") -> FileTokenizer:
+        """Return the tokeniser of a file's content; errors call it by the name."""
+        made = cls.__new__(cls)
+        made._use(content, name)
+        return made
+
+    def _use(self, content: str, name: str) -> None:
+        try:
             from tokenizers import Tokenizer as Library
         except ImportError as error:
             raise LaminaError("FileTokenizer: needs the library tokenizers; pip install 'lamina[text]'") from error
         try:
-            content = Path(path).read_text(encoding="utf-8")
             json.loads(content)
             self._tokenizer: Any = Library.from_str(content)
-        except OSError as error:
-            raise DataError(f"FileTokenizer: {path} cannot be read: {error.strerror or error}") from error
         except Exception as error:  # the library raises nothing more precise
-            raise DataError(f"FileTokenizer: {path} is no file of a tokeniser: {error}") from error
+            raise DataError(f"FileTokenizer: {name} is no file of a tokeniser: {error}") from error
+        self.content = content
 
     @property
     def vocabulary(self) -> int:
@@ -170,3 +188,34 @@ class FileTokenizer:
     def decode(self, numbers: Tensor | Iterable[int]) -> str:
         """Return the text of numbers, without special tokens."""
         return str(self._tokenizer.decode(_numbers("FileTokenizer", numbers, self.vocabulary)))
+
+
+def decoded(tokenizer: Tokenizer, numbers: Iterable[int]) -> Iterator[str]:
+    """Yield the text of tokens as they come, whole characters only.
+
+    A character may have several tokens, and a token may be written otherwise after another, so a piece is the
+    difference that a token makes to the text of those shortly before.
+
+    Parameters
+    ----------
+    tokenizer : Tokenizer
+    numbers : iterable of int
+
+    Examples
+    --------
+    >>> from lamina import text
+    >>> tokenizer = text.ByteTokenizer()
+    >>> list(text.decoded(tokenizer, tokenizer.encode("né!")))
+    ['n', 'é', '!']
+    """
+    recent: list[int] = []
+    known = 0  # so many of the recent tokens have been written
+    for number in numbers:
+        recent.append(int(number))
+        written, text = tokenizer.decode(recent[:known]), tokenizer.decode(recent)
+        if len(text) > len(written) and not text.endswith("\ufffd"):
+            yield text[len(written) :]
+            recent, known = recent[known:], len(recent) - known
+    rest = tokenizer.decode(recent)[len(tokenizer.decode(recent[:known])) :]
+    if rest:
+        yield rest

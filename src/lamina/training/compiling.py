@@ -11,7 +11,7 @@ from lamina.errors import BackendError, DataError
 from lamina.training import bulk
 from lamina.training.accumulation import AccumulatedSteps, GradientSum
 from lamina.training.checkpointing.parts import Part
-from lamina.training.evaluation import EVALUATION_BATCH, Forward, answer
+from lamina.training.evaluation import Forward, answer
 from lamina.training.pairs import Pairs, Samples
 from lamina.training.programs import CompiledForward, StepPrograms
 from lamina.training.steps import EagerSteps, Step, Steps
@@ -35,8 +35,8 @@ class Work:
     Attributes
     ----------
     training : Samples
-    measured : int
-        Samples that are measured after each epoch.
+    measured, measured_batch : int
+        Samples that are measured after each epoch, and how many of them at a time.
     batch_size : int
         Of a batch whose gradients are computed at once.
     accumulate : int
@@ -46,6 +46,7 @@ class Work:
 
     training: Samples
     measured: int
+    measured_batch: int
     batch_size: int
     epochs: int
     accumulate: int = 1
@@ -125,6 +126,6 @@ def _programs(step: Step, work: Work, compiled: Compile) -> StepPrograms | None:
 
 
 def _evaluation_pays(step: Step, work: Work) -> bool:
-    batch = max(EVALUATION_BATCH, work.batch_size)
+    batch = work.measured_batch
     count = work.epochs * -(-work.measured // batch)
     return count * bulk.weight(step.model, min(batch, work.measured)) >= bulk.PAYS

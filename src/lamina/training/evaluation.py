@@ -10,7 +10,7 @@ from lamina.autodiff.node import no_grad
 from lamina.errors import DataError, ShapeError
 from lamina.functions.manipulation import concat
 from lamina.tensor import Tensor
-from lamina.training.metrics import Metric, MetricFunction, named_metrics
+from lamina.training.metrics import MeanMetric, Metric, MetricFunction, named_metrics
 from lamina.training.pairs import Pairs, Place, Samples, as_input, check_count
 from lamina.training.streaming import as_samples
 
@@ -19,8 +19,16 @@ if TYPE_CHECKING:
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
-# Without gradients to keep, larger batches are quicker and still small.
+# Without gradients to keep, larger batches are quicker and still small: of rows so many, of images and sequences,
+# whose activations are large, so many times what a step takes.
 EVALUATION_BATCH = 1024
+EVALUATION_STEPS = 4
+
+
+def evaluation_batch(inputs: Tensor, batch_size: int) -> int:
+    """Return how many samples to measure at a time, by some of them and by how many a step takes."""
+    rows = inputs.ndim <= 2 and inputs.dtype.floating
+    return max(batch_size, EVALUATION_BATCH if rows else min(EVALUATION_STEPS * batch_size, EVALUATION_BATCH))
 
 
 @contextmanager
@@ -67,21 +75,29 @@ def measure(
 ) -> dict[str, float]:
     """Return the mean loss and the metrics over all samples, the model in evaluation mode.
 
-    For metrics the outputs of all samples are kept, and their targets; the inputs are not.
+    For metrics the outputs of all samples are kept, and their targets, but for those that are means; the inputs are
+    not.
     """
-    total, outputs, targets = 0.0, [], []
+    means = {name: metric for name, metric in metrics.items() if isinstance(metric, MeanMetric)}
+    others = {name: metric for name, metric in metrics.items() if name not in means}
+    total, outputs, targets, sums = 0.0, [], [], dict.fromkeys(means, 0.0)
     with mode(model, training=False), no_grad():
         for each in samples.batches(batch):
             output, value = forward(model, loss, each)
             if value is not None:
                 total += value.item() * len(each)
-            if metrics:
+            for name, mean in means.items():
+                sums[name] += mean.of_batch(output, each.targets) * len(each)
+            if others:
                 outputs.append(output)
                 targets.append(each.targets)
     measured = {} if loss is None else {"loss": total / len(samples)}
-    if metrics:
-        found, known = concat(outputs), concat(targets)
-        measured.update({name: metric(found, known) for name, metric in metrics.items()})
+    found, known = (concat(outputs), concat(targets)) if others else (None, None)
+    for name, metric in metrics.items():
+        if isinstance(metric, MeanMetric):
+            measured[name] = metric.finish(sums[name] / len(samples))
+        elif found is not None and known is not None:
+            measured[name] = metric(found, known)
     return measured
 
 

@@ -222,14 +222,14 @@ def fit(
             if counting is not None and rates is None and compiled == "auto":
                 compiled = False  # a setting of the optimiser changes in every step
             step = Step(model, chosen, differentiated(loss, training), recipe, average, rates)
-            try_first(step, training, held_out, loss, functions, batch_size)
+            measured_batch = try_first(step, training, held_out, loss, functions, batch_size)
             measured = len(training) * bool(functions) if held_out is None else len(held_out)
             planned = epochs if saved is None else saved.whole("planned", least=1)
-            work = Work(training, measured, batch_size, planned, accumulate)
+            work = Work(training, measured, measured_batch, batch_size, planned, accumulate)
             made = machinery(step, work, compiled)
             steps = made.steps if counting is None else ScheduledSteps(made.steps, counting, rates, per_epoch)
             order = streams.shuffling if shuffle else None
-            plan = Plan(loss, training, held_out, functions, order, scheduler, schedule_per, batch_size,
+            plan = Plan(loss, training, held_out, functions, order, scheduler, schedule_per, batch_size, measured_batch,
                         replace(made, steps=steps), average, recipe.clip_norm)  # fmt: skip
             state = TrainingState(model, chosen, history, epochs, per_epoch, batch_size * accumulate)
             saving = None

@@ -18,7 +18,7 @@ from lamina.training.callbacks import Callback, Snapshot, TrainingState
 from lamina.training.checkpointing.keeper import Keeper, Saving
 from lamina.training.checkpointing.parts import BestPart, CallbackParts, Position
 from lamina.training.compiling import Machinery
-from lamina.training.evaluation import EVALUATION_BATCH, Loss, measure, mode
+from lamina.training.evaluation import Loss, measure, mode
 from lamina.training.history import EpochRecord, History
 from lamina.training.interruption import Interruption, deferred_interrupts
 from lamina.training.metrics import MetricFunction
@@ -40,6 +40,7 @@ class Plan:
     scheduler: Schedule | None
     schedule_per: Literal["epoch", "step"]
     batch_size: int
+    measured_batch: int
     machinery: Machinery
     average: WeightAverage | None
     clip_norm: float | None
@@ -209,7 +210,7 @@ class Loop:
     def _measured(self) -> tuple[float | None, dict[str, float]]:
         """Return the validation loss and the metrics, on the training set where there is no validation set."""
         plan, model, forward = self.plan, self.state.model, self.plan.machinery.forward
-        batch = max(EVALUATION_BATCH, plan.batch_size)
+        batch = plan.measured_batch
         if plan.held_out is None:
             metrics = measure(model, plan.training, None, plan.metrics, batch, forward) if plan.metrics else {}
             return None, metrics

@@ -14,7 +14,7 @@ from lamina.dtypes import python_number
 from lamina.errors import DataError
 from lamina.nn.module import Module
 from lamina.training.checkpointing.parts import Streams
-from lamina.training.evaluation import Loss, measure, mode
+from lamina.training.evaluation import Loss, evaluation_batch, measure, mode
 from lamina.training.history import History
 from lamina.training.metrics import MetricFunction
 from lamina.training.pairs import Pairs, Place, Samples, split
@@ -98,8 +98,11 @@ def try_first(
     loss: Loss,
     metrics: Mapping[str, MetricFunction],
     batch_size: int,
-) -> None:
-    """Measure a first batch, so that what does not fit together is noticed before anything has changed."""
+) -> int:
+    """Measure a first batch, so that what does not fit together is noticed before anything has changed.
+
+    Returns how many samples are to be measured at a time.
+    """
     first = next(iter(training.batches(batch_size)))
     if step.recipe.mixup is not None and not first.inputs.dtype.floating:
         raise DataError(f"fit: mixup is for inputs that are floats, and these are {first.inputs.dtype.name}")
@@ -108,3 +111,4 @@ def try_first(
             batch_loss("fit", step.loss, step.model(first.inputs), first)
     tried = first if held_out is None else next(iter(held_out.batches(batch_size)))
     measure(step.model, tried, loss, metrics, batch_size)
+    return evaluation_batch(tried.inputs, batch_size)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from lamina.runs.declaring import option
 from lamina.runs.kinds import Choice, Whole, positive
-from lamina.runs.options import TrainingOptions, option
+from lamina.runs.options import TrainingOptions
 from lamina.tuning.space import Range, Ranges
 
 PRUNERS = ("median", "hyperband", "none")

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lamina.runs.declaring import Option, OptionError, accepted, declared
 from lamina.runs.kinds import Kind, Listed, Number, Settings, Unfit, Whole, Widths, nearest, shown
-from lamina.runs.options import Option, OptionError, TrainingOptions, accepted, declared
+from lamina.runs.options import TrainingOptions
 
 if TYPE_CHECKING:
     import optuna

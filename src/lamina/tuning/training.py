@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lamina.errors import DataError
+from lamina.runs.declaring import declared
 from lamina.runs.fitting import fit_model, fresh_model
-from lamina.runs.options import TrainingOptions, declared, filled
-from lamina.runs.prepare import Prepared, prepare
+from lamina.runs.options import TrainingOptions, check_options, filled
+from lamina.runs.subjects import Prepared, prepare
 from lamina.training.metrics import larger_is_better
 from lamina.tuning.space import value_of
 from lamina.tuning.trial import Trial
@@ -54,6 +55,7 @@ class TrainingObjective:
             When the data cannot be used, or nothing of it is set aside to judge by.
         """
         options = self.options({})
+        check_options(options, self.given)
         if not options.validation:
             raise DataError("tune: --validation 0 leaves no rows to judge by; give a share above 0")
         if self._prepared is None:

@@ -24,6 +24,7 @@ from lamina.training.metrics.classes import (
     recall_micro,
     recall_weighted,
 )
+from lamina.training.metrics.means import MeanMetric, perplexity
 from lamina.training.metrics.table import (
     METRICS,
     Metric,
@@ -44,7 +45,7 @@ __all__ = [
     "recall", "recall_micro", "recall_macro", "recall_weighted",
     "f1", "f1_micro", "f1_macro", "f1_weighted",
     # of rankings and probabilities
-    "roc_auc", "average_precision", "log_loss",
+    "roc_auc", "average_precision", "log_loss", "perplexity", "MeanMetric",
     # of values
     "mse", "rmse", "mae", "median_absolute_error", "r2", "explained_variance",
     # by name

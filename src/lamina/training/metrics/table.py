@@ -12,6 +12,7 @@ from lamina.errors import DataError
 from lamina.tensor import Tensor
 from lamina.training.history import NOT_METRICS
 from lamina.training.metrics import certainties, classes, values
+from lamina.training.metrics.means import PERPLEXITY, MeanMetric
 
 Metric = str | Callable[[Tensor, Tensor], Any]
 MetricFunction = Callable[[Tensor, Tensor], float]
@@ -68,6 +69,7 @@ METRICS: dict[str, NamedMetric] = {
     "roc_auc":               _better(certainties.roc_auc, "ROC AUC"),
     "average_precision":     _better(certainties.average_precision, "average precision"),
     "log_loss":              _worse(certainties.log_loss, "log loss"),
+    "perplexity":            _worse(PERPLEXITY, "perplexity"),
     # of values
     "mse":                   _worse(values.mse, "mean squared error"),
     "rmse":                  _worse(values.rmse, "root mean squared error"),
@@ -76,6 +78,10 @@ METRICS: dict[str, NamedMetric] = {
     "r2":                    _better(values.r2, "R²"),
     "explained_variance":    _better(values.explained_variance, "explained variance"),
 }  # fmt: skip
+
+
+OTHER_TITLES = {"bits_per_character": "bits per character"}
+"""How people write what is measured and is no metric of outputs and targets."""
 
 
 def find_metric(name: str) -> NamedMetric | None:
@@ -94,8 +100,9 @@ def larger_is_better(name: str) -> bool:
 
 def title_of(name: str) -> str:
     """Return how people write a recorded quantity; what is not known goes by its name."""
-    metric = find_metric(name.removeprefix("val_"))
-    return name.removeprefix("val_") if metric is None else metric.title
+    plain = name.removeprefix("val_")
+    metric = find_metric(plain)
+    return OTHER_TITLES.get(plain, plain) if metric is None else metric.title
 
 
 def score(names: Iterable[Metric], outputs: Tensor, targets: Tensor) -> dict[str, float]:
@@ -139,7 +146,7 @@ def named_metrics(metrics: Iterable[Metric]) -> dict[str, MetricFunction]:
         if name in found or name in NOT_METRICS:
             raise DataError(f"metrics: {name!r} is taken; each is recorded under a name of its own")
         if callable(metric):
-            found[name] = _as_number(name, metric)
+            found[name] = metric if isinstance(metric, MeanMetric) else _as_number(name, metric)
             continue
         known = find_metric(metric) if isinstance(metric, str) else None
         if known is None:

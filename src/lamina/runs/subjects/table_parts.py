@@ -1,8 +1,8 @@
-"""What a training needs of its data: the parts, and how columns became inputs."""
+"""A table as training needs it: divided into parts, its columns as inputs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from lamina.data import (
     NumericTarget,
     Table,
     TablePreprocessing,
-    Target,
     embedded_names,
     generators,
     infer_schema,
@@ -28,11 +27,13 @@ from lamina.data import (
 from lamina.data.preprocessing import usable_columns
 from lamina.data.schema import kinds_of
 from lamina.errors import DataError
-from lamina.report import describe_machine
-from lamina.runs.config import RunConfig, fingerprint
+from lamina.runs.declaring import OptionError
 from lamina.runs.kinds import nearest
-from lamina.runs.options import OptionError, TrainingOptions
+from lamina.runs.options import TrainingOptions
 from lamina.runs.presets import DEFAULT
+from lamina.runs.sources import fingerprint, test_share
+from lamina.runs.subjects.subject import Prepared
+from lamina.runs.subjects.tables import TableSubject, encode, with_target
 
 Array = npt.NDArray[Any]
 Rows = npt.NDArray[np.int64]
@@ -42,69 +43,8 @@ GENERATORS = ("xor", "spirals", "moons", "circles", "approximation")
 # How the target is called where nobody chose its name; it need not be said then.
 USUAL_TARGETS = ("target", "class", "label", "y")
 
-# Of an embedded set, where nothing was said: a user has no other rows of it to measure on.
-HELD_OUT_SHARE = 0.2
 
-
-@dataclass(frozen=True)
-class Prepared:
-    """Data in parts, ready to train on.
-
-    Attributes
-    ----------
-    source : str
-        The name of an embedded data set or the path of a file.
-    embedded : bool
-    training : Dataset
-    validation : Dataset, optional
-        Chooses the best weights; ``None`` where the share is 0.
-    test : Dataset, optional
-        Measured once, at the end; ``None`` where the share is 0.
-    weights : array of shape [rows], optional
-        How much each training row counts.
-    preprocessing : TablePreprocessing
-    target : ClassTarget or NumericTarget
-    notes : list of str
-        What the user should know about how the data was read.
-    schema : list of dict, optional
-        What the columns of the table are like.
-    fingerprint : str
-        Of the file; empty for an embedded set.
-    """
-
-    source: str
-    embedded: bool
-    training: Dataset
-    validation: Dataset | None
-    test: Dataset | None
-    preprocessing: TablePreprocessing
-    target: Target
-    notes: list[str]
-    weights: Array | None = None
-    schema: Any = None
-    fingerprint: str = ""
-
-    @property
-    def parts(self) -> dict[str, Dataset]:
-        """The parts that there are, by name."""
-        parts = {"training": self.training, "validation": self.validation, "test": self.test}
-        return {name: part for name, part in parts.items() if part is not None}
-
-    def config(self, options: TrainingOptions) -> RunConfig:
-        """Return what a run folder keeps of it."""
-        return RunConfig(
-            self.source,
-            self.embedded,
-            self.preprocessing,
-            self.target,
-            options,
-            self.fingerprint,
-            self.schema,
-            describe_machine(),
-        )
-
-
-def prepare(options: TrainingOptions) -> Prepared:
+def prepare_table(options: TrainingOptions) -> Prepared:
     """Read the data that options name, decide what each column is, divide the rows, and encode them.
 
     The encoding is found on the training rows alone.
@@ -119,7 +59,7 @@ def prepare(options: TrainingOptions) -> Prepared:
     table, embedded = read_source(options)
     source = options.file or DEFAULT
     target, notes = _target_name(table, options)
-    table, left_out = _with_target(table, target)
+    table, left_out = with_target(table, target)
     notes = [*table.notes, *([] if embedded else notes), *left_out]
     classes, task_notes = _classes(table, target, options.task)
     table, weights = _without(table, options, target)
@@ -140,15 +80,13 @@ def prepare(options: TrainingOptions) -> Prepared:
     return Prepared(
         source,
         embedded,
+        TableSubject(preprocessing, fitted, infer_schema(table).to_json()),
         encode(rows, preprocessing, fitted),
         part(chosen),
         part(test),
-        preprocessing,
-        fitted,
         notes + ([] if embedded else task_notes) + unused,
-        None if weights is None else weights[training],
-        infer_schema(table).to_json(),
-        "" if embedded else fingerprint(Path(source)),
+        weights=None if weights is None else weights[training],
+        fingerprint="" if embedded else fingerprint(Path(source)),
     )
 
 
@@ -164,48 +102,6 @@ def read_source(options: TrainingOptions) -> tuple[Table, bool]:
         if not Path(name).suffix and Path(name).name == name:
             raise DataError(f"{name}: there is no such file, and no embedded set of this name{nearest(name, known)}")
     return read_table(name, name=options.table), False
-
-
-def test_share(options: TrainingOptions, embedded: bool) -> float:
-    """Return the share of rows to hold out: where nothing was said, none but of an embedded set."""
-    if options.test is not None:
-        return options.test
-    return HELD_OUT_SHARE if embedded else 0.0
-
-
-def held_out_part(config: RunConfig, run: Path) -> Dataset:
-    """Return the rows that a training never saw, read and divided as it did.
-
-    Raises
-    ------
-    DataError
-        When there are none, or the file is not what it was.
-    """
-    again = f"give a table to measure on: lamina evaluate {run} FILE"
-    if not test_share(config.options, config.embedded):
-        raise DataError(f"evaluate: {config.source} was trained on whole, without a held-out part (--test); {again}")
-    check_unchanged(config, again)
-    test = prepare(config.options).test
-    if test is None:
-        raise DataError(f"evaluate: the share of {config.source} that was held out has no rows; {again}")
-    return test
-
-
-def check_unchanged(config: RunConfig, remedy: str) -> None:
-    """Refuse a file that is not as it was when it was trained on.
-
-    Raises
-    ------
-    DataError
-        With what to do about it.
-    """
-    path = Path(config.source)
-    if config.embedded:
-        return
-    if not path.exists():
-        raise DataError(f"{path}: the file that the run was trained on is not there; put it back, or {remedy}")
-    if fingerprint(path) != config.fingerprint:
-        raise DataError(f"{path}: the file is not as it was when the training began; put it back, or {remedy}")
 
 
 def _as_they_are(names: list[str]) -> TablePreprocessing:
@@ -256,32 +152,6 @@ def _without(table: Table, options: TrainingOptions, target: str) -> tuple[Table
 
 def _dropped(table: Table, columns: list[str]) -> Table:
     return replace(table, frame=table.frame.drop(columns))
-
-
-def encode(table: Table, preprocessing: TablePreprocessing, target: Target) -> Dataset:
-    """Return a table as the inputs and targets of a model."""
-    classes = target.classes if isinstance(target, ClassTarget) else None
-    inputs = preprocessing.encode(table)
-    return Dataset(inputs, target.encode(table), preprocessing.feature_names, classes, table.name)
-
-
-def read_for(path: Path, config: RunConfig, name: str | None = None) -> tuple[Dataset, list[str]]:
-    """Read a table with targets for a model that was trained before; return it with notes for the user."""
-    table = read_table(path, name=name)
-    table.require([config.target.name], "target column")
-    table, notes = _with_target(table, config.target.name)
-    return encode(table, config.preprocessing, config.target), [*table.notes, *notes]
-
-
-def _with_target(table: Table, target: str) -> tuple[Table, list[str]]:
-    present = np.flatnonzero(table.frame[target].is_not_null().to_numpy())
-    missing = len(table) - present.size
-    if not present.size:
-        raise DataError(f"{table.name}: the target {target!r} has no value in any of the {len(table)} rows")
-    if not missing:
-        return table, []
-    rows = "1 row has" if missing == 1 else f"{missing} rows have"
-    return table.take(present), [f"{rows} no {target!r} and will not be used"]
 
 
 def _divide(

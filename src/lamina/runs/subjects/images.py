@@ -1,0 +1,303 @@
+"""`ImageSubject`: images of one size, and a class for each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from lamina import models, nn
+from lamina.data import ClassTarget, ImageStream, transforms
+from lamina.data.reading.image_files import SUFFIXES, class_files, opened, upright
+from lamina.data.reading.images import GREY
+from lamina.data.record import Record
+from lamina.errors import DataError
+from lamina.functions.creation import asarray, zeros
+from lamina.runs.data_kinds import IMAGES
+from lamina.runs.declaring import OptionError
+from lamina.runs.inference import STREAMED_BATCH, outputs
+from lamina.runs.sources import fingerprint, test_share
+from lamina.runs.subjects.predicting import PredictingSubject, prediction_columns
+from lamina.runs.subjects.subject import Data, Predicted, Prepared
+from lamina.tensor import Tensor, Variable
+
+if TYPE_CHECKING:
+    from lamina.runs.options import TrainingOptions
+
+Pixels = npt.NDArray[np.float32]
+
+# Where images differ in size and nobody says which they should have.
+USUAL_SIZE = (64, 64)
+# Images up to this are small: a ResNet does not halve them at its beginning.
+SMALL = 64
+RESNETS = {"resnet18": models.resnet18, "resnet34": models.resnet34, "resnet50": models.resnet50}
+
+
+@dataclass(frozen=True)
+class ImageSubject(PredictingSubject):
+    """Images with classes.
+
+    Attributes
+    ----------
+    size : pair of int
+        Height and width to which images are scaled.
+    grey : bool
+        Whether they have one channel rather than three colours.
+    mean, deviation : tuple of float
+        Of each channel of the training part, from 0 to 1.
+    target : ClassTarget
+    """
+
+    size: tuple[int, int]
+    grey: bool
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+    target: ClassTarget
+
+    kind = IMAGES
+    file = "a folder of images"
+    counted = "images"
+
+    # --- what it is ---
+
+    @property
+    def title(self) -> str:
+        """What the model does."""
+        return "classification of images"
+
+    @property
+    def channels(self) -> int:
+        """1 for grey images, 3 for coloured ones."""
+        return 1 if self.grey else 3
+
+    def network(self, options: TrainingOptions) -> str:
+        """Return what the network sees, and which it is."""
+        what = f"{'grey' if self.grey else 'coloured'}, {self.size[0]} by {self.size[1]}"
+        return f"({len(self.target.classes)} classes, {what}) by a {options.model or 'cnn'}"
+
+    def details(self) -> dict[str, str]:
+        """Return the size of the images and their classes."""
+        colour = "grey" if self.grey else "coloured"
+        return {"images": f"{self.size[0]} by {self.size[1]}, {colour}", "classes": ", ".join(self.target.classes)}
+
+    def facts(self) -> dict[str, Any]:
+        """Return the same for machines."""
+        return {"target": self.target.to_json(), "size": list(self.size), "channels": self.channels}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `from_json` needs."""
+        return {
+            "target": self.target.to_json(),
+            "size": list(self.size),
+            "grey": self.grey,
+            "mean": list(self.mean),
+            "deviation": list(self.deviation),
+        }
+
+    @classmethod
+    def from_json(cls, record: Record) -> Self:
+        """Rebuild it from what `to_json` gave."""
+        size, grey = record.wholes("size", least=1), record.truth("grey")
+        if len(size) != 2:
+            raise record.wrong("size", "height and width")
+        mean, deviation = record.numbers("mean"), record.numbers("deviation")
+        if len(mean) != len(deviation) or len(mean) != (1 if grey else 3) or min(deviation) <= 0.0:
+            raise record.wrong("deviation", "a number above 0 for each channel, as mean has one")
+        return cls((size[0], size[1]), grey, mean, deviation, ClassTarget.from_json(record.record("target")))
+
+    # --- the model ---
+
+    def build(self, options: TrainingOptions) -> nn.Module:
+        """Return a convolutional network, behind what makes pixels standard."""
+        return nn.Sequential(Standardize(self.mean, self.deviation), self._network(options))
+
+    def _network(self, options: TrainingOptions) -> nn.Module:
+        name, count, width = options.model or "cnn", len(self.target.classes), options.width or 32
+        if name in RESNETS:
+            small = max(self.size) <= SMALL
+            return RESNETS[name](count, channels=self.channels, width=width, stem="small" if small else "imagenet")
+        if name == "lenet5":
+            if self.size != (28, 28):
+                raise OptionError(
+                    "image_size", f"lenet5 takes images of 28 by 28, not {self.size[0]} by {self.size[1]}"
+                )
+            return models.LeNet5(count, channels=self.channels)
+        if name == "cnn":
+            depth = options.depth or 2
+            if min(self.size) < 2**depth:
+                raise OptionError(
+                    "depth", f"{depth} stages halve images of {self.size[0]} by {self.size[1]} to nothing; give fewer"
+                )
+            return models.ConvNet(
+                count, channels=self.channels, width=width, stages=depth, size=self.size, dropout=options.dropout
+            )
+        raise OptionError("model", f"{name} is not for images; cnn, lenet5, {', '.join(RESNETS)} are")
+
+    def example(self) -> Tensor:
+        """Return a black image."""
+        return zeros((1, self.channels, *self.size))
+
+    # --- data ---
+
+    def transforms(self, augment: Sequence[str] = ()) -> list[Any]:
+        """Return what is done to an image before the network sees it; chance only where it is asked for."""
+        return [transforms.Resize(self.size), *(change for name in augment for change in self._change(name))]
+
+    def _change(self, name: str) -> list[Any]:
+        changes: dict[str, list[Any]] = {
+            "flip": [transforms.RandomHorizontalFlip()],
+            "crop": [transforms.RandomCrop(self.size, padding=max(1, max(self.size) // 8))],
+            "rotate": [transforms.RandomRotation(10.0, "bilinear")],
+            "colour": [transforms.ColorJitter(0.2, 0.2, 0.2)],
+        }
+        return changes[name]
+
+    def read(self, path: Path, name: str | None) -> tuple[Data, Sequence[str]]:
+        """Read a folder with folders of the same names as in training."""
+        if name is not None:
+            raise OptionError("table", f"{path} is a folder of images and has no tables")
+        stream = ImageStream(path, self.transforms(), grey=self.grey)
+        unknown = [each for each in stream.classes if each not in self.target.classes]
+        if unknown:
+            known = ", ".join(self.target.classes)
+            raise DataError(f"{path}: the folder {unknown[0]!r} is no class that the model knows; there are {known}")
+        numbers = np.array([self.target.classes.index(each) for each in stream.classes])
+        stream.targets = numbers[stream.targets]
+        return stream, ()
+
+    def predicted(self, model: nn.Module, path: Path, name: str | None, device: str) -> Predicted:
+        """Return a table with each image of a file or folder, and what the model says of it."""
+        import polars as pl
+
+        if name is not None:
+            raise OptionError("table", f"{path} has no tables")
+        files = images_in(path)
+        parts = []
+        for first in range(0, len(files), STREAMED_BATCH):
+            inputs = np.stack([self._pixels(file) for file in files[first : first + STREAMED_BATCH]])
+            parts.append(outputs(model, inputs, device))
+        columns = prediction_columns(self.target, np.concatenate(parts), ["file"])
+        return Predicted(pl.DataFrame([pl.Series("file", [str(file) for file in files]), *columns]))
+
+    def _pixels(self, file: Path) -> Pixels:
+        with opened(file) as image:
+            return transforms.apply(self.transforms(), upright(image, not self.grey), np.random.default_rng(0))
+
+    def export_onnx(self, model: nn.Module, path: Path, metadata: Mapping[str, str]) -> str:
+        """Write a model that takes pixels from 0 to 1."""
+        from lamina.exchange import export_onnx
+
+        export_onnx(model, path, self.example(), target=self.target, input_names=["image"], metadata=metadata)
+        return f"the model, for images [batch, {self.channels}, {self.size[0]}, {self.size[1]}] from 0 to 1,"
+
+
+class Standardize(nn.Module):
+    """Each channel as it was in training: ``(x - mean) / deviation``; part of the model, so that it goes with it."""
+
+    def __init__(self, mean: Sequence[float], deviation: Sequence[float]) -> None:
+        self.mean, self.deviation = (
+            Variable(asarray(each, dtype="float32").reshape(-1, 1, 1), name, trainable=False)
+            for name, each in (("mean", list(mean)), ("deviation", list(deviation)))
+        )
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return (x - self.mean) / self.deviation
+
+
+def images_in(path: Path) -> list[Path]:
+    """Return an image, or all images in a folder and the folders in it, in order.
+
+    Raises
+    ------
+    DataError
+        When there are none.
+    """
+    if not path.exists():
+        raise DataError(f"{path}: there is no such file or folder")
+    if path.is_file():
+        return [path]
+    found = sorted(
+        Path(folder) / name
+        for folder, _, names in os.walk(path)
+        for name in names
+        if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
+    )
+    if not found:
+        raise DataError(f"{path}: there are no images; they end in {' '.join(SUFFIXES)}")
+    return found
+
+
+def prepare_images(options: TrainingOptions) -> Prepared:
+    """Find the images of a folder, divide them class by class, and measure the colours of the training part.
+
+    Raises
+    ------
+    DataError
+        When the folder or an image cannot be used.
+    """
+    folder = Path(options.file or "")
+    if options.task not in (None, "classification"):
+        raise OptionError("task", f"{folder} is a folder of images, which are classified")
+    size, grey, notes = _extent(folder, options)
+    plain = [transforms.Resize(size)]
+    stream = ImageStream(folder, plain, grey=grey)
+    rest, test = _divided(stream, "test", test_share(options, embedded=False), options.seed)
+    training, validation = _divided(rest, "validation", options.validation, options.seed)
+    mean, deviation = channel_statistics(training)
+    subject = ImageSubject(size, grey, mean, deviation, ClassTarget("class", stream.classes, numeric=False))
+    return Prepared(
+        str(folder),
+        False,
+        subject,
+        training,
+        validation,
+        test,
+        notes,
+        varied=training.with_transforms(subject.transforms(options.augment)) if options.augment else None,
+        fingerprint=fingerprint(folder),
+    )
+
+
+def _extent(folder: Path, options: TrainingOptions) -> tuple[tuple[int, int], bool, list[str]]:
+    """Return the size for all images, whether they are grey, and notes, from their headers."""
+    sizes, grey = set(), True
+    for files in class_files(folder).values():
+        for name in files:
+            with opened(folder / name) as image:
+                sizes.add((image.height, image.width))
+                grey = grey and image.mode in GREY
+    if options.image_size is not None:
+        return (options.image_size[0], options.image_size[-1]), grey, []
+    if options.model == "lenet5":
+        return (28, 28), grey, []
+    if len(sizes) == 1:
+        return sizes.pop(), grey, []
+    scaled = f"{USUAL_SIZE[0]} by {USUAL_SIZE[1]}"
+    return USUAL_SIZE, grey, [f"images of {len(sizes)} sizes are scaled to {scaled}; --image-size changes it"]
+
+
+def _divided(stream: ImageStream, part: str, share: float, seed: int) -> tuple[ImageStream, ImageStream | None]:
+    if not share:
+        return stream, None
+    try:
+        return stream.split(share, seed=seed)
+    except DataError as error:
+        raise OptionError(part, f"{error}; give more images, or another share (0 for none)") from error
+
+
+def channel_statistics(stream: ImageStream) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and standard deviation of each channel over all pixels; a channel without any has deviation 1."""
+    count, total, squares = 0, 0.0, 0.0
+    for inputs, _ in stream.batches(STREAMED_BATCH, seed=None, epoch=0):
+        wide = inputs.astype(np.float64)
+        count += wide.size // wide.shape[1]
+        total = total + wide.sum(axis=(0, 2, 3))
+        squares = squares + (wide * wide).sum(axis=(0, 2, 3))
+    mean = np.asarray(total) / count
+    deviation = np.sqrt(np.maximum(np.asarray(squares) / count - mean * mean, 0.0))
+    return tuple(mean.tolist()), tuple(np.where(deviation > 1e-6, deviation, 1.0).tolist())
