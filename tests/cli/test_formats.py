@@ -50,13 +50,6 @@ def idx(path: Path) -> None:
     labelled.write_bytes(gzip.compress(b"\x00\x00\x08\x01" + (60).to_bytes(4, "big") + labels.tobytes()))
 
 
-def folder_of_images(path: Path) -> None:
-    image = pytest.importorskip("PIL.Image")
-    for number, (pixels, label) in enumerate(zip(*pictures(), strict=True)):
-        (path / f"class {label}").mkdir(parents=True, exist_ok=True)
-        image.fromarray(pixels).save(path / f"class {label}" / f"{number}.png")
-
-
 def iron_learn(path: Path) -> None:
     images, labels = pictures()
     x = (images.reshape(60, 16) / 255.0).round(4)
@@ -76,7 +69,6 @@ FORMATS: dict[str, tuple[str, Callable[[Path], Any], tuple[str, ...], tuple[str,
     "SQLite": ("t.sqlite", sqlite, ("-t", "sold"), ("--table", "houses")),
     "NumPy arrays": ("t.npz", npz, (), ()),
     "IDX": ("train-images-idx3-ubyte.gz", idx, (), ()),
-    "images": ("pictures", folder_of_images, (), ()),
     "Iron Learn": ("t.json", iron_learn, (), ()),
 }
 

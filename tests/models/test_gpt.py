@@ -1,10 +1,14 @@
 """The GPT: causal, generating the same with and without a cache, and learning as PyTorch's does."""
 
+from pydoc_data.topics import topics
+
 import numpy as np
 import pytest
 
 import lamina as la
 from lamina import models, nn, optim
+from lamina.text import CharacterTokenizer, TextWindows
+from lamina.training import evaluate
 
 rng = np.random.default_rng(0)
 
@@ -198,6 +202,66 @@ def test_trained_from_the_same_weights_it_has_pytorchs_losses():
         losses.append((step(la.asarray(batch[:, :-1]), la.asarray(batch[:, 1:])).item(), loss.item()))
     found, expected = np.array(losses).T
     np.testing.assert_allclose(found, expected, rtol=2e-4)
+
+
+def in_both(text, *, vocabulary, context, width, layers, heads, samples, steps):
+    """Train the same model here and in PyTorch on the same batches; return both losses on the part held out."""
+    torch = pytest.importorskip("torch")
+    la.random.seed(0)
+    model = models.GPT(vocabulary, context, width, heads, layers)
+    theirs = pytorchs(torch, model)
+    options = {"lr": 1e-3, "betas": (0.9, 0.95), "weight_decay": 0.1}
+    ours, other = optim.AdamW(model.parameters(), **options), torch.optim.AdamW(theirs.parameters(), **options)
+    kept = len(text) * 9 // 10
+    training = TextWindows(text[:kept], context, windows=steps * samples)
+    held_out = TextWindows(text[kept:], context)
+
+    @la.compile
+    def step(inputs, targets):
+        loss = models.next_token_loss(model(inputs), targets)
+        ours.step(loss.backward())
+        return loss
+
+    def their_loss(inputs, targets):
+        logits = theirs(torch.tensor(inputs))
+        return torch.nn.functional.cross_entropy(logits.flatten(0, 1), torch.tensor(targets).flatten())
+
+    for inputs, targets in training.batches(samples, seed=0, epoch=0):
+        step(la.asarray(inputs), la.asarray(targets))
+        other.zero_grad()
+        their_loss(inputs, targets).backward()
+        other.step()
+    ours_found = evaluate(model, held_out, loss=models.next_token_loss, batch_size=256)["loss"]
+    with torch.no_grad():
+        total = sum(len(x) * their_loss(x, y).item() for x, y in held_out.batches(256, seed=None, epoch=0))
+    return ours_found, total / len(held_out)
+
+
+def manual():
+    """Return the manual that comes with Python as numbers of characters."""
+    written = "\n".join(topics[name] for name in sorted(topics))
+    tokenizer = CharacterTokenizer(written)
+    return tokenizer.encode(written), tokenizer.vocabulary
+
+
+def test_character_gpt_has_pytorchs_loss_on_text_held_out():
+    text, vocabulary = manual()
+    ours, theirs = in_both(
+        text[:20_000], vocabulary=vocabulary, context=16, width=16, layers=1, heads=2, samples=8, steps=60
+    )
+    assert ours == pytest.approx(theirs, rel=1e-3)
+    assert ours < 0.9 * np.log(vocabulary)
+
+
+@pytest.mark.slow
+def test_character_gpt_of_a_real_size_has_pytorchs_loss_on_text_held_out():
+    text, vocabulary = manual()
+    ours, theirs = in_both(
+        text, vocabulary=vocabulary, context=64, width=128, layers=4, heads=4, samples=16, steps=1200
+    )
+    print(f"loss on the text held out after 1200 steps: {ours:.4f}, PyTorch's {theirs:.4f}")
+    assert ours == pytest.approx(theirs, rel=0.01)
+    assert ours < 2.0
 
 
 def test_inputs_that_do_not_fit_are_refused():

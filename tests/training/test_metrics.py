@@ -459,3 +459,17 @@ def test_what_cannot_be_evaluated_is_an_error(noisy, error, call):
     with pytest.raises(error):
         call(noisy)
     assert noisy.training
+
+
+# --- of means ---
+
+
+def test_perplexity_of_batches_is_that_of_all_samples_and_the_exponential_of_the_log_loss():
+    generator = la.random.Generator(0)
+    logits, labels = generator.normal((50, 7)), generator.integers((50,), 0, 7)
+    whole = measured("perplexity", logits.numpy(), labels.numpy())
+    assert whole == pytest.approx(math.exp(metrics.log_loss(logits, labels)))
+    found = la.training.evaluate(la.nn.Identity(), (logits, labels), metrics=["perplexity"], batch_size=8)
+    assert found["perplexity"] == pytest.approx(whole, rel=1e-5)
+    sequences = metrics.perplexity(logits.reshape(10, 5, 7), labels.reshape(10, 5))
+    assert sequences == pytest.approx(whole, rel=1e-5)

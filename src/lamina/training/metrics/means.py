@@ -4,41 +4,71 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import update_wrapper
+from typing import Any
 
-from lamina.errors import DataError
 from lamina.nn.classification_losses import cross_entropy
 from lamina.tensor import Tensor
+from lamina.training.metrics.certainties import log_loss
 
 
-@dataclass(frozen=True)
 class MeanMetric:
     """A metric that is a function of the mean over samples.
 
     Parameters
     ----------
+    metric : callable
+        ``metric(outputs, targets)``, of all samples at once; its name and docstring are those of this metric.
     of_batch : callable
         ``of_batch(outputs, targets)`` gives the mean of a batch.
     finish : callable
         ``finish(mean)`` gives the metric from the mean of all samples.
     """
 
-    of_batch: Callable[[Tensor, Tensor], float]
-    finish: Callable[[float], float]
+    def __init__(
+        self,
+        metric: Callable[[Tensor, Tensor], float],
+        of_batch: Callable[[Tensor, Tensor], float],
+        finish: Callable[[float], float],
+    ) -> None:
+        update_wrapper(self, metric)
+        self._metric, self.of_batch, self.finish = metric, of_batch, finish
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> float:
         """Return the metric of all samples at once."""
-        return self.finish(self.of_batch(outputs, targets))
+        return self._metric(outputs, targets)
 
 
+def mean_metric(
+    of_batch: Callable[[Tensor, Tensor], float], finish: Callable[[float], float]
+) -> Callable[[Callable[[Tensor, Tensor], float]], Any]:
+    """Return a decorator that makes a `MeanMetric` of a function."""
+    return lambda metric: MeanMetric(metric, of_batch, finish)
+
+
+def _mean_log_loss(outputs: Tensor, targets: Tensor) -> float:
+    if outputs.ndim > 2 and outputs.shape[:-1] == targets.shape and outputs.size and not targets.dtype.floating:
+        return cross_entropy(outputs.reshape(-1, outputs.shape[-1]), targets.reshape(-1)).item()
+    return log_loss(outputs, targets)
+
+
+def _exponential(mean: float) -> float:
+    return math.inf if mean > 700.0 else math.exp(mean)
+
+
+@mean_metric(_mean_log_loss, _exponential)
 def perplexity(outputs: Tensor, targets: Tensor) -> float:
-    """Return ``exp(cross-entropy)``: among how many equally likely classes, or tokens, one would be as uncertain.
+    """Return ``exp(log loss)``: among how many equally likely classes, or tokens, one would be as uncertain.
 
     Parameters
     ----------
-    outputs : Tensor of shape [samples, ..., classes]
-        Logits.
-    targets : Tensor of integers, shape [samples, ...]
+    outputs, targets : Tensor
+        As in `log_loss`; of sequences, logits of shape [samples, length, tokens] and tokens of shape [samples, length].
+
+    Raises
+    ------
+    ShapeError, DataError
+        As in `log_loss`.
 
     Examples
     --------
@@ -47,20 +77,4 @@ def perplexity(outputs: Tensor, targets: Tensor) -> float:
     >>> round(metrics.perplexity(la.zeros((2, 5, 8)), la.zeros((2, 5), dtype="int64")), 3)
     8.0
     """
-    return PERPLEXITY(outputs, targets)
-
-
-def _mean_cross_entropy(outputs: Tensor, targets: Tensor) -> float:
-    if outputs.ndim < 2 or outputs.shape[:-1] != targets.shape:
-        raise DataError(
-            f"perplexity: outputs [samples, ..., classes] and targets [samples, ...] are needed, got "
-            f"{list(outputs.shape)} and {list(targets.shape)}"
-        )
-    return cross_entropy(outputs.reshape(-1, outputs.shape[-1]), targets.reshape(-1)).item()
-
-
-def _exponential(mean: float) -> float:
-    return math.exp(mean) if mean < 700.0 else math.inf
-
-
-PERPLEXITY = MeanMetric(_mean_cross_entropy, _exponential)
+    return _exponential(_mean_log_loss(outputs, targets))

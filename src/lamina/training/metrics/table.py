@@ -12,7 +12,7 @@ from lamina.errors import DataError
 from lamina.tensor import Tensor
 from lamina.training.history import NOT_METRICS
 from lamina.training.metrics import certainties, classes, values
-from lamina.training.metrics.means import PERPLEXITY, MeanMetric
+from lamina.training.metrics.means import MeanMetric, perplexity
 
 Metric = str | Callable[[Tensor, Tensor], Any]
 MetricFunction = Callable[[Tensor, Tensor], float]
@@ -69,7 +69,7 @@ METRICS: dict[str, NamedMetric] = {
     "roc_auc":               _better(certainties.roc_auc, "ROC AUC"),
     "average_precision":     _better(certainties.average_precision, "average precision"),
     "log_loss":              _worse(certainties.log_loss, "log loss"),
-    "perplexity":            _worse(PERPLEXITY, "perplexity"),
+    "perplexity":            _worse(perplexity, "perplexity"),
     # of values
     "mse":                   _worse(values.mse, "mean squared error"),
     "rmse":                  _worse(values.rmse, "root mean squared error"),
