@@ -5,21 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from lamina.autodiff.effects import journal, put_back
 from lamina.autodiff.node import record
 from lamina.autodiff.traced_scan import traced_scan
 from lamina.autodiff.trees import branches, leaves, mapped, with_leaves
 from lamina.backends.thread_state import STATE
+from lamina.dtypes import int64
 from lamina.errors import DTypeError, ShapeError
+from lamina.functions.comparisons import less, where
 from lamina.functions.creation import asarray, zeros
-from lamina.functions.manipulation import stack, unstack
+from lamina.functions.manipulation import concat, stack, unstack
+from lamina.functions.operands import cast
 from lamina.primitives.operand import Operand
 from lamina.tensor import Tensor
 
 Step = Callable[[Any, Any], tuple[Any, Any]]
 
 
-def scan(f: Step, init: Any, xs: Any = None, length: int | None = None, reverse: bool = False) -> tuple[Any, Any]:
+def scan(
+    f: Step,
+    init: Any,
+    xs: Any = None,
+    length: int | None = None,
+    reverse: bool = False,
+    stop: Tensor | int | None = None,
+) -> tuple[Any, Any]:
     """Apply ``f`` to one element after the other, each time with the carry that it returned before.
 
     ``carry[t+1], y[t] = f(carry[t], x[t])`` for ``t`` from 0 to ``length - 1``
@@ -41,6 +53,9 @@ def scan(f: Step, init: Any, xs: Any = None, length: int | None = None, reverse:
         How many steps; needed where ``xs`` has no tensors.
     reverse : bool, default False
         Whether to begin at the last element. ``y[t]`` still belongs to ``x[t]``.
+    stop : int or Tensor of int without axes, optional
+        From which element on steps are left out: there ``y`` is zero and the carry stays as it is. A compiled loop
+        takes no time for them, and a tensor may be traced: so one program serves all lengths up to the longest.
 
     Returns
     -------
@@ -54,7 +69,7 @@ def scan(f: Step, init: Any, xs: Any = None, length: int | None = None, reverse:
     ShapeError
         When lengths differ or are unknown, or the carry changes in structure or shape.
     DTypeError
-        When ``f`` does not return a pair of trees of tensors, or the carry changes in type.
+        When ``f`` does not return a pair of trees of tensors, the carry changes in type, or ``stop`` is no integer.
 
     Notes
     -----
@@ -79,10 +94,16 @@ def scan(f: Step, init: Any, xs: Any = None, length: int | None = None, reverse:
     if steps == 0:
         return carry, _no_results(f, carry, xs, given)
     given = _on_one_device(given)
+    end = None if stop is None else _end(stop)
+    if isinstance(end, int):
+        carry, ys = scan(f, carry, _filled(xs, [x[:end] for x in given]), min(end, steps), reverse)
+        return carry, mapped(lambda y: None if y is None else _zeros_behind(y, steps), ys)
     if STATE.tracer is not None:
-        looped = _traced(f, carry, xs, given, steps, reverse)
+        looped = _traced(f, carry, xs, given, steps, reverse, end)
         if looped is not None:
             return looped
+    if end is not None:
+        return _written_out(f, carry, xs, given, steps, reverse, end)
     rows = [unstack(x) for x in given]
     order = range(steps - 1, -1, -1) if reverse else range(steps)
     results: list[list[Any]] = [[] for _ in order]
@@ -95,7 +116,43 @@ def scan(f: Step, init: Any, xs: Any = None, length: int | None = None, reverse:
     return carry, with_leaves(tree, [_stacked(column) for column in columns])
 
 
-def _traced(f: Step, carry: Any, xs: Any, given: list[Tensor], steps: int, reverse: bool) -> tuple[Any, Any] | None:
+def _end(stop: Any) -> Tensor | int:
+    """Return where to stop: a number, or a tensor of int64 that is traced."""
+    end = _operand(stop)
+    if not end.dtype.integral:
+        raise DTypeError(f"scan: stop is {end.dtype.name}; it counts steps, so give an integer")
+    if end.ndim:
+        raise ShapeError(f"scan: stop has shape {list(end.shape)}; it is one integer for the whole loop")
+    return max(int(end), 0) if end._backend.has_values else cast(end, int64)._untracked
+
+
+def _written_out(
+    f: Step, carry: Any, xs: Any, given: list[Tensor], steps: int, reverse: bool, end: Tensor
+) -> tuple[Any, Any]:
+    """Return the result of a loop that is no operation of a trace, and stops where the program will know."""
+
+    def step(state: Any, now: tuple[Any, Tensor]) -> tuple[Any, Any]:
+        row, number = now
+        taken = less(number, end)
+        with journal() as before:
+            after, y = f(state, row)
+        for variable, value in before.items():
+            variable.assign(where(taken, variable._untracked, value._untracked))
+        pairs = paired("scan: the carry", state, mapped(_operand, after))
+        after = with_leaves(state, [where(taken, new, old) for old, new in pairs])
+        return after, mapped(lambda y: None if y is None else where(taken, _operand(y), _operand(y)._scalar(0)), y)
+
+    numbers = end._constant(np.arange(steps), int64)
+    return scan(step, carry, (_filled(xs, given), numbers), steps, reverse)
+
+
+def _zeros_behind(y: Tensor, steps: int) -> Tensor:
+    return concat([y, y._full((steps - y.shape[0], *y.shape[1:]), 0)], axis=0) if y.shape[0] < steps else y
+
+
+def _traced(
+    f: Step, carry: Any, xs: Any, given: list[Tensor], steps: int, reverse: bool, stop: Tensor | None
+) -> tuple[Any, Any] | None:
     """Return the result of a loop that is one operation of a trace; None where it cannot be."""
     tree = None
 
@@ -107,7 +164,7 @@ def _traced(f: Step, carry: Any, xs: Any, given: list[Tensor], steps: int, rever
         return [each for _, each in pairs], [_operand(y) for y in leaves(tree) if y is not None]
 
     init = list(STATE.tracer.lift("scan", tuple(leaves(carry))))
-    looped = traced_scan(step, init, given, steps, reverse, scan)
+    looped = traced_scan(step, init, given, steps, reverse, scan, stop)
     if looped is None:
         return None
     last, ys = looped

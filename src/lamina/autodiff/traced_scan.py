@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from lamina.autodiff.checkpoint import Recomputed, from_outside, marked
 from lamina.autodiff.effects import journal, put_back, rewound
 from lamina.autodiff.node import Joint, Node, next_order, record
 from lamina.autodiff.row_gradient import RowGradient
 from lamina.autodiff.sweep import ancestors, sweep_between
 from lamina.backends.thread_state import STATE
+from lamina.dtypes import int64
 from lamina.functions import reductions
 from lamina.functions.manipulation import reshape
 from lamina.primitives.primitive import Spec
@@ -34,23 +37,29 @@ Scan = Callable[..., tuple[Any, Any]]
 
 
 def traced_scan(
-    step: FlatStep, init: list[Tensor], rows: list[Tensor], length: int, reverse: bool, scan: Scan
+    step: FlatStep,
+    init: list[Tensor],
+    rows: list[Tensor],
+    length: int,
+    reverse: bool,
+    scan: Scan,
+    stop: Tensor | None = None,
 ) -> tuple[list[Tensor], list[Tensor]] | None:
     """Return the last carries and the stacked results of a loop; None for one that is to be written out.
 
     Such is a short one, and one whose step calls ``backward`` on what depends on the steps before.
     """
     tracer = STATE.tracer
-    if tracer is None or not tracer.loops or length <= UNROLLED:
+    if tracer is None or not tracer.loops or (length <= UNROLLED and stop is None):
         return None
-    loop = _Loop(step, init, rows, length, reverse, scan)
+    loop = _Loop(step, init, rows, length, reverse, scan, stop)
     assigned = loop.trace()
     if assigned is None:
         return None
     if assigned:
         # They are carried too, by a step that is given them; for that it is traced once more.
         loop = _Loop(
-            _with_variables(step, assigned), [*init, *_values(assigned)], rows, length, reverse, scan, assigned
+            _with_variables(step, assigned), [*init, *_values(assigned)], rows, length, reverse, scan, stop, assigned
         )
         loop.trace()
     after, ys = loop.results()
@@ -98,6 +107,8 @@ class _Loop:
     length : int
     reverse : bool
     scan : callable
+    stop : Tensor of int64, optional
+        From which element on steps are left out.
     variables : sequence of Variable, default ()
         Which the last carries stand for: what is assigned has no gradient.
     """
@@ -112,12 +123,13 @@ class _Loop:
         length: int,
         reverse: bool,
         scan: Scan,
+        stop: Tensor | None = None,
         variables: Sequence[Variable] = (),
     ) -> None:
         self.derivatives = Joint(self._pull_back)
         self._step, self._scan = step, scan
         self._init, self._rows = init, rows
-        self._length, self._reverse = length, reverse
+        self._length, self._reverse, self._stop = length, reverse, stop
         self._variables = variables
 
     @property
@@ -155,7 +167,7 @@ class _Loop:
         tracer, count, results = STATE.tracer, len(self._init), self._results
         given = (*self._init, *self._rows)
         keeps = not _computes_again(results, self._start)
-        values = tracer.loop(self._parameters, results, count, self._length, self._reverse, given, keeps)
+        values = tracer.loop(self._parameters, results, count, self._length, self._reverse, given, keeps, self._stop)
         leaves = {x._node: x for x in tracer.lift("scan", tuple(self._variables))}
         # What a variable held when it was read in the step is inside of the loop.
         outside = [leaves.get(x._node, x) for x in from_outside(results, self._start)]
@@ -166,9 +178,16 @@ class _Loop:
             whole = Tensor(values, tracer.backend, Node(self, inputs, {}, values))  # type: ignore[arg-type]
             made = [_as_tracked(x, of) for x, of in zip(unpack(whole, len(values)), results, strict=True)]
         conditions = made[len(made) - len(self._checks) :]
+        left_out = self._left_out()
         for condition, (_, error) in zip(conditions, self._checks, strict=True):
-            tracer.require(reductions.all(condition), error)
+            tracer.require(reductions.all(condition if left_out is None else condition | left_out), error)
         return made[:count], made[count : count + self._ys]
+
+    def _left_out(self) -> Tensor | None:
+        """Return which steps are left out."""
+        if self._stop is None:
+            return None
+        return self._stop._constant(np.arange(self._length), int64) >= self._stop
 
     def _pull_back(self, g: Bundle, y: Tensor, operands: tuple[Tensor, ...]) -> list[Any]:
         """Return the cotangents of the first carries, of what the loop ran over, and of what it read from outside."""
@@ -183,7 +202,7 @@ class _Loop:
         backward = _Backward(self._step, carries, rows, moving, present, outside, sums)
         over = [*kept, *operands[carries : carries + rows], *(g.parts[at] for at in present)]
         (last, totals), (by_rows, factors, of_tables) = self._scan(
-            backward, (first, zeros), over, reverse=not self._reverse
+            backward, (first, zeros), over, reverse=not self._reverse, stop=self._stop
         )
         found: list[Any] = [None] * len(operands)
         for at, cotangent in zip(moving, last, strict=True):

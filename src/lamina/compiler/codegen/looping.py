@@ -15,7 +15,7 @@ from lamina.compiler.codegen.expressions import ZERO
 from lamina.compiler.codegen.kernel_function import KernelFunction
 from lamina.compiler.codegen.module import Module
 from lamina.compiler.codegen.schedule import Numbered, Schedule, is_loop, memory_of
-from lamina.compiler.codegen.special.job import copy
+from lamina.compiler.codegen.special.job import clear, copy, least, most
 from lamina.compiler.codegen.values import I8, I64, PTR, Value
 from lamina.compiler.graph import ir
 from lamina.compiler.schedule.kernels import Kernel, Special
@@ -61,13 +61,20 @@ class LoopFunction:
         params, arguments = self._value.params, f.arguments
         shared = Shared(arguments["runtime"], arguments["fault"], arguments["scratch"], arguments["callback"])
         caller = Caller(f, self._body, shared)
+        length = f.integer(params["length"])
+        count = most(f, least(f, f.load(I64, self._operands[0]), length), ZERO) if params["stops"] else length
         with nullcontext() if self._body.alone else f.when(caller.first):
             for place in range(params["carries"]):
                 first = self._value.operands[params["constants"] + place]
                 copy(f, self._results[place], self._operands[params["constants"] + place], _size(first))
+            if params["stops"]:
+                for place, value in enumerate(self._body.fused.graph.outputs):
+                    size = f.integer(_size(value))
+                    result = self._results[params["carries"] + place]
+                    clear(f, f.at(result, f.mul(count, size), I8), f.mul(f.sub(length, count), size))
         caller.barrier()
-        with f.loop(ZERO, f.integer(params["length"])) as number:
-            step = f.sub(f.integer(params["length"] - 1), number) if params["reverse"] else number
+        with f.loop(ZERO, count) as number:
+            step = f.sub(f.sub(count, f.integer(1)), number) if params["reverse"] else number
             caller.pointers = {place: self._pointer(f, place, step) for place in places_of(self._body)}
             emit_calls(caller, calls)
             # The next step reads what this one wrote.

@@ -62,6 +62,10 @@ def _looped(value: Value, operands: Sequence[Any]) -> tuple[NDArray, ...]:
     first, last = value.params["constants"], value.params["constants"] + value.params["carries"]
     known, rows = list(operands[:last]), operands[last:]
     stacked = [np.empty(spec.shape, numpy_dtype(spec.dtype)) for spec in value.spec[value.params["carries"] :]]
+    if value.params["stops"]:
+        length = min(max(int(operands[0]), 0), length)
+        for whole in stacked:
+            whole[length:] = 0
     for t in range(length - 1, -1, -1) if reverse else range(length):
         outputs, after = _interpret(body, [*known, *(row[t] for row in rows)])
         for update, array in zip(body.updates, after, strict=True):

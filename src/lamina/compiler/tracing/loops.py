@@ -27,6 +27,7 @@ def recorded(
     reverse: bool,
     given: Sequence[Value],
     keeps: bool,
+    stop: Value | None = None,
 ) -> tuple[Value, ...]:
     """Return the results of a loop.
 
@@ -43,11 +44,15 @@ def recorded(
         The first carries, and what the loop runs over.
     keeps : bool
         Whether what a step computes may be kept for the loop backwards.
+    stop : Value, optional
+        From which element on steps are left out, an int64; it is the first constant then.
     """
     inside, constants = _body(parameters, results)
     # What no step changes is read from outside like any other value.
     moving = [at for at in range(carries) if results[at] is not parameters[at]]
     still = [at for at in range(carries) if at not in moving]
+    if stop is not None:
+        constants = [stop, *(each for each in constants if each is not stop)]
     fixed = [*constants, *(parameters[at] for at in still)]
     inputs = [*fixed, *(parameters[at] for at in moving), *parameters[carries:]]
     body = _graph(inputs, inside, results[carries:], {len(fixed) + at: results[of] for at, of in enumerate(moving)})
@@ -58,6 +63,7 @@ def recorded(
         "constants": len(fixed),
         "carries": len(moving),
         "keeps": keeps,
+        "stops": stop is not None,
     }
     operands = [*constants, *(given[at] for at in (*still, *moving)), *given[carries:]]
     specs = [results[at].spec for at in moving]

@@ -283,10 +283,12 @@ class Tracer:
         reverse: bool,
         given: Sequence[Tensor],
         keeps: bool,
+        stop: Tensor | None,
     ) -> tuple[Traced, ...]:
         """Return the results of a loop whose step has been traced; see `lamina.compiler.tracing.loops`."""
         before, after, start = ([x._data.value for x in tensors] for tensors in (parameters, results, given))
-        return tuple(Traced(value) for value in recorded(before, after, carries, length, reverse, start, keeps))
+        end = None if stop is None else stop._data.value
+        return tuple(Traced(value) for value in recorded(before, after, carries, length, reverse, start, keeps, end))
 
     # --- variables ---
 

@@ -34,8 +34,12 @@ def kept_for_later(graph: Graph) -> Graph:
 
 def _follows(later: Value, earlier: Value) -> bool:
     """Tell whether a loop runs over results of another, step by step."""
-    same_length: bool = later.params["length"] == earlier.params["length"]
+    same_length = later.params["length"] == earlier.params["length"] and _stop(later) is _stop(earlier)
     return same_length and any(_stacked(each, earlier) for each in _over(later))
+
+
+def _stop(loop: Value) -> Value | None:
+    return loop.operands[0] if loop.params["stops"] else None
 
 
 def _stacked(value: Value, loop: Value) -> bool:
