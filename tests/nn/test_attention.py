@@ -22,8 +22,7 @@ MASKS = {
 def in_blocks_of(monkeypatch, size):
     """Compute attention in blocks, however short."""
     monkeypatch.setattr(attention, "LONG", 1)
-    monkeypatch.setattr(attention_blocks, "SMALLEST", size)
-    monkeypatch.setattr(attention_blocks, "LARGEST", size)
+    monkeypatch.setattr(attention_blocks, "BLOCK", size)
 
 
 def operands(heads=4, shared=2, queries=7, keys=9, width=5, values=3, samples=2):

@@ -4,7 +4,8 @@ Forwards, each block of queries goes over the blocks of keys with a running maxi
 was summed before is scaled again when a larger score comes. Only the result and the logarithm of each query's sum are
 kept. Backwards, the weights of a block are computed again from these. The rule of the derivative is written with
 tensor operations, so that derivatives of any order follow; from the second on, what the first computed is kept, and
-memory grows with queries times keys.
+memory grows with queries times keys. Few blocks are written out here, each as large as it is; over many go the loops of
+`lamina.nn.attention_loops`.
 
 Source: M. N. Rabe, C. Staats, "Self-attention does not need O(n^2) memory", 2021; T. Dao et al., "FlashAttention",
 NeurIPS 2022, appendix B.
@@ -16,10 +17,11 @@ import math
 from dataclasses import dataclass
 
 from lamina import random
+from lamina.autodiff.traced_scan import UNROLLED
 from lamina.dtypes import bool_, float32, uint64
-from lamina.functions.comparisons import where
 from lamina.functions.manipulation import broadcast_to, concat, reshape
-from lamina.nn.attention_scores import Span, after, causal, finite, masked, shared_product
+from lamina.nn.attention_loops import Loops, ended
+from lamina.nn.attention_scores import Span, after, causal, finite, masked, shared_product, summed_product
 from lamina.primitives import elementwise as rows, reductions
 from lamina.primitives.broadcasting import sum_, unbroadcast
 from lamina.primitives.composite import Composite
@@ -31,12 +33,8 @@ from lamina.primitives.specs import broadcast_shapes
 from lamina.random.words import unit
 from lamina.tensor import Tensor
 
-SMALLEST, LARGEST, ACROSS = 256, 1024, 8
-"""Queries and keys of a block, and how many blocks an axis has rather than blocks that are larger.
-
-Blocks of 256 were the fastest of 128, 256 and 512 at lengths of 512 to 2048, eagerly and compiled. A compiled program
-has the operations of every block, so that few large ones compile sooner.
-"""
+BLOCK = 256
+"""Queries and keys of a block; the fastest of 128, 256 and 512 at lengths of 512 to 2048, eagerly and compiled."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,12 +96,19 @@ class Problem:
         products = shared_product(query, transposed(key), self.product)
         return masked(products, _block(mask, row, column), causal(query, row, column) if crosses else None)
 
-    def kept(self, weights: Tensor, row: Span, column: Span) -> Tensor:
-        """Return by what dropout multiplies the weights of a block: the same whenever it is asked."""
+    @property
+    def looped(self) -> bool:
+        """Whether there are so many blocks that loops go over them."""
+        return len(self.keys) > UNROLLED
+
+    def number(self, row: Span, column: Span) -> int:
+        """Return the number of a pair of blocks."""
+        return (row[0] // self.block) * len(self.keys) + column[0] // self.block
+
+    def kept(self, weights: Tensor, number: Tensor | int) -> Tensor:
+        """Return by what dropout multiplies the weights of a pair of blocks: the same whenever it is asked."""
         assert self.key is not None
         assert self.counter is not None
-        across = len(self.keys)
-        number = (row[0] // self.block) * across + column[0] // self.block
         lead = math.prod(weights.shape[:-2])
         start = self.counter + number * words_of(lead, self.block)
         words = random_bits(self.key, start.astype(uint64), size=weights.size)
@@ -121,6 +126,12 @@ def words_of(lead: int, block: int) -> int:
     return -(-lead * block * block // 4)
 
 
+def _block_of(queries: int, keys: int) -> int:
+    """Return how many queries and keys are a block: where there are many blocks, one that divides both if there is."""
+    fitting = (block for block in range(BLOCK, BLOCK // 2, -16) if not (queries % block or keys % block))
+    return next(fitting, BLOCK) if keys > UNROLLED * BLOCK else BLOCK
+
+
 def _part(x: Tensor, axis: int, span: Span) -> Tensor:
     return x if (0, x.shape[axis]) == span else part(x, x.ndim + axis, *span)
 
@@ -135,6 +146,8 @@ def _block(mask: Tensor | None, row: Span, column: Span) -> Tensor | None:
 def _attended(packed: Tensor, *, problem: Problem) -> Tensor:
     """Return the result, and behind it along the last axis the logarithm of each query's sum of powers."""
     query, key, value, mask = problem.unpacked(packed)
+    if problem.looped:
+        return Loops(problem, query, key, value, mask).attended()
     found = []
     before: Tensor | None = None
     for row in problem.queries:
@@ -150,7 +163,7 @@ def _attended(packed: Tensor, *, problem: Problem) -> Tensor:
             powers = rows.exp(scores - shift)
             added = sum_(powers, axes=last, keepdims=True)
             if problem.dropout_p:
-                powers = powers * problem.kept(powers, row, column)
+                powers = powers * problem.kept(powers, problem.number(row, column))
             product = shared_product(powers, _part(value, -2, column), problem.product)
             if largest is None or total is None or result is None:
                 total, result = added, product
@@ -161,12 +174,7 @@ def _attended(packed: Tensor, *, problem: Problem) -> Tensor:
         assert largest is not None
         assert total is not None
         assert result is not None
-        # A query that sees nothing has the result zero, and weights that are zero again backwards.
-        nothing = total == 0.0
-        result = result / where(nothing, 1.0, total)
-        found.append(
-            concat([result, where(nothing, math.inf, largest + rows.log(where(nothing, 1.0, total)))], axis=-1)
-        )
+        found.append(ended(largest, total, result))
     return concat(found, axis=-2)
 
 
@@ -177,6 +185,8 @@ def _pull_back(g: Tensor, y: Tensor, packed: Tensor, *, problem: Problem) -> Ten
     result, logarithm = _part(y, -1, (0, width)), _part(y, -1, (width, width + 1))
     g_result, g_logarithm = _part(g, -1, (0, width)), _part(g, -1, (width, width + 1))
     within = sum_(g_result * result, axes=(y.ndim - 1,), keepdims=True) - g_logarithm
+    if problem.looped:
+        return problem.packed(*Loops(problem, query, key, value, mask).pulled_back(g_result, logarithm, within))
     by_query, by_mask = [], []
     by_key: dict[Span, Tensor] = {}
     by_value: dict[Span, Tensor] = {}
@@ -194,11 +204,11 @@ def _pull_back(g: Tensor, y: Tensor, packed: Tensor, *, problem: Problem) -> Ten
             g_weights = shared_product(g_row, transposed(values), problem.product)
             used = weights
             if problem.dropout_p:
-                kept = problem.kept(weights, row, column)
+                kept = problem.kept(weights, problem.number(row, column))
                 g_weights, used = g_weights * kept, weights * kept
             g_scores = weights * (g_weights - _part(within, -2, row))
-            _add(by_value, column, _summed_product(used, g_row, values, problem.product))
-            _add(by_key, column, _summed_product(g_scores, scaled, keys, problem.product))
+            _add(by_value, column, summed_product(used, g_row, values, problem.product))
+            _add(by_key, column, summed_product(g_scores, scaled, keys, problem.product))
             product = shared_product(g_scores, keys, problem.product)
             of_query = before = product if of_query is None else of_query + product
             of_mask.append(g_scores)
@@ -213,13 +223,6 @@ def _pull_back(g: Tensor, y: Tensor, packed: Tensor, *, problem: Problem) -> Ten
     if by_mask:
         parts.append(concat(by_mask, axis=-2))
     return problem.packed(*parts)
-
-
-def _summed_product(x: Tensor, y: Tensor, operand: Tensor, product: Primitive) -> Tensor:
-    """Return ``x^T y`` summed to the shape of an operand that a group may have shared."""
-    if operand.shape[-3:-2] == (1,) and x.shape[-3] != 1 and x.shape[:-1] == y.shape[:-1]:
-        x, y = (reshape(each, (*each.shape[:-3], 1, -1, each.shape[-1])) for each in (x, y))
-    return unbroadcast(product(transposed(x), y), operand)
 
 
 def _add(found: dict[Span, Tensor], column: Span, more: Tensor) -> None:
@@ -262,7 +265,7 @@ def blockwise_attention(
     """Return what `scaled_dot_product_attention` does, of operands that it has checked; both lengths are positive."""
     lead = math.prod(broadcast_shapes("attention", query.shape[:-2], key.shape[:-2]))
     if block is None:
-        block = min(max(max(query.shape[-2], key.shape[-2]) // ACROSS, SMALLEST), LARGEST)
+        block = _block_of(query.shape[-2], key.shape[-2])
     operands = [query, key, value]
     if mask is not None and mask.dtype is not bool_ and mask.tracked:
         lengths = (query.shape[-2], key.shape[-2])

@@ -12,9 +12,9 @@ from lamina.functions.comparisons import where
 from lamina.functions.creation import asarray
 from lamina.functions.manipulation import reshape
 from lamina.primitives import elementwise as rows, reductions
-from lamina.primitives.broadcasting import sum_
+from lamina.primitives.broadcasting import sum_, unbroadcast
 from lamina.primitives.composite import Composite
-from lamina.primitives.contraction import product_of
+from lamina.primitives.contraction import product_of, transposed
 from lamina.primitives.primitive import Primitive
 from lamina.primitives.shaping import part
 from lamina.tensor import Tensor
@@ -34,6 +34,13 @@ def shared_product(x: Tensor, y: Tensor, row: Primitive | None = None) -> Tensor
     *lead, group, length, inner = x.shape
     product = row(reshape(x, (*lead, 1, group * length, inner)), y)
     return reshape(product, (*product.shape[:-3], group, length, y.shape[-1]))
+
+
+def summed_product(x: Tensor, y: Tensor, operand: Tensor, product: Primitive) -> Tensor:
+    """Return ``x^T y`` summed to the shape of an operand that a group may have shared."""
+    if operand.shape[-3:-2] == (1,) and x.shape[-3] != 1 and x.shape[:-1] == y.shape[:-1]:
+        x, y = (reshape(each, (*each.shape[:-3], 1, -1, each.shape[-1])) for each in (x, y))
+    return unbroadcast(product(transposed(x), y), operand)
 
 
 def causal(x: Tensor, queries: Span, keys: Span) -> Tensor:

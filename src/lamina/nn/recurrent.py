@@ -15,6 +15,7 @@ from lamina.functions.comparisons import less, where
 from lamina.functions.creation import asarray
 from lamina.functions.manipulation import concat, stack, unstack
 from lamina.functions.operands import cast, tensor
+from lamina.functions.reductions import max as max_
 from lamina.nn.dropout import dropped
 from lamina.nn.init import uniform
 from lamina.nn.module import Module
@@ -169,8 +170,9 @@ class Recurrent(Module):
         """Return the outputs [T, B, size] of the last layer, and the last states of all, for ``x`` [T, B, F]."""
         first = self._first_states(x, state)
         steps = x.shape[0]
-        present = None
-        if lengths is not None:
+        present = longest = None
+        if lengths is not None and lengths.size:
+            longest = max_(lengths)
             times = lengths._constant(np.arange(steps)[:, None, None], int64)
             present = less(times, reshape(lengths, shape=(1, x.shape[1], 1)))
         last: list[State] = []
@@ -179,14 +181,16 @@ class Recurrent(Module):
             if layer > 0 and not suffix.endswith("_reverse"):
                 x = concat(outputs, axis=2) if len(outputs) > 1 else outputs[0]
                 x, outputs = dropped(x, self.dropout) if self.training else x, []
-            after, y = self._in_one_direction(x, before, present, suffix)
+            after, y = self._in_one_direction(x, before, present, longest, suffix)
             last.append(after)
             outputs.append(y)
         y = concat(outputs, axis=2) if len(outputs) > 1 else outputs[0]
         return y, tuple(stack(each) for each in zip(*last, strict=True))
 
-    def _in_one_direction(self, x: Tensor, before: State, present: Tensor | None, suffix: str) -> tuple[State, Tensor]:
-        """Return the last state and the outputs of one layer in one direction."""
+    def _in_one_direction(
+        self, x: Tensor, before: State, present: Tensor | None, longest: Tensor | None, suffix: str
+    ) -> tuple[State, Tensor]:
+        """Return the last state and the outputs of one layer in one direction, as far as the longest sequence."""
         product, x = self._products(x, suffix)
         step = self._step
         if self.proj_size:
@@ -201,7 +205,7 @@ class Recurrent(Module):
             after = tuple(where(there, new, old) for new, old in zip(after, state, strict=True))
             return after, where(there, after[0], 0.0)
 
-        return scan(advanced, before, (x, present), reverse=suffix.endswith("_reverse"))
+        return scan(advanced, before, (x, present), reverse=suffix.endswith("_reverse"), stop=longest)
 
     def _products(self, x: Tensor, suffix: str) -> tuple[Product, Tensor]:
         """Return the product with the recurrent weights, and that of the input at all times with the others."""
