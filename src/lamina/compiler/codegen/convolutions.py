@@ -11,9 +11,15 @@ from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.expressions import ZERO, Body, Step, element_type
 from lamina.compiler.codegen.values import Value
 from lamina.compiler.schedule.kernels import Convolution
+from lamina.compiler.target import Target
 
 
-def emit_convolution_kernel(body: Body, begin: Value, end: Value) -> None:
+def convolution_scratch(kernel: Convolution, target: Target) -> int:
+    """Return the bytes of scratch memory that one thread needs."""
+    return convolution.scratch_bytes(problem_of(kernel), target)
+
+
+def emit_convolution_kernel(body: Body, begin: Value, end: Value, scratch: Value) -> None:
     """Write a convolution for the units from ``begin`` to ``end``: images, or the channels of a single image."""
     kernel, f = body.kernel, body.f
     assert isinstance(kernel, Convolution)
@@ -35,7 +41,7 @@ def emit_convolution_kernel(body: Body, begin: Value, end: Value) -> None:
     x, w = (
         f.at(body.pointers[view.base], f.integer(view.offset), element_type(view.base)) for view in (kernel.a, kernel.b)
     )
-    convolution.emit_convolution(f, body.target, problem, x, w, Part(*images, *channels), epilogue)
+    convolution.emit_convolution(f, body.target, problem, x, w, Part(*images, *channels), epilogue, scratch)
 
 
 def problem_of(kernel: Convolution) -> convolution.Convolution:

@@ -61,7 +61,7 @@ class KernelFunction:
             case MatrixProduct():
                 emit_matrix_product(body, self.share, begin, end, f.arguments["scratch"])
             case Convolution():
-                emit_convolution_kernel(body, begin, end)
+                emit_convolution_kernel(body, begin, end, f.arguments["scratch"])
             case Reduction():
                 emit_reduction(body, self.share, lanes_in(kernel, schedule.fused, schedule.target), begin, end)
             case Special():

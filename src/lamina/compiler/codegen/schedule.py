@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lamina.compiler.codegen.convolutions import convolution_scratch
 from lamina.compiler.codegen.products import product_scratch
 from lamina.compiler.codegen.special.kernel import SPECIAL
 from lamina.compiler.graph import ir
@@ -11,7 +12,7 @@ from lamina.compiler.graph.indexing import INDEXED, out_of_range
 from lamina.compiler.runtime.fallback import FALLBACKS
 from lamina.compiler.schedule.accesses import Read, expressions
 from lamina.compiler.schedule.fused import Fused
-from lamina.compiler.schedule.kernels import Kernel, Loops, MatrixProduct, Special
+from lamina.compiler.schedule.kernels import Convolution, Kernel, Loops, MatrixProduct, Special
 from lamina.compiler.schedule.memory import Memory, Place
 from lamina.compiler.schedule.order import Ordered
 from lamina.compiler.schedule.rounds import Rounds
@@ -48,6 +49,8 @@ def scratch_of(kernel: Kernel, target: Target) -> int:
     """Return the bytes of scratch memory that one thread needs for a kernel, in whole cache lines."""
     if isinstance(kernel, MatrixProduct):
         size = product_scratch(kernel, target)
+    elif isinstance(kernel, Convolution):
+        size = convolution_scratch(kernel, target)
     elif is_loop(kernel):
         assert isinstance(kernel, Special)
         assert kernel.value is not None

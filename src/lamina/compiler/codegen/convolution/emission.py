@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from lamina.compiler.codegen.convolution.boxes import boxes
+from lamina.compiler.codegen.convolution.channels import Channels
 from lamina.compiler.codegen.convolution.direct import Direct
 from lamina.compiler.codegen.convolution.dots import Dots, suits
 from lamina.compiler.codegen.convolution.problem import Convolution, Epilogue, Part
@@ -12,8 +14,21 @@ from lamina.compiler.codegen.values import Value
 from lamina.compiler.target import Target
 
 
+def scratch_bytes(problem: Convolution, target: Target) -> int:
+    """Return how much memory one thread needs, at an address that is a multiple of 64."""
+    cut = boxes(problem, target)
+    return 0 if cut is None else cut.scratch_bytes(problem)
+
+
 def emit_convolution(
-    f: Emitter, target: Target, problem: Convolution, x: Value, w: Value, part: Part, epilogue: Epilogue
+    f: Emitter,
+    target: Target,
+    problem: Convolution,
+    x: Value,
+    w: Value,
+    part: Part,
+    epilogue: Epilogue,
+    scratch: Value,
 ) -> None:
     """Write the code that computes a part of a convolution and hands each of its elements to the epilogue once.
 
@@ -31,8 +46,14 @@ def emit_convolution(
         The images and channels to compute.
     epilogue : Epilogue
         Writes the code for what becomes of an element, or of several neighbours in a vector.
+    scratch : Value
+        Pointer to `scratch_bytes` of memory that no other thread uses.
     """
     if not problem.images * problem.groups * problem.rows * math.prod(problem.places):
+        return
+    cut = boxes(problem, target)
+    if cut is not None:
+        Channels(f, target, problem, cut, x, w, part, epilogue, scratch).write()
         return
     way = Dots if suits(problem) else Direct
     way(f, target, problem, x, w, part, epilogue).write()

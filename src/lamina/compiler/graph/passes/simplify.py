@@ -5,6 +5,7 @@ from __future__ import annotations
 from lamina.compiler.graph.ir import Graph
 from lamina.compiler.graph.passes.arithmetic import ARITHMETIC
 from lamina.compiler.graph.passes.choices import CHOICES
+from lamina.compiler.graph.passes.convolutions import CONVOLVING
 from lamina.compiler.graph.passes.folding import FOLDING
 from lamina.compiler.graph.passes.loops import kept_for_later
 from lamina.compiler.graph.passes.operands import OPERANDS
@@ -14,7 +15,7 @@ from lamina.compiler.graph.passes.rewriting import Pass, merged, rewrite
 from lamina.compiler.graph.passes.splitting import split_reductions
 from lamina.compiler.graph.passes.views import VIEWS
 
-PASSES: tuple[Pass, ...] = (FOLDING, VIEWS, OPERANDS, ARITHMETIC, CHOICES, REDUCING, PRODUCTS)
+PASSES: tuple[Pass, ...] = (FOLDING, VIEWS, OPERANDS, ARITHMETIC, CHOICES, REDUCING, PRODUCTS, CONVOLVING)
 """The passes whose rules look at a value and its operands; dead code and equal values go with any of them."""
 
 _RULES = merged(PASSES)

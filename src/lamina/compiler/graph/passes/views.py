@@ -147,7 +147,7 @@ def slice_(value: Value, builder: Builder) -> Value | None:
     if x.op == "slice":
         lows, bys = x.params["start"], x.params["step"]
         inner = tuple(low + by * each for low, by, each in zip(lows, bys, start, strict=True))
-        return _sliced(builder, x.operands[0], inner, value.shape, tuple(a * b for a, b in zip(bys, step, strict=True)))
+        return sliced(builder, x.operands[0], inner, value.shape, tuple(a * b for a, b in zip(bys, step, strict=True)))
     if x.op == "concat":
         return _slice_of_concat(value, builder)
     if x.op == "pad":
@@ -158,15 +158,15 @@ def slice_(value: Value, builder: Builder) -> Value | None:
         axes = x.params["axes"]
         inverse = sorted(range(len(axes)), key=axes.__getitem__)
         moved = [tuple(each[place] for place in inverse) for each in (start, value.shape, step)]
-        return builder.permute_dims(_sliced(builder, x.operands[0], moved[0], moved[1], moved[2]), axes)
+        return builder.permute_dims(sliced(builder, x.operands[0], moved[0], moved[1], moved[2]), axes)
     ends = tuple(low + (size - 1) * by + 1 for low, size, by in zip(start, value.shape, step, strict=True))
     steps = tuple(1 if size == 1 else by for size, by in zip(value.shape, step, strict=True))
     if (ends, steps) != (stop, step):  # Slices that take the same elements are written alike.
-        return _sliced(builder, x, start, value.shape, steps)
+        return sliced(builder, x, start, value.shape, steps)
     return None
 
 
-def _sliced(builder: Builder, x: Value, start: Shape, sizes: Shape, step: Shape) -> Value:
+def sliced(builder: Builder, x: Value, start: Shape, sizes: Shape, step: Shape) -> Value:
     """Return so many elements from a start on."""
     step = tuple(1 if size == 1 else by for size, by in zip(sizes, step, strict=True))
     stop = tuple(low + (size - 1) * by + 1 for low, size, by in zip(start, sizes, step, strict=True))
@@ -184,25 +184,37 @@ def _slice_of_concat(value: Value, builder: Builder) -> Value | None:
         if first < size:
             if last >= size:
                 return None
-            return _sliced(builder, part, (*start[:axis], first, *start[axis + 1 :]), value.shape, step)
+            return sliced(builder, part, (*start[:axis], first, *start[axis + 1 :]), value.shape, step)
         first, last = first - size, last - size
     return None
 
 
 def _slice_of_pad(value: Value, builder: Builder) -> Value | None:
-    """What lies inside, and, element by element, what skips the elements in between."""
+    """What lies inside, and, element by element, what skips the elements in between; neighbours with less around."""
     x = value.operands[0]
     source = x.operands[0]
-    starts, steps = [], []
+    starts, sizes, steps, before, after = [], [], [], [], []
     for axis, size in enumerate(value.shape):
-        gap = x.params["interior"][axis] + 1
+        gap, length = x.params["interior"][axis] + 1, source.shape[axis]
         low, by = value.params["start"][axis] - x.params["low"][axis], value.params["step"][axis]
         by = gap if size == 1 else by
-        if low < 0 or low % gap or by % gap or low + (size - 1) * by > (source.shape[axis] - 1) * gap:
+        first, last = low, low + (size - 1) * by
+        if first < 0 or last > (length - 1) * gap:
+            if by != 1 or gap != 1 or not size or first >= length or last < 0 or not builder.read_once(x):
+                return None
+            first, last = max(first, 0), min(last, length - 1)
+        if first % gap or by % gap:
             return None
-        starts.append(low // gap)
+        starts.append(first // gap)
+        sizes.append((last - first) // by + 1)
         steps.append(by // gap)
-    return _sliced(builder, source, tuple(starts), value.shape, tuple(steps))
+        before.append((first - low) // by)
+        after.append(size - sizes[-1] - before[-1])
+    inside = sliced(builder, source, tuple(starts), tuple(sizes), tuple(steps))
+    if tuple(sizes) == value.shape:
+        return inside
+    params = {"low": tuple(before), "high": tuple(after), "interior": (0,) * len(sizes), "value": x.params["value"]}
+    return builder.operation("pad", (inside,), value.spec, params)
 
 
 def _slice_of_broadcast(value: Value, builder: Builder) -> Value:
@@ -211,7 +223,7 @@ def _slice_of_broadcast(value: Value, builder: Builder) -> Value:
     start, step = value.params["start"][added:], value.params["step"][added:]
     sizes = [1 if narrow == 1 else size for narrow, size in zip(source.shape, value.shape[added:], strict=True)]
     starts = [0 if narrow == 1 else low for narrow, low in zip(source.shape, start, strict=True)]
-    return builder.broadcast_to(_sliced(builder, source, tuple(starts), tuple(sizes), step), value.shape)
+    return builder.broadcast_to(sliced(builder, source, tuple(starts), tuple(sizes), step), value.shape)
 
 
 def flip(value: Value, builder: Builder) -> Value | None:
