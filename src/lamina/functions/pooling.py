@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from lamina.dtypes import int32, integer_info
+from lamina.dtypes import int8, int32, integer_info
 from lamina.errors import ShapeError
 from lamina.functions.operands import floating, numeric
 from lamina.functions.spatial import Sizes, sizes_of, spatial
@@ -37,10 +37,13 @@ def _largest_rule(g: Tensor, y: Tensor, x: Tensor, *, axes: int) -> Tensor:
     same = equal(x, reshape(y, shape=alone))
     if x.dtype.floating:
         same = bitwise_or(same, not_equal(x, x))  # where there is a NaN, it is the largest
-    # The earlier an element is in its window, the larger its number.
-    order = np.arange(math.prod(window), 0, -1).reshape(window)
-    number = where(same, x._constant(order, int32), x._constant(np.zeros(()), int32))
-    first = reductions.max_(number, axes=tuple(range(before, x.ndim)), keepdims=True)
+    # The earlier an element is in its window, the larger its number: the largest among those that are equal to the
+    # maximum is the first one's, and no other's.
+    count = math.prod(window)
+    kind = int8 if count <= integer_info(int8).max else int32
+    number = x._constant(np.arange(count, 0, -1).reshape(window), kind)
+    candidates = where(same, number, x._constant(np.zeros(()), kind))
+    first = reductions.max_(candidates, axes=tuple(range(before, x.ndim)), keepdims=True)
     return where(equal(number, first), reshape(g, shape=alone), x._scalar(0))
 
 

@@ -39,6 +39,11 @@ class Body:
     fused: Fused
     pointers: Mapping[ir.Value, Value]
 
+    @property
+    def repeatable(self) -> bool:
+        """Whether elements may be computed and stored twice, as the kernel overwrites nothing that it reads."""
+        return len({pointer.text for pointer in self.pointers.values()}) == len(self.pointers)
+
 
 class Step:
     """The values of expressions at one step of a kernel's loops.
@@ -211,15 +216,24 @@ def unravelled(f: Emitter, number: Value, sizes: Sequence[int]) -> list[Value]:
     return [number, *reversed(indices)] if sizes else []
 
 
-def pieces(count: int, lanes: int) -> Iterator[tuple[int, int]]:
-    """Yield where the rest of a loop begins and how many lanes it takes, by powers of two below ``lanes``."""
-    at = count - count % lanes
-    width = lanes // 2
+def pieces(count: int, lanes: int, repeatable: bool = False) -> Sequence[tuple[int, int]]:
+    """Return where the rest of a loop begins and how many lanes it takes, by powers of two below ``lanes``.
+
+    Where elements may be computed twice and that takes fewer steps, one vector ends with the loop and overlaps those
+    before it.
+    """
+    found = []
+    at, width = count - count % lanes, lanes // 2
     while at < count:
         if count - at >= width:
-            yield at, width
+            found.append((at, width))
             at += width
         width = max(width // 2, 1)
+    whole = lanes if count >= lanes else found[0][1] if found else 0
+    before = 0 if count >= lanes else 1
+    if repeatable and len(found) > before + 1:
+        return [*found[:before], (count - whole, whole)]
+    return found
 
 
 @contextmanager

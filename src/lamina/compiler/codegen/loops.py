@@ -53,7 +53,7 @@ def emit_loops(body: Body, share: Share, lanes: int, begin: Value, end: Value, p
         if share.loop is not None and share.loop in last:
             walk_share(body.f, share, size, lanes, begin, end, write(loops))
         else:
-            walk(body.f, ZERO, body.f.integer(size), lanes, write(loops))
+            walk(body.f, ZERO, body.f.integer(size), lanes, write(loops), body.repeatable)
 
 
 def _emit_pairs(
@@ -76,7 +76,7 @@ def _emit_pairs(
             there[lane_loop] = f.binary("udiv", at, f.integer(length))
             _run(Step(body, there, lane_loop, width, (last, length)), body, stored)
 
-        walk(f, ZERO, f.integer(length * rounds), lanes, write)
+        walk(f, ZERO, f.integer(length * rounds), lanes, write, body.repeatable)
 
 
 def destinations(body: Body, kernel: Loops) -> list[tuple[ir.Value, ir.Value, Affine]]:
@@ -132,15 +132,15 @@ def opened(
     return loops
 
 
-def walk(f: Emitter, start: Value, stop: Value, lanes: int, write: StepWriter) -> None:
-    """Step from ``start`` to ``stop`` by vectors; what is left by narrower ones, or one by one."""
+def walk(f: Emitter, start: Value, stop: Value, lanes: int, write: StepWriter, repeatable: bool = False) -> None:
+    """Step from ``start`` to ``stop`` by vectors; what is left by narrower ones, one that overlaps, or one by one."""
     if start.literal == 0 and stop.literal is not None:
         size = stop.literal
         whole = size - size % lanes
         if whole:
             with f.loop(ZERO, f.integer(whole), lanes) as at:
                 write(at, lanes)
-        for at_number, width in pieces(size, lanes):
+        for at_number, width in pieces(size, lanes, repeatable):
             write(f.integer(at_number), width if width > 1 else 0)
         return
     length = f.sub(stop, start)

@@ -8,24 +8,27 @@ fixed by the shapes alone, so a result does not depend on how many threads there
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from itertools import product as combinations
+from typing import NamedTuple
 
 from lamina.compiler.codegen.elements import literal, narrow, register_type
-from lamina.compiler.codegen.elementwise import emit_elementwise
+from lamina.compiler.codegen.elementwise import cost, emit_elementwise
 from lamina.compiler.codegen.expressions import ZERO, Body, Step, nest, pieces
 from lamina.compiler.codegen.loops import walk_share
 from lamina.compiler.codegen.values import Value, Variable
 from lamina.compiler.graph import ir
+from lamina.compiler.schedule.accesses import expressions, in_memory
 from lamina.compiler.schedule.kernels import Reduction
 from lamina.compiler.schedule.order import Share
-from lamina.compiler.schedule.views import combined, contiguous
+from lamina.compiler.schedule.views import Index, combined, contiguous, walk
 from lamina.dtypes import DType, bool_, integer_info
 
-FEW = 16
-"""Up to how many neighbours are reduced one after the other, a lane for each result: a window of a pooling layer."""
 UNROLLED = 4
 """How many vectors are totalled at a time: an addition takes four cycles, and one can begin in each."""
+WRITTEN_OUT = 128
+"""Up to how many instructions a window is gone through without loops."""
 
 
 def emit_reduction(body: Body, share: Share, lanes: int, begin: Value, end: Value) -> None:
@@ -54,8 +57,7 @@ def _across(kernel: Reduction) -> int | None:
     kept, last = list(kernel.kept), len(kernel.dims) - 1
     if not kept or kept[-1] == last:
         return kept[-1] if kept else None
-    few = math.prod(kernel.dims[kept[-1] + 1 :]) <= FEW
-    return kept[-1] if few and kernel.dims[kept[-1]] > 2 else None
+    return kept[-1] if kernel.windowed else None
 
 
 def _columns(writer: _ReductionWriter, loops: list[Value], share: Share, begin: Value, end: Value) -> None:
@@ -72,8 +74,16 @@ def _columns(writer: _ReductionWriter, loops: list[Value], share: Share, begin: 
     if size - blocks >= lanes:
         with f.loop(f.integer(blocks), f.integer(size - size % lanes), lanes) as at:
             writer.column(loops, [at], lanes)
-    for number, width in pieces(size, lanes):
+    for number, width in pieces(size, lanes, writer.body.repeatable):
         writer.column(loops, [f.integer(number)], width if width > 1 else 0)
+
+
+class _Column(NamedTuple):
+    """A vector of results: where it begins, the steps of its elements, and the totals that are known."""
+
+    start: Value
+    steps: dict[tuple[str, ...], Step]
+    known: dict[ir.Value, Value]
 
 
 class _ReductionWriter:
@@ -90,31 +100,33 @@ class _ReductionWriter:
         # Without loops there is nothing to tell the two kinds of value apart, nor any need to.
         self.before = [each for each in kernel.computed if kernel.index_of(each) is None]
         self.after = [each for each in kernel.computed if kernel.index_of(each) is not None]
+        self.sweeps = _sweeps(body, kernel)
+        self.written_out = kernel.windowed and _instructions(body, kernel) <= WRITTEN_OUT
 
     # --- a vector along the last axis, which is reduced ---
 
     def along_last(self, loops: list[Value]) -> None:
         """Write the totals of one result, and what is made of them."""
-        f, lanes = self.f, self.lanes
+        f, lanes, values = self.f, self.lanes, self.kernel.values
         last = len(self.kernel.dims) - 1
         size = self.kernel.dims[last] if self.kernel.reduced else 1
         unrolled = UNROLLED if size >= UNROLLED * lanes else 1
-        wide = [self._first(lanes) for _ in range(unrolled)] if size >= lanes else []
-        single = self._first(0)
+        wide = [self._first(lanes, values) for _ in range(unrolled)] if size >= lanes else []
+        single = self._first(0, values)
         with nest(f, [self.kernel.dims[loop] for loop in self.inner]) as indices:
             inside = list(loops)
             for loop, index in zip(self.inner, indices, strict=True):
                 inside[loop] = index
             self._run_along(inside, size, wide, single)
-        totals = []
-        for place, value in enumerate(self.kernel.values):
+        totals = {}
+        for place, value in enumerate(values):
             parts = [f.get(each[place]) for each in wide]
             while len(parts) > 1:
                 parts = [self._combine(value, a, b) for a, b in zip(parts[::2], parts[1::2], strict=True)]
             total = f.get(single[place])
             if parts:
                 total = self._combine(value, self._across(value, parts[0]), total)
-            totals.append(total)
+            totals[value] = total
         self._finish(Step(self.body, loops, None, 0), totals)
 
     def _run_along(self, loops: list[Value], size: int, wide: list[list[Variable]], single: list[Variable]) -> None:
@@ -139,7 +151,7 @@ class _ReductionWriter:
         f = self.f
         last = len(self.kernel.dims) - 1
         step = Step(self.body, [*loops[:-1], at], last, width) if self.kernel.reduced else self._at(loops)
-        for value, total, part in zip(self.kernel.values, totals, self._elements(step), strict=True):
+        for value, total, part in zip(self.kernel.values, totals, self._elements(step, self.sweeps[0]), strict=True):
             wanted = total.type.lanes
             part = f.splat(part, width) if wanted == width else self._across(value, f.splat(part, width))
             f.set(total, self._combine(value, f.get(total), part))
@@ -151,18 +163,44 @@ class _ReductionWriter:
 
     def column(self, loops: list[Value], starts: list[Value], width: int) -> None:
         """Write the totals of vectors of neighbouring results, and what is made of them."""
-        f = self.f
-        totals = [self._first(width) for _ in starts]
-        with nest(f, [self.kernel.dims[loop] for loop in self.inner]) as indices:
+        columns = [_Column(at, {}, {}) for at in starts]
+        for values in self.sweeps:
+            totals = [self._first(width, values) for _ in starts]
+            for indices in self._window():
+                with indices as found:
+                    for column, running in zip(columns, totals, strict=True):
+                        self._into(self._inside(loops, found, column, width), values, running, width)
+            for running, column in zip(totals, columns, strict=True):
+                column.known.update(zip(values, [self.f.get(each) for each in running], strict=True))
+        for column in columns:
+            self._finish(self._vector(loops, column.start, width), column.known)
+
+    def _window(self) -> Iterator[AbstractContextManager[list[Value]]]:
+        """Yield loops over what is reduced; the elements of a small window one by one, without loops."""
+        sizes = [self.kernel.dims[loop] for loop in self.inner]
+        if not self.written_out:
+            yield nest(self.f, sizes)
+            return
+        for place in combinations(*(range(size) for size in sizes)):
+            yield nullcontext([self.f.integer(index) for index in place])
+
+    def _inside(self, loops: Sequence[Value], indices: list[Value], column: _Column, width: int) -> Step:
+        """Return the step for an element of windows; in a later sweep the same, so that it is read once."""
+        key = tuple(index.text for index in indices)
+        step = column.steps.get(key)
+        if step is None:
             inside = list(loops)
             for loop, index in zip(self.inner, indices, strict=True):
                 inside[loop] = index
-            for at, running in zip(starts, totals, strict=True):
-                step = self._vector(inside, at, width)
-                for value, total, part in zip(self.kernel.values, running, self._elements(step), strict=True):
-                    f.set(total, self._combine(value, f.get(total), f.splat(part, width)))
-        for at, running in zip(starts, totals, strict=True):
-            self._finish(self._vector(loops, at, width), [f.get(each) for each in running])
+            step = column.steps[key] = self._vector(inside, column.start, width)
+        self._bind(step, column.known)
+        return step
+
+    def _into(self, step: Step, values: Sequence[ir.Value], running: Sequence[Variable], width: int) -> None:
+        """Add the elements of one step to running totals."""
+        f = self.f
+        for value, total, part in zip(values, running, self._elements(step, values), strict=True):
+            f.set(total, self._combine(value, f.get(total), f.splat(part, width)))
 
     def _vector(self, loops: Sequence[Value], at: Value, width: int) -> Step:
         """Return a step at which the vectors' loop is so far."""
@@ -171,8 +209,8 @@ class _ReductionWriter:
 
     # --- what both have in common ---
 
-    def _first(self, width: int) -> list[Variable]:
-        return [self.f.variable(self._neutral(value, width)) for value in self.kernel.values]
+    def _first(self, width: int, values: Sequence[ir.Value]) -> list[Variable]:
+        return [self.f.variable(self._neutral(value, width)) for value in values]
 
     def _neutral(self, value: ir.Value, width: int) -> Value:
         dtype = value.operands[0].dtype
@@ -187,12 +225,13 @@ class _ReductionWriter:
         }[value.op]
         return self.f.number(number, register_type(dtype).of(width))
 
-    def _elements(self, step: Step) -> list[Value]:
-        """Return what is reduced at a step, and store what else is to be kept of it."""
+    def _elements(self, step: Step, values: Sequence[ir.Value]) -> list[Value]:
+        """Return what is reduced at a step; in the last sweep, store what else is to be kept of it."""
         kernel, f = self.kernel, self.f
         found = []
-        step.compute(self.before)
-        for value in kernel.values:
+        stored = self.before if values is self.sweeps[-1] else []
+        step.compute(stored)
+        for value in values:
             operand = value.operands[0]
             index = kernel.full_index_of(operand)
             assert index is not None
@@ -202,7 +241,7 @@ class _ReductionWriter:
                 element = emit_elementwise(f, "not_equal", [operand.dtype] * 2, bool_, {}, [element, zero])
             found.append(element)
         kept = []
-        for each in self.before:
+        for each in stored:
             index = kernel.full_index_of(each)
             assert index is not None
             kept.append((each, index, step.of(each, index)))
@@ -237,14 +276,18 @@ class _ReductionWriter:
             vector = self._combine(value, low, high)
         return f.extract(vector, 0)
 
-    def _finish(self, step: Step, totals: list[Value]) -> None:
-        """Round the totals, compute what is made of them, and store what is to be kept."""
-        kernel = self.kernel
-        dims = len(kernel.dims)
-        for value, total in zip(kernel.values, totals, strict=True):
-            index = kernel.index_of(value)
+    def _bind(self, step: Step, totals: Mapping[ir.Value, Value]) -> None:
+        """Make rounded totals known at a step."""
+        for value, total in totals.items():
+            index = self.kernel.index_of(value)
             assert index is not None
             step.bind(value, index, narrow(self.f, value.dtype, total))
+
+    def _finish(self, step: Step, totals: Mapping[ir.Value, Value]) -> None:
+        """Compute what is made of the totals, and store what is to be kept."""
+        kernel = self.kernel
+        dims = len(kernel.dims)
+        self._bind(step, totals)
         results = []
         step.compute(each for each in self.after if each not in kernel.values)
         for each in self.after:
@@ -254,6 +297,32 @@ class _ReductionWriter:
                 results.append((each, combined(index, contiguous(each.shape), 0, dims), step.of(each, index)))
         for each, place, found in results:
             step.store(each, place, found)
+
+
+def _sweeps(body: Body, kernel: Reduction) -> list[list[ir.Value]]:
+    """Return the reductions that are computed together, each after those that it depends on."""
+    number: dict[ir.Value, int] = {}
+    for value in kernel.values:
+        earlier: list[int] = []
+
+        def inside(inner: ir.Value, at: Index, earlier: list[int] = earlier) -> bool:
+            if inner in number:
+                earlier.append(number[inner])
+                return False
+            return in_memory(kernel, body.fused, inner, at) is None
+
+        index = kernel.full_index_of(value.operands[0])
+        assert index is not None
+        walk([(value.operands[0], index)], len(kernel.dims), inside)
+        number[value] = max(earlier, default=-1) + 1
+    return [[each for each in kernel.values if number[each] == at] for at in range(max(number.values()) + 1)]
+
+
+def _instructions(body: Body, kernel: Reduction) -> int:
+    """Return roughly how many instructions go through a window, an element at a time."""
+    found = expressions(kernel, body.fused)
+    each = sum((cost(value.op) or 0) if isinstance(value, ir.Value) else 2 for value in found)
+    return each * math.prod(kernel.dims[loop] for loop in kernel.reduced)
 
 
 def _least(dtype: DType) -> float:

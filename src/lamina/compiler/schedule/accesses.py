@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lamina.compiler.graph.ir import Value
 from lamina.compiler.schedule.fused import Fused
 from lamina.compiler.schedule.kernels import Contraction, Convolution, Kernel, MatrixProduct, Reduction, Special
-from lamina.compiler.schedule.views import Affine, Index, combined, walk, whole
+from lamina.compiler.schedule.views import Affine, Index, combined, renamed, walk, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def in_memory(kernel: Kernel, fused: Fused, value: Value, index: Index) -> Read 
     view = fused.views.get(value)
     if view is None and value in fused.home and kernel not in fused.home[value]:
         view = whole(value)
-    if view is None or (kernel in fused.home.get(view.base, ()) and view.base is value):
+    if view is None or (kernel in fused.home.get(view.base, ()) and (view.base is value or renamed(value))):
         return None
     return Read(view.base, combined(index, view.strides, view.offset, dims))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lamina.compiler.graph.ir import Value
 from lamina.compiler.schedule.fused import Fused
 from lamina.compiler.schedule.kernels import Kernel, Loops, Reduction, Special
-from lamina.compiler.schedule.views import Index, Shape, View, identity, squeezed, walk, whole
+from lamina.compiler.schedule.views import Index, Shape, View, identity, renamed, squeezed, walk, whole
 
 SIBLINGS = 12
 """How many values one kernel of loops computes; more streams of memory than that get in each other's way."""
@@ -95,8 +95,9 @@ class Joining:
 
     def reducing(self, operand: Value, wanted: Reduction) -> Reduction | None:
         """Return a kernel that reduces over the same loops and can take a further operand, if there is one."""
-        leaves = self._leaves(operand, range(len(wanted.dims)))
-        for kernel in reversed(self.fused.kernels[-8:]):
+        leaves = self._leaves(operand, range(len(wanted.dims)), wanted if wanted.windowed else None)
+        near = [*reversed(self.fused.kernels[-8:]), *(leaf for leaf, fits in leaves if fits)]
+        for kernel in near:
             if (
                 isinstance(kernel, Reduction)
                 and (kernel.dims, kernel.reduced) == (wanted.dims, wanted.reduced)
@@ -135,16 +136,22 @@ class Joining:
 
     # --- what an expression reads ---
 
-    def _leaves(self, value: Value, places: range) -> list[tuple[Kernel, bool]]:
-        """Return the kernels whose results an expression reads, and whether at the place where it stands itself."""
+    def _leaves(self, value: Value, places: range, reduction: Reduction | None = None) -> list[tuple[Kernel, bool]]:
+        """Return the kernels whose results an expression reads, and whether at the place where it stands itself.
+
+        What is reduced over windows may also read the results of another reduction over the same.
+        """
         dims = len(places)
         found: list[tuple[Kernel, bool]] = []
 
         def inside(inner: Value, at: Index) -> bool:
+            if renamed(inner):
+                return True
             writers = self._writers(inner)
             if writers:
                 fits = inner not in self.fused.views or self.fused.views[inner].base is inner
-                fits = fits and len(squeezed(inner.shape)) == dims and identity(inner.shape, dims, places) == at
+                own = len(squeezed(inner.shape)) == dims and identity(inner.shape, dims, places) == at
+                fits = fits and (own or (reduction is not None and reduction.index_of(inner) == at))
                 found.extend((kernel, fits) for kernel in writers)
             return not writers and inner not in self.fused.views
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from lamina.compiler.graph.ir import Value
 from lamina.compiler.schedule.views import Index, Shape, View, identity, squeezed
+
+FEW = 16
+"""Up to how many neighbours are reduced one after the other: a window of a pooling layer."""
 
 
 @dataclass(eq=False)
@@ -64,7 +68,7 @@ class Reduction(Kernel):
     Attributes
     ----------
     values : list of Value
-        The reductions, all over the same loops.
+        The reductions, all over the same loops; of windows, one may depend on those before it.
     reduced : frozenset of int
         The loops that are reduced over.
     """
@@ -75,6 +79,14 @@ class Reduction(Kernel):
     @property
     def kept(self) -> Sequence[int]:
         return [place for place in range(len(self.dims)) if place not in self.reduced]
+
+    @property
+    def windowed(self) -> bool:
+        """Whether each result is made of a few neighbours, which are cheap to go through again."""
+        kept = self.kept
+        if not kept or kept[-1] == len(self.dims) - 1:
+            return False
+        return math.prod(self.dims[kept[-1] + 1 :]) <= FEW and self.dims[kept[-1]] > 2
 
     def full_index_of(self, value: Value) -> Index | None:
         """Return where a value that is to be reduced stands, if its shape is that of all loops."""

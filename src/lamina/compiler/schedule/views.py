@@ -26,6 +26,11 @@ def squeezed(shape: Shape) -> Shape:
     return tuple([size for size in shape if size != 1])
 
 
+def renamed(value: Value) -> bool:
+    """Tell whether a value is another with axes of length one added or removed."""
+    return value.op == "reshape" and squeezed(value.shape) == squeezed(value.operands[0].shape)
+
+
 def identity(shape: Shape, dims: int, places: Sequence[int]) -> Index:
     """Return the index by which a value's axes, but those of length one, are loops, in order.
 
