@@ -17,6 +17,7 @@ from lamina.compiler.codegen.values import I64, PTR, Value
 from lamina.compiler.graph.indexing import INDEXED, out_of_range
 from lamina.compiler.runtime.fallback import FALLBACKS, emit_fallback
 from lamina.compiler.schedule.kernels import Convolution, Kernel, Loops, MatrixProduct, Reduction, Special
+from lamina.compiler.schedule.views import Affine
 
 
 class KernelFunction:
@@ -63,12 +64,17 @@ class KernelFunction:
             case Convolution():
                 emit_convolution_kernel(body, begin, end, f.arguments["scratch"])
             case Reduction():
-                emit_reduction(body, self.share, lanes_in(kernel, schedule.fused, schedule.target), begin, end)
+                lanes = lanes_in(kernel, schedule.fused, schedule.target)
+                emit_reduction(body, self.share, lanes, begin, end, self._places(schedule))
             case Special():
                 self._emit_special(body, begin, end)
             case Loops():
-                places = [read.place for read in schedule.ordered.reads[kernel] if read.place is not None]
-                emit_loops(body, self.share, lanes_in(kernel, schedule.fused, schedule.target), begin, end, places)
+                lanes = lanes_in(kernel, schedule.fused, schedule.target)
+                emit_loops(body, self.share, lanes, begin, end, self._places(schedule))
+
+    def _places(self, schedule: Schedule) -> list[Affine]:
+        """Return where the kernel reads."""
+        return [read.place for read in schedule.ordered.reads[self.kernel] if read.place is not None]
 
     def _emit_special(self, body: Body, begin: Value, end: Value) -> None:
         kernel, f = self.kernel, body.f

@@ -22,7 +22,7 @@ from lamina.compiler.graph import ir
 from lamina.compiler.schedule.accesses import expressions, in_memory
 from lamina.compiler.schedule.kernels import Reduction
 from lamina.compiler.schedule.order import Share
-from lamina.compiler.schedule.views import Index, combined, contiguous, walk
+from lamina.compiler.schedule.views import Affine, Index, combined, contiguous, walk
 from lamina.dtypes import DType, bool_, integer_info
 
 UNROLLED = 4
@@ -31,12 +31,12 @@ WRITTEN_OUT = 128
 """Up to how many instructions a window is gone through without loops."""
 
 
-def emit_reduction(body: Body, share: Share, lanes: int, begin: Value, end: Value) -> None:
-    """Write a reduction for the units of its results from ``begin`` to ``end``."""
+def emit_reduction(body: Body, share: Share, lanes: int, begin: Value, end: Value, places: Sequence[Affine]) -> None:
+    """Write a reduction for the units of its results from ``begin`` to ``end``; ``places`` are where it reads."""
     kernel = body.kernel
     assert isinstance(kernel, Reduction)
     across = _across(kernel)
-    writer = _ReductionWriter(body, kernel, lanes, len(kernel.dims) - 1 if across is None else across)
+    writer = _ReductionWriter(body, kernel, lanes, len(kernel.dims) - 1 if across is None else across, places)
     with ExitStack() as stack:
         loops = [ZERO] * len(kernel.dims)
         for loop in kernel.kept:
@@ -89,13 +89,14 @@ class _Column(NamedTuple):
 class _ReductionWriter:
     """Writes the totals of one kernel, with vectors along one of its loops."""
 
-    def __init__(self, body: Body, kernel: Reduction, lanes: int, lane_loop: int) -> None:
+    def __init__(self, body: Body, kernel: Reduction, lanes: int, lane_loop: int, places: Sequence[Affine]) -> None:
         self.body = body
         self.f = body.f
         self.kernel = kernel
         self.lanes = lanes
         self.lane_loop = lane_loop
-        self.inner = [loop for loop in sorted(kernel.reduced) if loop != lane_loop]
+        self.lengths = _lengths(kernel, places)
+        self.inner = [loop for loop in sorted(self.lengths) if loop != lane_loop]
         self.empty = any(kernel.dims[loop] == 0 for loop in kernel.reduced)
         # Without loops there is nothing to tell the two kinds of value apart, nor any need to.
         self.before = [each for each in kernel.computed if kernel.index_of(each) is None]
@@ -109,11 +110,11 @@ class _ReductionWriter:
         """Write the totals of one result, and what is made of them."""
         f, lanes, values = self.f, self.lanes, self.kernel.values
         last = len(self.kernel.dims) - 1
-        size = self.kernel.dims[last] if self.kernel.reduced else 1
+        size = self.lengths[last] if self.kernel.reduced else 1
         unrolled = UNROLLED if size >= UNROLLED * lanes else 1
         wide = [self._first(lanes, values) for _ in range(unrolled)] if size >= lanes else []
         single = self._first(0, values)
-        with nest(f, [self.kernel.dims[loop] for loop in self.inner]) as indices:
+        with nest(f, [self.lengths[loop] for loop in self.inner]) as indices:
             inside = list(loops)
             for loop, index in zip(self.inner, indices, strict=True):
                 inside[loop] = index
@@ -177,7 +178,7 @@ class _ReductionWriter:
 
     def _window(self) -> Iterator[AbstractContextManager[list[Value]]]:
         """Yield loops over what is reduced; the elements of a small window one by one, without loops."""
-        sizes = [self.kernel.dims[loop] for loop in self.inner]
+        sizes = [self.lengths[loop] for loop in self.inner]
         if not self.written_out:
             yield nest(self.f, sizes)
             return
@@ -244,10 +245,10 @@ class _ReductionWriter:
         for each in stored:
             index = kernel.full_index_of(each)
             assert index is not None
-            kept.append((each, index, step.of(each, index)))
-        for each, index, element in kept:
+            kept.append((each, step.of(each, index)))
+        for each, element in kept:
             if each in self.body.pointers:
-                step.store(each, combined(index, contiguous(each.shape), 0, len(kernel.dims)), element)
+                step.store(each, _stored(kernel, each), element)
         return found
 
     def _combine(self, value: ir.Value, a: Value, b: Value) -> Value:
@@ -297,6 +298,29 @@ class _ReductionWriter:
                 results.append((each, combined(index, contiguous(each.shape), 0, dims), step.of(each, index)))
         for each, place, found in results:
             step.store(each, place, found)
+
+
+def _lengths(kernel: Reduction, places: Sequence[Affine]) -> dict[int, int]:
+    """Return the loops that are reduced over with their lengths.
+
+    Neighbours that all of memory runs through in one go are one, which has the number of the last.
+    """
+    found: dict[int, int] = {}
+    before = [each for each in kernel.computed if kernel.index_of(each) is None]
+    stored = [_stored(kernel, each) for each in before]
+    for loop in sorted(kernel.reduced):
+        length = kernel.dims[loop]
+        if loop - 1 in found and all(place[loop - 1] == place[loop] * length for place in (*places, *stored)):
+            length *= found.pop(loop - 1)
+        found[loop] = length
+    return found
+
+
+def _stored(kernel: Reduction, value: ir.Value) -> Affine:
+    """Return where a value is stored that is computed before it is reduced."""
+    index = kernel.full_index_of(value)
+    assert index is not None
+    return combined(index, contiguous(value.shape), 0, len(kernel.dims))
 
 
 def _sweeps(body: Body, kernel: Reduction) -> list[list[ir.Value]]:

@@ -7,7 +7,7 @@ so none of them ever moves an element.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,20 @@ def squeezed(shape: Shape) -> Shape:
 def renamed(value: Value) -> bool:
     """Tell whether a value is another with axes of length one added or removed."""
     return value.op == "reshape" and squeezed(value.shape) == squeezed(value.operands[0].shape)
+
+
+def splits(value: Value) -> bool:
+    """Tell whether a value is another reshaped so that each of its axes is one axis or a part of one."""
+    if value.op != "reshape" or 0 in value.shape:
+        return False
+    sizes = iter(squeezed(value.shape))
+    for size in squeezed(value.operands[0].shape):
+        found = 1
+        while found < size:
+            found *= next(sizes)
+        if found != size:
+            return False
+    return True
 
 
 def identity(shape: Shape, dims: int, places: Sequence[int]) -> Index:
@@ -163,7 +177,7 @@ VIEWS = frozenset({"alias", "permute_dims", "broadcast_to", "slice", "flip", "re
 def operand_index(value: Value, position: int, index: Index, dims: int) -> Index:
     """Return where an operand of an elementwise or view operation is read for an element of the result.
 
-    A reshape is followed only where it adds or removes axes of length one; others are views of memory.
+    A reshape is followed only where it adds or removes axes of length one, or splits axes; others are views of memory.
     """
     operand = value.operands[position]
     zero = (0,) * (dims + 1)
@@ -193,12 +207,21 @@ def operand_index(value: Value, position: int, index: Index, dims: int) -> Index
             inside = [_shifted(each, step, 0) for each, step in zip(index[before + axes :], apart, strict=True)]
             return (*index[:before], *(_sum(*each) for each in zip(places, inside, strict=True)))
         case "reshape":
-            kept = iter([affine for affine, size in zip(index, value.shape, strict=True) if size != 1])
-            return tuple([zero if size == 1 else next(kept) for size in operand.shape])
+            kept = iter([(affine, size) for affine, size in zip(index, value.shape, strict=True) if size != 1])
+            return tuple([_joined(kept, size, zero) for size in operand.shape])
     added = len(value.shape) - len(operand.shape)
     if operand.shape == value.shape:
         return index
     return tuple([zero if size == 1 else affine for size, affine in zip(operand.shape, index[added:], strict=True)])
+
+
+def _joined(parts: Iterator[tuple[Affine, int]], size: int, zero: Affine) -> Affine:
+    """Return the index of an axis of a length that was split into the next parts."""
+    found, length = zero, 1
+    while length < size:
+        affine, part = next(parts)
+        found, length = _sum(_shifted(found, part, 0), affine), length * part
+    return found
 
 
 def walk(starts: Iterable[tuple[Value, Index]], dims: int, enter: Callable[[Value, Index], bool]) -> None:

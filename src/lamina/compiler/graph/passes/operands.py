@@ -108,10 +108,17 @@ def _unreshaped(x: Value, view: Value, builder: Builder) -> Value | None:
         return x.operands[0]
     if len(x.shape) <= min(_same_end(inner, outer), len(inner)):
         return x
-    # What lies in memory has any shape for nothing; of two such neither waits for the other.
-    if x.shape == outer and x.op in _IN_MEMORY and view.operands[0].op not in _IN_MEMORY:
+    # What lies in memory has any shape for nothing; of two such neither waits for the other. What is computed may be
+    # read in any that only splits its axes, and spares the other a way through memory where its elements are moved.
+    free = x.op in _IN_MEMORY and view.operands[0].op not in _IN_MEMORY
+    if x.shape == outer and (free or (_moved(view.operands[0]) and x.op != "reshape")):
         return builder.reshape(x, inner)
     return _one_element(x, builder)
+
+
+def _moved(x: Value) -> bool:
+    """Tell whether elements that were just computed change their order."""
+    return x.op == "permute_dims" and x.operands[0].op in ELEMENTWISE
 
 
 def _same_end(a: Shape, b: Shape) -> int:
