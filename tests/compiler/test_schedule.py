@@ -95,6 +95,16 @@ def test_softmax_reads_its_rows_three_times_and_the_threads_do_not_meet() -> Non
     assert {kernel.phase for kernel in kernels} == {0}
 
 
+def test_a_pooling_layer_reads_its_input_once_for_the_maximum_and_its_place() -> None:
+    def pooled(x: la.Tensor, g: la.Tensor) -> tuple[la.Tensor, la.Tensor]:
+        y, pullback = la.vjp(lambda x: nn.max_pool2d(x.relu(), 2), x)
+        return y, pullback(g)[0]
+
+    kernels = kernels_of(pooled, la.zeros((8, 4, 28, 28)), la.zeros((8, 4, 14, 14)))
+    assert [kernel.kind for kernel in kernels] == ["reduction", "loops", "loops"]
+    assert "less" in kernels[1].operations, "the activation's derivative is in the same pass as the pooling layer's"
+
+
 def test_what_is_cheap_is_computed_again_rather_than_stored() -> None:
     schedule = schedule_of(lambda x: ((x + 1.0).sum(axis=1), (x + 1.0).max(axis=0)), la.zeros((64, 64)))
     assert schedule.memory.arena == 0
