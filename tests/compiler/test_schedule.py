@@ -105,6 +105,16 @@ def test_a_pooling_layer_reads_its_input_once_for_the_maximum_and_its_place() ->
     assert "less" in kernels[1].operations, "the activation's derivative is in the same pass as the pooling layer's"
 
 
+def test_a_bias_stays_in_the_product_whose_result_is_split_into_heads() -> None:
+    layer = nn.Linear(16, 32)
+
+    def heads(x: la.Tensor) -> la.Tensor:
+        return la.permute_dims(layer(x).reshape(8, 12, 4, 8), (0, 2, 1, 3)) * 2.0
+
+    kernels = kernels_of(heads, la.zeros((8, 12, 16)))
+    assert "add" in next(kernel for kernel in kernels if kernel.kind == "product").operations
+
+
 def test_what_is_cheap_is_computed_again_rather_than_stored() -> None:
     schedule = schedule_of(lambda x: ((x + 1.0).sum(axis=1), (x + 1.0).max(axis=0)), la.zeros((64, 64)))
     assert schedule.memory.arena == 0

@@ -25,7 +25,7 @@ from lamina.compiler.schedule.kernels import (
 )
 from lamina.compiler.schedule.order import replaces_rows_of
 from lamina.compiler.schedule.placing import Placing
-from lamina.compiler.schedule.views import VIEWS, View, splits, squeezed, viewed, whole
+from lamina.compiler.schedule.views import VIEWS, View, renamed, splits, squeezed, viewed, whole
 
 REDUCTIONS = frozenset({"sum", "prod", "max", "min", "any", "all"})
 CONTRACTIONS: dict[str, Callable[[Value, View, View], Kernel]] = {
@@ -101,7 +101,8 @@ class Fusion:
     def _view(self, value: Value) -> None:
         operand = value.operands[0]
         source = self.views.get(operand)
-        if source is None and value.op == "reshape" and not splits(value):
+        follows = renamed(value) or (splits(value) and not self.placing.is_epilogue(operand))
+        if source is None and value.op == "reshape" and not follows:
             # What would have to be copied after it has been placed is placed as it will be read.
             expected = self.placing.expected(operand)
             fits = expected is not None and viewed(value, expected) is not None

@@ -145,7 +145,8 @@ class Joining:
         found: list[tuple[Kernel, bool]] = []
 
         def inside(inner: Value, at: Index) -> bool:
-            if renamed(inner):
+            view = self.fused.views.get(inner)
+            if renamed(inner) and (view is None or not view.after):
                 return True
             writers = self._writers(inner)
             if writers:

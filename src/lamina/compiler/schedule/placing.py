@@ -94,6 +94,19 @@ class Placing:
         """Return the operands that are not in memory."""
         return [each for each in dict.fromkeys(value.operands) if each not in self.views and each not in self.home]
 
+    def is_epilogue(self, value: Value) -> bool:
+        """Tell whether a value that waits is made of a product's sums, which are not to be stored as they are."""
+        waiting, seen = [value], set()
+        while waiting:
+            each = waiting.pop()
+            home = self.home.get(each)
+            if home and isinstance(home[0], Contraction) and home[0].value is each:
+                return True
+            if each not in seen and not home and each not in self.views:
+                seen.add(each)
+                waiting += each.operands
+        return False
+
     # --- values that must be in memory ---
 
     def memory(self, value: Value) -> View:

@@ -18,6 +18,7 @@ from lamina.compiler.codegen.elements import load_element
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.matmul import Product
 from lamina.compiler.codegen.matmul.arithmetic import advanced, multiply_add
+from lamina.compiler.codegen.matmul.cells import Elements
 from lamina.compiler.codegen.matmul.packing import Panel, fill, fill_partly
 from lamina.compiler.codegen.matmul.plan import pieces
 from lamina.compiler.codegen.values import I8, Value
@@ -110,7 +111,7 @@ class Channels:
         axes = _merged([(cut.channels, problem.w_channel), *((size, step) for size, step, _ in self._window)])
         *outer, (depth, along) = axes
         product = Product(1, cut.width, depth, problem.dtype, (0, 0), (along, problem.w_row))
-        panel = Panel(product, self.target, cut.width, problem.w_row, along)
+        panel = Panel(product, self.target, Elements(product), cut.width, problem.w_row, along)
         source, line = f.at(w, f.integer(self._turned()[0]), problem.stored), f.integer(0)
         with ExitStack() as loops:
             for size, step in outer:
