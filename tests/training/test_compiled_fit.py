@@ -241,6 +241,33 @@ def test_long_trainings_are_compiled_and_short_ones_are_not(epochs, compiled, ea
     assert (len(eager_steps) == 1) is compiled
 
 
+@pytest.mark.parametrize(("epochs", "compiled"), [(3, False), (20, True)])
+def test_weights_that_are_used_at_many_places_weigh_more(epochs, compiled, eager_steps):
+    la.random.seed(0)
+    layers = [nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 32, 3, padding=1), nn.ReLU()]
+    model = nn.Sequential(*layers, nn.AvgPool2d(16), nn.Flatten(), nn.Linear(32, 2))
+    rng = np.random.default_rng(0)
+    images, labels = rng.normal(size=(64, 1, 16, 16)).astype(np.float32), rng.integers(0, 2, 64)
+    fit(model, (images, labels), loss=nn.cross_entropy, epochs=epochs, batch_size=8, progress=False)
+    assert (len(eager_steps) == 1) is compiled
+
+
+@pytest.mark.parametrize("compile", ["auto", False])
+def test_a_layer_that_counts_its_calls_is_not_called_to_be_weighed(compile):
+    class Counting(nn.Module):
+        def __init__(self):
+            self.conv, self.calls = nn.Conv1d(1, 1, 3), 0
+
+        def __call__(self, x):
+            self.calls += 1
+            return self.conv(x).mean(axis=-1)
+
+    model = Counting()
+    data = np.zeros((4, 1, 8), np.float32), np.zeros((4, 1), np.float32)
+    fit(model, data, loss=nn.mse_loss, epochs=3, batch_size=2, progress=False, compile=compile)
+    assert model.calls == 7  # once to see that the shapes fit
+
+
 def test_the_smaller_last_batch_is_compiled_where_it_comes_often(monkeypatch, eager_steps):
     monkeypatch.setattr(bulk, "PAYS", 30.0)
     monkeypatch.setattr(bulk, "LAST_PAYS", 30.0)

@@ -14,7 +14,7 @@ from lamina.estimators.network import Network
 from lamina.estimators.objective import RowLosses
 from lamina.tensor import Tensor
 from lamina.training import fit
-from lamina.training.bulk import weight
+from lamina.training.arithmetic import row_load
 from lamina.training.callbacks import EarlyStopping
 
 if TYPE_CHECKING:
@@ -172,4 +172,4 @@ def _compiled(network: Network, plan: Plan, rows: int) -> bool | Literal["auto"]
         return plan.compile
     batch = min(plan.batch_size, rows)
     steps = plan.epochs * -(-rows // batch)
-    return steps * weight(network.model, batch) >= COMPILED_WORK
+    return steps * (1.0 + batch * row_load(network.model)) >= COMPILED_WORK

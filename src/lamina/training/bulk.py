@@ -18,10 +18,9 @@ from lamina.training.steps import EagerSteps, Taken
 
 if TYPE_CHECKING:
     from lamina.compiler.compiled import CompiledFunction
-    from lamina.nn.module import Module
 
 PAYS = 1000.0
-"""Work from which steps are compiled: their number, each counted as `weight` says.
+"""Work from which steps are compiled: their number, each counted as `StepPrograms.weight` says.
 
 Compiling takes as long as several hundred small steps operation by operation, and saves most of each.
 """
@@ -31,15 +30,8 @@ calls keeps the next from working in place."""
 CALL_SECONDS = 0.03
 """How long a native call is to take: between two Ctrl-C is noticed and the progress shown."""
 
-_WEIGHTY = 5e6
-"""Samples in a batch times parameters that weigh as much as the operations of a step themselves."""
 _GROWTH = 8
 """How many times more steps a call may take than the one before."""
-
-
-def weight(model: Module, batch: int) -> float:
-    """Return how much there is to save in a step: 1 for a small one."""
-    return 1.0 + batch * sum(parameter.size for parameter in model.parameters()) / _WEIGHTY
 
 
 class BulkSteps:
@@ -64,7 +56,7 @@ class BulkSteps:
         self._counted = 0  # what the position holds, known without looking
         self._many = programs.compiled(self._batch)
         # The last batch of an epoch, if it is smaller, comes once an epoch: often enough, or not.
-        often = programs.forced or epochs * weight(programs.step.model, self._rest) >= LAST_PAYS
+        often = programs.forced or epochs * programs.weight(self._rest) >= LAST_PAYS
         self._last = programs.compiled(self._remainder) if self._rest and often else None
         self._per_call = 1
 

@@ -10,6 +10,7 @@ from lamina.backends.registry import CPU
 from lamina.errors import BackendError, DataError
 from lamina.training import bulk
 from lamina.training.accumulation import AccumulatedSteps, GradientSum
+from lamina.training.arithmetic import load
 from lamina.training.checkpointing.parts import Part
 from lamina.training.evaluation import Forward, answer
 from lamina.training.pairs import Pairs, Samples
@@ -100,7 +101,7 @@ def machinery(step: Step, work: Work, compiled: Compile) -> Machinery:
         steps = AccumulatedSteps(steps, step, work.accumulate, programs)
     if programs is None:
         return Machinery(steps, answer)
-    if not programs.forced and not _evaluation_pays(step, work):
+    if not programs.forced and not _evaluation_pays(programs, work):
         return Machinery(steps, answer, {"programs": programs})
     forward = CompiledForward(programs)
     return Machinery(steps, forward, {"programs": programs, "forward": forward})
@@ -117,15 +118,17 @@ def _programs(step: Step, work: Work, compiled: Compile) -> StepPrograms | None:
                 f"fit: compile=True is for models on the cpu, and this one is on {step.model.parameters()[0].device!r};"
                 " leave compile out"
             )
-        return StepPrograms(step, forced=True)
+        return StepPrograms(step, forced=True, load=0.0)
     count = work.epochs * -(-len(work.training) // work.batch_size)
-    if not there or count * bulk.weight(step.model, min(work.batch_size, len(work.training))) < bulk.PAYS:
+    if not there:
         return None
-    programs = StepPrograms(step, forced=False)
+    programs = StepPrograms(step, forced=False, load=load(step.model, work.training))
+    if count * programs.weight(min(work.batch_size, len(work.training))) < bulk.PAYS:
+        return None
     return programs if programs.check() else None
 
 
-def _evaluation_pays(step: Step, work: Work) -> bool:
+def _evaluation_pays(programs: StepPrograms, work: Work) -> bool:
     batch = work.measured_batch
     count = work.epochs * -(-work.measured // batch)
-    return count * bulk.weight(step.model, min(batch, work.measured)) >= bulk.PAYS
+    return count * programs.weight(min(batch, work.measured)) >= bulk.PAYS

@@ -149,10 +149,10 @@ def fit(
         Where to train: model, optimiser and data are moved there. When None, where the model is.
     compile : bool or "auto", default "auto"
         Whether the step is compiled, as by `lamina.compile`, and many steps run in one native call; the results are
-        the same to rounding. "auto" compiles long trainings on the cpu: from 1000 steps, fewer of large models. If
-        that is not possible, as where the loss decides by values or stores something outside of itself in every
-        step, it says so in a warning and runs operation by operation, as False always does. True always compiles,
-        or raises the error that says why it cannot.
+        the same to rounding. "auto" compiles long trainings on the cpu: from 1000 steps, fewer where a step has much
+        arithmetic. If that is not possible, as where the loss decides by values or stores something outside of itself
+        in every step, it says so in a warning and runs operation by operation, as False always does. True always
+        compiles, or raises the error that says why it cannot.
     matmul_precision : {"float32", "bfloat16"}, optional
         How precisely float32 products are computed in training and evaluation, see `lamina.matmul_precision`. When
         None, as it is set.

@@ -38,6 +38,8 @@ class StepPrograms:
     forced : bool
         Whether an error in compiling is raised; otherwise it is said in a warning, and steps run operation by
         operation.
+    load : float
+        How long the arithmetic of a sample takes, as a part of the time of a small step operation by operation.
 
     Attributes
     ----------
@@ -45,9 +47,10 @@ class StepPrograms:
         Whether the next step is to run as a program.
     """
 
-    def __init__(self, step: Step, *, forced: bool) -> None:
+    def __init__(self, step: Step, *, forced: bool, load: float) -> None:
         self.step = step
         self.forced = forced
+        self.load = load
         self.started = self.given_up = False
         self._names: dict[Any, str] = {}
         self._traces = TraceCount()
@@ -55,6 +58,10 @@ class StepPrograms:
     @property
     def usable(self) -> bool:
         return self.started and not self.given_up
+
+    def weight(self, batch: int) -> float:
+        """Return how much there is to save in a step: 1 for a small one."""
+        return 1.0 + batch * self.load
 
     def state_dict(self) -> dict[str, Any]:
         """Return what decides whether the next steps run as programs: both ways give the same only to rounding."""

@@ -1,0 +1,69 @@
+"""How much arithmetic there is in a model, which tells how long its steps take operation by operation."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from lamina.tensor import Tensor
+from lamina.training.pairs import Pairs, Samples
+
+if TYPE_CHECKING:
+    from lamina.compiler.graph.ir import Graph
+    from lamina.nn.module import Module
+
+_PRODUCT = 5e6
+"""How many multiplications of products take as long, with their derivatives, as the operations of a small step."""
+_CONVOLUTION = 1e6
+"""The same of convolutions, whose windows are laid out in memory first."""
+
+
+def row_load(model: Module) -> float:
+    """Return the same as `load` for samples that are rows of numbers: every parameter is used once."""
+    return sum(parameter.size for parameter in model.parameters()) / _PRODUCT
+
+
+def load(model: Module, samples: Samples) -> float:
+    """Return how long a sample's arithmetic takes, as a part of the time of a small step operation by operation.
+
+    Where a sample is a row of numbers, every parameter is used once. Of images and sequences, the model is traced for
+    one sample: weights are used at many places.
+    """
+    if not isinstance(samples, Pairs) or not len(samples) or _is_row(samples.inputs):
+        return row_load(model)
+    return max(_traced(model, samples.inputs) or 0.0, row_load(model))
+
+
+def _is_row(inputs: Tensor) -> bool:
+    """Tell whether a sample is a number or a row of them; a row of integers is a sequence of tokens."""
+    return inputs.ndim < 2 or (inputs.ndim == 2 and inputs.dtype.floating)
+
+
+def _traced(model: Module, inputs: Tensor) -> float | None:
+    """Return the arithmetic of one sample; None for a model that cannot be traced, whose first step says why."""
+    from lamina.compiler.tracing.environment import Environment
+    from lamina.compiler.tracing.trace import trace
+    from lamina.primitives.primitive import Spec
+
+    if Environment([model]).stores:
+        return None  # it would change now, and not in a step
+    spec = Spec((1, *inputs.shape[1:]), inputs.dtype)
+    try:
+        found = trace(lambda tracer: model(tracer.argument(0, spec, False)), recording=False, loops=True)
+    except Exception:
+        return None
+    return _of_graph(found.graph)
+
+
+def _of_graph(graph: Graph) -> float:
+    from lamina.compiler.graph.ir import SCAN
+
+    total = 0.0
+    for value in graph.values():
+        if value.op == "matmul":
+            total += math.prod(value.shape) * value.operands[0].shape[-1] / _PRODUCT
+        elif value.op == "convolution":
+            total += math.prod(value.shape) * math.prod(value.operands[1].shape[1:]) / _CONVOLUTION
+        elif value.op == SCAN:
+            total += value.params["length"] * _of_graph(value.params["body"])
+    return total
