@@ -85,6 +85,15 @@ def test_variables_that_outlive_the_trace_are_refused() -> None:
         la.compile(lambda: la.variable([1.0]))()
 
 
+def test_what_runs_after_the_trace_is_refused() -> None:
+    async def later(x: la.Tensor) -> la.Tensor:
+        return x
+
+    for function in (lambda x: (each for each in [x]), later, lambda x: [map(abs, [x])]):
+        with pytest.raises(la.TracingError, match="runs only after the trace"):
+            la.compile(function)(la.asarray(1.0))
+
+
 def test_other_devices_are_refused() -> None:
     pytest.importorskip("array_api_strict")
     x = la.ones(2, device="strict")

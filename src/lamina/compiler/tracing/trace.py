@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -102,6 +102,17 @@ def _check_nothing_left_a_loop(graph: Graph) -> None:
         )
 
 
+def _check_is_over(leaf: Any) -> None:
+    """What runs later than the function would not be in the trace."""
+    if isinstance(leaf, Iterator | AsyncIterator | Awaitable):
+        if isinstance(leaf, Coroutine):
+            leaf.close()
+        raise TracingError(
+            f"la.compile: the function returns a {type(leaf).__name__}, whose body runs only after the trace; return "
+            "tensors, in a list for example"
+        )
+
+
 class Results:
     """Gathers the outputs of a graph and the tracked results."""
 
@@ -123,6 +134,7 @@ class Results:
                 )
             return leaf
         if not isinstance(leaf, Tensor) or leaf._backend is not self._tracer.backend:
+            _check_is_over(leaf)
             return leaf
         value, node = leaf._data.value, leaf._node
         output = self.output(value)
