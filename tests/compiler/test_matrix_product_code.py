@@ -343,7 +343,7 @@ def test_an_epilogue_beside_the_next_sums_of_rounded_operands_gets_the_same_bits
 @given(product=products(types=("float32", "bfloat16")), data=st.data())
 @settings(deadline=None, max_examples=40)
 def test_tile_registers_sum_what_numpy_sums(product, data):
-    product = replace(product, rounded=product.dtype is dtypes.float32)
+    product = product._replace(rounded=product.dtype is dtypes.float32)
     name = "tile registers, emulated"
     a, b = operands(product)
     whole = run(product, name, a, b)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.expressions import ZERO
@@ -43,8 +42,7 @@ class Called(Protocol):
     def together(self) -> bool: ...
 
 
-@dataclass(frozen=True)
-class Shared:
+class Shared(NamedTuple):
     """Pointers that every kernel is given.
 
     Attributes

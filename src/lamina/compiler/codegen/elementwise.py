@@ -8,7 +8,6 @@ the mathematical functions, whose error `mathematics.ULP_BOUND` states.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from lamina.compiler.codegen import floats, integers
@@ -32,8 +31,7 @@ Emission = Callable[..., Value]
 """``emission(f, types, *operands)`` writes instructions and returns the result."""
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """How one primitive is written.
 
     Attributes

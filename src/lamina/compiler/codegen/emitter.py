@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lamina.compiler.codegen.instructions import Instructions
 from lamina.compiler.codegen.values import Type, Value
@@ -112,8 +112,7 @@ class Repeat:
     values: list[Value]
 
 
-@dataclass(frozen=True, slots=True)
-class While:
+class While(NamedTuple):
     """A loop being written by `Emitter.while_`."""
 
     emitter: Emitter

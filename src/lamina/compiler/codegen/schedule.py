@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from lamina.compiler.codegen.convolutions import convolution_scratch
 from lamina.compiler.codegen.products import product_scratch
@@ -67,8 +68,7 @@ def is_loop(kernel: Kernel) -> bool:
     return isinstance(kernel, Special) and kernel.value is not None and kernel.value.op == ir.SCAN
 
 
-@dataclass(frozen=True)
-class Numbered:
+class Numbered(NamedTuple):
     """What a program names by numbers to its caller, also from inside of loops.
 
     Attributes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lamina.compiler.graph.ir import Value
 from lamina.compiler.schedule.fused import Fused
@@ -11,8 +11,7 @@ from lamina.compiler.schedule.kernels import Contraction, Convolution, Kernel, M
 from lamina.compiler.schedule.views import Affine, Index, combined, renamed, walk, whole
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(NamedTuple):
     """Elements of a value that lies in memory.
 
     Attributes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from lamina.compiler.graph.ir import Graph, Value
 from lamina.compiler.schedule.kernels import Kernel
@@ -13,8 +14,7 @@ COPY = "copy"
 """An elementwise operation of the schedule's own: the operand as it is, in memory of its own."""
 
 
-@dataclass(frozen=True)
-class Rules:
+class Rules(NamedTuple):
     """What fusion must know of the operations.
 
     Attributes

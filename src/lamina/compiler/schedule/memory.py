@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from lamina.compiler.graph.ir import Value
 from lamina.compiler.schedule.fused import Fused
@@ -17,8 +17,7 @@ ALIGNMENT = 64
 """Bytes: a cache line, so that no two values share one, and every vector of a value's start is aligned."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a value lies.
 
     Attributes

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from lamina.compiler.graph.indexing import looked_at_before
 from lamina.compiler.graph.ir import Update, Value, operation
@@ -23,8 +24,7 @@ CHUNKED = 2048
 """From how many elements a single loop is shared out in whole vectors, not in elements."""
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(NamedTuple):
     """How a kernel's work is divided.
 
     Attributes
@@ -70,8 +70,7 @@ class Ordered:
     check: int = 0
 
 
-@dataclass(frozen=True)
-class Machine:
+class Machine(NamedTuple):
     """What the order depends on beside the graph.
 
     Attributes

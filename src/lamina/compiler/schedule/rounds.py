@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lamina.compiler.graph.ir import Value
 from lamina.compiler.schedule.fused import Fused
@@ -14,8 +14,7 @@ from lamina.compiler.schedule.views import View, squeezed
 from lamina.compiler.target import Target
 
 
-@dataclass(frozen=True)
-class Rounds:
+class Rounds(NamedTuple):
     """Kernels that run one after the other.
 
     Attributes

@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from lamina.compiler.codegen.convolution.problem import Convolution, Epilogue, Part, groups, place_in_image
 from lamina.compiler.codegen.elements import load_element, narrow
@@ -202,8 +203,7 @@ class Dots:
         return f.extract(partial, 0)
 
 
-@dataclass(frozen=True)
-class _Tile:
+class _Tile(NamedTuple):
     """Where a tile begins, and how many rows and images there are from there on."""
 
     group: Value

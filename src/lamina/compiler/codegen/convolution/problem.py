@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lamina.compiler.codegen.elements import load_strided, memory_type, register_type, unpacked
 from lamina.compiler.codegen.emitter import Emitter
@@ -19,8 +19,7 @@ Epilogue = Callable[[Emitter, Sequence[Value], Value], None]
 axis, and its index along every axis: image, channel and places."""
 
 
-@dataclass(frozen=True)
-class Convolution:
+class Convolution(NamedTuple):
     r"""A convolution of sizes known now, without padding.
 
     .. math:: y_{n,o,t} = \sum_{c,k} x_{n,\,c,\,s t + d k}\; w_{o,c,k}
@@ -70,8 +69,7 @@ class Convolution:
         return self.depth * math.prod(self.window)
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """The part of a result that a thread computes: images, and channels counted through all groups, from and to."""
 
     first_image: Value

@@ -7,13 +7,12 @@ Functions*, 1980, chapter 6). exp(r) is a polynomial whose largest relative erro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lamina.compiler.codegen.mathematics.lanes import Lanes, polynomial
 
 
-@dataclass(frozen=True)
-class _Constants:
+class _Constants(NamedTuple):
     """What belongs to a type.
 
     Attributes

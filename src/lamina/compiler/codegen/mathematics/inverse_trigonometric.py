@@ -8,13 +8,12 @@ polynomials have the least largest error.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lamina.compiler.codegen.mathematics.lanes import Lanes, polynomial
 
 
-@dataclass(frozen=True)
-class _Constants:
+class _Constants(NamedTuple):
     """Of a type: pi/2 in two parts, (asin(x) - x) / x^3 and (atan(x) - x) / x^3, and what may be added to itself."""
 
     half_pi: tuple[float, float]

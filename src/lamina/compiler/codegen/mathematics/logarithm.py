@@ -10,14 +10,13 @@ the least largest error.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lamina.compiler.codegen.mathematics.lanes import Lanes, polynomial
 from lamina.compiler.codegen.mathematics.pairs import Pair, exact_sum
 
 
-@dataclass(frozen=True)
-class _Constants:
+class _Constants(NamedTuple):
     """What belongs to a type: bits, the smallest normal number, and logarithms of 2 in two parts."""
 
     mantissa: int
@@ -50,8 +49,7 @@ _DOUBLE = _Constants(
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Scale:
+class _Scale(NamedTuple):
     """1 / log(base) for each type: half of the bits, and the rest."""
 
     single: tuple[float, float]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.matmul.arithmetic import advanced, plus
@@ -45,8 +45,7 @@ def emit_dots(
                 drain.columns(f, row, rows, column, remainder)
 
 
-@dataclass(frozen=True)
-class _Lines:
+class _Lines(NamedTuple):
     """Lines contiguous along k: a pointer to the first, and how far away each begins."""
 
     start: Value

@@ -6,7 +6,7 @@ apart along the panel's width and ``along`` apart along k.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.matmul.arithmetic import advanced
@@ -17,8 +17,7 @@ from lamina.compiler.codegen.values import Value
 from lamina.compiler.target import Target
 
 
-@dataclass(frozen=True)
-class Panel:
+class Panel(NamedTuple):
     """A panel to fill, and where its elements come from."""
 
     product: Product

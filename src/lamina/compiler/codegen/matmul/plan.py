@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from lamina.compiler.codegen.matmul.cells import (
     SIDE,
@@ -22,8 +21,7 @@ _PANELS = 4 * 1024 * 1024  # bytes of B that are packed at a time, in the cache 
 TAIL = 4  # rows of the tile for what is left below the others, whose row pointers are clamped
 
 
-@dataclass(frozen=True)
-class Tiling:
+class Tiling(NamedTuple):
     """Register tiles over packed or plain operands.
 
     Attributes
@@ -82,8 +80,7 @@ class Tiling:
         return -(-self.rows // 4) * 4
 
 
-@dataclass(frozen=True)
-class Dots:
+class Dots(NamedTuple):
     """Sums of products of two vectors of cells along k: tiles of rows and columns, a vector of partial sums each."""
 
     lanes: int
@@ -92,15 +89,13 @@ class Dots:
     cells: Cells
 
 
-@dataclass(frozen=True)
-class Resident:
+class Resident(NamedTuple):
     """The whole of B in registers while rows of A pass by. Pieces are (first column, lanes; 0 for a scalar)."""
 
     pieces: tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """One column of C where neighbours of A lie along m: vectors along m, so many at a time."""
 
     lanes: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lamina.compiler.codegen.elements import memory_type, narrow, register_type, unpacked
 from lamina.compiler.codegen.emitter import Emitter
@@ -18,8 +18,7 @@ Prefetch = Callable[[Emitter, Value, Value, int], None]
 """Writes code for ``(emitter, row, first column, columns)`` that asks for what the epilogue will read there."""
 
 
-@dataclass(frozen=True)
-class Product:
+class Product(NamedTuple):
     r"""A matrix product of sizes known now.
 
     .. math:: C_{mn} = \sum_k A_{mk} B_{kn}

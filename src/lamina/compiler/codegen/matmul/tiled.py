@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.matmul import squares
@@ -30,8 +30,7 @@ def panel_bytes(product: Product, plan: Tiling) -> tuple[int, int, int]:
     return tuple(-(-size // _ALIGNMENT) * _ALIGNMENT for size in (a, b, edge))  # type: ignore[return-value]
 
 
-@dataclass(frozen=True)
-class Tiled:
+class Tiled(NamedTuple):
     """Writes the code of one product by tiles.
 
     Attributes

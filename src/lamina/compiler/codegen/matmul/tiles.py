@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lamina.compiler.codegen.elements import narrow
 from lamina.compiler.codegen.emitter import Emitter
@@ -15,8 +15,7 @@ from lamina.compiler.codegen.values import Value
 from lamina.compiler.target import Target
 
 
-@dataclass(frozen=True)
-class Operand:
+class Operand(NamedTuple):
     """Where a tile finds an operand: a pointer, how far it moves with each cell along k, and whether it was packed."""
 
     pointer: Value
@@ -24,8 +23,7 @@ class Operand:
     packed: bool
 
 
-@dataclass(frozen=True)
-class Beside:
+class Beside(NamedTuple):
     """What is done beside the sums of a tile: in so many parts, each of which ``write`` writes for its number."""
 
     parts: int
@@ -88,8 +86,7 @@ def keep(f: Emitter, product: Product, sums: list[Value], buffer: Value) -> None
         f.store(value, f.at(buffer, f.integer(place * max(value.type.lanes, 1)), product.summed))
 
 
-@dataclass(frozen=True)
-class Drain:
+class Drain(NamedTuple):
     """Hands what a buffer holds to the epilogue.
 
     Attributes

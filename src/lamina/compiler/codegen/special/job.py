@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.values import I8, VOID, Type, Value
@@ -67,8 +68,7 @@ class Job:
             self.f.write(f"store atomic i64 {code}, ptr {self.fault.text} monotonic, align 8")
 
 
-@dataclass(frozen=True)
-class SpecialKernel:
+class SpecialKernel(NamedTuple):
     """How an operation is divided among threads, and how it is computed.
 
     Attributes
@@ -87,8 +87,7 @@ class SpecialKernel:
     emit: Callable[[Job], None]
 
 
-@dataclass(frozen=True)
-class Split:
+class Split(NamedTuple):
     """A shape seen from some neighbouring axes: those before, these, those after, each as one axis."""
 
     outer: int

@@ -6,7 +6,7 @@ order as an integer. Both zeros have the key 0, and NaN the largest of all.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.values import I8, Type, Value
@@ -15,8 +15,7 @@ from lamina.dtypes import DType
 _FRACTION = {"float16": 10, "bfloat16": 7, "float32": 23, "float64": 52}
 
 
-@dataclass(frozen=True)
-class Keys:
+class Keys(NamedTuple):
     """The keys of a type.
 
     Attributes

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lamina.compiler.codegen.special.job import Job, Split, divide, least, split
 from lamina.compiler.codegen.values import Value
@@ -22,8 +22,7 @@ def line_units(value: ir.Value) -> int:
     return lines.outer * _blocks(lines)
 
 
-@dataclass(frozen=True)
-class Walk:
+class Walk(NamedTuple):
     """A line, or the first of several.
 
     Attributes

@@ -9,7 +9,7 @@ than one half, nothing has to be checked, and nothing is branched on.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.values import Type, Value, Variable
@@ -17,8 +17,7 @@ from lamina.compiler.codegen.values import Type, Value, Variable
 _RUN = 16  # the longest run, and the lanes that rank one
 
 
-@dataclass(frozen=True)
-class Runs:
+class Runs(NamedTuple):
     """How a line of some length is divided: ``2**levels`` runs of one length."""
 
     run: int
@@ -43,8 +42,7 @@ def runs_of(length: int) -> Runs:
     return Runs(-(-length >> levels), levels)
 
 
-@dataclass(frozen=True)
-class Arrays:
+class Arrays(NamedTuple):
     """Parallel arrays: keys, and what each carries."""
 
     f: Emitter

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from lamina.compiler.codegen.elements import load_element
 from lamina.compiler.codegen.emitter import Emitter
@@ -16,8 +16,7 @@ from lamina.dtypes import DType, bool_, uint8
 _LONG = 4  # vectors from where on a single line is worth them
 
 
-@dataclass(frozen=True)
-class _Best:
+class _Best(NamedTuple):
     """The best element so far and its position, in every lane."""
 
     f: Emitter
