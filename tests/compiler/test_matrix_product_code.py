@@ -317,6 +317,8 @@ ROUNDED = {
     "spread": plain(47, 49, 99, a="spread", b="spread", rounded=True),
     "sums by lines": plain(5, 9, 4001, b="transposed", rounded=True),
     "column": plain(500, 1, 300, rounded=True),
+    "one column left": plain(40, 65, 40, rounded=True),
+    "few rows, two columns left": plain(3, 66, 10, rounded=True),
     "in bfloat16": plain(100, 300, 129, dtypes.bfloat16, a="transposed", b="transposed"),
 }
 

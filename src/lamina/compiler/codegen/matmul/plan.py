@@ -169,7 +169,8 @@ def _tiling(product: Product, target: Target, lanes: int) -> Tiling:
     pack_b = pairs or product.b_strides[1] != 1 or (m > 8 and (product.converted or k * n * item > target.l1))
     left = n % width
     edge_lanes, edge_vectors = lanes, -(-left // lanes)
-    while left and edge_lanes >= 2 * left and not isinstance(cells, Squares):
+    # Pairs are multiplied by vectors of four at least.
+    while left and edge_lanes >= 2 * left and not isinstance(cells, Squares) and not (pairs and edge_lanes == 4):
         edge_lanes //= 2
     pack_a = pairs or (n >= 2 * width if product.converted else n >= 8 * width and m * k * item > target.l2 // 4)
     block_rows = max(target.l2 // 2 // (cells.depth * item) // rows, 4) * rows
