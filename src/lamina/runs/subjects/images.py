@@ -118,6 +118,8 @@ class ImageSubject(PredictingSubject):
 
     def _network(self, options: TrainingOptions) -> nn.Module:
         name, count, width = options.model or "cnn", len(self.target.classes), options.width or 32
+        if options.dropout and name != "cnn":
+            raise OptionError("dropout", f"{name} has none; the cnn has")
         if name in RESNETS:
             small = max(self.size) <= SMALL
             return RESNETS[name](count, channels=self.channels, width=width, stem="small" if small else "imagenet")

@@ -69,7 +69,7 @@ class TextSubject(Subject):
     def network(self, options: TrainingOptions) -> str:
         """Return the size of the GPT."""
         return (
-            f"({self.tokenizer.vocabulary:,} different ones): a GPT of {options.depth} blocks, width {options.width}, "
+            f"({self.tokenizer.vocabulary:,} different ones): a GPT of depth {options.depth}, width {options.width}, "
             f"{options.heads} heads, that looks at {self.context}"
         )
 
