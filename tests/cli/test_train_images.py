@@ -136,6 +136,17 @@ def test_a_stopped_training_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     assert whole == cut
 
 
+def test_a_search_over_what_the_data_depend_on_changes_the_data(lamina: Run, tmp_path: Path) -> None:
+    pytest.importorskip("optuna")
+    write_digits(tmp_path / "digits", slice(0, 60))
+    search = ("--search", "image_size=8|12", "--trials", "4")
+    ended = lamina("tune", "digits", "--width", "2", "--epochs", "1", *search, "--out", "tuned", "--json")
+    assert ended.code == 0, ended.err
+    losses = {trial["values"]["image_size"]: trial["value"] for trial in json.loads(ended.raw)["trials"]}
+    assert len(losses) == len(set(losses.values())) == 2
+    assert lamina("train", "--config", "tuned/best.toml", "--out", "best").code == 0
+
+
 def one_class(folder: Path) -> None:
     for kind in KINDS[1:]:
         shutil.rmtree(folder / kind)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lamina.errors import DataError
-from lamina.runs.declaring import declared
+from lamina.runs.declaring import Option, declared
 from lamina.runs.fitting import fit_model, fresh_model
 from lamina.runs.options import TrainingOptions, check_options, filled
 from lamina.runs.subjects import Prepared, prepare
@@ -27,7 +27,7 @@ class TrainingObjective:
     """
 
     given: Mapping[str, Any]
-    _prepared: Prepared | None = field(default=None, repr=False)
+    _prepared: tuple[Mapping[str, Any], Prepared] | None = field(default=None, repr=False)
 
     @property
     def monitor(self) -> str:
@@ -56,16 +56,22 @@ class TrainingObjective:
         """
         options = self.options({})
         check_options(options, self.given)
+        return self._prepared_for(options)
+
+    def _prepared_for(self, options: TrainingOptions) -> Prepared:
+        """Return the data as options have them, read again only where what they depend on is another."""
         if not options.validation:
             raise DataError("tune: --validation 0 leaves no rows to judge by; give a share above 0")
-        if self._prepared is None:
-            self._prepared = prepare(options)
-        return self._prepared
+        rows = declared(TrainingOptions)
+        decides = {name: getattr(options, name) for name, row in rows.items() if _is_of_data(row)}
+        if self._prepared is None or self._prepared[0] != decides:
+            self._prepared = decides, prepare(options)
+        return self._prepared[1]
 
     def __call__(self, trial: Trial) -> float:
         """Train, and return the best value of what is monitored."""
-        prepared = self.check()
         options = self.options(trial.values)
+        prepared = self._prepared_for(options)
         model = fresh_model(prepared, options)
         history = fit_model(model, prepared, options, callbacks=[trial.callback(options.monitor)])
         if history.interrupted:
@@ -76,3 +82,8 @@ class TrainingObjective:
     def __getstate__(self) -> dict[str, Any]:
         # Each process reads the data itself.
         return {"given": dict(self.given), "_prepared": None}
+
+
+def _is_of_data(row: Option) -> bool:
+    """Tell whether the data as they are prepared depend on an option."""
+    return row.section in ("data", "images", "text") or row.name in ("model", "seed", "batch_size")
