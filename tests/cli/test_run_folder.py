@@ -235,6 +235,16 @@ def test_weights_beyond_all_bounds_end_training_with_an_error(
     assert lamina("evaluate", "run", path).code == 0
 
 
+def test_training_that_ends_within_its_first_epoch_leaves_what_it_has_learned(lamina: Run, houses: Houses) -> None:
+    train = ("train", houses(400, columns=("rooms", "town", "price")), "-t", "price", "--batch-size", "4")
+    ended = lamina(*train, "--max-seconds", "1e-9", "--out", "run")
+    assert ended.code == 0
+    assert "Results with the weights after" in ended.out
+    assert lamina(*train, "--epochs", "1", "--lr", "1e-30", "--out", "fresh").code == 0
+    learned, began = (json.loads(Path(each, "results.json").read_text())["parts"] for each in ("run", "fresh"))
+    assert learned["training"]["rmse"] < began["training"]["rmse"]
+
+
 def limited(size: int) -> Callable[[], None]:
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 

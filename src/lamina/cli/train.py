@@ -142,8 +142,7 @@ def _finish(
     if answers:
         folder.write_answers({name: part for name, part in answers.items() if name != "training"} or answers)
     folder.write_results(results)
-    best = f"the weights of epoch {history.best_epoch}, the best" if history.records else "the weights it began with"
-    show_scores(screen, found, f"Results with {best}", config.subject.counted)
+    show_scores(screen, found, f"Results with {_which_weights(recorder)}", config.subject.counted)
     argument = "" if config.embedded or prepared.test is not None else " FILE"
     again = f"lamina evaluate {shlex.quote(str(folder.path))}{argument}"
     screen.line(f"run folder: {folder.path}")
@@ -154,3 +153,9 @@ def _finish(
     if history.records:
         history.plot(folder.curves)
     screen.result({"run": str(folder.path), **results})
+
+
+def _which_weights(recorder: BestWeights) -> str:
+    if recorder.history.records:
+        return f"the weights of epoch {recorder.history.best_epoch}, the best"
+    return f"the weights after {recorder.steps} steps" if recorder.steps else "the weights it began with"

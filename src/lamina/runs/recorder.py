@@ -17,17 +17,20 @@ from lamina.training.files import replace_file
 
 
 class BestWeights(Callback):
-    """Save the weights in a run folder after every epoch that is the best so far.
+    """Save the weights in a run folder after every epoch that is the best so far, or where the first one is left.
 
     Attributes
     ----------
     history : History
         The whole epochs so far; kept here because an error in training leaves nothing else behind.
+    steps : int
+        After how many steps of the first epoch the saved weights were left; 0 where they are of a whole epoch.
     """
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
         self.history = History()
+        self.steps = 0
 
     def on_train_begin(self, state: TrainingState) -> None:
         """Keep the history that will be filled."""
@@ -37,6 +40,12 @@ class BestWeights(Callback):
         """Save the weights; a line of metrics that speaks of them is written afterwards."""
         if state.history.best is record:
             la.save(state.model, self.folder.weights)
+
+    def on_train_end(self, state: TrainingState) -> None:
+        """Save what a training has learned that ends within its first epoch: at Ctrl-C, or because its time is up."""
+        if not self.history.records and state.step:
+            la.save(state.model, self.folder.weights)
+            self.steps = state.step
 
 
 class Samples(Callback):
