@@ -7,7 +7,9 @@ from hypothesis import given, strategies as st
 import lamina as la
 from lamina import nn
 
-INDICES = [np.array([3, 5, 3]), np.array([[0, 9], [9, 9]]), np.array([3, 3, 9, 9, 1]), np.zeros((0,), np.int64), np.array(4)]
+INDICES = [
+    np.array([3, 5, 3]), np.array([[0, 9], [9, 9]]), np.array([3, 3, 9, 9, 1]), np.zeros((0,), np.int64), np.array(4),
+]  # fmt: skip
 
 
 def tables(settings, dtype="float64", seed=0):
