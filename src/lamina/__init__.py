@@ -50,7 +50,6 @@ from lamina.errors import (
 from lamina.functions.activations import (
     elu,
     gelu,
-    hard_sigmoid,
     leaky_relu,
     log_softmax,
     mish,
@@ -193,6 +192,7 @@ from lamina.functions.manipulation import (
     tile,
     unstack,
 )
+from lamina.functions.piecewise import hardsigmoid
 from lamina.functions.products import matmul, matrix_transpose, tensordot, vecdot
 from lamina.functions.reductions import (
     all,
@@ -311,7 +311,7 @@ __all__ = [
     # activations
     "elu",
     "gelu",
-    "hard_sigmoid",
+    "hardsigmoid",
     "leaky_relu",
     "log_softmax",
     "mish",

@@ -54,7 +54,7 @@ FINITE = {
     "elu": (la.elu, [1e4, -1e4], [1.0, 0.0]),
     "selu": (la.selu, [1e4, -1e4], [1.0507009873554805, 0.0]),
     "softsign": (la.softsign, [0.0, 1.0], [1.0, 0.25]),
-    "hard sigmoid": (la.hard_sigmoid, [1e4, 0.0], [0.0, 1.0 / 6.0]),
+    "hard sigmoid": (la.hardsigmoid, [1e4, 0.0], [0.0, 1.0 / 6.0]),
     "softmax of large numbers": (lambda x: la.softmax(x)[0], [1e4, -1e4], ZEROS),
     "softmax with minus infinity": (lambda x: la.softmax(x)[0], [-INF, 2.0], ZEROS),
     "log_softmax of large numbers": (lambda x: la.log_softmax(x)[0], [1e4, -1e4], ZEROS),

@@ -191,7 +191,7 @@ def test_an_mlp_without_hidden_layers_is_linear():
 
 
 def test_the_activation_of_an_mlp_is_a_name_a_class_a_layer_or_a_function():
-    assert kinds(nn.MLP(1, 1, 1, "hard_sigmoid"))[1] == "HardSigmoid"
+    assert kinds(nn.MLP(1, 1, 1, "hardsigmoid"))[1] == "Hardsigmoid"
     assert kinds(nn.MLP(1, 1, 1, nn.Tanh))[1] == "Tanh"
     assert nn.MLP(1, 1, 1, nn.LeakyReLU(0.2))[1].negative_slope == 0.2
     assert nn.MLP(1, 1, 1, la.tanh)[1] is la.tanh

@@ -42,6 +42,40 @@ def elu(x: Tensor, /, alpha: float = 1.0) -> Tensor:
     return where(positive, x, alpha * expm1(where(positive, 0.0, x)))
 
 
+def celu(x: Tensor, /, alpha: float = 1.0) -> Tensor:
+    """Return ``x`` where positive and ``alpha * (exp(x / alpha) - 1)`` elsewhere: an ELU with a derivative everywhere.
+
+    Parameters
+    ----------
+    x : Tensor
+    alpha : float, default 1.0
+
+    Returns
+    -------
+    Tensor
+        In the shape of ``x``.
+
+    Raises
+    ------
+    DataError
+        When ``alpha`` is zero.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> from lamina import nn
+    >>> nn.celu(la.asarray([-2.0, 3.0]), 2.0)
+    Tensor([-1.2642,  3.    ], shape=[2], dtype=float32)
+
+    Source: J. T. Barron, "Continuously differentiable exponential linear units", 2017, equation 2.
+    """
+    if alpha == 0.0:
+        raise DataError("celu: alpha is divided by and must not be zero")
+    x = floating("celu", x)
+    positive = x > 0
+    return where(positive, x, alpha * expm1(where(positive, 0.0, x) / alpha))
+
+
 SELU_ALPHA = 1.6732632423543772848170429916717
 SELU_SCALE = 1.0507009873554804934193349852946
 
@@ -125,10 +159,17 @@ def softsign(x: Tensor, /) -> Tensor:
     return x / (1.0 + abs(x))
 
 
-def hard_sigmoid(x: Tensor, /) -> Tensor:
-    """Return ``x/6 + 1/2`` limited to [0, 1]."""
-    x = floating("hard_sigmoid", x)
-    return clip(x / 6.0 + 0.5, 0.0, 1.0)
+def logsigmoid(x: Tensor, /) -> Tensor:
+    """Return ``log(sigmoid(x))``, finite where the sigmoid underflows.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> from lamina import nn
+    >>> nn.logsigmoid(la.asarray([0.0, -1000.0]))
+    Tensor([   -0.6931, -1000.    ], shape=[2], dtype=float32)
+    """
+    return -softplus(-floating("logsigmoid", x))
 
 
 def _shifted(x: Tensor, axis: int) -> Tensor:
@@ -164,6 +205,19 @@ def softmax_rule(g: Tensor, y: Tensor, x: Tensor, *, axis: int) -> Tensor:
 
 
 _SOFTMAX = Composite("softmax", _softmax, softmax_rule)
+
+
+def softmin(x: Tensor, /, axis: int = -1) -> Tensor:
+    """Return ``softmax(-x)`` along ``axis``: the smallest element has the largest share.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> from lamina import nn
+    >>> nn.softmin(la.asarray([1000.0, 0.0]))
+    Tensor([0., 1.], shape=[2], dtype=float32)
+    """
+    return softmax(-floating("softmin", x), axis)
 
 
 def log_softmax(x: Tensor, /, axis: int = -1) -> Tensor:

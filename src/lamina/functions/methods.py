@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from lamina.dtypes import DTypeLike
-from lamina.functions import activations, comparisons, elementwise, indexing, manipulation, reductions
+from lamina.functions import activations, comparisons, elementwise, indexing, manipulation, piecewise, reductions
 from lamina.functions.operands import Axis
 
 if TYPE_CHECKING:
@@ -148,9 +148,9 @@ class Methods:
         """Return ``1 / (1 + exp(-x))``."""
         return activations.sigmoid(self)
 
-    def hard_sigmoid(self: Any) -> Tensor:
+    def hardsigmoid(self: Any) -> Tensor:
         """Return ``x/6 + 1/2`` limited to [0, 1]."""
-        return activations.hard_sigmoid(self)
+        return piecewise.hardsigmoid(self)
 
     def tanh(self: Any) -> Tensor:
         """Return the hyperbolic tangent."""

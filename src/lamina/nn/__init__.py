@@ -5,17 +5,19 @@ arguments follow PyTorch, with ``axis`` for ``dim``.
 """
 
 from lamina.functions.activations import (
+    celu,
     elu,
     gelu,
-    hard_sigmoid,
     leaky_relu,
     log_softmax,
+    logsigmoid,
     mish,
     relu,
     selu,
     sigmoid,
     silu,
     softmax,
+    softmin,
     softplus,
     softsign,
 )
@@ -38,6 +40,16 @@ from lamina.functions.convolutions import (
 from lamina.functions.elementwise import tanh
 from lamina.functions.padding import pad
 from lamina.functions.patches import fold, pixel_shuffle, pixel_unshuffle, unfold
+from lamina.functions.piecewise import (
+    hardshrink,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    relu6,
+    softshrink,
+    tanhshrink,
+    threshold,
+)
 from lamina.functions.pooling import (
     avg_pool1d,
     avg_pool2d,
@@ -53,20 +65,31 @@ from lamina.functions.resampling import interpolate
 from lamina.nn import init
 from lamina.nn.activations import (
     ACTIVATIONS,
+    CELU,
     ELU,
     GELU,
     SELU,
-    HardSigmoid,
+    Hardshrink,
+    Hardsigmoid,
+    Hardswish,
+    Hardtanh,
     LeakyReLU,
+    LogSigmoid,
     LogSoftmax,
     Mish,
     ReLU,
+    ReLU6,
     Sigmoid,
     SiLU,
     Softmax,
+    Softmax2d,
+    Softmin,
     Softplus,
+    Softshrink,
     Softsign,
     Tanh,
+    Tanhshrink,
+    Threshold,
 )
 from lamina.nn.attention import scaled_dot_product_attention
 from lamina.nn.classification_losses import binary_cross_entropy_with_logits, cross_entropy, kl_div, nll_loss
@@ -167,6 +190,7 @@ from lamina.nn.positions import (
     rotary_embedding,
     sinusoidal_positions,
 )
+from lamina.nn.rectifiers import PReLU, RReLU, prelu, rrelu
 from lamina.nn.recurrent_cells import GRUCell, LSTMCell, RNNCell
 from lamina.nn.recurrent_layers import GRU, LSTM, RNN
 from lamina.nn.regression_losses import huber_loss, l1_loss, mse_loss, smooth_l1_loss
@@ -215,10 +239,12 @@ __all__ = [
     "adaptive_max_pool2d", "adaptive_max_pool3d", "pad", "interpolate", "pixel_shuffle", "pixel_unshuffle", "unfold",
     "fold",
     # activations
-    "ACTIVATIONS", "ReLU", "LeakyReLU", "ELU", "SELU", "GELU", "SiLU", "Mish", "Sigmoid", "HardSigmoid", "Tanh",
-    "Softplus", "Softsign", "Softmax", "LogSoftmax",
-    "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "sigmoid", "hard_sigmoid", "tanh", "softplus",
-    "softsign", "softmax", "log_softmax",
+    "ACTIVATIONS", "ReLU", "LeakyReLU", "PReLU", "RReLU", "ReLU6", "ELU", "CELU", "SELU", "GELU", "SiLU", "Mish",
+    "Sigmoid", "LogSigmoid", "Hardsigmoid", "Hardswish", "Hardtanh", "Hardshrink", "Softshrink", "Tanhshrink",
+    "Threshold", "Tanh", "Softplus", "Softsign", "Softmax", "Softmax2d", "Softmin", "LogSoftmax",
+    "relu", "leaky_relu", "prelu", "rrelu", "relu6", "elu", "celu", "selu", "gelu", "silu", "mish", "sigmoid",
+    "logsigmoid", "hardsigmoid", "hardswish", "hardtanh", "hardshrink", "softshrink", "tanhshrink", "threshold",
+    "tanh", "softplus", "softsign", "softmax", "softmin", "log_softmax",
     # attention
     "scaled_dot_product_attention", "MultiheadAttention", "KeyValueCache", "GLU", "SwiGLU", "glu",
     "SinusoidalPositions", "LearnedPositions", "RotaryEmbedding", "sinusoidal_positions", "rotary_embedding",

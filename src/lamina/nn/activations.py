@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from lamina.errors import DataError
-from lamina.functions import activations as functions
+from lamina.errors import DataError, ShapeError
+from lamina.functions import activations as functions, piecewise
 from lamina.functions.elementwise import tanh
 from lamina.nn.module import Module
 from lamina.tensor import Tensor
@@ -49,6 +49,16 @@ class ELU(Activation):
 
     def __call__(self, x: Tensor) -> Tensor:
         return functions.elu(x, self.alpha)
+
+
+@settings
+class CELU(Activation):
+    """``x`` where positive and ``alpha * (exp(x / alpha) - 1)`` elsewhere; see `celu`."""
+
+    alpha: float = 1.0
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return functions.celu(x, self.alpha)
 
 
 @settings
@@ -98,11 +108,85 @@ class Sigmoid(Activation):
 
 
 @settings
-class HardSigmoid(Activation):
-    """``x/6 + 1/2`` limited to [0, 1]; see `lamina.hard_sigmoid`."""
+class Hardsigmoid(Activation):
+    """``x/6 + 1/2`` limited to [0, 1]; see `lamina.hardsigmoid`."""
 
     def __call__(self, x: Tensor) -> Tensor:
-        return functions.hard_sigmoid(x)
+        return piecewise.hardsigmoid(x)
+
+
+@settings
+class Hardswish(Activation):
+    """``x * hardsigmoid(x)``; see `hardswish`."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return piecewise.hardswish(x)
+
+
+@settings
+class Hardtanh(Activation):
+    """``x`` limited to [min_val, max_val]; see `hardtanh`."""
+
+    min_val: float = -1.0
+    max_val: float = 1.0
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return piecewise.hardtanh(x, self.min_val, self.max_val)
+
+
+@settings
+class ReLU6(Activation):
+    """``x`` limited to [0, 6]; see `relu6`."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return piecewise.relu6(x)
+
+
+@settings
+class Hardshrink(Activation):
+    """``x`` where ``|x| > lambd`` and zero elsewhere; see `hardshrink`."""
+
+    lambd: float = 0.5
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return piecewise.hardshrink(x, self.lambd)
+
+
+@settings
+class Softshrink(Activation):
+    """``x`` moved towards zero by ``lambd``; see `softshrink`."""
+
+    lambd: float = 0.5
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return piecewise.softshrink(x, self.lambd)
+
+
+@settings
+class Tanhshrink(Activation):
+    """``x - tanh(x)``; see `tanhshrink`."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return piecewise.tanhshrink(x)
+
+
+@settings
+class Threshold(Activation):
+    """``x`` above ``threshold`` and ``value`` elsewhere; see `threshold`."""
+
+    threshold: float
+    value: float
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return piecewise.threshold(x, self.threshold, self.value)
+
+
+@settings
+class LogSigmoid(Activation):
+    """The logarithm of the sigmoid; see `logsigmoid`."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return functions.logsigmoid(x)
 
 
 @settings
@@ -151,22 +235,52 @@ class LogSoftmax(Activation):
         return functions.log_softmax(x, self.axis)
 
 
+@settings
+class Softmin(Activation):
+    """``softmax(-x)`` along ``axis``; see `softmin`."""
+
+    axis: int = -1
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return functions.softmin(x, self.axis)
+
+
+@settings
+class Softmax2d(Activation):
+    """Softmax over the channels at every place of [n, channels, height, width] or [channels, height, width]."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if x.ndim not in (3, 4):
+            raise ShapeError(f"Softmax2d: expected 3 or 4 axes, got shape {list(x.shape)}")
+        return functions.softmax(x, -3)
+
+
 ACTIVATIONS: dict[str, type[Activation]] = {
     "relu": ReLU,
     "leaky_relu": LeakyReLU,
     "elu": ELU,
+    "celu": CELU,
     "selu": SELU,
     "gelu": GELU,
     "silu": SiLU,
     "mish": Mish,
     "sigmoid": Sigmoid,
-    "hard_sigmoid": HardSigmoid,
+    "logsigmoid": LogSigmoid,
+    "hardsigmoid": Hardsigmoid,
+    "hardswish": Hardswish,
+    "hardtanh": Hardtanh,
+    "relu6": ReLU6,
+    "hardshrink": Hardshrink,
+    "softshrink": Softshrink,
+    "tanhshrink": Tanhshrink,
     "tanh": Tanh,
     "softplus": Softplus,
     "softsign": Softsign,
     "softmax": Softmax,
     "log_softmax": LogSoftmax,
+    "softmin": Softmin,
 }
+"""The activations that need nothing but an input, by the names of their functions."""
 
 
 def activation_layer(activation: str | type[Module] | Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -125,7 +125,7 @@ def _elu(x: Tensor, /, *, alpha: float = 1.0) -> Tensor:
 
 
 def _celu(x: Tensor, /, *, alpha: float = 1.0) -> Tensor:
-    return la.where(x > 0, x, alpha * la.expm1(la.minimum(x, 0.0) / alpha))
+    return la.nn.celu(x, alpha)
 
 
 def _selu(x: Tensor, /, *, alpha: float = 1.6732632423543772, gamma: float = 1.0507009873554805) -> Tensor:
@@ -141,7 +141,7 @@ def _hard_sigmoid(x: Tensor, /, *, alpha: float = 0.2, beta: float = 0.5) -> Ten
 
 
 def _hard_swish(x: Tensor, /) -> Tensor:
-    return x * la.hard_sigmoid(x)
+    return la.nn.hardswish(x)
 
 
 def _swish(x: Tensor, /, *, alpha: float = 1.0) -> Tensor:
