@@ -20,6 +20,8 @@ POSITIVE = R.uniform(0.2, 4.0, size=(6, 5))
 
 # Name, tensors (a number of which are differentiated by), options.
 CASES = [
+    ("binary_cross_entropy", (POSITIVE / 4.0, (SIGNS > 0).astype(float)), 1, {}),
+    ("binary_cross_entropy", (POSITIVE / 4.0, np.abs(Y) % 1.0), 2, {"weight": WEIGHT}),
     ("margin_ranking_loss", (X, Y, SIGNS), 2, {}),
     ("margin_ranking_loss", (X, X, SIGNS), 2, {"margin": 0.5}),
     ("soft_margin_loss", (40 * X, SIGNS), 1, {}),
@@ -87,6 +89,7 @@ def test_compiled_losses_are_pytorchs(name, arrays, track, options):
 @pytest.mark.parametrize(
     ("layer", "arrays", "options"),
     [
+        ("BCELoss", (POSITIVE / 4.0, np.abs(Y) % 1.0), {"reduction": "sum"}),
         ("TripletMarginLoss", (X, Y, Z), {"margin": 2.0, "swap": True}),
         ("TripletMarginWithDistanceLoss", (X, Y, Z), {"margin": 2.0}),
         ("PairwiseDistance", (X, Y), {"p": 1.0}),
@@ -115,6 +118,34 @@ def test_pairwise_distances_are_pytorchs(p):
     np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-12)
 
 
+def test_a_layer_of_binary_cross_entropy_holds_its_weight_as_pytorchs_does():
+    torch = pytest.importorskip("torch")
+    layer, same = nn.BCELoss(la.asarray(WEIGHT)), torch.nn.BCELoss(torch.tensor(WEIGHT))
+    assert list(layer.state_dict()) == list(same.state_dict()) == ["weight"]
+    found, expected = (
+        layer(la.asarray(POSITIVE / 4), la.asarray(SIGNS > 0)),
+        same(torch.tensor(POSITIVE / 4), torch.tensor((SIGNS > 0).astype(float))),
+    )
+    np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_binary_cross_entropy_of_sure_and_wrong_probabilities_is_pytorchs(compiled):
+    # In float32, since the least probability of PyTorch is that number in float64 too.
+    p, y = np.array([0.0, 1.0, 1e-14, 1e-9]), np.array([1.0, 0.0, 1.0, 1.0])
+    check("binary_cross_entropy", (p, y), 1, {"reduction": "none"}, compiled, np.float32, 1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_sure_probabilities_have_finite_losses_and_gradients(dtype):
+    p = la.variable([0.0, 0.0, 1.0, 1.0], dtype=dtype)
+    losses = nn.binary_cross_entropy(p, la.asarray([0, 1, 0, 1]), reduction="none")
+    assert losses.dtype.name == dtype
+    assert losses.tolist() == [0.0, 100.0, 100.0, 0.0]
+    if dtype != "float16":  # whose numbers end before 1e12
+        assert la.isfinite(losses.backward()[p]).all()
+
+
 def test_a_distance_of_ones_own():
     torch = pytest.importorskip("torch")
     found = nn.triplet_margin_with_distance_loss(
@@ -129,6 +160,12 @@ def test_a_distance_of_ones_own():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (
+            lambda: nn.binary_cross_entropy(la.asarray(X), la.asarray(X)),
+            "the input .* is out of range",
+        ),
+        (lambda: nn.binary_cross_entropy(la.ones(2), la.full(2, 3.0)), "the target 3.0 is out of range"),
+        (lambda: la.compile(nn.binary_cross_entropy)(la.full(2, 3.0), la.ones(2)), "one input is out of range"),
         (lambda: nn.multi_margin_loss(la.asarray(X), la.asarray(LABELS + 1)), "label 5 is out of range"),
         (lambda: nn.multi_margin_loss(la.asarray(X), la.asarray(LABELS), p=3), "p is 1 or 2"),
         (lambda: nn.multilabel_margin_loss(la.asarray(X), la.asarray(SEVERAL - 1)), "out of range"),

@@ -35,6 +35,7 @@ LAYERS = {
     "bilinear": (lambda: nn.Upsample((7, 6), mode="bilinear"), (2, 3, 4, 5)),
     "bicubic": (lambda: nn.Upsample(scale_factor=1.5, mode="bicubic"), (2, 3, 4, 5)),
     "pixel shuffle": (lambda: nn.PixelShuffle(2), (2, 8, 3, 4)),
+    "channel shuffle": (lambda: nn.ChannelShuffle(2), (2, 8, 3, 4)),
     "circular padding": (lambda: nn.CircularPad2d((1, 2, 0, 3)), (2, 3, 4, 5)),
     "replication padding": (lambda: nn.ReplicationPad2d(2), (2, 3, 4, 5)),
     "unfold": (lambda: nn.Unfold(3, padding=1, stride=2), (2, 3, 6, 5)),

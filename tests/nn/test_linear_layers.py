@@ -147,6 +147,60 @@ def test_identity_returns_its_input():
 # --- containers -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize(("batch", "bias"), [((), True), ((5,), True), ((2, 3), False), ((0,), True)])
+def test_bilinear_is_pytorchs_in_values_gradients_and_names(batch, bias, compiled):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    ours, theirs = nn.Bilinear(3, 4, 2, bias, dtype="float64"), torch.nn.Bilinear(3, 4, 2, bias).double()
+    theirs.load_state_dict({name: torch.tensor(each.numpy()) for name, each in ours.state_dict().items()})
+    arrays = rng.normal(size=(*batch, 3)), rng.normal(size=(*batch, 4))
+
+    def both(*x):
+        x = [la.variable(each) for each in x]
+        y = ours(*x)
+        gradients = (y * y).sum().backward()
+        return y, *(gradients[each] for each in [*x, *ours.parameters()])
+
+    leaves = [torch.tensor(each, requires_grad=True) for each in arrays]
+    expected = theirs(*leaves)
+    (expected**2).sum().backward()
+    wanted = [expected.detach(), *(each.grad for each in [*leaves, *theirs.parameters()])]
+    for found, each in zip((la.compile(both) if compiled else both)(*map(la.asarray, arrays)), wanted, strict=True):
+        assert found.shape == tuple(each.shape)
+        np.testing.assert_allclose(found.numpy(), each.numpy(), rtol=1e-11, atol=1e-13)
+
+
+def test_bilinear_starts_uniform_and_refuses_what_does_not_fit():
+    la.random.seed(0)
+    layer = nn.Bilinear(16, 5, 40)
+    assert repr(layer) == "Bilinear(in1_features=16, in2_features=5, out_features=40, bias=True)"
+    assert np.abs(layer.weight.numpy()).max() <= 0.25
+    assert layer.weight.numpy().std() == pytest.approx(0.25 / 3**0.5, rel=0.03)
+    for shapes in [((2, 16), (3, 5)), ((2, 5), (2, 16)), ((), (5,))]:
+        with pytest.raises(la.ShapeError, match="bilinear: expected"):
+            layer(*map(la.ones, shapes))
+    with pytest.raises(la.ShapeError, match="Bilinear: in2_features must be a positive integer, got 0"):
+        nn.Bilinear(1, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("axis", "sizes", "shape"),
+    [(1, (2, 3), (4, 6, 2)), (-1, (3, -1), (4, 6)), (0, (-1,), (5, 2)), (1, (1, 6, 1), (0, 6)), (1, (-1, 2), (3, 0))],
+)
+def test_unflatten_is_pytorchs(axis, sizes, shape, same_as_pytorch):
+    torch = pytest.importorskip("torch")
+    same_as_pytorch(nn.Unflatten(axis, sizes), torch.nn.Unflatten(axis, sizes), np.ones(shape))
+
+
+@pytest.mark.parametrize(
+    ("axis", "sizes"), [(1, (4, -1)), (1, (2, 2)), (1, (-1, -1)), (1, ()), (0, (-2, -1)), (2, (6,))]
+)
+def test_unflatten_refuses_lengths_that_do_not_multiply_to_that_of_the_axis(axis, sizes):
+    with pytest.raises(la.ShapeError, match="Unflatten: axis"):
+        nn.Unflatten(axis, sizes)(la.ones((2, 6)))
+
+
 def test_sequential_applies_its_layers_in_order():
     model = nn.Sequential(lambda x: x + 1.0, lambda x: x * 10.0)
     assert model(la.asarray(2.0)).item() == 30.0

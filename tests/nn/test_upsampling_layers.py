@@ -143,6 +143,13 @@ def test_channels_become_pixels_and_channels_again(same_as_pytorch):
     assert np.array_equal(nn.PixelUnshuffle(2)(nn.PixelShuffle(2)(la.asarray(x))).numpy(), x)
 
 
+@pytest.mark.parametrize(("groups", "shape"), [(2, (2, 6, 3, 5)), (3, (1, 6, 4)), (1, (0, 2, 3)), (6, (2, 6, 2, 1, 3))])
+def test_channels_are_dealt_out_as_pytorchs(groups, shape, same_as_pytorch):
+    torch = pytest.importorskip("torch")
+    assert repr(nn.ChannelShuffle(groups)) == repr(torch.nn.ChannelShuffle(groups))
+    same_as_pytorch(nn.ChannelShuffle(groups), torch.nn.ChannelShuffle(groups), numbers(*shape))
+
+
 @pytest.mark.parametrize(
     "function",
     [
@@ -189,6 +196,9 @@ ERRORS = {
     ),
     r"fold: an image of sizes \[3, 3\] has \[2, 2\] windows of \[2, 2\]: expected .*, got shape \[1, 4, 5\]": (
         lambda: nn.fold(la.ones((1, 4, 5)), 3, 2)
+    ),
+    r"channel_shuffle: expected .* with a multiple of 2 channels and a place, got shape \[1, 3, 2\]": (
+        lambda: nn.ChannelShuffle(2)(la.ones((1, 3, 2)))
     ),
     r"pixel_shuffle: expected .* with a multiple of 4 channels, got shape \[3, 2, 2\]": (
         lambda: nn.pixel_shuffle(la.ones((3, 2, 2)), 2)

@@ -1,4 +1,4 @@
-"""Windows as columns and back, and channels traded for pixels. Names and arguments are PyTorch's."""
+"""Windows as columns and back, channels traded for pixels or among groups. Names and arguments are PyTorch's."""
 
 from __future__ import annotations
 
@@ -185,3 +185,42 @@ def pixel_unshuffle(x: Tensor, downscale_factor: int) -> Tensor:
     split = reshape(x, shape=(*before, channels, height // r, r, width // r, r))
     turned = permute_dims(split, axes=(*range(first + 1), first + 2, first + 4, first + 1, first + 3))
     return reshape(turned, shape=(*before, channels * r * r, height // r, width // r))
+
+
+def channel_shuffle(x: Tensor, groups: int) -> Tensor:
+    """Return ``x`` with its channels dealt out: the first of each group, then the second of each, and so on.
+
+    Parameters
+    ----------
+    x : Tensor of shape [batch, channels, ...]
+    groups : int
+        Into how many groups of neighbours the channels are divided.
+
+    Returns
+    -------
+    Tensor
+        In the shape of ``x``.
+
+    Raises
+    ------
+    ShapeError
+        When the channels are no multiple of ``groups``.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> from lamina import nn
+    >>> nn.channel_shuffle(la.reshape(la.arange(4), (1, 4, 1)), 2).flatten()
+    Tensor([0, 2, 1, 3], shape=[4], dtype=int64)
+
+    Source: X. Zhang et al., "ShuffleNet", CVPR 2018, section 3.1.
+    """
+    x, (groups,) = tensor("channel_shuffle", x), sizes_of("channel_shuffle", "groups", groups, 1)
+    if x.ndim < 3 or x.shape[1] % groups:
+        raise ShapeError(
+            f"channel_shuffle: expected [batch, channels, ...] with a multiple of {groups} channels and a place, "
+            f"got shape {list(x.shape)}"
+        )
+    batch, channels, *sizes = x.shape
+    dealt = permute_dims(reshape(x, shape=(batch, groups, channels // groups, math.prod(sizes))), axes=(0, 2, 1, 3))
+    return reshape(dealt, shape=(batch, channels, *sizes))

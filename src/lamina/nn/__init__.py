@@ -39,7 +39,7 @@ from lamina.functions.convolutions import (
 )
 from lamina.functions.elementwise import tanh
 from lamina.functions.padding import pad
-from lamina.functions.patches import fold, pixel_shuffle, pixel_unshuffle, unfold
+from lamina.functions.patches import channel_shuffle, fold, pixel_shuffle, pixel_unshuffle, unfold
 from lamina.functions.piecewise import (
     hardshrink,
     hardsigmoid,
@@ -121,8 +121,9 @@ from lamina.nn.label_losses import (
     soft_margin_loss,
 )
 from lamina.nn.likelihood_losses import gaussian_nll_loss, poisson_nll_loss
-from lamina.nn.linear import Flatten, Identity, Linear
+from lamina.nn.linear import Bilinear, Flatten, Identity, Linear, Unflatten, bilinear
 from lamina.nn.loss_layers import (
+    BCELoss,
     BCEWithLogitsLoss,
     CosineEmbeddingLoss,
     CosineSimilarity,
@@ -136,6 +137,7 @@ from lamina.nn.loss_layers import (
     NLLLoss,
     SmoothL1Loss,
 )
+from lamina.nn.mappings import ModuleDict, ParameterDict
 from lamina.nn.margin_losses import cosine_embedding_loss, cosine_similarity, hinge_embedding_loss, hinge_loss
 from lamina.nn.module import Module
 from lamina.nn.multihead_attention import MultiheadAttention
@@ -190,6 +192,7 @@ from lamina.nn.positions import (
     rotary_embedding,
     sinusoidal_positions,
 )
+from lamina.nn.probability_losses import binary_cross_entropy
 from lamina.nn.rectifiers import PReLU, RReLU, prelu, rrelu
 from lamina.nn.recurrent_cells import GRUCell, LSTMCell, RNNCell
 from lamina.nn.recurrent_layers import GRU, LSTM, RNN
@@ -202,6 +205,7 @@ from lamina.nn.running_normalisation import (
     InstanceNorm2d,
     InstanceNorm3d,
 )
+from lamina.nn.sequences import ModuleList, ParameterList
 from lamina.nn.state import Unmatched
 from lamina.nn.summary import Summary
 from lamina.nn.transformer import TransformerDecoderLayer, TransformerEncoderLayer
@@ -212,12 +216,13 @@ from lamina.nn.triplet_losses import (
     triplet_margin_loss,
     triplet_margin_with_distance_loss,
 )
-from lamina.nn.upsampling import Fold, PixelShuffle, PixelUnshuffle, Unfold, Upsample
+from lamina.nn.upsampling import ChannelShuffle, Fold, PixelShuffle, PixelUnshuffle, Unfold, Upsample
 from lamina.nn.weight_normalisation import remove_weight_norm, weight_norm
 
 __all__ = [
     # modules
-    "Module", "Sequential", "MLP", "Linear", "Flatten", "Identity", "Summary", "Unmatched", "init",
+    "Module", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "MLP", "Linear", "Bilinear",
+    "bilinear", "Flatten", "Unflatten", "Identity", "Summary", "Unmatched", "init",
     "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "weight_norm", "remove_weight_norm",
     # tables
     "Embedding", "embedding", "EmbeddingBag", "embedding_bag",
@@ -232,12 +237,12 @@ __all__ = [
     "AdaptiveMaxPool3d", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d", "ConstantPad1d", "ConstantPad2d", "ConstantPad3d",
     "ReflectionPad1d", "ReflectionPad2d", "ReflectionPad3d", "ReplicationPad1d", "ReplicationPad2d",
     "ReplicationPad3d", "CircularPad1d", "CircularPad2d", "CircularPad3d", "Upsample", "PixelShuffle",
-    "PixelUnshuffle", "Unfold", "Fold",
+    "PixelUnshuffle", "ChannelShuffle", "Unfold", "Fold",
     "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
     "max_pool1d", "max_pool2d", "max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d", "lp_pool1d", "lp_pool2d",
     "lp_pool3d", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",
-    "adaptive_max_pool2d", "adaptive_max_pool3d", "pad", "interpolate", "pixel_shuffle", "pixel_unshuffle", "unfold",
-    "fold",
+    "adaptive_max_pool2d", "adaptive_max_pool3d", "pad", "interpolate", "pixel_shuffle", "pixel_unshuffle",
+    "channel_shuffle", "unfold", "fold",
     # activations
     "ACTIVATIONS", "ReLU", "LeakyReLU", "PReLU", "RReLU", "ReLU6", "ELU", "CELU", "SELU", "GELU", "SiLU", "Mish",
     "Sigmoid", "LogSigmoid", "Hardsigmoid", "Hardswish", "Hardtanh", "Hardshrink", "Softshrink", "Tanhshrink",
@@ -254,10 +259,11 @@ __all__ = [
     "RNN", "GRU", "LSTM", "RNNCell", "GRUCell", "LSTMCell",
     "PackedSequence", "pack_padded_sequence", "pad_packed_sequence", "pack_sequence", "pad_sequence",
     # losses
-    "mse_loss", "l1_loss", "huber_loss", "smooth_l1_loss", "binary_cross_entropy_with_logits", "cross_entropy",
-    "nll_loss", "kl_div", "hinge_loss", "hinge_embedding_loss", "cosine_similarity", "cosine_embedding_loss",
-    "MSELoss", "L1Loss", "HuberLoss", "SmoothL1Loss", "BCEWithLogitsLoss", "CrossEntropyLoss", "NLLLoss", "KLDivLoss",
-    "HingeLoss", "HingeEmbeddingLoss", "CosineSimilarity", "CosineEmbeddingLoss",
+    "mse_loss", "l1_loss", "huber_loss", "smooth_l1_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits",
+    "cross_entropy", "nll_loss", "kl_div", "hinge_loss", "hinge_embedding_loss", "cosine_similarity",
+    "cosine_embedding_loss",
+    "MSELoss", "L1Loss", "HuberLoss", "SmoothL1Loss", "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "NLLLoss",
+    "KLDivLoss", "HingeLoss", "HingeEmbeddingLoss", "CosineSimilarity", "CosineEmbeddingLoss",
     "ctc_loss", "triplet_margin_loss", "triplet_margin_with_distance_loss", "pairwise_distance", "margin_ranking_loss",
     "soft_margin_loss", "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss",
     "poisson_nll_loss", "gaussian_nll_loss",

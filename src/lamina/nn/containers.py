@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any, Self, overload
+from typing import Any
 
 from lamina.dtypes import DTypeLike
 from lamina.errors import DTypeError, ShapeError
@@ -12,13 +12,12 @@ from lamina.nn.activations import activation_layer
 from lamina.nn.dropout import Dropout
 from lamina.nn.linear import Linear
 from lamina.nn.module import Module
-from lamina.nn.tree import unwrapped
-from lamina.watched import changed
+from lamina.nn.sequences import Listed
 
 Layer = Callable[[Any], Any]
 
 
-class Sequential(Module):
+class Sequential(Listed[Layer]):
     """Layers applied one after another.
 
     ``Sequential(f, g)(x)`` is ``g(f(x))``. The layers are named by their positions: ``"0.weight"``.
@@ -45,7 +44,7 @@ class Sequential(Module):
     """
 
     def __init__(self, *layers: Layer) -> None:
-        self.layers = [_callable(layer) for layer in layers]
+        super().__init__(layers)
 
     def __call__(self, x: Any) -> Any:
         """Return the output of the last layer."""
@@ -53,33 +52,11 @@ class Sequential(Module):
             x = layer(x)
         return x
 
-    def append(self, layer: Layer) -> Self:
-        """Add a layer at the end and return this module."""
-        self.layers.append(_callable(layer))
-        changed()
-        return self
+    def _checked(self, member: Any) -> Layer:
+        return _callable(member)
 
-    def __len__(self) -> int:
-        return len(self.layers)
-
-    def __iter__(self) -> Iterator[Layer]:
-        return iter(self.layers)
-
-    @overload
-    def __getitem__(self, position: int) -> Any: ...
-    @overload
-    def __getitem__(self, position: slice) -> Sequential: ...
-    def __getitem__(self, position: int | slice) -> Any:
-        """Return a layer, or for a slice a `Sequential` of the same layers."""
-        return Sequential(*self.layers[position]) if isinstance(position, slice) else self.layers[position]
-
-    def _members(self) -> Iterable[tuple[str, Any]]:
-        # The list itself has no part in the names, as in PyTorch.
-        own = [(name, value) for name, value in vars(self).items() if name != "layers"]
-        return [*((str(at), layer) for at, layer in enumerate(self.layers)), *own]
-
-    def _drawn_members(self) -> list[tuple[str, Any]]:
-        return [(str(at), unwrapped(layer)) for at, layer in enumerate(self.layers)]
+    def _of(self, members: list[Layer]) -> Sequential:
+        return Sequential(*members)
 
 
 def _callable(layer: Any) -> Layer:

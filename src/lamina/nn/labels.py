@@ -95,16 +95,16 @@ def check_rows(name: str, indices: Tensor, length: int) -> None:
         raise SubscriptError(f"{name}: the index {wrong[0]!s} is out of range: {expected}")
 
 
-def check_unit_interval(name: str, target: Tensor) -> None:
-    """Raise a DataError when a target is not a number from 0 to 1."""
+def check_unit_interval(name: str, target: Tensor, what: str = "target") -> None:
+    """Raise a DataError when a target, or what else is a probability, is not a number from 0 to 1."""
     if not concrete(target):
         inside = all(logical_and(target >= 0, target <= 1))
-        _require(inside, DataError(f"{name}: a target is out of range: targets are probabilities, from 0 to 1"))
+        _require(inside, DataError(f"{name}: one {what} is out of range: {what}s are probabilities, from 0 to 1"))
         return
     values = _values(target)
     if values.size and not (np.minimum.reduce(values, axis=None) >= 0 and np.maximum.reduce(values, axis=None) <= 1):
         wrong = values[~((values >= 0) & (values <= 1))]
-        raise DataError(f"{name}: the target {wrong[0]!s} is out of range: targets are probabilities, from 0 to 1")
+        raise DataError(f"{name}: the {what} {wrong[0]!s} is out of range: {what}s are probabilities, from 0 to 1")
 
 
 def check_signs(name: str, target: Tensor) -> None:

@@ -8,6 +8,7 @@ from typing import Literal
 from lamina.nn.classification_losses import binary_cross_entropy_with_logits, cross_entropy, kl_div, nll_loss
 from lamina.nn.margin_losses import cosine_embedding_loss, cosine_similarity, hinge_embedding_loss, hinge_loss
 from lamina.nn.module import Module
+from lamina.nn.probability_losses import binary_cross_entropy
 from lamina.nn.reduction import Reduction
 from lamina.nn.regression_losses import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 from lamina.tensor import Tensor, Variable
@@ -81,6 +82,18 @@ class SmoothL1Loss(Loss):
 
     def __call__(self, input: Tensor, target: Tensor) -> Tensor:
         return smooth_l1_loss(input, target, self.reduction, self.beta)
+
+
+@settings
+class BCELoss(Loss):
+    """The cross-entropy of yes or no, from probabilities; see `binary_cross_entropy`."""
+
+    weight: Tensor | None = None
+    _: KW_ONLY
+    reduction: Reduction = "mean"
+
+    def __call__(self, input: Tensor, target: Tensor) -> Tensor:
+        return binary_cross_entropy(input, target, self.weight, self.reduction)
 
 
 @settings

@@ -113,6 +113,34 @@ class PixelUnshuffle(Module):
         return f"downscale_factor={self.downscale_factor}"
 
 
+class ChannelShuffle(Module):
+    """Channels dealt out from groups, so that convolutions in groups see all of them; see `channel_shuffle`.
+
+    Parameters
+    ----------
+    groups : int
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> from lamina import nn
+    >>> nn.ChannelShuffle(2)(la.zeros((1, 4, 2, 2))).shape
+    (1, 4, 2, 2)
+
+    Source: X. Zhang et al., "ShuffleNet", CVPR 2018, section 3.1.
+    """
+
+    def __init__(self, groups: int) -> None:
+        self.groups = groups
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return ``x`` with its channels in another order."""
+        return patches.channel_shuffle(x, self.groups)
+
+    def extra_repr(self) -> str:
+        return f"groups={self.groups}"
+
+
 class Unfold(Module):
     """The windows of images as columns; see `unfold`.
 
