@@ -47,6 +47,7 @@ class Environment:
     def __init__(self, roots: Iterable[Any], own: dict[tuple[int, str], Any] | None = None) -> None:
         self._own = {} if own is None else own
         self._items: set[tuple[int, str]] = set()
+        self._internal: set[int] = set()
         self.entries: list[tuple[Callable[[str], Any], str, Any]] = []
         self.slots: list[tuple[Any, str, Any]] = []
         self._watched: dict[int, Watched] = {}
@@ -107,7 +108,7 @@ class Environment:
         elif isinstance(value, partial):
             self._waiting += [value.func, *value.args, *value.keywords.values()]
         elif isinstance(value, dict | list | tuple | set):
-            if type(value) is dict and len(value) <= _SETTINGS:
+            if type(value) is dict and len(value) <= _SETTINGS and id(value) not in self._internal:
                 for name, each in value.items():
                     if isinstance(name, str) and (id(value), name) not in self._own:
                         self._items.add((id(value), name))
@@ -126,7 +127,11 @@ class Environment:
         if isinstance(value, Watched):
             self._watched[id(value)] = value
             # Members may be of the user's classes, whose methods read globals.
-            self._waiting += [each for _, each in value._settings()]
+            members = [each for _, each in value._settings()]
+            self._waiting += members
+            if _foreign(type(value).__module__):
+                # What an optimiser or layer of the framework keeps in dicts is not for users to change there.
+                self._internal |= {id(each) for each in members if type(each) is dict}
         if hasattr(value, "__wrapped__"):
             self._waiting.append(value.__wrapped__)
         if type(value).__module__ in _NAMESPACES or not _foreign(type(value).__module__):
