@@ -94,10 +94,18 @@ LAYERS: dict[str, Layer] = {
        for mode in ("nearest", "nearest-exact", "bilinear", "bicubic", "area")},
     "Upsample linear": (lambda: nn.Upsample(size=13, mode="linear", align_corners=True), LINE, None),
     "Upsample trilinear": (lambda: nn.Upsample(scale_factor=2.0, mode="trilinear"), VOLUME, None),
+    "ChannelShuffle": (lambda: nn.ChannelShuffle(2), IMAGE, None),
     "PixelShuffle": (lambda: nn.PixelShuffle(2), (8, 3, 5), None),
     "PixelUnshuffle": (lambda: nn.PixelUnshuffle(2), (3, 4, 6), None),
     "Unfold": (lambda: nn.Unfold((3, 2), dilation=(1, 2), padding=1, stride=2), IMAGE, None),
     "Fold": (lambda: nn.Fold((5, 6), (2, 3), stride=(1, 2), padding=(0, 1)), (12, 12), None),
+    # --- activations ---
+    **{kind: (lambda kind=kind: getattr(nn, kind)(), IMAGE, None)
+       for kind in ("ReLU6", "CELU", "LogSigmoid", "Hardsigmoid", "Hardswish", "Hardtanh", "Hardshrink", "Softshrink",
+                    "Tanhshrink", "Softmin", "Softmax2d", "PReLU", "RReLU")},
+    "PReLU of channels": (lambda: nn.PReLU(4), IMAGE, None),
+    "Threshold": (lambda: nn.Threshold(0.1, 2.0), IMAGE, None),
+    "Unflatten": (lambda: nn.Unflatten(-1, (2, -1)), IMAGE, None),
     # --- normalisation ---
     "BatchNorm1d": (lambda: nn.BatchNorm1d(4), LINE, ["BatchNormalization"]),
     "BatchNorm2d": (lambda: nn.BatchNorm2d(4), IMAGE, ["BatchNormalization"]),

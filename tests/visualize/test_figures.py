@@ -66,12 +66,14 @@ def test_training_curves_are_those_of_the_history() -> None:
 
 # --- activations ---
 
-ELEMENTWISE = [name for name in nn.ACTIVATIONS if "softmax" not in name]
+# Softmax and its like mix elements, and the hard shrinkage jumps.
+ELEMENTWISE = [name for name in nn.ACTIVATIONS if "softm" not in name and name != "hardshrink"]
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_derivatives_of_activations_are_the_slopes_of_what_is_drawn(name: str) -> None:
-    left, right = activation(name, low=-4.0, high=4.0).axes
+    # Between ends that make no corner a point: there a slope is that of one side.
+    left, right = activation(name, low=-4.1, high=4.2).axes
     x, values = (np.asarray(each) for each in left.lines[0].get_data())
     slopes = np.asarray(right.lines[0].get_ydata())
     differences = np.diff(values) / np.diff(x)
