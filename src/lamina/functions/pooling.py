@@ -132,11 +132,26 @@ def max_pool(
 ) -> Tensor:
     """Return the largest element of every window over the last axes of ``x``."""
     x = numeric(name, spatial(name, x, axes))
+    lowest = -math.inf if x.dtype.floating else integer_info(x.dtype).min
+    seen = pooled_windows(name, axes, x, kernel_size, stride, padding, dilation, ceil_mode, lowest)
+    return largest(seen, axes=axes)
+
+
+def pooled_windows(
+    name: str,
+    axes: int,
+    x: Tensor,
+    kernel_size: Sizes,
+    stride: Sizes | None,
+    padding: Sizes,
+    dilation: Sizes,
+    ceil_mode: bool,
+    outside: float,
+) -> Tensor:
+    """Return the windows over the last axes of ``x``, which see ``outside`` beyond its ends."""
     size, step, low, apart = _settings(name, axes, kernel_size, stride, padding, dilation)
     high = _high(name, x.shape[-axes:], size, step, low, apart, ceil_mode)
-    lowest = -math.inf if x.dtype.floating else integer_info(x.dtype).min
-    seen = convolutions.windows(_padded(x, low, high, lowest), size=size, stride=step, dilation=apart)
-    return largest(seen, axes=axes)
+    return convolutions.windows(_padded(x, low, high, outside), size=size, stride=step, dilation=apart)
 
 
 # --- the mean ---------------------------------------------------------------------------------------------

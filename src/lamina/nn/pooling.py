@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from lamina.functions.adaptive_pooling import OutputSize, adaptive_avg_pool, adaptive_max_pool
 from lamina.functions.pooling import avg_pool, lp_pool, max_pool
+from lamina.functions.pooling_places import max_pool_with_indices
 from lamina.functions.spatial import Sizes, sizes_of
 from lamina.nn.module import Module
 from lamina.tensor import Tensor
@@ -41,15 +42,22 @@ class _MaxPool(Pooling):
         stride: Sizes | None = None,
         padding: Sizes = 0,
         dilation: Sizes = 1,
+        return_indices: bool = False,
         ceil_mode: bool = False,
     ) -> None:
         self._set_up(kernel_size, stride, padding, ceil_mode)
         sizes_of(type(self).__name__, "dilation", dilation, self._axes)
         self.dilation = dilation
+        self.return_indices = return_indices
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """Return the output, of shape [batch, channels, *places], or without a batch where ``x`` has none."""
+    def __call__(self, x: Tensor) -> Any:
+        """Return the output, of shape [batch, channels, *places], or without a batch where ``x`` has none.
+
+        With ``return_indices`` a pair of it and the indices.
+        """
         settings = (self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
+        if self.return_indices:
+            return max_pool_with_indices(type(self).__name__, self._axes, x, *settings)
         return max_pool(type(self).__name__, self._axes, x, *settings)
 
 
@@ -72,6 +80,8 @@ class MaxPool2d(_MaxPool):
         How far windows reach beyond each end, at most half their size.
     dilation : int or tuple of int, default 1
         From one element of the window to the next.
+    return_indices : bool, default False
+        Whether the places of the largest elements are returned too, as `max_pool2d_with_indices` does.
     ceil_mode : bool, default False
         Whether a last window may reach beyond the end.
 
