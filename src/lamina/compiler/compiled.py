@@ -71,8 +71,9 @@ def compile(
     What is not done to tensors, such as printing, happens only while tracing. Tensors and plain values that come from
     outside are read when the function is traced, and again when a module or optimiser changes or a name that the
     function uses leads to another object: a global, a name of an enclosing function, an attribute of an object, an item
-    of a dict of settings. What is changed inside a list, or by the function itself, is not noticed. While one thread
-    runs a step that updates variables, others should not read them.
+    of a dict of settings under a string. What is changed inside a list or a set, an item or attribute that was not
+    there before, and what the function itself changes are not noticed. While one thread runs a step that updates
+    variables, others should not read them.
 
     Examples
     --------
