@@ -3,7 +3,6 @@
 import ctypes
 import itertools
 import math
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -42,7 +41,7 @@ def convolution(images, groups, rows, depth, places, window, *, stride=1, dtype=
 
 def swapped(problem):
     """What the derivative by the weights is: images and channels exchanged, of x too."""
-    return replace(problem, x_image=problem.x_channel, x_channel=problem.images * problem.x_channel)
+    return problem._replace(x_image=problem.x_channel, x_channel=problem.images * problem.x_channel)
 
 
 def source(problem, target):
