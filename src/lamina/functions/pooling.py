@@ -34,9 +34,7 @@ def _largest_rule(g: Tensor, y: Tensor, x: Tensor, *, axes: int) -> Tensor:
     """The first of the largest elements receives the whole cotangent, as in PyTorch."""
     before = x.ndim - axes
     window, alone = x.shape[before:], (*x.shape[:before], *[1] * axes)
-    same = equal(x, reshape(y, shape=alone))
-    if x.dtype.floating:
-        same = bitwise_or(same, not_equal(x, x))  # where there is a NaN, it is the largest
+    same = is_largest(x, y, axes)
     # The earlier an element is in its window, the larger its number: the largest among those that are equal to the
     # maximum is the first one's, and no other's.
     count = math.prod(window)
@@ -49,6 +47,12 @@ def _largest_rule(g: Tensor, y: Tensor, x: Tensor, *, axes: int) -> Tensor:
 
 largest: Composite = Composite("max_pool", _largest, _largest_rule)
 """The largest element over the last ``axes`` axes; of several, the first counts."""
+
+
+def is_largest(x: Tensor, y: Tensor, axes: int) -> Tensor:
+    """Tell which elements are the largest, ``y``, over the last ``axes`` axes; where there is a NaN, it is."""
+    same = equal(x, reshape(y, shape=(*y.shape, *[1] * axes)))
+    return bitwise_or(same, not_equal(x, x)) if x.dtype.floating else same
 
 
 def max_pool1d(
@@ -132,9 +136,7 @@ def max_pool(
 ) -> Tensor:
     """Return the largest element of every window over the last axes of ``x``."""
     x = numeric(name, spatial(name, x, axes))
-    lowest = -math.inf if x.dtype.floating else integer_info(x.dtype).min
-    seen = pooled_windows(name, axes, x, kernel_size, stride, padding, dilation, ceil_mode, lowest)
-    return largest(seen, axes=axes)
+    return largest(pooled_windows(name, axes, x, kernel_size, stride, padding, dilation, ceil_mode), axes=axes)
 
 
 def pooled_windows(
@@ -146,9 +148,11 @@ def pooled_windows(
     padding: Sizes,
     dilation: Sizes,
     ceil_mode: bool,
-    outside: float,
+    outside: float | None = None,
 ) -> Tensor:
-    """Return the windows over the last axes of ``x``, which see ``outside`` beyond its ends."""
+    """Return the windows over the last axes of ``x``, which see ``outside`` beyond its ends, by default the lowest."""
+    if outside is None:
+        outside = -math.inf if x.dtype.floating else integer_info(x.dtype).min
     size, step, low, apart = _settings(name, axes, kernel_size, stride, padding, dilation)
     high = _high(name, x.shape[-axes:], size, step, low, apart, ceil_mode)
     return convolutions.windows(_padded(x, low, high, outside), size=size, stride=step, dilation=apart)
@@ -326,12 +330,20 @@ def lp_pool3d(
 # --- settings ---------------------------------------------------------------------------------------------
 
 
+def window_sizes(
+    name: str, axes: int, kernel_size: Sizes, stride: Sizes | None, padding: Sizes
+) -> tuple[Shape, Shape, Shape]:
+    """Return by axis how long windows are, how far one lies from the next, and how far they reach beyond the ends."""
+    size = sizes_of(name, "kernel_size", kernel_size, axes)
+    step = size if stride is None else sizes_of(name, "stride", stride, axes)
+    return size, step, sizes_of(name, "padding", padding, axes, 0)
+
+
 def _settings(
     name: str, axes: int, kernel_size: Sizes, stride: Sizes | None, padding: Sizes, dilation: Sizes
 ) -> tuple[Shape, Shape, Shape, Shape]:
-    size = sizes_of(name, "kernel_size", kernel_size, axes)
-    step = size if stride is None else sizes_of(name, "stride", stride, axes)
-    low, apart = sizes_of(name, "padding", padding, axes, 0), sizes_of(name, "dilation", dilation, axes)
+    size, step, low = window_sizes(name, axes, kernel_size, stride, padding)
+    apart = sizes_of(name, "dilation", dilation, axes)
     if any(before > (by * (count - 1) + 1) // 2 for before, count, by in zip(low, size, apart, strict=True)):
         raise ShapeError(
             f"{name}: padding {list(low)} must be at most half the window {list(size)}, "

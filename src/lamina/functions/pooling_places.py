@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lamina.dtypes import int64, integer_info
+from lamina.dtypes import int64
 from lamina.functions.operands import numeric
-from lamina.functions.pooling import largest, pooled_windows
+from lamina.functions.pooling import is_largest, largest, pooled_windows
 from lamina.functions.spatial import Sizes, spatial
 from lamina.primitives import reductions
-from lamina.primitives.broadcasting import reshape
-from lamina.primitives.elementwise import bitwise_or, equal, not_equal, where
+from lamina.primitives.elementwise import where
 
 if TYPE_CHECKING:
     from lamina.tensor import Tensor
@@ -85,16 +84,11 @@ def max_pool_with_indices(
     """Return the largest element of every window over the last axes of ``x``, and its place within them."""
     x = numeric(name, spatial(name, x, axes))
     settings = (kernel_size, stride, padding, dilation, ceil_mode)
-    lowest = -math.inf if x.dtype.floating else integer_info(x.dtype).min
-    seen = pooled_windows(name, axes, x, *settings, lowest)
+    seen = pooled_windows(name, axes, x, *settings)
     values = largest(seen, axes=axes)
     # The places are seen by the same windows. Those of the padding lie behind all others, and the first one counts.
     sizes, past = x.shape[-axes:], math.prod(x.shape[-axes:])
     numbers = x._constant(np.arange(past).reshape(*[1] * (x.ndim - axes), *sizes), int64)
     places = pooled_windows(name, axes, numbers, *settings, past)
-    found, alone = seen._untracked, (*values.shape, *[1] * axes)
-    winners = equal(found, reshape(values._untracked, shape=alone))
-    if x.dtype.floating:
-        winners = bitwise_or(winners, not_equal(found, found))
-    candidates = where(winners, places, places._scalar(past))
+    candidates = where(is_largest(seen._untracked, values._untracked, axes), places, places._scalar(past))
     return values, reductions.min_(candidates, axes=tuple(range(seen.ndim - axes, seen.ndim)), keepdims=False)

@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 from lamina.errors import DTypeError
+from lamina.nn.members import Container, Member, as_module, as_parameter
 from lamina.nn.module import Module
-from lamina.nn.sequences import as_module, as_parameter
-from lamina.nn.tree import unwrapped
 from lamina.tensor import Tensor, Variable
 from lamina.watched import changed
 
-Member = TypeVar("Member")
 Pairs = Mapping[str, Any] | Iterable[tuple[str, Any]]
 
 
-class Keyed(Module, MutableMapping[str, Member], Generic[Member]):
+class Keyed(Container[Member], MutableMapping[str, Member]):
     """The base of modules that are dicts; their members are checked, and compiled functions notice changes."""
 
     # A module is itself, and not what has the same members.
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
-    def __init__(self, members: Pairs) -> None:
-        self.layers: dict[str, Member] = {}
-        self.update(members)
+    layers: dict[str, Member]
 
-    def _checked(self, member: Any) -> Member:
-        """Return a member, if it may be one."""
-        raise NotImplementedError
+    def __init__(self, members: Pairs) -> None:
+        self.layers = {}
+        self.update(members)
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -50,13 +46,8 @@ class Keyed(Module, MutableMapping[str, Member], Generic[Member]):
         del self.layers[key]
         changed()
 
-    def _members(self) -> Iterable[tuple[str, Any]]:
-        # The dict itself has no part in the names, as in PyTorch.
-        own = [(name, value) for name, value in vars(self).items() if name != "layers"]
-        return [*self.layers.items(), *own]
-
-    def _drawn_members(self) -> list[tuple[str, Any]]:
-        return [(name, unwrapped(each)) for name, each in self.layers.items()]
+    def _named(self) -> list[tuple[str, Member]]:
+        return list(self.layers.items())
 
 
 class ModuleDict(Keyed[Module]):
@@ -122,9 +113,6 @@ class ParameterDict(Keyed[Variable]):
 
     def _checked(self, member: Any) -> Variable:
         return as_parameter("ParameterDict", member)
-
-    def _drawn_members(self) -> list[tuple[str, Any]]:
-        return []
 
     def forward(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse: a dict of variables computes nothing."""

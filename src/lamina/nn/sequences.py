@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, MutableSequence
-from typing import Any, Generic, NoReturn, Self, TypeVar, overload
+from typing import Any, NoReturn, Self, overload
 
 from lamina.errors import DTypeError
+from lamina.nn.members import Container, Member, as_module, as_parameter
 from lamina.nn.module import Module
-from lamina.nn.tree import unwrapped
 from lamina.tensor import Tensor, Variable
 from lamina.watched import changed
 
-Member = TypeVar("Member")
 
-
-class Listed(Module, MutableSequence[Member], Generic[Member]):
+class Listed(Container[Member], MutableSequence[Member]):
     """The base of modules that are lists; their members are checked, and compiled functions notice changes."""
+
+    layers: list[Member]
 
     def __init__(self, members: Iterable[Any]) -> None:
         self.layers = [self._checked(each) for each in members]
-
-    def _checked(self, member: Any) -> Member:
-        """Return a member, if it may be one."""
-        raise NotImplementedError
 
     def _of(self, members: list[Member]) -> Any:
         """Return what a slice of this module is."""
@@ -68,13 +64,8 @@ class Listed(Module, MutableSequence[Member], Generic[Member]):
         del self.layers[index]
         changed()
 
-    def _members(self) -> Iterable[tuple[str, Any]]:
-        # The list itself has no part in the names, as in PyTorch.
-        own = [(name, value) for name, value in vars(self).items() if name != "layers"]
-        return [*((str(at), each) for at, each in enumerate(self.layers)), *own]
-
-    def _drawn_members(self) -> list[tuple[str, Any]]:
-        return [(str(at), unwrapped(each)) for at, each in enumerate(self.layers)]
+    def _named(self) -> list[tuple[str, Member]]:
+        return [(str(at), each) for at, each in enumerate(self.layers)]
 
 
 class ModuleList(Listed[Module]):
@@ -139,27 +130,6 @@ class ParameterList(Listed[Variable]):
     def _checked(self, member: Any) -> Variable:
         return as_parameter("ParameterList", member)
 
-    def _drawn_members(self) -> list[tuple[str, Any]]:
-        return []
-
     def forward(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse: a list of variables computes nothing."""
         raise DTypeError("ParameterList: a list of variables cannot be called; use its members")
-
-
-def as_module(owner: str, member: Any) -> Module:
-    """Return a member that is a module, or what wraps one."""
-    if not isinstance(unwrapped(member), Module):
-        hint = "; make one of it, by calling the class" if isinstance(member, type) else ""
-        name = member.__name__ if isinstance(member, type) else type(member).__name__
-        raise DTypeError(f"{owner}: expected modules, got {name}{hint}")
-    return member  # type: ignore[no-any-return]
-
-
-def as_parameter(owner: str, member: Any) -> Variable:
-    """Return a variable as it is, and a trainable one of a tensor."""
-    if isinstance(member, Variable):
-        return member
-    if not isinstance(member, Tensor):
-        raise DTypeError(f"{owner}: expected variables or tensors, got {type(member).__name__}")
-    return Variable(member)

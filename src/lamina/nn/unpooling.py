@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from lamina.dtypes import int64
 from lamina.errors import ShapeError, SubscriptError
 from lamina.functions.operands import cast, floating, tensor
-from lamina.functions.spatial import Sizes, sizes_of, spatial
+from lamina.functions.pooling import window_sizes
+from lamina.functions.spatial import Sizes, spatial
 from lamina.nn.labels import require_all
 from lamina.nn.pooling import Pooling
 from lamina.primitives.broadcasting import reshape
@@ -129,9 +130,7 @@ def _unpooled(
     output_size: Sequence[int] | None,
 ) -> tuple[int, ...]:
     """Return the sizes of the result: those wanted, if windows come out as they went in."""
-    size = sizes_of(name, "kernel_size", kernel_size, axes)
-    step = size if stride is None else sizes_of(name, "stride", stride, axes)
-    around = sizes_of(name, "padding", padding, axes, 0)
+    size, step, around = window_sizes(name, axes, kernel_size, stride, padding)
     usual = tuple(
         (length - 1) * by - 2 * more + count
         for length, by, more, count in zip(x.shape[-axes:], step, around, size, strict=True)
