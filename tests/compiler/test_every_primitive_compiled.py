@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from lamina.backends.registry import CPU
 from lamina.compiler import lowering
 from lamina.compiler.codegen.mathematics import FUNCTIONS
+from lamina.compiler.graph.fallbacks import FALLBACKS
 from lamina.compiler.graph.ir import Graph, Value, input_value, operation
 from lamina.compiler.graph.passes.simplify import simplify
 from lamina.compiler.lowering import lower
-from lamina.compiler.runtime.fallback import FALLBACKS
 from lamina.compiler.runtime.native import assemble
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.runtime.threads import num_threads

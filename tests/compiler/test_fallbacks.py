@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 import lamina as la
+from lamina.compiler.codegen.fallback import emit_fallback
+from lamina.compiler.codegen.faults import FAULT_CALLBACK
 from lamina.compiler.codegen.module import Module
-from lamina.compiler.codegen.special.kernel import FAULT_CALLBACK
 from lamina.compiler.codegen.values import PTR
 from lamina.compiler.graph import ir
-from lamina.compiler.runtime.fallback import FALLBACKS, Fallback, emit_fallback
+from lamina.compiler.graph.fallbacks import FALLBACKS
+from lamina.compiler.runtime.fallback import Fallback
 from lamina.compiler.runtime.native import assemble, load
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.target import AARCH64

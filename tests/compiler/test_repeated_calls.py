@@ -11,7 +11,7 @@ import pytest
 
 import lamina as la
 from lamina import nn, optim
-from lamina.compiler.calling.portions import Portions
+from lamina.compiler.runtime.portions import Portions
 from lamina.errors import DataError, SubscriptError
 from lamina.tensor import Tensor
 

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 
 from lamina.backends.numpy_backend import NumPyBackend
+from lamina.compiler.codegen.faults import FAULT_INDEX
 from lamina.compiler.codegen.module import Module
-from lamina.compiler.codegen.special.kernel import FAULT_INDEX, SPECIAL, Job
+from lamina.compiler.codegen.special.job import Job
+from lamina.compiler.codegen.special.kernel import SPECIAL
 from lamina.compiler.codegen.values import I64, PTR
 from lamina.compiler.graph import ir
 from lamina.compiler.runtime.native import assemble, load

@@ -14,14 +14,15 @@ from typing import Any
 
 import pytest
 
+from lamina.compiler.codegen.barrier import ARRIVED, emit_barrier, emit_fault
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.module import Module
 from lamina.compiler.codegen.values import I64, PTR, Value
 from lamina.compiler.runtime import cache, launching, threads
-from lamina.compiler.runtime.barrier import ARRIVED, RuntimeBlock, emit_barrier, emit_fault
 from lamina.compiler.runtime.forking import fork_safe, renew
 from lamina.compiler.runtime.native import Loaded, assemble, load
 from lamina.compiler.runtime.processor import host
+from lamina.compiler.runtime.runtime_block import RuntimeBlock
 from lamina.compiler.runtime.threads import Shared, get_num_threads, num_threads, run, set_num_threads
 from lamina.compiler.target import AARCH64, AVX2, BASELINE
 from lamina.errors import DataError, DTypeError
@@ -296,7 +297,7 @@ def test_a_forked_child_gets_its_locks_and_barriers_as_new(barriers: Loaded) -> 
 _PREPARED = """
 import ctypes, os, sys, threading, time, warnings
 warnings.simplefilter("ignore", DeprecationWarning)  # of forking with threads, which is what is tested
-from lamina.compiler.runtime.barrier import RuntimeBlock
+from lamina.compiler.runtime.runtime_block import RuntimeBlock
 from lamina.compiler.runtime.native import assemble, load
 from lamina.compiler.runtime.threads import run
 from lamina.compiler.runtime.processor import host

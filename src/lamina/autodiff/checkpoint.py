@@ -147,7 +147,7 @@ def _put_off_until(cotangents: Sequence[Any]) -> AbstractContextManager[None]:
     """Trace a second run so that a program computes it again, and not before the cotangents it is wanted for."""
     if STATE.tracer is None:
         return nullcontext()
-    return STATE.tracer.running_again(_plain(cotangents))  # type: ignore[no-any-return]
+    return STATE.tracer.recomputing(_plain(cotangents))  # type: ignore[no-any-return]
 
 
 def _at_once(cotangents: list[Any], operands: Sequence[Tensor]) -> list[Any]:

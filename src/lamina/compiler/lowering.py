@@ -10,10 +10,10 @@ from lamina.compiler.codegen.main_function import emit_program
 from lamina.compiler.codegen.products import column_grain
 from lamina.compiler.codegen.schedule import Schedule, lanes_in, may_fault, numbered
 from lamina.compiler.codegen.special.kernel import SPECIAL
+from lamina.compiler.graph.fallbacks import FALLBACKS
 from lamina.compiler.graph.indexing import INDEXED
 from lamina.compiler.graph.ir import CHECK, SCAN, Graph, Value, operation
 from lamina.compiler.graph.passes.simplify import simplify
-from lamina.compiler.runtime.fallback import FALLBACKS
 from lamina.compiler.schedule.costs import kernel_cost
 from lamina.compiler.schedule.fused import COPY, Rules
 from lamina.compiler.schedule.fusion import fuse
@@ -21,7 +21,7 @@ from lamina.compiler.schedule.memory import plan_memory
 from lamina.compiler.schedule.order import Machine, order
 from lamina.compiler.schedule.rounds import Rounds, rounds
 from lamina.compiler.target import Target
-from lamina.compiler.tracing.again import has_failed_before
+from lamina.compiler.tracing.recomputation import has_failed_before
 from lamina.dtypes import uint8
 from lamina.primitives.primitive import Spec
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lamina.compiler.calling.portions import Portions
 from lamina.compiler.differentiation import cotangent_places, derivative_trace
 from lamina.compiler.executable import build, empty_outputs
+from lamina.compiler.runtime.portions import Portions
 from lamina.compiler.tracing.trace import Trace
 
 NDArray = npt.NDArray[Any]

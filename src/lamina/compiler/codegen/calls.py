@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple, Protocol
 
+from lamina.compiler.codegen.barrier import emit_barrier
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.expressions import ZERO
 from lamina.compiler.codegen.schedule import Schedule, memory_of
 from lamina.compiler.codegen.values import I8, I64, Value
-from lamina.compiler.runtime.barrier import emit_barrier
 from lamina.compiler.schedule.kernels import Kernel
 from lamina.compiler.schedule.memory import Place
 from lamina.compiler.schedule.order import Share

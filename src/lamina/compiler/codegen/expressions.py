@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from lamina.compiler.codegen.elements import literal, load_strided, store_element
 from lamina.compiler.codegen.elementwise import emit_elementwise, emit_fault
 from lamina.compiler.codegen.emitter import Emitter
-from lamina.compiler.codegen.special.job import FAULT_OPERAND
+from lamina.compiler.codegen.faults import FAULT_OPERAND
 from lamina.compiler.codegen.values import I1, I64, Type, Value
 from lamina.compiler.graph import ir
 from lamina.compiler.schedule.accesses import in_memory, place_of

@@ -6,16 +6,18 @@ from dataclasses import replace
 
 from lamina.compiler.codegen.convolutions import emit_convolution_kernel
 from lamina.compiler.codegen.expressions import ZERO, Body
+from lamina.compiler.codegen.fallback import emit_fallback
+from lamina.compiler.codegen.faults import FAULT_INDEX
 from lamina.compiler.codegen.loops import emit_loops
 from lamina.compiler.codegen.module import Module
 from lamina.compiler.codegen.products import emit_matrix_product
 from lamina.compiler.codegen.reductions import emit_reduction
 from lamina.compiler.codegen.schedule import Numbered, Schedule, lanes_in, memory_of
-from lamina.compiler.codegen.special.job import FAULT_INDEX, Job
+from lamina.compiler.codegen.special.job import Job
 from lamina.compiler.codegen.special.kernel import SPECIAL
 from lamina.compiler.codegen.values import I64, PTR, Value
+from lamina.compiler.graph.fallbacks import FALLBACKS
 from lamina.compiler.graph.indexing import INDEXED, out_of_range
-from lamina.compiler.runtime.fallback import FALLBACKS, emit_fallback
 from lamina.compiler.schedule.kernels import Convolution, Kernel, Loops, MatrixProduct, Reduction, Special
 from lamina.compiler.schedule.views import Affine
 

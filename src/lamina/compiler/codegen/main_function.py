@@ -1,7 +1,7 @@
 """The main function: it runs the function of every kernel, in order and in every thread.
 
-A program is called with a table of pointers (see `lamina.compiler.runtime.table`), the number of the thread and the
-number of threads. Every thread runs all of it, each on its share, and they meet at barriers between phases.
+A program is called with a table of pointers (see `program_table`), the number of the thread and the number of
+threads. Every thread runs all of it, each on its share, and they meet at barriers between phases.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
+from lamina.compiler.codegen.barrier import FAULT, emit_barrier
 from lamina.compiler.codegen.calls import Called, Caller, Shared, constant_data, emit_calls, places_of
 from lamina.compiler.codegen.clock import emit_clock
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.expressions import ZERO
 from lamina.compiler.codegen.looping import functions_of
 from lamina.compiler.codegen.module import Module
+from lamina.compiler.codegen.program_table import Slot
 from lamina.compiler.codegen.schedule import Schedule, may_fault, numbered
 from lamina.compiler.codegen.values import I8, I64, PTR, Value
-from lamina.compiler.runtime.barrier import FAULT, emit_barrier
-from lamina.compiler.runtime.table import Slot
 from lamina.compiler.schedule.memory import Place
 
 _PARAMETERS = [("table", PTR), ("thread", I64), ("threads", I64)]

@@ -9,8 +9,8 @@ from lamina.compiler.codegen.convolutions import convolution_scratch
 from lamina.compiler.codegen.products import product_scratch
 from lamina.compiler.codegen.special.kernel import SPECIAL
 from lamina.compiler.graph import ir
+from lamina.compiler.graph.fallbacks import FALLBACKS
 from lamina.compiler.graph.indexing import INDEXED, out_of_range
-from lamina.compiler.runtime.fallback import FALLBACKS
 from lamina.compiler.schedule.accesses import Read, expressions
 from lamina.compiler.schedule.fused import Fused
 from lamina.compiler.schedule.kernels import Convolution, Kernel, Loops, MatrixProduct, Special

@@ -13,7 +13,6 @@ import numpy.typing as npt
 from lamina.autodiff.trees import branches, in_words
 from lamina.backends.protocol import numpy_dtype
 from lamina.backends.thread_state import STATE
-from lamina.compiler import specialisation
 from lamina.compiler.building import lowered
 from lamina.compiler.compiled_function import CompiledFunction
 from lamina.compiler.inspection.explanation import Explanation, explained
@@ -22,6 +21,7 @@ from lamina.compiler.inspection.profile import Profile
 from lamina.compiler.runtime import native
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.signature import Arguments, traced
+from lamina.compiler.specialisation import updating
 from lamina.compiler.target import Target
 from lamina.compiler.tracing.trace import Trace
 from lamina.compiler.tracing.tracer import Input
@@ -67,7 +67,7 @@ class Call:
 
     def copies(self) -> list[NDArray]:
         """Return copies of all that the program reads, so that it may write to them, placed as variables are."""
-        with specialisation.updating:
+        with updating:
             return [
                 aligned_copy(np.asarray(self._data(source), numpy_dtype(source.value.dtype)))
                 for source in self.trace.inputs

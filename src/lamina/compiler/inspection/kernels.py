@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lamina.compiler.codegen.schedule import Schedule
+from lamina.compiler.graph.fallbacks import FALLBACKS
 from lamina.compiler.graph.ir import SCAN, Value
-from lamina.compiler.runtime.fallback import FALLBACKS
 from lamina.compiler.schedule.accesses import expressions
 from lamina.compiler.schedule.costs import flops
 from lamina.compiler.schedule.fused import COPY

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from lamina.backends.protocol import numpy_dtype
 from lamina.compiler.building import build, fallback_of, lowered
 from lamina.compiler.codegen.main_function import tick_stride
+from lamina.compiler.codegen.program_table import Slot
 from lamina.compiler.graph.ir import Graph
 from lamina.compiler.inspection.kernels import KernelReport, reports
 from lamina.compiler.inspection.peak import clock, peak_flops
@@ -22,7 +23,6 @@ from lamina.compiler.lowering import Lowered
 from lamina.compiler.runtime.native import assemble, load
 from lamina.compiler.runtime.native_program import NativeProgram
 from lamina.compiler.runtime.processor import host
-from lamina.compiler.runtime.table import Slot
 from lamina.compiler.runtime.threads import get_num_threads
 
 NDArray = npt.NDArray[Any]

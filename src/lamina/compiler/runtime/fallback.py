@@ -1,8 +1,7 @@
 """Operations that a compiled program leaves to the eager backend: it calls back into Python.
 
-A factorisation costs the cube of its size, a call back some microseconds. The program makes the call in one thread,
-between barriers, with `emit_fallback`. An exception stops the program before it writes a variable, and is raised by
-whoever called it.
+The program makes the call in one thread, between barriers, by the code of `lamina.compiler.codegen.fallback`. An
+exception stops the program before it writes a variable, and is raised by whoever called it.
 """
 
 from __future__ import annotations
@@ -18,18 +17,13 @@ import numpy.typing as npt
 
 from lamina.backends.protocol import numpy_dtype
 from lamina.backends.registry import get_backend
-from lamina.compiler.codegen.special.job import FAULT_CALLBACK
-from lamina.compiler.codegen.values import I64, PTR
+from lamina.compiler.codegen.faults import FAULT_CALLBACK
 from lamina.primitives.table import TABLE
 from lamina.tensor import Tensor
 
 if TYPE_CHECKING:
-    from lamina.compiler.codegen.emitter import Emitter
-    from lamina.compiler.codegen.values import Value
     from lamina.compiler.graph import ir
     from lamina.primitives.primitive import Spec
-
-FALLBACKS = frozenset({"cholesky", "eigh", "inv", "qr", "slogdet", "solve", "svd"})
 
 _Pointers = ctypes.POINTER(ctypes.c_void_p)
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, _Pointers, _Pointers)
@@ -92,31 +86,3 @@ def _array(address: int | None, spec: Spec) -> npt.NDArray[Any]:
         return np.empty(spec.shape, dtype)
     memory: Any = (ctypes.c_char * (size * dtype.itemsize)).from_address(address)
     return np.ndarray(spec.shape, dtype, memory)
-
-
-def emit_fallback(
-    f: Emitter, callback: Value, number: int, operands: Sequence[Value], results: Sequence[Value], fault: Value
-) -> None:
-    """Write the call of a fallback, for a single thread.
-
-    Parameters
-    ----------
-    f : Emitter
-    callback : Value
-        The address that `Fallback.callback` has.
-    number : int
-        Which of the fallback's values.
-    operands, results : sequence of Value
-        Pointers to C-contiguous arrays.
-    fault : Value
-        Pointer to an int64, which becomes ``FAULT_CALLBACK`` when the operation failed.
-    """
-    tables = []
-    for pointers in (operands, results):
-        table = f.slot(PTR, max(len(pointers), 1))
-        for at, pointer in enumerate(pointers):
-            f.store(pointer, f.at(table, f.integer(at), PTR))
-        tables.append(table)
-    code = f.call_address(callback, I64, f.integer(number), *tables)
-    with f.when(f.icmp("ne", code, f.integer(0))):
-        f.write(f"store atomic i64 {code.text}, ptr {fault.text} monotonic, align 8")

@@ -31,10 +31,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lamina.compiler.codegen.emitter import Emitter
-from lamina.compiler.codegen.module import Module
-from lamina.compiler.codegen.values import I1, I32, I64, PTR, Value
-from lamina.compiler.runtime.barrier import (
+from lamina.compiler.codegen.barrier import (
     LINE,
     YIELD,
     emit_pause,
@@ -44,6 +41,9 @@ from lamina.compiler.runtime.barrier import (
     offset,
     store_atomic,
 )
+from lamina.compiler.codegen.emitter import Emitter
+from lamina.compiler.codegen.module import Module
+from lamina.compiler.codegen.values import I1, I32, I64, PTR, Value
 
 if TYPE_CHECKING:
     from lamina.compiler.target import Target

@@ -10,14 +10,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from lamina.compiler.codegen.special.job import FAULT_CALLBACK, FAULT_CHECK, FAULT_INDEX, FAULT_OPERAND
+from lamina.compiler.codegen.barrier import FAULT
+from lamina.compiler.codegen.faults import FAULT_CALLBACK, FAULT_CHECK, FAULT_INDEX, FAULT_OPERAND
+from lamina.compiler.codegen.program_table import Slot
 from lamina.compiler.graph.ir import NO_PARAMS, Line
-from lamina.compiler.runtime.barrier import FAULT, RuntimeBlock
 from lamina.compiler.runtime.fallback import Fallback
 from lamina.compiler.runtime.forking import fork_safe
 from lamina.compiler.runtime.native import Loaded
 from lamina.compiler.runtime.pace import Choice, Pace
-from lamina.compiler.runtime.table import Slot
+from lamina.compiler.runtime.runtime_block import RuntimeBlock
 from lamina.compiler.runtime.threads import entry_point, get_num_threads, run
 from lamina.errors import BackendError, DataError, SubscriptError
 
@@ -77,7 +78,7 @@ class NativeProgram:
     Attributes
     ----------
     table : ctypes array of pointers
-        See `lamina.compiler.runtime.table.Slot`; inputs and outputs are for the caller to fill in.
+        See `lamina.compiler.codegen.program_table.Slot`; inputs and outputs are for the caller to fill in.
     lock : Lock
     nanoseconds : float
         How long a run should take one thread, roughly.

@@ -19,11 +19,12 @@ from contextlib import contextmanager
 from functools import cache, lru_cache
 from typing import Any
 
+from lamina.compiler.codegen.barrier import LINE
 from lamina.compiler.runtime import launching
-from lamina.compiler.runtime.barrier import LINE, aligned_memory
 from lamina.compiler.runtime.cache import Entry, program
 from lamina.compiler.runtime.forking import fork_safe
 from lamina.compiler.runtime.native import Loaded, assemble
+from lamina.compiler.runtime.runtime_block import aligned_memory
 from lamina.errors import DataError, DTypeError
 
 VARIABLE = "LAMINA_NUM_THREADS"
@@ -152,7 +153,7 @@ def run(address: int, buffers: int, threads: int, release: bool) -> None:
     address : int
         Of the program.
     buffers : int
-        Pointer to its buffers, the first of which is a `lamina.compiler.runtime.barrier.RuntimeBlock`.
+        Pointer to its buffers, the first of which is a `lamina.compiler.runtime.runtime_block.RuntimeBlock`.
     threads : int
         The most threads to use.
     release : bool
@@ -242,8 +243,8 @@ def _larger_pool(threads: int) -> _Pool:
 
 def _fill(control: int, code: Loaded, threads: int) -> list[Any]:
     """Write the addresses and numbers of a control block; return what they need to stay valid."""
-    from lamina.compiler.runtime.barrier import yield_address
     from lamina.compiler.runtime.processor import host
+    from lamina.compiler.runtime.runtime_block import yield_address
 
     def put(offset: int, value: int) -> None:
         ctypes.c_int64.from_address(control + offset).value = value

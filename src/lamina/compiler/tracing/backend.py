@@ -48,8 +48,8 @@ class Recorder:
         if primitive.name == "item":
             return arrays[0][params["index"]]
         operands = [array.value for array in arrays]
-        if tracer.again is not None:
-            operands = tracer.again.operands(primitive.name, operands)
+        if tracer.recomputation is not None:
+            operands = tracer.recomputation.operands(primitive.name, operands)
         spec = primitive.spec(primitive.name, *[value.spec for value in operands], **params)
         value = ir.operation(primitive.name, operands, spec, params)
         if value.op in INDEXED:

@@ -17,10 +17,10 @@ from lamina.backends.registry import CPU
 from lamina.backends.thread_state import STATE, Deferred
 from lamina.compiler.graph import ir
 from lamina.compiler.graph.indexing import axis_length, out_of_range
-from lamina.compiler.tracing.again import Again
 from lamina.compiler.tracing.backend import Recorder, Traced, TracingBackend
 from lamina.compiler.tracing.location import users_line, users_place
 from lamina.compiler.tracing.loops import PARAMETER, recorded
+from lamina.compiler.tracing.recomputation import Recomputation
 from lamina.dtypes import as_dtype, int64
 from lamina.errors import BackendError, SubscriptError, TracingError
 from lamina.functions import reductions
@@ -85,7 +85,7 @@ class Tracer:
         self.assigned: set[Variable] = set()
         self.checks: list[tuple[ir.Value, Exception]] = []
         self.lines: dict[str, list[ir.Line]] = {}
-        self.again: Again | None = None
+        self.recomputation: Recomputation | None = None
         self._steps = 0
         self._parameters: set[Any] = set()
         self._left_step = False
@@ -139,7 +139,7 @@ class Tracer:
 
     def require(self, condition: Tensor, error: Exception) -> None:
         """Make the program raise an error, and assign nothing, unless a bool without axes holds when it runs."""
-        if self.again is not None:
+        if self.recomputation is not None:
             return  # The first run requires the same.
         (condition,) = self.lift("require", (condition,))
         self.checks.append((condition._data.value, error))
@@ -218,18 +218,18 @@ class Tracer:
     # --- what is computed again ---
 
     @contextmanager
-    def running_again(self, wanted_for: Sequence[Tensor]) -> Iterator[None]:
-        """Trace a second run of a function, for what is to be computed before; see `lamina.compiler.tracing.again`.
+    def recomputing(self, wanted_for: Sequence[Tensor]) -> Iterator[None]:
+        """Trace a second run of a function, for what is to be computed before; see `Recomputation`.
 
         In a step of a loop, which keeps nothing but its carries anyway, it is merged with the first.
         """
-        before = self.again
+        before = self.recomputation
         if not self._steps:
-            self.again = Again([x._data.value for x in self.lift("checkpoint", tuple(wanted_for))])
+            self.recomputation = Recomputation([x._data.value for x in self.lift("checkpoint", tuple(wanted_for))])
         try:
             yield
         finally:
-            self.again = before
+            self.recomputation = before
 
     def after(self, tensors: Sequence[Tensor], others: Sequence[Tensor]) -> list[Tensor]:
         """Return tensors that are read only once others are computed, so that what these were made of is let go."""

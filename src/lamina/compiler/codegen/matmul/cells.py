@@ -11,7 +11,7 @@ from typing import Literal
 
 from lamina.compiler.codegen.elements import packed
 from lamina.compiler.codegen.emitter import Emitter
-from lamina.compiler.codegen.matmul import arithmetic
+from lamina.compiler.codegen.matmul.arithmetic import multiply_add
 from lamina.compiler.codegen.matmul.product import Product, as_operand, load_operand
 from lamina.compiler.codegen.values import I1, I32, Type, Value
 from lamina.compiler.target import Target
@@ -56,7 +56,7 @@ class Elements:
 
     def multiply_add(self, f: Emitter, target: Target, a: Value, b: Value, total: Value) -> Value:
         """Return ``total`` and what cells multiplied with each other add to it."""
-        return arithmetic.multiply_add(f, target, a, b, total)
+        return multiply_add(f, target, a, b, total)
 
 
 @dataclass(frozen=True)

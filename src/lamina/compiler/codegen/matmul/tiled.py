@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import NamedTuple
 
+import lamina.compiler.codegen.matmul.squares as squares
 from lamina.compiler.codegen.emitter import Emitter
-from lamina.compiler.codegen.matmul import squares
 from lamina.compiler.codegen.matmul.cells import SIDE, Squares
 from lamina.compiler.codegen.matmul.packing import Panel, fill, fill_partly
 from lamina.compiler.codegen.matmul.plan import Tiling

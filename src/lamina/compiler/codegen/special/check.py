@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lamina.compiler.codegen.special.job import FAULT_CHECK, Job
+from lamina.compiler.codegen.faults import FAULT_CHECK
+from lamina.compiler.codegen.special.job import Job
 from lamina.compiler.codegen.values import I8
 from lamina.compiler.graph import ir
 

@@ -8,24 +8,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from lamina.compiler.codegen.emitter import Emitter
+from lamina.compiler.codegen.faults import FAULT_INDEX
 from lamina.compiler.codegen.values import I8, VOID, Type, Value
 from lamina.compiler.graph import ir
 from lamina.compiler.target import Target
 from lamina.dtypes import DType
 from lamina.primitives.primitive import Shape
-
-# What a kernel writes where `Job.fault` points, which holds 0 while all is well.
-FAULT_INDEX = -1
-"""An index lies outside its axis, in the first of a program's operations at indices; others count down from here.
-
-As unsigned numbers they are the largest, the first above the others: the maximum of several is that of the first.
-"""
-FAULT_CALLBACK = 2
-"""Python raised an exception, which the fallback keeps."""
-FAULT_OPERAND = 3
-"""An elementwise operation does not have a result for its operands, as a negative power of an integer."""
-FAULT_CHECK = 16
-"""The first check of the program failed; further ones count up from here."""
 
 
 @dataclass(frozen=True)

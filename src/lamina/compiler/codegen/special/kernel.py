@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lamina.compiler.codegen.special.check import check_units, emit_check
 from lamina.compiler.codegen.special.gather import emit_take, emit_take_along, take_along_units, take_units
-from lamina.compiler.codegen.special.job import FAULT_CALLBACK, FAULT_INDEX, Job, SpecialKernel, no_scratch
+from lamina.compiler.codegen.special.job import SpecialKernel, no_scratch
 from lamina.compiler.codegen.special.lines import line_units
 from lamina.compiler.codegen.special.philox import emit_random_bits, random_units
 from lamina.compiler.codegen.special.positions import emit_argmax, emit_argmin
@@ -35,5 +35,3 @@ SPECIAL: dict[str, SpecialKernel] = {
     "searchsorted": SpecialKernel(search_units, no_scratch, emit_searchsorted),
     "random_bits": SpecialKernel(random_units, no_scratch, emit_random_bits),
 }
-
-__all__ = ["FAULT_CALLBACK", "FAULT_INDEX", "SPECIAL", "Job", "SpecialKernel"]

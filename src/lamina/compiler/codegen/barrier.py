@@ -1,17 +1,27 @@
-"""The memory that the threads of a running program share, and the barrier at which they wait for one another."""
+"""The barrier at which the threads of a running program wait for one another, and what waits like it.
+
+It lives in a block of memory that the threads share, of which every program has one for each run at a time:
+
+======  ===========================================================================
+offset  content, 8 bytes each
+======  ===========================================================================
+0       how many threads have arrived at the barrier
+128     how many barriers all threads have passed
+256     the first fault that a thread reported, 0 for none
+264     address of a function without arguments that offers the processor to others
+======  ===========================================================================
+
+`lamina.compiler.runtime.runtime_block` allocates it.
+"""
 
 from __future__ import annotations
 
-import ctypes
-import os
 from collections.abc import Callable
-from functools import cache
 from typing import TYPE_CHECKING
 
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.module import Module
 from lamina.compiler.codegen.values import I64, PTR, VOID, Value
-from lamina.compiler.runtime.forking import fork_safe
 
 if TYPE_CHECKING:
     from lamina.compiler.target import Target
@@ -19,69 +29,6 @@ if TYPE_CHECKING:
 LINE = 128  # processors fetch cache lines in pairs; what different threads write lies this far apart
 ARRIVED, GENERATION, FAULT, YIELD, SIZE = 0, LINE, 2 * LINE, 2 * LINE + 8, 3 * LINE
 _SPINS = 127  # pauses before a waiting thread first offers its processor to others; some 3 us
-
-
-class RuntimeBlock:
-    """What one instance of a program needs beside its buffers; ``buffers[0]`` points to it.
-
-    ======  ===========================================================================
-    offset  content, 8 bytes each
-    ======  ===========================================================================
-    0       how many threads have arrived at the barrier
-    128     how many barriers all threads have passed
-    256     the first fault that a thread reported, 0 for none
-    264     address of a function without arguments that offers the processor to others
-    ======  ===========================================================================
-
-    A block serves one run at a time, and lives as long as its `pointer` is in use.
-
-    Attributes
-    ----------
-    pointer : int
-        Its address, a multiple of 128.
-    """
-
-    def __init__(self) -> None:
-        self._memory, self.pointer = aligned_memory(SIZE)
-        _word(self.pointer + YIELD).value = yield_address()
-        self._fault = _word(self.pointer + FAULT)
-        fork_safe(self)
-
-    def _at_fork_reinit(self) -> None:
-        """Forget the threads that had arrived at a barrier in the parent."""
-        _word(self.pointer + ARRIVED).value = 0
-        self.clear_fault()
-
-    @property
-    def fault(self) -> int:
-        """The number that `emit_fault` left first; 0 for none."""
-        return self._fault.value
-
-    def clear_fault(self) -> None:
-        """Forget a fault."""
-        self._fault.value = 0
-
-
-def aligned_memory(size: int) -> tuple[ctypes.Array[ctypes.c_char], int]:
-    """Return memory full of zeros, which lives as long as the object, and its first address on a line of its own."""
-    memory = ctypes.create_string_buffer(size + LINE)
-    return memory, -(-ctypes.addressof(memory) // LINE) * LINE
-
-
-def _word(address: int) -> ctypes.c_int64:
-    return ctypes.c_int64.from_address(address)
-
-
-@cache
-def yield_address() -> int:
-    if os.name == "nt":
-        found = ctypes.CDLL("kernel32").SwitchToThread
-    else:
-        found = ctypes.CDLL(None).sched_yield
-    return ctypes.cast(found, ctypes.c_void_p).value or 0
-
-
-# --- generated code ---------------------------------------------------------------------------------------
 
 
 def emit_barrier(f: Emitter, target: Target, runtime: Value, threads: Value) -> None:

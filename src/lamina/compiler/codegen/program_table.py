@@ -9,7 +9,7 @@ class Slot(IntEnum):
     """What the table of pointers holds first; the inputs follow, then the outputs."""
 
     RUNTIME = 0
-    """The block that threads share; see `lamina.compiler.runtime.barrier`."""
+    """The block that threads share; see `lamina.compiler.runtime.runtime_block`."""
     ARENA = 1
     """Memory of the values that live inside the program."""
     SCRATCH = 2

@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lamina.compiler.graph import ir
+from lamina.compiler.graph.fallbacks import FALLBACKS
 from lamina.compiler.graph.indexing import INDEXED
 from lamina.compiler.graph.ir import Value
-from lamina.compiler.runtime.fallback import FALLBACKS
 
 _MAY_FAIL = INDEXED | FALLBACKS
 _NUMBERS = frozenset({"full", "constant"})
 
 
-class Again:
+class Recomputation:
     """A second run of a function, while it is traced.
 
     Parameters

@@ -1,0 +1,6 @@
+"""Operations for which no code is generated: a program leaves them to the eager backend.
+
+A factorisation costs the cube of its size, a call back to Python some microseconds.
+"""
+
+FALLBACKS = frozenset({"cholesky", "eigh", "inv", "qr", "slogdet", "solve", "svd"})
