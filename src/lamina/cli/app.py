@@ -11,13 +11,24 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from lamina import __version__
-from lamina.cli import commands
+from lamina.cli.commands import (
+    Bench,
+    Data,
+    Evaluate,
+    Export,
+    Generate,
+    Inspect,
+    Predict,
+    Report,
+    Train,
+    Tune,
+)
 from lamina.cli.declare import add_command
 from lamina.cli.exit_codes import INTERRUPTED, MEANINGS
 
 COMMANDS: dict[str, tuple[type[Any], tuple[str, ...]]] = {
     "train": (
-        commands.Train,
+        Train,
         (
             "lamina train",
             "lamina train houses.csv --target price --out runs/houses",
@@ -28,21 +39,21 @@ COMMANDS: dict[str, tuple[type[Any], tuple[str, ...]]] = {
             "lamina train --resume runs/houses",
         ),
     ),
-    "evaluate": (commands.Evaluate, ("lamina evaluate runs/houses houses_test.csv",)),
-    "predict": (commands.Predict, ("lamina predict runs/houses new.csv -o out.csv",)),
+    "evaluate": (Evaluate, ("lamina evaluate runs/houses houses_test.csv",)),
+    "predict": (Predict, ("lamina predict runs/houses new.csv -o out.csv",)),
     "generate": (
-        commands.Generate,
+        Generate,
         ('lamina generate runs/shakespeare --prompt "ROMEO:" --tokens 500',),
     ),
     "tune": (
-        commands.Tune,
+        Tune,
         ('lamina tune houses.csv --target price --search lr=log:1e-4:1e-1 --search "dropout=0:0.5"',),
     ),
-    "report": (commands.Report, ("lamina report runs/houses -o houses.html",)),
-    "export": (commands.Export, ("lamina export runs/houses -o houses.onnx",)),
-    "inspect": (commands.Inspect, ("lamina inspect runs/houses --graph mermaid",)),
-    "bench": (commands.Bench, ("lamina bench --sizes 784,256,128,10 --batch-size 128",)),
-    "data": (commands.Data, ("lamina data", "lamina data houses.csv")),
+    "report": (Report, ("lamina report runs/houses -o houses.html",)),
+    "export": (Export, ("lamina export runs/houses -o houses.onnx",)),
+    "inspect": (Inspect, ("lamina inspect runs/houses --graph mermaid",)),
+    "bench": (Bench, ("lamina bench --sizes 784,256,128,10 --batch-size 128",)),
+    "data": (Data, ("lamina data", "lamina data houses.csv")),
 }
 
 
@@ -91,5 +102,5 @@ def _lamina(
 
 for _name, (_table, _examples) in COMMANDS.items():
     # One file may hold the options of a training and of its search.
-    _unused = {"train": (commands.Tune,), "tune": (commands.Train,)}.get(_name, ())
+    _unused = {"train": (Tune,), "tune": (Train,)}.get(_name, ())
     add_command(app, _name, _table, handler=f"lamina.cli.{_name}", unused=_unused, epilog=_epilog(*_examples))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from lamina.data import cells
+import lamina.data.cells as cells
 from lamina.data.record import Record
 from lamina.data.table import Table
 from lamina.errors import DataError

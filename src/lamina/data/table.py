@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from lamina.data import cells
+import lamina.data.cells as cells
 from lamina.errors import DataError
 
 if TYPE_CHECKING:

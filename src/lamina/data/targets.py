@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from lamina.data import cells
+import lamina.data.cells as cells
 from lamina.data.record import Record
 from lamina.data.scaling import Scaling
 from lamina.data.table import Table, listed, shortened

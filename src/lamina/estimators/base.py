@@ -13,9 +13,9 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+import lamina.estimators.parameters as check
 from lamina import random
 from lamina.errors import DataError
-from lamina.estimators import parameters as check
 from lamina.estimators.network import Network, Recipe, check_recipe
 from lamina.estimators.training import Plan, Rows, Task, train
 from lamina.estimators.weights import row_weights

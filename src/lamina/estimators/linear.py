@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
+import lamina.estimators.parameters as check
 from lamina.errors import DataError
-from lamina.estimators import parameters as check
 from lamina.estimators.base import FLOATS
 from lamina.estimators.descent import minimise
 from lamina.estimators.labels import Labels

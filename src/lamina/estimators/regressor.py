@@ -10,8 +10,8 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import column_or_1d
 
+import lamina.estimators.parameters as check
 from lamina.errors import DataError
-from lamina.estimators import parameters as check
 from lamina.estimators.base import NetworkEstimator
 from lamina.estimators.objective import REGRESSION_LOSSES
 from lamina.estimators.training import Rows, Task

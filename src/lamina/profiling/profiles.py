@@ -7,9 +7,9 @@ from pathlib import Path
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Self
 
+import lamina.profiling.watching as watching
 from lamina.compiler.inspection import Profile as CompiledProfile
 from lamina.errors import DataError, LaminaError
-from lamina.profiling import watching
 from lamina.profiling.recorder import Recorder
 from lamina.profiling.rows import LayerRow, OperationRow, layer_rows, operation_rows
 from lamina.profiling.tables import rich_tables, text_tables

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from lamina.backends.registry import CPU
 from lamina.errors import BackendError, DataError
-from lamina.training import bulk
 from lamina.training.accumulation import AccumulatedSteps, GradientSum
 from lamina.training.arithmetic import load
+from lamina.training.bulk import PAYS, BulkSteps
 from lamina.training.checkpointing.parts import Part
 from lamina.training.evaluation import Forward, answer
 from lamina.training.pairs import Pairs, Samples
@@ -94,7 +94,7 @@ def machinery(step: Step, work: Work, compiled: Compile) -> Machinery:
     if programs is None:
         steps = EagerSteps(step, work.training, work.batch_size)
     elif isinstance(work.training, Pairs):
-        steps = bulk.BulkSteps(programs, work.training, work.batch_size, work.epochs)
+        steps = BulkSteps(programs, work.training, work.batch_size, work.epochs)
     else:
         steps = StreamSteps(programs, work.training, work.batch_size)
     if work.accumulate > 1:
@@ -123,7 +123,7 @@ def _programs(step: Step, work: Work, compiled: Compile) -> StepPrograms | None:
     if not there:
         return None
     programs = StepPrograms(step, forced=False, load=load(step.model, work.training))
-    if count * programs.weight(min(work.batch_size, len(work.training))) < bulk.PAYS:
+    if count * programs.weight(min(work.batch_size, len(work.training))) < PAYS:
         return None
     return programs if programs.check() else None
 
@@ -131,4 +131,4 @@ def _programs(step: Step, work: Work, compiled: Compile) -> StepPrograms | None:
 def _evaluation_pays(programs: StepPrograms, work: Work) -> bool:
     batch = work.measured_batch
     count = work.epochs * -(-work.measured // batch)
-    return count * programs.weight(min(batch, work.measured)) >= bulk.PAYS
+    return count * programs.weight(min(batch, work.measured)) >= PAYS

@@ -38,7 +38,7 @@ def check_kinds(model: Any, loss: Any, optimizer: Any, scheduler: Any, schedule_
         raise DataError('fit: ReduceLROnPlateau waits for the loss of an epoch; leave schedule_per at "epoch"')
 
 
-def number(name: str, value: Any, meaning: str, least: float, most: float = math.inf) -> float | None:
+def checked_number(name: str, value: Any, meaning: str, least: float, most: float = math.inf) -> float | None:
     """Return a number between two others, both excluded; None stays None."""
     given = python_number(value)
     if given is None:
@@ -48,22 +48,22 @@ def number(name: str, value: Any, meaning: str, least: float, most: float = math
     return float(given)
 
 
-def penalty(name: str, value: Any) -> float:
+def checked_penalty(name: str, value: Any) -> float:
     """Return a factor from 0."""
-    given = number(name, value, "a penalty is a number from 0", -1.0)
+    given = checked_number(name, value, "a penalty is a number from 0", -1.0)
     if given is None or given < 0.0:
         raise DataError(f"fit: {name} is {value!r}; a penalty is a number from 0")
     return given
 
 
-def recipe(model: Module, *, mixup: Any, l1: Any, l2: Any, penalize_biases: Any, **limits: Any) -> Recipe:
+def checked_recipe(model: Module, *, mixup: Any, l1: Any, l2: Any, penalize_biases: Any, **limits: Any) -> Recipe:
     """Return what makes a step beside model, optimiser and loss."""
     made = Recipe(
-        number("mixup", mixup, "it is the alpha of a beta distribution, above 0, and None mixes nothing", 0.0),
-        penalty("l1", l1),
-        penalty("l2", l2),
+        checked_number("mixup", mixup, "it is the alpha of a beta distribution, above 0, and None mixes nothing", 0.0),
+        checked_penalty("l1", l1),
+        checked_penalty("l2", l2),
         bool(penalize_biases),
-        *(number(name, limits[name], _LIMITS[name], 0.0) for name in ("clip_value", "clip_norm")),
+        *(checked_number(name, limits[name], _LIMITS[name], 0.0) for name in ("clip_value", "clip_norm")),
     )
     if (made.l1 or made.l2) and not made.penalize_biases and all(each.ndim < 2 for each in model.parameters()):
         raise DataError(
@@ -79,7 +79,7 @@ _LIMITS = {
 }
 
 
-def shown(progress: bool | Literal["auto"]) -> list[Callback]:
+def progress_callbacks(progress: bool | Literal["auto"]) -> list[Callback]:
     """Return what shows the progress."""
     if progress is False:
         return []
@@ -90,7 +90,7 @@ def shown(progress: bool | Literal["auto"]) -> list[Callback]:
     return [] if found is None else [found]
 
 
-def listeners(early_stopping: int | EarlyStopping | None, callbacks: Any, max_seconds: Any) -> list[Callback]:
+def checked_callbacks(early_stopping: int | EarlyStopping | None, callbacks: Any, max_seconds: Any) -> list[Callback]:
     """Return what is told about the training, in order."""
     if not isinstance(callbacks, Iterable):
         raise DataError(f"fit: callbacks is {callbacks!r}; give a list of callbacks, as in callbacks=[...]")
@@ -101,7 +101,7 @@ def listeners(early_stopping: int | EarlyStopping | None, callbacks: Any, max_se
         if not isinstance(callback, Callback):
             raise DataError(f"fit: {callback!r} is no callback; derive its class from lamina.training.Callback")
         found.append(callback)
-    seconds = number("max_seconds", max_seconds, "it is a time above 0, and None sets no limit", 0.0)
+    seconds = checked_number("max_seconds", max_seconds, "it is a time above 0, and None sets no limit", 0.0)
     return found if seconds is None else [*found, TimeLimit(seconds)]
 
 

@@ -10,7 +10,6 @@ from lamina import random
 from lamina.backends import precision
 from lamina.nn.module import Module
 from lamina.optim import Adam, LRScheduler, Optimizer
-from lamina.training import asked
 from lamina.training.averaging import WeightAverage
 from lamina.training.callbacks import Callback, EarlyStopping, TrainingState
 from lamina.training.checkpointing.configuration import contents, described, schedule_settings
@@ -19,6 +18,15 @@ from lamina.training.checkpointing.keeper import Saving
 from lamina.training.checkpointing.parts import LooseVariables, Streams
 from lamina.training.compiling import Work, check_compile, machinery
 from lamina.training.evaluation import Loss
+from lamina.training.fit_arguments import (
+    SchedulePer,
+    check_kinds,
+    checked_callbacks,
+    checked_number,
+    checked_recipe,
+    new_history,
+    progress_callbacks,
+)
 from lamina.training.history import History
 from lamina.training.loop import Loop, Plan, Schedule
 from lamina.training.metrics import Metric, named_metrics
@@ -49,7 +57,7 @@ def fit(
     callbacks: Iterable[Callback] = (),
     progress: bool | Literal["auto"] = True,
     scheduler: Schedule | None = None,
-    schedule_per: asked.SchedulePer = "epoch",
+    schedule_per: SchedulePer = "epoch",
     class_weight: ClassWeight | None = None,
     sample_weight: Any = None,
     mixup: float | None = None,
@@ -194,16 +202,16 @@ def fit(
     """
     epochs, batch_size = check_count("fit", "epochs", epochs), check_count("fit", "batch_size", batch_size)
     accumulate = check_count("fit", "accumulate", accumulate)
-    asked.check_kinds(model, loss, optimizer, scheduler, schedule_per)
-    recipe = asked.recipe(model, mixup=mixup, l1=l1, l2=l2, penalize_biases=penalize_biases, clip_norm=clip_norm,
-                          clip_value=clip_value)  # fmt: skip
-    decay = asked.number("ema", ema, "a decay lies between 0 and 1, and None averages nothing", 0.0, 1.0)
+    check_kinds(model, loss, optimizer, scheduler, schedule_per)
+    recipe = checked_recipe(model, mixup=mixup, l1=l1, l2=l2, penalize_biases=penalize_biases,
+                            clip_norm=clip_norm, clip_value=clip_value)  # fmt: skip
+    decay = checked_number("ema", ema, "a decay lies between 0 and 1, and None averages nothing", 0.0, 1.0)
     functions = named_metrics(metrics)
-    listeners = asked.listeners(early_stopping, callbacks, max_seconds)
+    listeners = checked_callbacks(early_stopping, callbacks, max_seconds)
     compiled = check_compile(compile)
     products = precision.matmul_precision(matmul_precision or precision.get_matmul_precision())
-    history = asked.new_history(listeners, functions, validation is not None)
-    listeners += asked.shown(progress)
+    history = new_history(listeners, functions, validation is not None)
+    listeners += progress_callbacks(progress)
     place = place_of(model, device)
     with (
         opened(checkpoint, resume) as (store, saved),

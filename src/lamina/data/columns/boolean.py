@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.data import cells
+import lamina.data.cells as cells
 from lamina.data.columns.missing import Floats, missing_name, with_indicator
 from lamina.data.columns.unseen import warn_of_unseen
 from lamina.data.record import Record

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.data import cells
+import lamina.data.cells as cells
 from lamina.data.columns.missing import Floats
 from lamina.data.columns.unseen import warn_of_unseen
 from lamina.data.record import Record

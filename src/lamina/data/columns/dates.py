@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lamina.data import cells
+import lamina.data.cells as cells
 from lamina.data.columns.missing import Floats, missing_name, with_indicator
 from lamina.data.record import Record
 from lamina.data.scaling import Scaling

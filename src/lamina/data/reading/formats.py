@@ -6,7 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lamina.data.reading import arrays, columnar, idx, images, json_text, separated, sqlite
+from lamina.data.reading.arrays import read_npy, read_npz
+from lamina.data.reading.columnar import read_arrow, read_parquet
+from lamina.data.reading.idx import read_idx_table
+from lamina.data.reading.images import read_image_table
+from lamina.data.reading.json_text import read_json, read_ndjson
+from lamina.data.reading.separated import read_csv, read_tsv
+from lamina.data.reading.sqlite import read_sqlite
 from lamina.data.table import Table
 from lamina.errors import DataError
 
@@ -23,18 +29,18 @@ class Format:
 
 
 FORMATS = (
-    Format("CSV", (".csv", ".txt"), separated.read_csv),
-    Format("TSV", (".tsv", ".tab"), separated.read_tsv),
-    Format("JSON", (".json",), json_text.read_json, parts='"train" or "test" of the form with m, n, x and y'),
-    Format("NDJSON", (".ndjson", ".jsonl"), json_text.read_ndjson),
-    Format("Parquet", (".parquet", ".pq"), columnar.read_parquet),
-    Format("Arrow", (".arrow", ".feather", ".ipc", ".arrows"), columnar.read_arrow),
-    Format("SQLite", (".sqlite", ".sqlite3", ".db", ".db3"), sqlite.read_sqlite, parts="a table"),
-    Format("NumPy array", (".npy",), arrays.read_npy),
-    Format("NumPy arrays", (".npz",), arrays.read_npz, parts="an array"),
-    Format("IDX", (".idx", "-ubyte", ".idx.gz", "-ubyte.gz"), idx.read_idx_table),
+    Format("CSV", (".csv", ".txt"), read_csv),
+    Format("TSV", (".tsv", ".tab"), read_tsv),
+    Format("JSON", (".json",), read_json, parts='"train" or "test" of the form with m, n, x and y'),
+    Format("NDJSON", (".ndjson", ".jsonl"), read_ndjson),
+    Format("Parquet", (".parquet", ".pq"), read_parquet),
+    Format("Arrow", (".arrow", ".feather", ".ipc", ".arrows"), read_arrow),
+    Format("SQLite", (".sqlite", ".sqlite3", ".db", ".db3"), read_sqlite, parts="a table"),
+    Format("NumPy array", (".npy",), read_npy),
+    Format("NumPy arrays", (".npz",), read_npz, parts="an array"),
+    Format("IDX", (".idx", "-ubyte", ".idx.gz", "-ubyte.gz"), read_idx_table),
 )
-FOLDER = Format("folder of images", (), images.read_image_table)
+FOLDER = Format("folder of images", (), read_image_table)
 
 
 def read_table(path: str | Path, *, name: str | None = None) -> Table:

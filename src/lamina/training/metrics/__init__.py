@@ -6,8 +6,7 @@ logits, as a model without a softmax at its end gives them (logarithms of probab
 """
 
 from lamina.training.metrics.answers import Answers, read_answers
-from lamina.training.metrics.certainties import average_precision, log_loss, roc_auc, top_k_accuracy
-from lamina.training.metrics.classes import (
+from lamina.training.metrics.classification import (
     accuracy,
     balanced_accuracy,
     confusion_matrix,
@@ -25,6 +24,8 @@ from lamina.training.metrics.classes import (
     recall_weighted,
 )
 from lamina.training.metrics.means import MeanMetric, perplexity
+from lamina.training.metrics.ranking import average_precision, log_loss, roc_auc, top_k_accuracy
+from lamina.training.metrics.regression import explained_variance, mae, median_absolute_error, mse, r2, rmse
 from lamina.training.metrics.table import (
     METRICS,
     Metric,
@@ -36,7 +37,6 @@ from lamina.training.metrics.table import (
     score,
     title_of,
 )
-from lamina.training.metrics.values import explained_variance, mae, median_absolute_error, mse, r2, rmse
 
 __all__ = [
     # of classes

@@ -9,7 +9,7 @@ from typing import Any
 
 from lamina.nn.classification_losses import cross_entropy
 from lamina.tensor import Tensor
-from lamina.training.metrics.certainties import log_loss
+from lamina.training.metrics.ranking import log_loss
 
 
 class MeanMetric:

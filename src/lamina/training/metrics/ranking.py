@@ -11,7 +11,7 @@ import numpy as np
 from lamina.errors import DataError
 from lamina.tensor import Tensor
 from lamina.training.metrics.answers import Answers, read_answers, sigmoid
-from lamina.training.metrics.classes import one_class
+from lamina.training.metrics.classification import one_class
 
 
 def top_k_accuracy(outputs: Tensor, targets: Tensor, *, k: int = 5) -> float:
