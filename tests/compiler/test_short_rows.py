@@ -100,3 +100,24 @@ def test_sums_of_split_axes_are_those_of_whole_ones(dtype: str) -> None:
         sums(la.asarray(x)), (x.sum((0, 2, 3, 4)), (x + 1).sum((2, 3)), x.max((1, 2, 4))), strict=True
     ):
         np.testing.assert_array_equal(found.numpy(), expected)
+
+
+@pytest.mark.parametrize("size", range(2, 17))
+@pytest.mark.parametrize("start", [0, 3])
+def test_the_first_few_of_far_rows_are_summed(size: int, start: int) -> None:
+    x = np.random.default_rng(size).normal(size=(7, 33, 40)).astype(np.float32)
+
+    @la.compile
+    def few(x: la.Tensor) -> tuple[la.Tensor, la.Tensor]:
+        part = (2.0 * x)[..., start : start + size]
+        return la.sum(part, axis=-1), la.max(part, axis=-1)
+
+    total, largest = few(la.asarray(x))
+    part = (2.0 * x.astype(np.float64))[..., start : start + size]
+    np.testing.assert_allclose(total.numpy(), part.sum(axis=-1), rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(largest.numpy(), part.max(axis=-1).astype(np.float32))
+
+
+def test_the_code_of_a_sum_of_few_neighbours_loads_them_as_vectors() -> None:
+    step = la.compile(lambda x: la.sum(x[:, :12], axis=-1))
+    assert "insertelement" not in step.llvm_ir(la.asarray(np.ones((64, 128), np.float32)))

@@ -27,6 +27,10 @@ from lamina.dtypes import DType, bool_, integer_info
 
 UNROLLED = 4
 """How many vectors are totalled at a time: an addition takes four cycles, and one can begin in each."""
+NEAR = 2
+"""How far apart elements may be to be loaded as a vector."""
+SHORT = 4
+"""From how many neighbours on a vector is loaded for one result."""
 WRITTEN_OUT = 128
 """Up to how many instructions a window is gone through without loops."""
 
@@ -35,7 +39,7 @@ def emit_reduction(body: Body, share: Share, lanes: int, begin: Value, end: Valu
     """Write a reduction for the units of its results from ``begin`` to ``end``; ``places`` are where it reads."""
     kernel = body.kernel
     assert isinstance(kernel, Reduction)
-    across = _across(kernel)
+    across = _across(body, kernel, places)
     writer = _ReductionWriter(body, kernel, lanes, len(kernel.dims) - 1 if across is None else across, places)
     with ExitStack() as stack:
         loops = [ZERO] * len(kernel.dims)
@@ -52,12 +56,17 @@ def emit_reduction(body: Body, share: Share, lanes: int, begin: Value, end: Valu
             _columns(writer, loops, share, begin, end)
 
 
-def _across(kernel: Reduction) -> int | None:
+def _across(body: Body, kernel: Reduction, places: Sequence[Affine]) -> int | None:
     """Return the loop along which each lane holds a result of its own; None where lanes are totals of one."""
     kept, last = list(kernel.kept), len(kernel.dims) - 1
     if not kept or kept[-1] == last:
         return kept[-1] if kept else None
-    return kept[-1] if kernel.windowed else None
+    if not kernel.windowed:
+        return None
+    # Lanes that lie far apart are loaded one by one, which takes longer than adding up those of a short vector.
+    apart = any(abs(place[kept[-1]]) > NEAR for place in places)
+    together = kernel.dims[last] >= SHORT and all(place[last] in (0, 1) for place in places)
+    return None if apart and together and len(_sweeps(body, kernel)) == 1 else kept[-1]
 
 
 def _columns(writer: _ReductionWriter, loops: list[Value], share: Share, begin: Value, end: Value) -> None:
