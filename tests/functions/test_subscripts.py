@@ -65,6 +65,39 @@ def test_integer_tensor_without_axes_stands_for_its_value():
     np.testing.assert_array_equal(la.asarray(x)[la.asarray(1), :2].numpy(), x[1, :2])
 
 
+AROUND = {
+    "behind an axis": (slice(None), [2, 0, 2]),
+    "behind an ellipsis": (..., [1, 0]),
+    "two at the end": (..., [[0, 3], [1, 2]], [0, 1]),
+    "an integer beside it": (slice(None), [0, 2], 1),
+    "a negative integer beside it": (-1, [3, -1]),
+    "slices on both sides": (slice(0, 2), [3, 0], slice(None, None, -1)),
+    "new axes on both sides": (None, slice(1, None), [1, 1], None),
+    "a mask in the middle": (slice(None), [True, False, True, True]),
+    "a mask and an integer": ([True, False, True], 1),
+    "a mask of two axes behind an ellipsis": (..., [[True, False], [False, True], [False] * 2, [True] * 2]),
+    "a mask, an axis": ([True, False, True], slice(1, 3)),
+}
+
+
+@pytest.mark.parametrize("key", AROUND.values(), ids=AROUND)
+@pytest.mark.parametrize("kind", [lambda part: part, np.asarray, la.asarray], ids=["list", "array", "tensor"])
+def test_lists_arrays_and_tensors_of_indices_stand_among_other_subscripts(key, kind):
+    x = counting((3, 4, 2))
+    mine = tuple(kind(part) if isinstance(part, list) else part for part in key)
+    np.testing.assert_array_equal(la.asarray(x)[mine].numpy(), x[key])
+
+
+def test_gradient_of_chosen_columns_goes_back_to_them_compiled_too():
+    def f(x, columns):
+        return (x[:, columns] * la.asarray([[1.0], [2.0]])).sum()
+
+    x, columns = la.asarray([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]), la.asarray([2, 0, 2])
+    expected = [[1.0, 0.0, 2.0], [2.0, 0.0, 4.0]]
+    assert la.grad(f)(x, columns).tolist() == expected
+    assert la.compile(la.grad(f))(x, columns).tolist() == expected
+
+
 def test_iteration_ends():
     assert [row.tolist() for row in la.asarray([[1, 2], [3, 4]])] == [[1, 2], [3, 4]]
     assert len(la.ones((3, 2))) == 3
@@ -78,7 +111,8 @@ def test_iteration_ends():
         ((0, 0, 0), IndexError, "3 subscripts for the 2 axes"),
         ((..., ...), IndexError, "one ellipsis only"),
         (1.0, la.DTypeError, "cannot subscript with float"),
-        ([0, 1], la.DTypeError, "lamina.asarray makes one of a list"),
+        ([0.0, 1.0], la.DTypeError, "cannot subscript with list"),
+        ("rows", la.DTypeError, "cannot subscript with str"),
         (slice(None, None, 0), IndexError, "not usable"),
     ],
 )
@@ -91,9 +125,10 @@ def test_bad_subscript_says_what_fits(key, error, words):
     ("key", "error", "words"),
     [
         (lambda: la.asarray([True, False]), IndexError, "a mask of shape"),
-        (lambda: (la.asarray([True, False, True]), 0), la.ShapeError, "must be the only subscript"),
+        (lambda: (slice(None), [True, False]), IndexError, r"a mask of shape \[2\] does not fit the axes from 1 on"),
         (lambda: la.asarray([0.0]), la.DTypeError, "expected integer or bool tensors"),
-        (lambda: (slice(0, 1), la.asarray([0])), la.ShapeError, "must come first"),
+        (lambda: (la.asarray([0]), None, la.asarray([0])), la.ShapeError, "must stand side by side"),
+        (lambda: (0, slice(None), la.asarray([0])), IndexError, "3 subscripts for the 2 axes"),
         (lambda: la.asarray([3]), IndexError, "take: an index is out of range"),
         (lambda: (la.asarray([0]), la.asarray([4])), IndexError, "take: an index is out of range"),
         (lambda: (la.asarray([-4]), la.asarray([0])), IndexError, "take: an index is out of range"),

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from lamina.backends.thread_state import STATE
 from lamina.dtypes import DTypeLike, as_dtype, bool_, int64
 from lamina.errors import DTypeError, ShapeError, SubscriptError
+from lamina.functions.conversion import as_numpy
 from lamina.functions.manipulation import broadcast_to, flatten
 from lamina.functions.operands import cast, in_type_of, one_axis, only_axis, tensor
 from lamina.primitives import indexing as rows, shaping, specs
@@ -26,17 +27,28 @@ Key = Any
 
 
 def getitem(x: Tensor, key: Key) -> Tensor:
-    """Return ``x[key]``: integers, slices, ``None``, an ellipsis, a bool mask, or integer tensors.
+    """Return ``x[key]`` with NumPy's meaning: integers, slices, ``None``, an ellipsis, masks and integer tensors.
 
-    A mask must be the only subscript, and integer tensors must not stand among slices other than whole
-    axes behind them, as the standard has it; `take` and `take_along_axis` do the rest.
+    Lists and arrays of integers or bools stand for tensors. Integer tensors and masks stand side by side, with
+    anything before and behind them; NumPy's way with those that do not, whose axes it moves to the front, is refused.
     """
-    parts = list(key) if isinstance(key, tuple) else [key]
-    if _has_tensors(key):
-        x, parts = _gathered(x, [_read_scalar(part) for part in parts])
-    if any(isinstance(part, Operand) for part in parts):
+    parts = [_as_tensor(x, part) for part in (key if isinstance(key, tuple) else (key,))]
+    if any(isinstance(part, Operand) and not _is_scalar(part) for part in parts):
         return _by_tensors(x, parts)
+    if any(isinstance(part, Operand) for part in parts):
+        x, parts = _gathered(x, [_read_scalar(part) for part in parts])
     return _basic(x, _without_ellipsis(x, parts))
+
+
+def _as_tensor(x: Tensor, part: Any) -> Any:
+    """A list or array of integers or bools stands for the tensor; anything else is returned as it is."""
+    if part.__class__ is list or isinstance(part, np.ndarray):
+        array = as_numpy(part)
+        if array.size == 0 and part.__class__ is list:
+            array = array.astype(np.int64)
+        if array.dtype.kind in "biu":
+            return x._constant(array, as_dtype(array.dtype))
+    return part
 
 
 def _read_scalar(part: Any) -> Any:
@@ -129,7 +141,7 @@ def _position(part: Any, axis: int, shape: tuple[int, ...]) -> int:
     except TypeError as error:
         raise DTypeError(
             f"getitem: cannot subscript with {type(part).__name__}; use integers, slices, None, ..., a bool mask "
-            "or integer tensors (lamina.asarray makes one of a list)"
+            "or integer tensors"
         ) from error
     if not -size <= index < size:
         raise SubscriptError(f"getitem: index {index} is out of range for axis {axis} of shape {list(shape)}")
@@ -137,19 +149,50 @@ def _position(part: Any, axis: int, shape: tuple[int, ...]) -> int:
 
 
 def _by_tensors(x: Tensor, parts: list[Any]) -> Tensor:
+    """Apply a key with integer tensors or masks: what stands around them first, then one gather."""
     first = parts[0]
-    if isinstance(first, Operand) and first.dtype is bool_:
-        if len(parts) > 1:
-            raise ShapeError("getitem: a bool mask must be the only subscript; use where or take for more")
-        return _masked(x, first)  # type: ignore[arg-type]
-    parts = _without_ellipsis(x, parts)
-    count = sum(1 for part in parts if part is not None and not isinstance(part, slice))
-    chosen, rest = parts[:count], parts[count:]
-    if any(part is None or isinstance(part, slice) for part in chosen) or any(part != slice(None) for part in rest):
+    if len(parts) == 1 and first.dtype is bool_:
+        return _masked(x, first)
+    parts = _without_ellipsis(x, _without_masks(x, parts))
+    at = [place for place, part in enumerate(parts) if part is not None and not isinstance(part, slice)]
+    if at[-1] - at[0] >= len(at):
         raise ShapeError(
-            "getitem: integer tensors must come first, whole axes (:) after them; reorder the axes with permute_dims"
+            "getitem: integer tensors, masks and integers must stand side by side; reorder the axes with permute_dims"
         )
-    return _by_integers(x, [_wrapped(x, part, axis) for axis, part in enumerate(chosen)])
+    axis = at[0]
+    chosen = parts[axis : at[-1] + 1]
+    # Whole axes in the places of the chosen ones, behind which new axes and slices count on.
+    x = _basic(x, [*parts[:axis], *[slice(None)] * len(at), *parts[at[-1] + 1 :]])
+    return _by_integers(x, [_wrapped(x, part, axis + place) for place, part in enumerate(chosen)], axis)
+
+
+def _without_masks(x: Tensor, parts: list[Any]) -> list[Any]:
+    """Return subscripts where masks are the positions at which they are true, as integer tensors."""
+    shown: list[Any] = []
+    for place, part in enumerate(parts):
+        if not isinstance(part, Operand) or part.dtype is not bool_:
+            shown.append(part)
+            continue
+        behind = sum(_axes_of(each) for each in parts[place + 1 :])
+        axis = x.ndim - behind - part.ndim if Ellipsis in _plain(parts[:place]) else sum(map(_axes_of, parts[:place]))
+        if part.ndim == 0 or part.shape != x.shape[axis : axis + part.ndim]:
+            raise SubscriptError(
+                f"getitem: a mask of shape {list(part.shape)} does not fit the axes from {axis} on of shape "
+                f"{list(x.shape)}"
+            )
+        shown.extend(nonzero(part))  # type: ignore[arg-type]
+    return shown
+
+
+def _plain(parts: list[Any]) -> list[Any]:
+    return [part for part in parts if not isinstance(part, Operand)]
+
+
+def _axes_of(part: Any) -> int:
+    """How many axes a subscript stands for."""
+    if part is None or part is Ellipsis:
+        return 0
+    return part.ndim if isinstance(part, Operand) and part.dtype is bool_ else 1
 
 
 def _wrapped(x: Tensor, part: Any, axis: int) -> Tensor:
@@ -165,14 +208,15 @@ def _from_start(indices: Tensor, size: int) -> Tensor:
     return where(less(indices, indices._scalar(0)), indices + size, indices)
 
 
-def _by_integers(x: Tensor, indices: list[Tensor]) -> Tensor:
-    """Return ``x[i, j, ...]`` by one gather: the indexed axes made one, positions in it worked out."""
+def _by_integers(x: Tensor, indices: list[Tensor], axis: int) -> Tensor:
+    """Return ``x[..., i, j, ...]`` by one gather: the indexed axes made one, positions in it worked out."""
     shape = specs.broadcast_shapes("getitem", *(each.shape for each in indices))
     if len(indices) == 1:
-        return rows.take(x, indices[0], axis=0)
-    lead = math.prod(x.shape[: len(indices)])
+        return rows.take(x, indices[0], axis=axis)
+    indexed = x.shape[axis : axis + len(indices)]
+    lead = math.prod(indexed)
     place = outside = None
-    for size, each in zip(x.shape, indices, strict=False):
+    for size, each in zip(indexed, indices, strict=True):
         position = _from_start(each, size)
         beyond = bitwise_or(less(position, position._scalar(0)), less_equal(position._scalar(size), position))
         place = position if place is None else place * size + position
@@ -181,8 +225,8 @@ def _by_integers(x: Tensor, indices: list[Tensor]) -> Tensor:
     assert outside is not None
     # An index outside its own axis must not become a place in the next row: it goes outside the whole.
     place = where(outside, place._scalar(lead), place)
-    flat = reshape(x, shape=(lead, *x.shape[len(indices) :]))
-    return rows.take(flat, broadcast_to(place, shape), axis=0)
+    flat = reshape(x, shape=(*x.shape[:axis], lead, *x.shape[axis + len(indices) :]))
+    return rows.take(flat, broadcast_to(place, shape), axis=axis)
 
 
 def _masked(x: Tensor, mask: Tensor) -> Tensor:
@@ -344,7 +388,7 @@ def _check_once(marks: Tensor) -> None:
 
 
 def _has_tensors(key: Key) -> bool:
-    return any(isinstance(part, Operand) for part in (key if isinstance(key, tuple) else (key,)))
+    return any(isinstance(part, Operand | list | np.ndarray) for part in (key if isinstance(key, tuple) else (key,)))
 
 
 def _counting(shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
