@@ -10,7 +10,7 @@ def main(steps: int = 400) -> float:
     """Fit noisy measurements and return the largest difference from the least-squares solution."""
     generator = la.random.Generator(0)
     inputs = generator.normal((200, 3))
-    targets = inputs @ la.asarray(SLOPES) + OFFSET + generator.normal((200,), 0.0, NOISE)
+    targets = inputs @ la.asarray(SLOPES) + OFFSET + generator.normal((200,), std=NOISE)
 
     model = nn.Linear(3, 1)
     optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)

@@ -17,7 +17,7 @@ INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uin
 DRAWS = {
     "uniform": lambda g, **kw: g.uniform((7, 3), -2.0, 5.0, **kw),
     "uniform float64": lambda g, **kw: g.uniform((7, 3), dtype="float64", **kw),
-    "normal": lambda g, **kw: g.normal((7, 3), 1.0, 2.0, **kw),
+    "normal": lambda g, **kw: g.normal((7, 3), mean=1.0, std=2.0, **kw),
     "normal float64": lambda g, **kw: g.normal((7, 3), dtype="float64", **kw),
     "integers": lambda g, **kw: g.integers((7, 3), -5, 100, **kw),
     "wide integers": lambda g, **kw: g.integers((7, 3), -(2**62), 2**62 + 5, **kw),
@@ -94,13 +94,13 @@ def test_uniform_has_the_mean_of_its_range(dtype):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_normal_passes_kolmogorov_smirnov(dtype, seed):
-    drawn = la.random.Generator(seed).normal((50_000,), 2.0, 3.0, dtype=dtype).numpy()
+    drawn = la.random.Generator(seed).normal((50_000,), mean=2.0, std=3.0, dtype=dtype).numpy()
     assert stats.kstest(drawn, stats.norm(2.0, 3.0).cdf).pvalue > 0.01
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_normal_has_the_moments_asked_for(dtype):
-    drawn = la.random.Generator(5).normal((40_000,), -1.0, 0.5, dtype=dtype).astype("float64").numpy()
+    drawn = la.random.Generator(5).normal((40_000,), mean=-1.0, std=0.5, dtype=dtype).astype("float64").numpy()
     assert abs(drawn.mean() + 1.0) < 4 * 0.5 / 200
     assert abs(drawn.std() - 0.5) < 4 * 0.5 / np.sqrt(2 * 40_000) + 1e-3
 
@@ -328,8 +328,8 @@ def test_threads_never_draw_the_same_numbers():
         (DTypeError, lambda g: g.uniform((2,), dtype="bfloat16", device="strict")),
         (ShapeError, lambda g: g.uniform((-1,))),
         (ShapeError, lambda g: g.normal((2.5,))),
-        (DataError, lambda g: g.normal((2,), 0.0, -1.0)),
-        (DataError, lambda g: g.normal((2,), float("nan"))),
+        (DataError, lambda g: g.normal((2,), std=-1.0)),
+        (DataError, lambda g: g.normal((2,), mean=float("nan"))),
         (DataError, lambda g: g.integers((2,), 3, 3)),
         (DataError, lambda g: g.integers((2,), 4, 3)),
         (DataError, lambda g: g.integers((2,), 0, 257, dtype="uint8")),

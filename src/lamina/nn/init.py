@@ -62,7 +62,7 @@ class Normal:
     std: float
 
     def __call__(self, shape: Sequence[int], /, *, dtype: DTypeLike | None = None) -> Tensor:
-        return random.normal(shape, self.mean, self.std, dtype=dtype)
+        return random.normal(shape, mean=self.mean, std=self.std, dtype=dtype)
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class VarianceScaling:
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_mean": (fan_in + fan_out) / 2.0}[self.fan]
         std = self.gain / math.sqrt(max(fan, 1.0))
         if self.distribution == "normal":
-            return random.normal(shape, 0.0, std, dtype=dtype)
+            return random.normal(shape, std=std, dtype=dtype)
         # A uniform distribution on ±bound has the variance bound**2 / 3.
         bound = math.sqrt(3.0) * std
         return random.uniform(shape, -bound, bound, dtype=dtype)

@@ -108,7 +108,7 @@ def uniform(
 
 
 def normal(
-    shape: ShapeLike, mean: float = 0.0, std: float = 1.0, *, dtype: DTypeLike | None = None, device: str | None = None
+    shape: ShapeLike, *, mean: float = 0.0, std: float = 1.0, dtype: DTypeLike | None = None, device: str | None = None
 ) -> Tensor:
     """Return numbers drawn from a normal distribution.
 
@@ -142,7 +142,7 @@ def normal(
     >>> la.random.normal((2, 3), std=0.1).shape
     (2, 3)
     """
-    return default_generator().normal(shape, mean, std, dtype=dtype, device=device)
+    return default_generator().normal(shape, mean=mean, std=std, dtype=dtype, device=device)
 
 
 def integers(

@@ -182,9 +182,9 @@ class Generator:
     def normal(
         self,
         shape: ShapeLike,
+        *,
         mean: float = 0.0,
         std: float = 1.0,
-        *,
         dtype: DTypeLike | None = None,
         device: str | None = None,
     ) -> Tensor:
