@@ -191,3 +191,32 @@ def test_a_gradient_has_the_type_of_its_variable(dtype: la.DType) -> None:
     gradient = ((w * 2 + 1).relu().mean() * 4.0).backward()[w]
     assert gradient.dtype is dtype
     assert gradient.tolist() == [4.0, 4.0]
+
+
+def test_gradients_of_parts_add_up_to_those_of_the_whole():
+    w, b = la.variable([1.0, 2.0]), la.variable([0.5])
+    x = la.asarray([[1.0, -1.0], [2.0, 0.0], [3.0, 1.0], [0.0, 5.0]])
+    whole = ((x @ w) ** 2).mean().backward()
+    total = sum((((x[i : i + 2] @ w) ** 2).mean().backward() for i in (0, 2)), start=b.sum().backward() * 0.0)
+    np.testing.assert_allclose((total / 2)[w].numpy(), whole[w].numpy(), rtol=1e-6)
+    assert total[b].tolist() == [0.0]
+
+
+def test_gradients_scale_from_both_sides_and_by_tensors():
+    w = la.variable([1.0, 2.0])
+    grads = (w * w).sum().backward()
+    for scaled in (grads * 2, 2 * grads, grads * la.asarray(2.0), grads / 0.5):
+        assert scaled[w].tolist() == [4.0, 8.0]
+
+
+@pytest.mark.parametrize("wrong", [lambda g: g + 1, lambda g: g * g, lambda g: g / g])
+def test_gradients_add_to_gradients_and_scale_by_numbers_only(wrong):
+    w = la.variable([1.0])
+    with pytest.raises(TypeError, match="unsupported operand"):
+        wrong(w.sum().backward())
+
+
+def test_gradients_of_rows_add_and_scale():
+    table = la.variable(np.ones((4, 2), "float32"))
+    grads = [la.nn.embedding(la.asarray(rows), table).sum().backward() for rows in ([0, 1], [1, 3])]
+    np.testing.assert_array_equal((0.5 * (grads[0] + grads[1]))[table].numpy()[:, 0], [0.5, 1.0, 0.0, 0.5])

@@ -31,6 +31,12 @@ class Gradients(Mapping["Variable", "Tensor"]):
     (True, False)
     >>> grads.wrt(b)
     Tensor([0., 0.], shape=[2], dtype=float32)
+
+    They add up and scale, as those of a large batch that is computed in parts:
+
+    >>> total = grads + (w * b).sum().backward()
+    >>> (total / 2)[w]
+    Tensor([1., 2.], shape=[2], dtype=float32)
     """
 
     __slots__ = ("_by_leaf",)
@@ -72,6 +78,29 @@ class Gradients(Mapping["Variable", "Tensor"]):
     def map(self, function: Callable[[Tensor], Tensor]) -> Gradients:
         """Return gradients with ``function`` applied to each; what clipping is made of."""
         return Gradients({leaf: function(g) for leaf, g in self._by_leaf.items()})
+
+    def __add__(self, other: Gradients) -> Gradients:
+        """Return the gradients of the sum of two results, as of the parts of a batch."""
+        if not isinstance(other, Gradients):
+            return NotImplemented
+        total = dict(self._by_leaf)
+        for leaf, g in other._by_leaf.items():
+            total[leaf] = total[leaf] + g if leaf in total else g
+        return Gradients(total)
+
+    def __mul__(self, factor: Tensor | float) -> Gradients:
+        """Return the gradients of so many times the result."""
+        if isinstance(factor, Gradients):
+            return NotImplemented
+        return self.map(lambda g: g * factor)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, divisor: Tensor | float) -> Gradients:
+        """Return the gradients of the result divided by a number."""
+        if isinstance(divisor, Gradients):
+            return NotImplemented
+        return self.map(lambda g: g / divisor)
 
     def __repr__(self) -> str:
         names = ", ".join(f"{variable.label}: {list(variable.shape)}" for variable in self)
