@@ -15,7 +15,7 @@ from lamina.backends.numpy_backend import write_rows
 from lamina.backends.registry import CPU, get_backend
 from lamina.backends.thread_state import STATE, quietly
 from lamina.dtypes import DType, DTypeLike, as_dtype, python_number
-from lamina.errors import AssignmentError, BackendError, DataError, DTypeError, ShapeError
+from lamina.errors import AssignmentError, BackendError, DataError, DTypeError, ShapeError, TracingError
 from lamina.functions.conversion import as_numpy, common_dtype, holds_tensors, in_range, leaves, natural_dtype
 from lamina.functions.manipulation import stack
 from lamina.functions.methods import Methods
@@ -302,11 +302,12 @@ class Variable(Tensor):
     Variable('w', [10., 20.], shape=[2], dtype=float32)
     """
 
-    __slots__ = ("_leaf", "_value", "name")
+    __slots__ = ("_leaf", "_value", "_while_trainable", "name")
 
     def __init__(self, value: Tensor, name: str | None = None, trainable: bool = True) -> None:
         self.name = name
         self._leaf = Leaf(self) if trainable and value.dtype.floating else None
+        self._while_trainable = self._leaf
         tracer = STATE.tracer
         self._set(value if tracer is None else tracer.first_value(self, value))
 
@@ -326,8 +327,44 @@ class Variable(Tensor):
 
     @property
     def trainable(self) -> bool:
-        """Whether `backward` gives a gradient for this variable."""
+        """Whether `backward` gives a gradient for this variable; set it to False to freeze one, to True to go on.
+
+        Optimisers pass over a variable that is not trainable, and keep what they remember of it.
+
+        Raises
+        ------
+        DTypeError
+            When a variable that is not of floating-point numbers is to be trainable.
+        TracingError
+            When it is set inside of a compiled function.
+
+        Examples
+        --------
+        >>> import lamina as la
+        >>> w, b = la.variable([1.0, 2.0]), la.variable([3.0, 4.0])
+        >>> w.trainable = False
+        >>> grads = (w * b).sum().backward()
+        >>> w in grads, b in grads
+        (False, True)
+        """
         return self._leaf is not None
+
+    @trainable.setter
+    def trainable(self, trainable: bool) -> None:
+        if trainable == self.trainable:
+            return
+        if trainable and not self.dtype.floating:
+            raise DTypeError(
+                f"trainable: {self.label} is {self.dtype.name}, and only floating-point numbers are trained"
+            )
+        if STATE.tracer is not None:
+            raise TracingError(f"trainable: {self.label} is frozen or set free before the compiled function is called")
+        if self._while_trainable is None:
+            self._while_trainable = Leaf(self)
+        # The same leaf as before, so that programs traced while it was trainable serve again.
+        self._leaf = self._while_trainable if trainable else None
+        self._set(self._untracked)
+        changed()
 
     @property
     def label(self) -> str:

@@ -53,6 +53,8 @@ def frozen(value: Any) -> Any:
         return kind, frozen(value.start), frozen(value.stop), frozen(value.step)
     if kind in (tuple, frozenset):
         return kind, tuple(frozen(each) for each in value)
+    if kind is Variable:
+        return Same(value), value.trainable
     return Same(value)
 
 

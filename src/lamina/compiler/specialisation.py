@@ -43,6 +43,7 @@ class Specialisation:
         self.assigns = bool(self.updated or trace.replacements)
         self._specs = [(value.shape, numpy_dtype(value.dtype)) for value in trace.graph.inputs]
         self._constant = _constant_tree(trace)
+        self._leaves = [tuple(variable._leaf for variable in source.variables) for source in trace.inputs]
         self.arguments = sum(source.argument is not None for source in trace.inputs)
         self.others = others(trace.inputs)
         generator = default_generator()
@@ -53,15 +54,15 @@ class Specialisation:
         )
 
     def fits(self) -> bool:
-        """Tell whether the variables are as they were when traced: where, of which type, sharing which memory."""
-        for source, (shape, dtype) in zip(self.trace.inputs, self._specs, strict=True):
+        """Tell whether the variables are as when traced: where, of which type, in which memory, trainable or not."""
+        for source, (shape, dtype), leaves in zip(self.trace.inputs, self._specs, self._leaves, strict=True):
             if not source.variables:
                 continue
             data = source.variables[0]._data
             if data.shape != shape or data.dtype != dtype:
                 return False
-            for variable in source.variables:
-                if variable._data is not data or variable._backend is not CPU:
+            for variable, leaf in zip(source.variables, leaves, strict=True):
+                if variable._data is not data or variable._backend is not CPU or variable._leaf is not leaf:
                     return False
         return True
 

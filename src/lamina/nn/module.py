@@ -19,9 +19,9 @@ class Module(Branch, Watched):
 
     Write a class with the layers as attributes and a ``__call__`` (or ``forward``) that uses them. Variables and
     modules are found in attributes and in lists, tuples and dicts, however deep. What is shared between two
-    places counts once. A `Variable` that is trainable is a parameter; one that is not is a buffer: part of the
-    state, but not trained. A `Tensor` is a constant and no part of the state. The base class needs no
-    initialisation.
+    places counts once. A `Variable` that is trainable is a parameter; one that is not, such as one that `freeze` has
+    seen, is a buffer: part of the state, but not trained. A `Tensor` is a constant and no part of the state. The
+    base class needs no initialisation.
 
     Attributes
     ----------
@@ -182,6 +182,33 @@ class Module(Branch, Watched):
     def eval(self) -> Self:
         """Set ``training`` to False here and in every module inside, and return this module."""
         return self.train(False)
+
+    # --- what is trained ---
+
+    def freeze(self) -> Self:
+        """Make every parameter here and inside a constant of the training, and return this module.
+
+        They are no parameters then but buffers, and `backward` gives no gradients for them. Statistics of
+        normalisation go on in training; `eval` stops them.
+
+        Examples
+        --------
+        >>> from lamina import nn
+        >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
+        >>> body = model[0].freeze()
+        >>> [name for name, _ in model.named_parameters()]
+        ['2.weight', '2.bias']
+        """
+        for variable in self.parameters():
+            variable.trainable = False
+        return self
+
+    def unfreeze(self) -> Self:
+        """Undo `freeze` for all that was trainable here and inside, and return this module."""
+        for variable in self.buffers():
+            if variable._while_trainable is not None:
+                variable.trainable = True
+        return self
 
     # --- for people ---
 
