@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lamina.compiler.runtime import cache, native, private_folder
+from lamina.compiler.runtime import cache, machine_code, private_folder
 from lamina.compiler.runtime.cache import Entry, cached
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.target import AVX2, AVX512
@@ -78,7 +78,7 @@ def test_an_edited_compiler_does_not_load_older_code(monkeypatch: pytest.MonkeyP
 
 
 def test_a_program_in_memory_is_loaded_once_and_let_go_when_nobody_holds_it() -> None:
-    build = Builder(native.assemble("define void @f() { ret void }", host()))
+    build = Builder(machine_code.assemble("define void @f() { ret void }", host()))
     first, second = cache.program(["f"], build), cache.program(["f"], build)
     assert first is second
     key = cache._key(["f"])

@@ -18,7 +18,7 @@ from lamina.compiler.graph.fallbacks import FALLBACKS
 from lamina.compiler.graph.ir import Graph, Value, input_value, operation
 from lamina.compiler.graph.passes.simplify import simplify
 from lamina.compiler.lowering import lower
-from lamina.compiler.runtime.native import assemble
+from lamina.compiler.runtime.machine_code import assemble
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.runtime.threads import num_threads
 from lamina.compiler.target import AARCH64, AVX2, BASELINE, Target

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lamina.compiler.graph.canonical import fingerprint
+from lamina.compiler.graph.fingerprint import fingerprint
 from lamina.compiler.graph.passes.simplify import simplify
 from lamina.compiler.graph.printer import text
 from lamina.testing.graphs import apply as op, graph, inputs, results

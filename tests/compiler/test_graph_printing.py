@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from lamina.compiler.graph.canonical import fingerprint
+from lamina.compiler.graph.fingerprint import fingerprint
 from lamina.compiler.graph.interpreter import interpret
 from lamina.compiler.graph.ir import Graph, Value, constant, full
 from lamina.compiler.graph.printer import text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 
-from lamina.compiler.graph.canonical import fingerprint
+from lamina.compiler.graph.fingerprint import fingerprint
 from lamina.compiler.graph.ir import Graph, Value, constant, operation
 from lamina.compiler.graph.passes import splitting
 from lamina.compiler.graph.passes.simplify import simplify

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 
 from lamina.backends.protocol import numpy_dtype
-from lamina.compiler.graph.canonical import fingerprint
+from lamina.compiler.graph.fingerprint import fingerprint
 from lamina.compiler.graph.ir import Graph, Value, constant
 from lamina.compiler.graph.passes.folding import ELEMENTWISE
 from lamina.compiler.graph.passes.rewriting import Pass, rewrite

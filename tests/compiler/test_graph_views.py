@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lamina.compiler.graph.canonical import fingerprint
+from lamina.compiler.graph.fingerprint import fingerprint
 from lamina.compiler.graph.ir import Graph, Value
 from lamina.compiler.graph.passes.simplify import simplify
 from lamina.compiler.graph.printer import text

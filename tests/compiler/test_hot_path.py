@@ -18,7 +18,7 @@ import pytest
 
 import lamina as la
 from lamina import nn, optim
-from lamina.compiler.calling import guard, layout
+from lamina.compiler.calling import guard, object_layout
 from lamina.compiler.calling.hot_path import MISSED
 from lamina.compiler.runtime.native_program import NativeProgram
 from lamina.compiler.runtime.once import once
@@ -32,7 +32,7 @@ Pair = namedtuple("Pair", "first second")
 
 @pytest.fixture(autouse=True)
 def machine_with_the_code() -> None:
-    if layout.offsets() is None:
+    if object_layout.offsets() is None:
         pytest.skip("this interpreter keeps its objects elsewhere")
 
 
@@ -527,7 +527,7 @@ def test_a_lock_that_is_held_is_seen(make: Callable[[], Any]) -> None:
     import ctypes
 
     lock = make()
-    address = layout.locked(lock)
+    address = object_layout.locked(lock)
     assert address is not None
     byte = ctypes.c_uint8.from_address(address)
     for _ in range(3):

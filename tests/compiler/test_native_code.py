@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lamina.compiler.runtime import elf, native, processor
+from lamina.compiler.runtime import elf, machine_code, processor
 from lamina.compiler.runtime.elf import ObjectFile, Placed
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.runtime.signals import uninterrupted
@@ -82,7 +82,7 @@ end:
 CALL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
 
 
-def polynomial(loaded: native.Loaded, x: float) -> float:
+def polynomial(loaded: machine_code.Loaded, x: float) -> float:
     result, argument = (ctypes.c_double * 4)(9, 9, 9, 9), ctypes.c_double(x)
     CALL(loaded.address("polynomial"))(ctypes.addressof(result), ctypes.addressof(argument), 4)
     assert list(result[1:]) == [0, 0, 0]
@@ -97,7 +97,7 @@ def loading(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_loaded_code_computes_what_the_ir_says(loading: None) -> None:
-    assert polynomial(native.load(native.assemble(POLYNOMIAL, host())), 10.0) == 123.0
+    assert polynomial(machine_code.load(machine_code.assemble(POLYNOMIAL, host())), 10.0) == 123.0
 
 
 # A jump table, a variable, a pointer to a constant, and calls between functions that are not inlined.
@@ -142,7 +142,7 @@ end:
 
 
 def test_code_finds_its_constants_variables_and_functions(loading: None) -> None:
-    loaded = native.load(native.assemble(SWITCH, host()))
+    loaded = machine_code.load(machine_code.assemble(SWITCH, host()))
     found = ctypes.c_int64()
     function, values = CALL(loaded.address("switch")), []
     for n in (0, 1, 2, 3, 9, 9):
@@ -153,7 +153,7 @@ def test_code_finds_its_constants_variables_and_functions(loading: None) -> None
 
 @pytest.mark.skipif(not elf._here(), reason="not Linux on x86_64")
 def test_no_memory_is_both_written_and_executed() -> None:
-    loaded = native.load(native.assemble(SWITCH, host()))
+    loaded = machine_code.load(machine_code.assemble(SWITCH, host()))
     address, kinds = loaded.address("switch"), []
     with open("/proc/self/maps") as maps:
         for line in maps:
@@ -165,24 +165,24 @@ def test_no_memory_is_both_written_and_executed() -> None:
 
 @pytest.mark.skipif(not elf._here(), reason="not Linux on x86_64")
 def test_what_llvm_writes_for_this_machine_is_loaded_without_it() -> None:
-    assert all(Placed.of(native.assemble(ir, host())) is not None for ir in (POLYNOMIAL, SUM, SWITCH))
-    assert Placed.of(native.assemble(POLYNOMIAL, AARCH64)) is None
+    assert all(Placed.of(machine_code.assemble(ir, host())) is not None for ir in (POLYNOMIAL, SUM, SWITCH))
+    assert Placed.of(machine_code.assemble(POLYNOMIAL, AARCH64)) is None
 
 
 def test_damaged_object_code_is_an_exception() -> None:
-    code = native.assemble(SWITCH, host())
+    code = machine_code.assemble(SWITCH, host())
     for length in range(0, len(code), 37):
         with pytest.raises(BackendError):
-            native.load(code[:length]).address("switch")
+            machine_code.load(code[:length]).address("switch")
 
 
 def test_the_same_module_gives_the_same_object_code() -> None:
-    assert native.assemble(POLYNOMIAL, host()) == native.assemble(POLYNOMIAL, host())
+    assert machine_code.assemble(POLYNOMIAL, host()) == machine_code.assemble(POLYNOMIAL, host())
 
 
 def test_programs_loaded_side_by_side_do_not_disturb_one_another() -> None:
-    codes = [native.assemble(POLYNOMIAL.replace("double 3.0", f"double {k}.0"), host()) for k in range(4)]
-    loaded = [native.load(code) for code in codes for _ in range(5)]
+    codes = [machine_code.assemble(POLYNOMIAL.replace("double 3.0", f"double {k}.0"), host()) for k in range(4)]
+    loaded = [machine_code.load(code) for code in codes for _ in range(5)]
     assert [polynomial(each, 10.0) for each in loaded] == [120.0 + k for k in range(4) for _ in range(5)]
     del loaded[::2]
     assert polynomial(loaded[-1], 10.0) == 123.0
@@ -190,22 +190,22 @@ def test_programs_loaded_side_by_side_do_not_disturb_one_another() -> None:
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_every_target_is_assembled(name: str) -> None:
-    code = native.assemble(POLYNOMIAL, TARGETS[name])
+    code = machine_code.assemble(POLYNOMIAL, TARGETS[name])
     assert code[:4] == b"\x7fELF"
     parts = ObjectFile.of(code)
     assert parts is not None
     assert parts.foreign() <= {"memset"}
-    assert "polynomial" in native.assembly(POLYNOMIAL, TARGETS[name])
+    assert "polynomial" in machine_code.assembly(POLYNOMIAL, TARGETS[name])
 
 
 def test_variables_become_registers_and_small_functions_are_inlined() -> None:
-    text = native.optimised_ir(POLYNOMIAL, host())
+    text = machine_code.optimised_ir(POLYNOMIAL, host())
     assert "alloca" not in text
     assert "@coefficient(" not in text
 
 
 def test_loops_are_not_vectorised_behind_the_writer_s_back() -> None:
-    assert "<" not in native.optimised_ir(SUM, host()).split("define", 1)[1]
+    assert "<" not in machine_code.optimised_ir(SUM, host()).split("define", 1)[1]
 
 
 @pytest.mark.parametrize(
@@ -224,26 +224,26 @@ def test_loops_are_not_vectorised_behind_the_writer_s_back() -> None:
 )  # fmt: skip
 def test_a_mistake_in_the_ir_is_an_exception(ir: str, part: str) -> None:
     with pytest.raises(BackendError, match=part):
-        native.assemble(ir, BASELINE)
+        machine_code.assemble(ir, BASELINE)
 
 
 def test_an_unknown_machine_is_an_exception() -> None:
     with pytest.raises(BackendError, match="nowhere"):
-        native.assemble("", Target("nowhere-unknown-linux", "", "", 16, 16, False))
+        machine_code.assemble("", Target("nowhere-unknown-linux", "", "", 16, 16, False))
 
 
 def test_the_name_of_an_older_processor_does_not_end_the_process() -> None:
-    assert native.assemble(POLYNOMIAL, dataclasses.replace(BASELINE, cpu="i386"))
+    assert machine_code.assemble(POLYNOMIAL, dataclasses.replace(BASELINE, cpu="i386"))
 
 
 @pytest.mark.parametrize("code", [b"", b"nonsense", bytes(64)])
 def test_what_is_not_object_code_is_an_exception(code: bytes) -> None:
     with pytest.raises(BackendError):
-        native.load(code).address("f")
+        machine_code.load(code).address("f")
 
 
 def test_a_function_that_does_not_exist_is_an_exception() -> None:
-    loaded = native.load(native.assemble(POLYNOMIAL, host()))
+    loaded = machine_code.load(machine_code.assemble(POLYNOMIAL, host()))
     with pytest.raises(BackendError, match="elsewhere"):
         loaded.address("elsewhere")
     assert polynomial(loaded, 1.0) == 6.0
@@ -251,8 +251,8 @@ def test_a_function_that_does_not_exist_is_an_exception() -> None:
 
 def test_many_python_threads_may_compile_at_once() -> None:
     def compiled(k: int) -> float:
-        code = native.assemble(POLYNOMIAL.replace("double 3.0", f"double {k}.0"), host())
-        return polynomial(native.load(code), 10.0)
+        code = machine_code.assemble(POLYNOMIAL.replace("double 3.0", f"double {k}.0"), host())
+        return polynomial(machine_code.load(code), 10.0)
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(compiled, range(32))) == [120.0 + k for k in range(32)]
@@ -287,7 +287,7 @@ def test_other_threads_use_llvm_without_handlers_of_signals() -> None:
 
 @pytest.mark.skipif(not elf._here(), reason="not Linux on x86_64")
 def test_code_is_unmapped_when_it_is_not_used_any_more() -> None:
-    loaded = native.load(native.assemble(SWITCH, host()))
+    loaded = machine_code.load(machine_code.assemble(SWITCH, host()))
     (placed,) = (each for each in loaded._lifelines if isinstance(each, Placed))
     memory = weakref.ref(placed._memory)
     del loaded, placed
@@ -297,12 +297,12 @@ def test_code_is_unmapped_when_it_is_not_used_any_more() -> None:
 
 def test_code_that_llvm_has_loaded_is_unmapped_some_time_after(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(elf, "_here", lambda: False)
-    code = native.assemble("define i32 @one() {\n  ret i32 1\n}", host())
+    code = machine_code.assemble("define i32 @one() {\n  ret i32 1\n}", host())
     for _ in range(3):
-        native.load(code).address("one")
+        machine_code.load(code).address("one")
     gc.collect()
-    kept = native.load(code)
-    assert all(loaded() is not None for loaded, _ in native._lifelines)
+    kept = machine_code.load(code)
+    assert all(loaded() is not None for loaded, _ in machine_code._lifelines)
     assert kept.address("one")
 
 
@@ -349,6 +349,6 @@ def test_the_system_is_asked_for_tile_registers() -> None:
 def test_tile_instructions_are_refused_for_processors_without_tile_registers() -> None:
     ir = "declare void @llvm.x86.tilerelease()\ndefine void @f() {\n  call void @llvm.x86.tilerelease()\n  ret void\n}"
     with pytest.raises(BackendError, match="tilerelease"):
-        native.assemble(ir, AVX512)
+        machine_code.assemble(ir, AVX512)
     with_tiles = dataclasses.replace(AVX512, features=f"{AVX512.features},+amx-tile")
-    assert "tilerelease" in native.assembly(ir, with_tiles)
+    assert "tilerelease" in machine_code.assembly(ir, with_tiles)

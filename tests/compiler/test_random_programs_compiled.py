@@ -19,7 +19,7 @@ from lamina.compiler.codegen.values import VOID
 from lamina.compiler.graph.ir import Graph, Value, constant, full
 from lamina.compiler.graph.passes.simplify import simplify
 from lamina.compiler.lowering import lower
-from lamina.compiler.runtime.native import assemble
+from lamina.compiler.runtime.machine_code import assemble
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.runtime.threads import num_threads
 from lamina.compiler.schedule import placing

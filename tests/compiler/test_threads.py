@@ -18,9 +18,9 @@ from lamina.compiler.codegen.barrier import ARRIVED, emit_barrier, emit_fault
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.module import Module
 from lamina.compiler.codegen.values import I64, PTR, Value
-from lamina.compiler.runtime import cache, launching, threads
+from lamina.compiler.runtime import cache, thread_pool_code, threads
 from lamina.compiler.runtime.forking import fork_safe, renew
-from lamina.compiler.runtime.native import Loaded, assemble, load
+from lamina.compiler.runtime.machine_code import Loaded, assemble, load
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.runtime.runtime_block import RuntimeBlock
 from lamina.compiler.runtime.threads import Shared, get_num_threads, num_threads, run, set_num_threads
@@ -108,7 +108,7 @@ def pool(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
     if request.param == "python":
         threads._stop()
         threads._pool_code.cache_clear()
-        monkeypatch.setattr(launching, "futex_number", lambda target: None)
+        monkeypatch.setattr(thread_pool_code, "futex_number", lambda target: None)
     yield
     if request.param == "python":
         threads._stop()
@@ -210,7 +210,7 @@ def test_the_first_fault_is_kept() -> None:
 @pytest.mark.parametrize("target", [AVX2, BASELINE, AARCH64], ids=lambda target: target.cpu)
 def test_every_target_has_the_barrier_and_the_pool(target: Any) -> None:
     assert assemble(program(many_barriers(target)), target)
-    assert assemble(launching.pool_ir(target), target)
+    assert assemble(thread_pool_code.pool_ir(target), target)
 
 
 def test_many_python_threads_may_run_programs_at_once(barriers: Loaded, pool: None) -> None:
@@ -298,7 +298,7 @@ _PREPARED = """
 import ctypes, os, sys, threading, time, warnings
 warnings.simplefilter("ignore", DeprecationWarning)  # of forking with threads, which is what is tested
 from lamina.compiler.runtime.runtime_block import RuntimeBlock
-from lamina.compiler.runtime.native import assemble, load
+from lamina.compiler.runtime.machine_code import assemble, load
 from lamina.compiler.runtime.threads import run
 from lamina.compiler.runtime.processor import host
 code = load(assemble(os.environ["PROGRAM"], host()))

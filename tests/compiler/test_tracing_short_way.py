@@ -11,7 +11,7 @@ import pytest
 
 import lamina as la
 from lamina import nn, optim
-from lamina.compiler.calling import layout
+from lamina.compiler.calling import object_layout
 from lamina.compiler.calling.hot_path import MISSED
 
 pytestmark = pytest.mark.usefixtures("by_pointers")
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("by_pointers")
 
 @pytest.fixture(autouse=True)
 def machine_with_a_guard() -> None:
-    if layout.offsets() is None:
+    if object_layout.offsets() is None:
         pytest.skip("this interpreter keeps its objects elsewhere")
 
 
@@ -169,7 +169,7 @@ def test_calls_keep_nothing_of_their_arguments() -> None:
 
 
 def test_without_it_calls_go_the_long_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layout, "offsets", lambda: None)
+    monkeypatch.setattr(object_layout, "offsets", lambda: None)
     w, step = stepping()
     for _ in range(3):
         step(la.ones(2))

@@ -17,7 +17,7 @@ from lamina.errors import CheckpointError, DataError, LaminaError
 from lamina.exchange import OnnxModel, export_onnx, import_onnx
 from lamina.exchange.onnx.reading.elementwise import ELEMENTWISE
 from lamina.exchange.onnx.reading.graph import OPERATORS
-from lamina.exchange.onnx.reading.places import PLACES
+from lamina.exchange.onnx.reading.indexing import PLACES
 from lamina.exchange.onnx.reading.shapes import SHAPES
 from lamina.exchange.onnx.reading.sums import SUMS
 

@@ -5,7 +5,7 @@ import pytest
 
 import lamina as la
 from lamina import nn
-from lamina.nn.labels import check_class_labels
+from lamina.nn.label_checks import check_class_labels
 
 PAIRED = [
     "mse_loss", "l1_loss", "huber_loss", "smooth_l1_loss", "binary_cross_entropy_with_logits", "kl_div", "hinge_loss",

@@ -18,7 +18,7 @@ from lamina.backends.thread_state import STATE
 from lamina.compiler.compiled import CompiledFunction
 from lamina.errors import CheckpointError, DataError, ShapeError, TracingError
 from lamina.profiling import OperationRow, Profile
-from lamina.profiling.watching import _exchanged
+from lamina.profiling.instrumentation import _exchanged
 
 
 @pytest.fixture(autouse=True)

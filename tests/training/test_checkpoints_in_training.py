@@ -15,7 +15,7 @@ import lamina as la
 from lamina import nn, optim
 from lamina.errors import CheckpointError, DataError, TrainingDiverged
 from lamina.training import Callback, Checkpoints, EarlyStopping, fit
-from lamina.training.checkpointing import keeper
+from lamina.training.checkpointing import saving
 
 INPUTS = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
 VALUES = INPUTS.sum(axis=1, keepdims=True)
@@ -387,7 +387,7 @@ def test_options_out_of_range_are_refused(options):
 def test_a_checkpoint_of_another_version_is_used_with_a_warning(tmp_path, monkeypatch):
     wanted = trained()
     trained(tmp_path, callbacks=[Interrupt(5, pause)])
-    monkeypatch.setattr(keeper, "versions", lambda: {"lamina": "99", "numpy": "1", "machine": "abacus"})
+    monkeypatch.setattr(saving, "versions", lambda: {"lamina": "99", "numpy": "1", "machine": "abacus"})
     with pytest.warns(UserWarning, match="may differ in the last bits") as caught:
         assert_same(trained(tmp_path, resume=True), wanted)
     assert [each.filename for each in caught] == [__file__]
@@ -435,7 +435,7 @@ class Clock:
 
     def __init__(self, monkeypatch):
         self.now = 100.0
-        monkeypatch.setattr(keeper.time, "perf_counter", lambda: self.now)
+        monkeypatch.setattr(saving.time, "perf_counter", lambda: self.now)
 
 
 @pytest.mark.parametrize(
@@ -451,14 +451,14 @@ class Clock:
 )
 def test_it_is_time_to_write(options, elapsed, within, after, monkeypatch):
     clock = Clock(monkeypatch)
-    rhythm = keeper.Rhythm(Checkpoints("folder", **options))
+    rhythm = saving.Rhythm(Checkpoints("folder", **options))
     clock.now += elapsed
     assert (rhythm.due_within(), rhythm.due_after(2)) == (within, after)
 
 
 def test_costly_checkpoints_are_written_seldom(monkeypatch):
     clock = Clock(monkeypatch)
-    rhythm = keeper.Rhythm(Checkpoints("folder"))
+    rhythm = saving.Rhythm(Checkpoints("folder"))
     rhythm.wrote(20.0)
     clock.now += 999.0
     assert not rhythm.due_within()

@@ -12,8 +12,8 @@ import lamina as la
 from lamina import nn, optim
 from lamina.errors import DataError, ShapeError
 from lamina.training import Callback, EarlyStopping, evaluate, fit
-from lamina.training.averaging import WeightAverage
-from lamina.training.mixing import mixing_share
+from lamina.training.mixup import mixing_share
+from lamina.training.moving_average import WeightAverage
 
 N = 52
 INPUTS = np.random.default_rng(0).normal(size=(N, 4)).astype(np.float32)

@@ -15,7 +15,7 @@ from lamina.backends.precision import get_matmul_precision, matmul_precision
 from lamina.backends.thread_state import STATE
 from lamina.errors import GradientError
 from lamina.primitives.elementwise import alias
-from lamina.primitives.several import Bundle, unpack
+from lamina.primitives.multiple_results import Bundle, unpack
 from lamina.tensor import Tensor, Variable
 
 P = ParamSpec("P")

@@ -21,9 +21,9 @@ from lamina.backends.thread_state import STATE
 from lamina.dtypes import int64
 from lamina.functions import reductions
 from lamina.functions.manipulation import reshape
+from lamina.primitives.multiple_results import Bundle, unpack
 from lamina.primitives.primitive import Spec
 from lamina.primitives.repeated_product import Products
-from lamina.primitives.several import Bundle, unpack
 from lamina.tensor import Tensor, Variable
 
 UNROLLED = 4

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lamina.compiler.graph.canonical import fingerprint
+from lamina.compiler.graph.fingerprint import fingerprint
 from lamina.compiler.graph.ir import Graph
 from lamina.compiler.runtime.cache import Entry, program
 from lamina.compiler.runtime.fallback import Fallback
@@ -32,7 +32,7 @@ def build(graph: Graph, target: Target | None = None) -> NativeProgram:
     target = target or host()
 
     def compiled() -> Entry:
-        from lamina.compiler.runtime.native import assemble
+        from lamina.compiler.runtime.machine_code import assemble
 
         made = lowered(graph, target)
         return Entry(assemble(made.ir, target), made.layout.as_dict())

@@ -21,7 +21,7 @@ from lamina.backends.thread_state import STATE
 from lamina.compiler.calling.arguments import Given
 from lamina.compiler.calling.guard import install
 from lamina.compiler.calling.hot_path import MISSED, HotPath, serves
-from lamina.compiler.calling.layout import Planned
+from lamina.compiler.calling.object_layout import Planned
 from lamina.compiler.inspectable import Inspectable
 from lamina.compiler.signature import Arguments, Parts, difference, frozen, traced
 from lamina.compiler.specialisation import Specialisation

@@ -21,8 +21,8 @@ from lamina.backends.thread_state import STATE
 from lamina.compiler.tracing.trace import Trace, continued
 from lamina.compiler.tracing.tracer import Input, Tracer
 from lamina.errors import TracingError
+from lamina.primitives.multiple_results import Bundle, unpack
 from lamina.primitives.primitive import Same, Spec
-from lamina.primitives.several import Bundle, unpack
 from lamina.tensor import Tensor, Variable
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from lamina.functions.reductions import count_nonzero, max, min, root, sum
 from lamina.primitives import decompositions as rows
 from lamina.primitives.composite import Composite
 from lamina.primitives.contraction import matmul, transposed
+from lamina.primitives.multiple_results import unpack
 from lamina.primitives.operand import Operand
-from lamina.primitives.several import unpack
 
 if TYPE_CHECKING:
     from lamina.tensor import Tensor

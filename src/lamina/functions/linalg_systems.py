@@ -20,8 +20,8 @@ from lamina.primitives import decompositions as rows, elementwise
 from lamina.primitives.broadcasting import reshape
 from lamina.primitives.composite import Composite
 from lamina.primitives.contraction import matmul, transposed
+from lamina.primitives.multiple_results import unpack
 from lamina.primitives.reductions import prod
-from lamina.primitives.several import unpack
 
 if TYPE_CHECKING:
     from lamina.tensor import Tensor

@@ -14,7 +14,7 @@ from lamina.functions.comparisons import where
 from lamina.functions.elementwise import exp, log, log1p
 from lamina.functions.operands import cast, floating, tensor
 from lamina.functions.reductions import mean, sum
-from lamina.nn.labels import check_class_labels, check_unit_interval
+from lamina.nn.label_checks import check_class_labels, check_unit_interval
 from lamina.nn.reduction import Reduction, check_reduction, reduced, same_shape, weights
 from lamina.primitives import elementwise as rows, reductions
 from lamina.primitives.broadcasting import reshape, sum_

@@ -16,7 +16,7 @@ from lamina.functions.creation import asarray
 from lamina.functions.elementwise import exp, log
 from lamina.functions.operands import cast, floating, tensor
 from lamina.functions.reductions import cumulative_sum, mean, sum
-from lamina.nn.labels import require_all
+from lamina.nn.label_checks import require_all
 from lamina.nn.reduction import Reduction, check_reduction
 from lamina.nn.standardizing import wide
 from lamina.primitives.broadcasting import broadcast_to, reshape

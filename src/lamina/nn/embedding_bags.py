@@ -12,7 +12,7 @@ from lamina.errors import DataError, DTypeError, ShapeError
 from lamina.functions.operands import cast, floating, tensor
 from lamina.nn.embeddings import Embedding, embedding
 from lamina.nn.init import Initializer
-from lamina.nn.labels import require_all
+from lamina.nn.label_checks import require_all
 from lamina.primitives.broadcasting import reshape
 from lamina.primitives.elementwise import bitwise_and, equal, less, less_equal, maximum, not_equal, where
 from lamina.primitives.indexing import scatter_add, searchsorted, take

@@ -15,7 +15,7 @@ from lamina.functions.elementwise import abs
 from lamina.functions.operands import floating, tensor
 from lamina.functions.reductions import max, sum
 from lamina.nn.init import Initializer, as_initializer, made_by
-from lamina.nn.labels import check_rows
+from lamina.nn.label_checks import check_rows
 from lamina.nn.module import Module
 from lamina.nn.settings import parameter_dtype, positive_count
 from lamina.primitives.broadcasting import reshape

@@ -9,7 +9,7 @@ from lamina.errors import DataError, DTypeError, ShapeError
 from lamina.functions.activations import relu, softplus
 from lamina.functions.operands import cast, floating, tensor
 from lamina.functions.reductions import mean, sum
-from lamina.nn.labels import check_class_labels, check_signs
+from lamina.nn.label_checks import check_class_labels, check_signs
 from lamina.nn.reduction import Reduction, reduced, same_shape
 from lamina.primitives.broadcasting import reshape
 from lamina.primitives.elementwise import bitwise_and, bitwise_invert, equal, less, maximum, not_equal, where

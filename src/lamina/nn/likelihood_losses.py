@@ -7,7 +7,7 @@ import math
 from lamina.errors import DataError, ShapeError
 from lamina.functions.elementwise import exp, log
 from lamina.functions.operands import cast, floating, tensor
-from lamina.nn.labels import require_all
+from lamina.nn.label_checks import require_all
 from lamina.nn.reduction import Reduction, reduced, same_shape
 from lamina.primitives.broadcasting import reshape
 from lamina.primitives.elementwise import less, where

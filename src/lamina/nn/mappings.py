@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, NoReturn
 
 from lamina.errors import DTypeError
-from lamina.nn.members import Container, Member, as_module, as_parameter
+from lamina.nn.container_base import Container, Member, as_module, as_parameter
 from lamina.nn.module import Module
 from lamina.tensor import Tensor, Variable
 from lamina.watched import changed

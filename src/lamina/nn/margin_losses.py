@@ -8,7 +8,7 @@ from lamina.functions.comparisons import clip, where
 from lamina.functions.elementwise import maximum, sqrt
 from lamina.functions.operands import cast, floating, one_axis, tensor
 from lamina.functions.reductions import root, sum
-from lamina.nn.labels import check_signs
+from lamina.nn.label_checks import check_signs
 from lamina.nn.reduction import Reduction, reduced, same_shape
 from lamina.primitives import specs
 from lamina.tensor import Tensor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lamina.functions.elementwise import log, log1p, maximum
 from lamina.functions.operands import cast
-from lamina.nn.labels import check_unit_interval
+from lamina.nn.label_checks import check_unit_interval
 from lamina.nn.reduction import Reduction, reduced, same_shape, weights
 from lamina.primitives import elementwise as rows
 from lamina.primitives.composite import Composite

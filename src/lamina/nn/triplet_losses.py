@@ -10,7 +10,7 @@ from lamina.functions.comparisons import clip
 from lamina.functions.elementwise import abs, minimum
 from lamina.functions.operands import cast, common, floating
 from lamina.functions.reductions import max, root, sum
-from lamina.nn.labels import check_signs
+from lamina.nn.label_checks import check_signs
 from lamina.nn.reduction import Reduction, reduced, same_shape
 from lamina.primitives import specs
 from lamina.tensor import Tensor

@@ -10,7 +10,7 @@ from lamina.errors import ShapeError, SubscriptError
 from lamina.functions.operands import cast, floating, tensor
 from lamina.functions.pooling import window_sizes
 from lamina.functions.spatial import Sizes, spatial
-from lamina.nn.labels import require_all
+from lamina.nn.label_checks import require_all
 from lamina.nn.pooling import Pooling
 from lamina.primitives.broadcasting import reshape
 from lamina.primitives.elementwise import bitwise_and, less, less_equal, maximum

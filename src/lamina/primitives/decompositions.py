@@ -20,8 +20,8 @@ from lamina.primitives import specs
 from lamina.primitives.broadcasting import broadcast_to, reshape, unbroadcast
 from lamina.primitives.contraction import matmul, transposed
 from lamina.primitives.elementwise import equal, multiply_no_nan, negative, where
+from lamina.primitives.multiple_results import Bundle, unpack
 from lamina.primitives.primitive import Primitive
-from lamina.primitives.several import Bundle, unpack
 from lamina.primitives.shaping import concat, part
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Self
 
-import lamina.profiling.watching as watching
+import lamina.profiling.instrumentation as watching
 from lamina.compiler.inspection import Profile as CompiledProfile
 from lamina.errors import DataError, LaminaError
 from lamina.profiling.recorder import Recorder

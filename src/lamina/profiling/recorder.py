@@ -17,7 +17,7 @@ from lamina.nn.module import Module
 from lamina.optim.optimizer import Optimizer
 from lamina.primitives.primitive import Primitive
 from lamina.profiling.costs import ARITHMETIC, flops, of_program, traffic
-from lamina.profiling.watching import CompiledCall, Observer, Operands, Owner
+from lamina.profiling.instrumentation import CompiledCall, Observer, Operands, Owner
 from lamina.tensor import Tensor
 
 FORWARD, BACKWARD, UPDATE, COMPILED, COMPILING = "forward", "backward", "update", "compiled", "compiling"

@@ -18,7 +18,7 @@ from lamina.compiler.graph.ir import Graph, Update, Value, input_value
 from lamina.compiler.graph.passes.simplify import simplify
 from lamina.compiler.lowering import Lowered, lower
 from lamina.compiler.runtime.fallback import Fallback
-from lamina.compiler.runtime.native import assemble, load
+from lamina.compiler.runtime.machine_code import assemble, load
 from lamina.compiler.runtime.native_program import NativeProgram
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.target import Target

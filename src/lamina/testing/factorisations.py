@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lamina.dtypes import DType, float_info
-from lamina.primitives.several import unpack
+from lamina.primitives.multiple_results import unpack
 from lamina.tensor import Tensor
 from lamina.testing.strategies import Case
 

@@ -4,7 +4,6 @@ from lamina.errors import TrainingDiverged
 from lamina.training import metrics
 from lamina.training.callbacks import Callback, EarlyStopping, Snapshot, TrainingState
 from lamina.training.checkpointing import Checkpoints
-from lamina.training.checkpoints import load, read_metadata, read_state_dict, save
 from lamina.training.cross_validation import CrossValidation, cross_validate
 from lamina.training.evaluation import evaluate, predict
 from lamina.training.fitting import fit
@@ -12,6 +11,7 @@ from lamina.training.history import EpochRecord, History
 from lamina.training.json_lines import JSONLines
 from lamina.training.lr_finder import LearningRates, find_lr
 from lamina.training.tensorboard import TensorBoard
+from lamina.training.weight_files import load, read_metadata, read_state_dict, save
 
 __all__ = [
     # the loop

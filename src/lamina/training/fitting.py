@@ -10,12 +10,11 @@ from lamina import random
 from lamina.backends import precision
 from lamina.nn.module import Module
 from lamina.optim import Adam, LRScheduler, Optimizer
-from lamina.training.averaging import WeightAverage
 from lamina.training.callbacks import Callback, EarlyStopping, TrainingState
 from lamina.training.checkpointing.configuration import contents, described, schedule_settings
 from lamina.training.checkpointing.folder import Checkpoints, Store, opened
-from lamina.training.checkpointing.keeper import Saving
 from lamina.training.checkpointing.parts import LooseVariables, Streams
+from lamina.training.checkpointing.saving import Saving
 from lamina.training.compiling import Work, check_compile, machinery
 from lamina.training.evaluation import Loss
 from lamina.training.fit_arguments import (
@@ -30,6 +29,7 @@ from lamina.training.fit_arguments import (
 from lamina.training.history import History
 from lamina.training.loop import Loop, Plan, Schedule
 from lamina.training.metrics import Metric, named_metrics
+from lamina.training.moving_average import WeightAverage
 from lamina.training.pairs import check_count
 from lamina.training.preparation import differentiated, divided, moved, place_of, streams_of, try_first
 from lamina.training.scheduling import ScheduledSteps, rate_table

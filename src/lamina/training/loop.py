@@ -13,15 +13,15 @@ from lamina.functions.comparisons import isfinite
 from lamina.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from lamina.random import Generator
 from lamina.tensor import Tensor, Variable
-from lamina.training.averaging import WeightAverage
 from lamina.training.callbacks import Callback, Snapshot, TrainingState
-from lamina.training.checkpointing.keeper import Keeper, Saving
 from lamina.training.checkpointing.parts import BestPart, CallbackParts, Position
+from lamina.training.checkpointing.saving import Keeper, Saving
 from lamina.training.compiling import Machinery
 from lamina.training.evaluation import Loss, measure, mode
 from lamina.training.history import EpochRecord, History
 from lamina.training.interruption import Interruption, deferred_interrupts
 from lamina.training.metrics import MetricFunction
+from lamina.training.moving_average import WeightAverage
 from lamina.training.pairs import Samples
 from lamina.training.steps import Taken
 

@@ -13,7 +13,7 @@ from lamina.tensor import Tensor
 from lamina.training.evaluation import Loss, answer
 from lamina.training.pairs import Pairs
 from lamina.training.steps import Step
-from lamina.training.warned import warn
+from lamina.training.user_warnings import warn
 from lamina.watched import REVISION, TraceCount
 
 if TYPE_CHECKING:

@@ -13,13 +13,13 @@ from lamina.optim import clip_grad_norm, clip_grad_value
 from lamina.optim.optimizer import Optimizer
 from lamina.tensor import Tensor
 from lamina.training.evaluation import Loss, scalar_loss
-from lamina.training.mixing import mixed, mixing_share
+from lamina.training.mixup import mixed, mixing_share
 from lamina.training.pairs import Pairs, Samples
 
 if TYPE_CHECKING:
     from lamina.nn.module import Module
     from lamina.training.accumulation import GradientSum
-    from lamina.training.averaging import WeightAverage
+    from lamina.training.moving_average import WeightAverage
     from lamina.training.scheduling import RateTable
 
 

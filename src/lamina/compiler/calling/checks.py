@@ -7,7 +7,7 @@ else holds it too.
 
 from __future__ import annotations
 
-from lamina.compiler.calling.layout import (
+from lamina.compiler.calling.object_layout import (
     BASE,
     DATA,
     DTYPE,

@@ -1,6 +1,6 @@
 """Calls in machine code: in Python, the checks before a small step and the results would take longer than the step.
 
-The code is written by `lamina.compiler.calling.entering`, once for all functions; each call that it knows is a plan.
+The code is written by `lamina.compiler.calling.call_code`, once for all functions; each call that it knows is a plan.
 It is a function of CPython's own kind, so that a call of it costs no more than one of `id`.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-from lamina.compiler.calling.layout import FUNCTIONS, Holder, Offsets, Planned, functions, offsets
+from lamina.compiler.calling.object_layout import FUNCTIONS, Holder, Offsets, Planned, functions, offsets
 from lamina.compiler.runtime.cache import Entry, program
 from lamina.compiler.runtime.once import once
 from lamina.compiler.runtime.processor import host
@@ -72,8 +72,8 @@ class _Code:
         target = host()
 
         def compiled() -> Entry:
-            from lamina.compiler.calling.entering import module
-            from lamina.compiler.runtime.native import assemble
+            from lamina.compiler.calling.call_code import module
+            from lamina.compiler.runtime.machine_code import assemble
 
             return Entry(assemble(module(found, target), target), {})
 

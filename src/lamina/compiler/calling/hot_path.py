@@ -16,9 +16,9 @@ import numpy as np
 
 from lamina.autodiff.trees import branches, mapped
 from lamina.backends.registry import CPU
-from lamina.compiler.calling import guard, layout
+from lamina.compiler.calling import guard, object_layout
 from lamina.compiler.calling.arguments import Given
-from lamina.compiler.calling.layout import Holder, locked
+from lamina.compiler.calling.object_layout import Holder, locked
 from lamina.compiler.calling.plan import ARRAYS, ONE_TENSOR, TENSORS, Plan
 from lamina.compiler.calling.records import (
     captured_records,
@@ -209,7 +209,12 @@ class HotPath:
 def serves(specialisation: Specialisation, environment: Environment, given: Given) -> bool:
     """Tell whether a call like this one can go the short way."""
     table = getattr(specialisation.program.execute, "table", None)
-    if table is None or layout.offsets() is None or not given.simple or len(given.traced) != specialisation.arguments:
+    if (
+        table is None
+        or object_layout.offsets() is None
+        or not given.simple
+        or len(given.traced) != specialisation.arguments
+    ):
         return False
     if any(getattr(get, "__self__", None).__class__ is not dict for get, _, _ in environment.entries):
         return False

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lamina.backends.thread_state import STATE
-from lamina.compiler.calling.layout import READ, WRITTEN, counts, offsets
+from lamina.compiler.calling.object_layout import READ, WRITTEN, counts, offsets
 from lamina.compiler.calling.plan import ATTRIBUTE, CALLED, ITEM, Cell, Name, Output
 from lamina.compiler.specialisation import Specialisation
 from lamina.compiler.tracing.environment import Environment

@@ -15,9 +15,9 @@ from lamina.compiler.codegen.calls import Called, Caller, Shared, constant_data,
 from lamina.compiler.codegen.clock import emit_clock
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.expressions import ZERO
-from lamina.compiler.codegen.looping import functions_of
 from lamina.compiler.codegen.module import Module
 from lamina.compiler.codegen.program_table import Slot
+from lamina.compiler.codegen.scan_loop import functions_of
 from lamina.compiler.codegen.schedule import Schedule, may_fault, numbered
 from lamina.compiler.codegen.values import I8, I64, PTR, Value
 from lamina.compiler.schedule.memory import Place

@@ -18,7 +18,7 @@ from lamina.compiler.compiled_function import CompiledFunction
 from lamina.compiler.inspection.explanation import Explanation, explained
 from lamina.compiler.inspection.measuring import measured
 from lamina.compiler.inspection.profile import Profile
-from lamina.compiler.runtime import native
+from lamina.compiler.runtime import machine_code
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.signature import Arguments, traced
 from lamina.compiler.specialisation import updating
@@ -96,7 +96,7 @@ def llvm_ir(
     """Return the LLVM IR of what a call would run."""
     target = _target("llvm_ir", target)
     ir = lowered(Call.of("llvm_ir", function, args, kwargs).trace.graph, target).ir
-    return native.optimised_ir(ir, target) if optimised else ir
+    return machine_code.optimised_ir(ir, target) if optimised else ir
 
 
 def assembly(
@@ -104,7 +104,7 @@ def assembly(
 ) -> str:
     """Return the instructions of what a call would run."""
     target = _target("assembly", target)
-    return native.assembly(lowered(Call.of("assembly", function, args, kwargs).trace.graph, target).ir, target)
+    return machine_code.assembly(lowered(Call.of("assembly", function, args, kwargs).trace.graph, target).ir, target)
 
 
 def profile(

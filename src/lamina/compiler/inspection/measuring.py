@@ -20,7 +20,7 @@ from lamina.compiler.inspection.kernels import KernelReport, reports
 from lamina.compiler.inspection.peak import clock, peak_flops
 from lamina.compiler.inspection.profile import KernelTime, Profile
 from lamina.compiler.lowering import Lowered
-from lamina.compiler.runtime.native import assemble, load
+from lamina.compiler.runtime.machine_code import assemble, load
 from lamina.compiler.runtime.native_program import NativeProgram
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.runtime.threads import get_num_threads

@@ -15,7 +15,7 @@ from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.module import Module
 from lamina.compiler.codegen.values import DOUBLE, FLOAT, I64, PTR, Value
 from lamina.compiler.runtime.cache import Entry, program
-from lamina.compiler.runtime.native import Loaded, assemble
+from lamina.compiler.runtime.machine_code import Loaded, assemble
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.target import Target
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
-from lamina.compiler.runtime.native import Loaded, llvm_identity, load
+from lamina.compiler.runtime.machine_code import Loaded, llvm_identity, load
 from lamina.compiler.runtime.private_folder import PrivateFolder, UnsafeFolderError
 from lamina.compiler.target import Target
 from lamina.errors import DataError

@@ -16,7 +16,7 @@ from lamina.compiler.codegen.program_table import Slot
 from lamina.compiler.graph.ir import NO_PARAMS, Line
 from lamina.compiler.runtime.fallback import Fallback
 from lamina.compiler.runtime.forking import fork_safe
-from lamina.compiler.runtime.native import Loaded
+from lamina.compiler.runtime.machine_code import Loaded
 from lamina.compiler.runtime.pace import Choice, Pace
 from lamina.compiler.runtime.runtime_block import RuntimeBlock
 from lamina.compiler.runtime.threads import entry_point, get_num_threads, run

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from lamina.compiler.runtime.cache import Entry, cached
-from lamina.compiler.runtime.native import llvm
+from lamina.compiler.runtime.machine_code import llvm
 from lamina.compiler.runtime.signals import uninterrupted
 from lamina.compiler.target import Target
 

@@ -20,10 +20,10 @@ from functools import cache, lru_cache
 from typing import Any
 
 from lamina.compiler.codegen.barrier import LINE
-from lamina.compiler.runtime import launching
+from lamina.compiler.runtime import thread_pool_code
 from lamina.compiler.runtime.cache import Entry, program
 from lamina.compiler.runtime.forking import fork_safe
-from lamina.compiler.runtime.native import Loaded, assemble
+from lamina.compiler.runtime.machine_code import Loaded, assemble
 from lamina.compiler.runtime.runtime_block import aligned_memory
 from lamina.errors import DataError, DTypeError
 
@@ -175,7 +175,7 @@ class Shared:
     THREADS = 0
     """What `get_num_threads` returns; 0 until it has been asked."""
     LAUNCH = 1
-    """Address of ``launch(control, program, buffers, threads)``; see `lamina.compiler.runtime.launching`."""
+    """Address of ``launch(control, program, buffers, threads)``; see `lamina.compiler.runtime.thread_pool_code`."""
     CONTROL = 2
     """Address of the pool's control block; 0 where there is no pool."""
     WANTED = 3
@@ -201,7 +201,7 @@ class _Pool:
     def __init__(self, threads: int) -> None:
         code = _pool_code()
         self.wanted = threads
-        self._memory, self.control = aligned_memory(launching.control_size(threads))
+        self._memory, self.control = aligned_memory(thread_pool_code.control_size(threads))
         self._callbacks = _fill(self.control, code, threads)
         _kept.append((code, self._memory, self._callbacks))
         self.launch = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 3, ctypes.c_int64)(code.address("launch"))
@@ -215,7 +215,7 @@ class _Pool:
             except RuntimeError:  # the system has no more threads for this process
                 break
             self._workers.append(thread)
-        ctypes.c_int64.from_address(self.control + launching.COUNT).value = len(self._workers) + 1
+        ctypes.c_int64.from_address(self.control + thread_pool_code.COUNT).value = len(self._workers) + 1
         shared[Shared.LAUNCH] = code.address("launch")
         shared[Shared.CONTROL], shared[Shared.WANTED] = self.control, threads
 
@@ -249,23 +249,23 @@ def _fill(control: int, code: Loaded, threads: int) -> list[Any]:
     def put(offset: int, value: int) -> None:
         ctypes.c_int64.from_address(control + offset).value = value
 
-    put(launching.GIVE_WAY, yield_address())
-    put(launching.SPINS, _spins(code))
-    if launching.futex_number(host()) is None:
+    put(thread_pool_code.GIVE_WAY, yield_address())
+    put(thread_pool_code.SPINS, _spins(code))
+    if thread_pool_code.futex_number(host()) is None:
         wait, wake = _sleeping_in_python(control, threads)
         addresses = [ctypes.cast(each, ctypes.c_void_p).value or 0 for each in (wait, wake)]
-        put(launching.WAIT, addresses[0])
-        put(launching.WAKE, addresses[1])
+        put(thread_pool_code.WAIT, addresses[0])
+        put(thread_pool_code.WAKE, addresses[1])
         return [wait, wake]
-    put(launching.SYSCALL, ctypes.cast(ctypes.CDLL(None).syscall, ctypes.c_void_p).value or 0)
-    put(launching.WAIT, code.address("wait"))
-    put(launching.WAKE, code.address("wake"))
+    put(thread_pool_code.SYSCALL, ctypes.cast(ctypes.CDLL(None).syscall, ctypes.c_void_p).value or 0)
+    put(thread_pool_code.WAIT, code.address("wait"))
+    put(thread_pool_code.WAKE, code.address("wake"))
     return []
 
 
 def _sleeping_in_python(control: int, threads: int) -> tuple[Any, Any]:
     """Return ``wait`` and ``wake`` for systems other than Linux: a semaphore for each worker."""
-    first = control + launching.STATES
+    first = control + thread_pool_code.STATES
     semaphores = [threading.Semaphore(0) for _ in range(threads)]
     kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)
 
@@ -283,7 +283,7 @@ def _sleeping_in_python(control: int, threads: int) -> tuple[Any, Any]:
 def _pool_code() -> Loaded:
     from lamina.compiler.runtime.processor import host
 
-    ir = launching.pool_ir(host())
+    ir = thread_pool_code.pool_ir(host())
     return program(["thread pool", ir, host()], lambda: Entry(assemble(ir, host()), {})).code
 
 

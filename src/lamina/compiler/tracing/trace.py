@@ -8,7 +8,7 @@ from typing import Any
 
 from lamina.autodiff.trees import mapped
 from lamina.compiler.graph import ir
-from lamina.compiler.graph.canonical import fingerprint
+from lamina.compiler.graph.fingerprint import fingerprint
 from lamina.compiler.graph.ir import Graph, Update, Value
 from lamina.compiler.tracing.loops import PARAMETER
 from lamina.compiler.tracing.tracer import Input, Tracer

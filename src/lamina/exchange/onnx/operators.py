@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Mapping
 
 from lamina.dtypes import DType, bfloat16, bool_, int64
-from lamina.exchange.onnx import compositions as composed, places, spatial
+from lamina.exchange.onnx import compositions as composed, indexing, spatial
 from lamina.exchange.onnx.batch import Operation
 from lamina.exchange.onnx.compositions import Row
 from lamina.exchange.onnx.nodes import Nodes
@@ -112,11 +112,11 @@ def _cast(nodes: Nodes, operation: Operation, x: str) -> str:
 
 
 def _gather(nodes: Nodes, operation: Operation, x: str, indices: str) -> str:
-    return nodes.add("Gather", x, places.as_index(nodes, operation, indices), axis=operation.params["axis"])
+    return nodes.add("Gather", x, indexing.as_index(nodes, operation, indices), axis=operation.params["axis"])
 
 
 def _gather_along(nodes: Nodes, operation: Operation, x: str, indices: str) -> str:
-    return nodes.add("GatherElements", x, places.as_index(nodes, operation, indices), axis=operation.params["axis"])
+    return nodes.add("GatherElements", x, indexing.as_index(nodes, operation, indices), axis=operation.params["axis"])
 
 
 def _rounded_product(nodes: Nodes, operation: Operation, a: str, b: str) -> str:
@@ -212,12 +212,12 @@ OPERATORS: Mapping[str, Row] = {
     # --- gathering, scattering, sorting ---
     "take": _gather,
     "take_along_axis": _gather_along,
-    "put_rows": places.put_rows,
-    "scatter_add": places.scatter_add,
-    "scatter_add_along_axis": places.scatter_add_along_axis,
-    "sort": places.sort,
-    "argsort": places.argsort,
-    "searchsorted": places.searchsorted,
+    "put_rows": indexing.put_rows,
+    "scatter_add": indexing.scatter_add,
+    "scatter_add_along_axis": indexing.scatter_add_along_axis,
+    "sort": indexing.sort,
+    "argsort": indexing.argsort,
+    "searchsorted": indexing.searchsorted,
     # --- matrices ---
     "matmul": arithmetic("MatMul"),
     "matmul_bfloat16": _rounded_product,

@@ -16,7 +16,7 @@ from lamina.errors import CheckpointError, DataError
 from lamina.training.checkpointing.format import from_bytes
 from lamina.training.files import PathLike, check_path, replace_file
 from lamina.training.history import History
-from lamina.training.warned import warn
+from lamina.training.user_warnings import warn
 
 if TYPE_CHECKING:
     from lamina.nn.module import Module

@@ -22,7 +22,7 @@ from lamina.errors import CheckpointError
 from lamina.primitives.operand import Operand
 from lamina.tensor import Tensor
 from lamina.training.checkpointing.layout import Array, packed, unpacked
-from lamina.training.checkpoints import arrays_of
+from lamina.training.weight_files import arrays_of
 
 FORMAT, VERSION = "lamina checkpoint", 1
 _NO_SUM = b'"sha256":"' + b"0" * 64 + b'"'

@@ -14,8 +14,8 @@ from lamina.errors import DataError, DTypeError, TracingError
 from lamina.functions.creation import asarray
 from lamina.nn.module import Module
 from lamina.primitives.primitive import Primitive
+from lamina.profiling.instrumentation import CompiledCall, Observer, Operands, Owner, watching
 from lamina.profiling.recorder import name_of
-from lamina.profiling.watching import CompiledCall, Observer, Operands, Owner, watching
 from lamina.tensor import Tensor, Variable
 
 INPUT, VARIABLE, CONSTANT, OPERATION, COMPILED, OUTPUT = (

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from lamina.compiler.codegen.emitter import Emitter
+from lamina.compiler.codegen.matmul.blocking import BlockedProduct, panel_bytes
 from lamina.compiler.codegen.matmul.column import emit_column
 from lamina.compiler.codegen.matmul.dots import emit_dots
 from lamina.compiler.codegen.matmul.plan import Column, Dots, Resident, Tiling, plan
 from lamina.compiler.codegen.matmul.product import Epilogue, Prefetch, Product
 from lamina.compiler.codegen.matmul.resident import emit_resident, emit_zeros
-from lamina.compiler.codegen.matmul.tiled import Tiled, panel_bytes
 from lamina.compiler.codegen.values import I8, Value
 from lamina.compiler.target import Target
 
@@ -93,6 +93,6 @@ def emit_product(
             edge = f.at(packed_b, f.integer(size_b), I8)
             panels = scratch, packed_b, edge
             part = begin, end, first, last
-            Tiled(f, target, product, how, a, b, *part, *panels, epilogue, overlaps, prefetch).write()
+            BlockedProduct(f, target, product, how, a, b, *part, *panels, epilogue, overlaps, prefetch).write()
         else:
             emit_zeros(f, product, begin, end, first, last, epilogue)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from lamina.compiler.codegen.special.argmax import emit_argmax, emit_argmin
 from lamina.compiler.codegen.special.check import check_units, emit_check
+from lamina.compiler.codegen.special.cumulative import emit_cumulative_prod, emit_cumulative_sum
 from lamina.compiler.codegen.special.gather import emit_take, emit_take_along, take_along_units, take_units
 from lamina.compiler.codegen.special.job import SpecialKernel, no_scratch
 from lamina.compiler.codegen.special.lines import line_units
 from lamina.compiler.codegen.special.philox import emit_random_bits, random_units
-from lamina.compiler.codegen.special.positions import emit_argmax, emit_argmin
-from lamina.compiler.codegen.special.scans import emit_cumulative_prod, emit_cumulative_sum
 from lamina.compiler.codegen.special.scatter import (
     emit_put_rows,
     emit_scatter_add,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lamina.backends.thread_state import quietly
-from lamina.compiler.graph.canonical import number_text
+from lamina.compiler.graph.fingerprint import number_text
 from lamina.compiler.graph.ir import CHECK, NO_PARAMS, SCAN, Graph, Update, Value
 from lamina.dtypes import DType
 from lamina.primitives.primitive import Spec

@@ -14,8 +14,8 @@ from lamina.errors import CheckpointError
 from lamina.exchange.onnx.library import NEWEST_OPSET, OLDEST_OPSET
 from lamina.exchange.onnx.reading.calls import Call, Function, call_of
 from lamina.exchange.onnx.reading.elementwise import ELEMENTWISE
+from lamina.exchange.onnx.reading.indexing import PLACES
 from lamina.exchange.onnx.reading.normalisation import NORMALISATION
-from lamina.exchange.onnx.reading.places import PLACES
 from lamina.exchange.onnx.reading.recurrent import RECURRENT
 from lamina.exchange.onnx.reading.resampling import RESAMPLING
 from lamina.exchange.onnx.reading.shapes import SHAPES

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lamina.compiler.calling.checks import NULL, Writer, at, emit_check, word_of
-from lamina.compiler.calling.layout import DATA, FUNCTIONS, SIZE, WORD, Offsets
+from lamina.compiler.calling.object_layout import DATA, FUNCTIONS, SIZE, WORD, Offsets
 from lamina.compiler.calling.plan import ARRAYS, ATTRIBUTE, CALLED, ITEM, ONE_TENSOR, Argument, Name, Output, Plan
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.module import Module

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import NamedTuple
 
-import lamina.compiler.codegen.matmul.squares as squares
+import lamina.compiler.codegen.matmul.amx as amx
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.matmul.cells import SIDE, Squares
 from lamina.compiler.codegen.matmul.packing import Panel, fill, fill_partly
@@ -30,7 +30,7 @@ def panel_bytes(product: Product, plan: Tiling) -> tuple[int, int, int]:
     return tuple(-(-size // _ALIGNMENT) * _ALIGNMENT for size in (a, b, edge))  # type: ignore[return-value]
 
 
-class Tiled(NamedTuple):
+class BlockedProduct(NamedTuple):
     """Writes the code of one product by tiles.
 
     Attributes
@@ -62,7 +62,7 @@ class Tiled(NamedTuple):
 
     def write(self) -> None:
         """Write all of it."""
-        with squares.configured(self.f) if isinstance(self.plan.cells, Squares) else nullcontext():
+        with amx.configured(self.f) if isinstance(self.plan.cells, Squares) else nullcontext():
             self._blocks()
 
     def _blocks(self) -> None:
@@ -204,7 +204,7 @@ class Tiled(NamedTuple):
         rows = plan.rows if count.literal == plan.rows else plan.low
         if isinstance(plan.cells, Squares):
             a = self._squares_of(begin, row)
-            squares.multiply(f, plan.cells, a, b.pointer, rows // SIDE, vectors, buffer, beside)
+            amx.multiply(f, plan.cells, a, b.pointer, rows // SIDE, vectors, buffer, beside)
             return
         each = [f.integer(r) for r in range(rows)]
         if rows < plan.rows or plan.rows == plan.low:
@@ -248,7 +248,7 @@ class Tiled(NamedTuple):
             with f.loop(begin, end, SIDE) as row:
                 source = f.at(self.a, f.mul(row, f.integer(product.a_strides[0])), product.stored)
                 into = self._squares_of(begin, row)
-                squares.fill_rows(f, plan.cells, product.a_strides, source, into, f.sub(end, row))
+                amx.fill_rows(f, plan.cells, product.a_strides, source, into, f.sub(end, row))
             return
         panel = Panel(product, self.target, plan.cells, plan.a_width, *product.a_strides)
         with f.loop(begin, end, plan.rows) as row:

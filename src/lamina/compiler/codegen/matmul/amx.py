@@ -1,4 +1,4 @@
-"""Squares: products of bfloat16 in AMX's tile registers, which hold 16 rows of 64 bytes each.
+"""Products of bfloat16 in AMX's tile registers, called squares here: each holds 16 rows of 64 bytes.
 
 An instruction multiplies 16 rows of 16 cells of A by 16 rows of 16 cells of B, and adds to a square of 16 by 16 sums.
 Panels of B are those of pairs, with zeros up to a whole number of squares along k. A's panel is one square after the

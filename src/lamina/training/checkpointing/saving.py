@@ -17,7 +17,7 @@ from lamina.training.checkpointing.folder import Checkpoints, Store
 from lamina.training.checkpointing.format import to_bytes
 from lamina.training.checkpointing.parts import CallbackParts, HistoryPart, Part, Position, Streams
 from lamina.training.history import History
-from lamina.training.warned import warn
+from lamina.training.user_warnings import warn
 
 SHARE = 0.02
 """Of the time of a training, what checkpoints may take where nobody says how often to write them."""
