@@ -65,7 +65,9 @@ class Wrapper:
 
 
 class Method(partial[Any]):
-    # A compiled function that was taken from an object, and is called with it; described as the function is.
+    """A compiled function that was taken from an object, and is called with it."""
+
+    # The instance's, so that it is described as the function is.
     __doc__ = property(lambda self: self.func.__doc__)
 
     def repeat(self, times: int, /, *args: Any, **kwargs: Any) -> Any:

@@ -83,6 +83,7 @@ class Option:
 
 
 def default_text(value: Any) -> str:
+    """Return a value as help shows it; nothing for switches and tables."""
     if value is None or isinstance(value, bool | Mapping):
         return ""
     if isinstance(value, tuple):

@@ -43,6 +43,7 @@ def streams_of(seed: int | None, saved: Record | None) -> Iterator[Streams]:
 
 
 def place_of(model: Module, device: str | None) -> Place:
+    """Return where a model is to be trained, and whether it has to be moved there."""
     place = Place.of(model)
     return place if device is None else replace(place, device=get_backend(device).name, move=True)
 

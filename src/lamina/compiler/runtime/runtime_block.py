@@ -55,6 +55,7 @@ def _word(address: int) -> ctypes.c_int64:
 
 @cache
 def yield_address() -> int:
+    """Return the address of the system's function that offers the processor to other threads."""
     if os.name == "nt":
         found = ctypes.CDLL("kernel32").SwitchToThread
     else:

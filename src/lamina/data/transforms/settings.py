@@ -31,16 +31,19 @@ def padded(image: Image, border: tuple[int, ...], fill: int, mode: str) -> Image
 
 
 def filling(image: Image, fill: int) -> int | tuple[int, ...]:
+    """Return a grey value as the colour of an image of this kind."""
     return fill if image.mode == "L" else (fill,) * len(image.getbands())
 
 
 def resampling(name: str) -> Resampling:
+    """Return Pillow's way to find values between points, by its name in lower case."""
     from PIL.Image import Resampling
 
     return Resampling[name.upper()]
 
 
 def extent_of(transform: str, name: str, size: Any) -> tuple[int, int]:
+    """Return height and width, given as a pair or as one number for both."""
     height, width = (size, size) if isinstance(size, int) else size if _are_ints(size, 2) else (0, 0)
     if isinstance(size, bool) or min(height, width) < 1:
         raise DataError(f"{transform}: {name} is a whole number from 1 or a pair, height and width, got {size!r}")
@@ -48,6 +51,7 @@ def extent_of(transform: str, name: str, size: Any) -> tuple[int, int]:
 
 
 def border_of(transform: str, padding: Any) -> tuple[int, int, int, int]:
+    """Return the widths of a border, left, top, right, bottom: given as one, as two for the sides, or as all four."""
     if padding is None:
         return 0, 0, 0, 0
     sides = (padding,) if isinstance(padding, int) else padding
@@ -62,15 +66,18 @@ def _are_ints(values: Any, count: int) -> bool:
 
 
 def check_one_of(transform: str, name: str, value: str, known: tuple[str, ...]) -> None:
+    """Refuse a setting that is none of the known ones."""
     if value not in known:
         raise DataError(f"{transform}: {name} is one of {', '.join(known)}, got {value!r}")
 
 
 def check_byte(transform: str, fill: Any) -> None:
+    """Refuse a grey value that no byte holds."""
     if type(fill) is not int or not 0 <= fill <= 255:
         raise DataError(f"{transform}: fill is a whole number from 0 to 255, got {fill!r}")
 
 
 def check_probability(transform: str, p: float) -> None:
+    """Refuse a number outside of 0 to 1."""
     if not 0.0 <= p <= 1.0:
         raise DataError(f"{transform}: p is a probability, got {p!r}")

@@ -31,6 +31,7 @@ def same_bits(dtype: DType) -> bool:
 
 
 def as_int64(nodes: Nodes, dtype: DType, *operands: str) -> tuple[str, ...]:
+    """Return operands as int64 where the type is one that few operators of ONNX take; else as they are."""
     return tuple(nodes.cast(each, int64) for each in operands) if narrow(dtype) else operands
 
 
