@@ -104,19 +104,6 @@ from lamina.nn.ctc import ctc_loss
 from lamina.nn.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d
 from lamina.nn.embedding_bags import EmbeddingBag, embedding_bag
 from lamina.nn.embeddings import Embedding, embedding
-from lamina.nn.further_loss_layers import (
-    CTCLoss,
-    GaussianNLLLoss,
-    MarginRankingLoss,
-    MultiLabelMarginLoss,
-    MultiLabelSoftMarginLoss,
-    MultiMarginLoss,
-    PairwiseDistance,
-    PoissonNLLLoss,
-    SoftMarginLoss,
-    TripletMarginLoss,
-    TripletMarginWithDistanceLoss,
-)
 from lamina.nn.gated import GLU, SwiGLU, glu
 from lamina.nn.key_value_cache import KeyValueCache
 from lamina.nn.label_losses import (
@@ -130,19 +117,32 @@ from lamina.nn.linear import Bilinear, Flatten, Identity, Linear, Unflatten, bil
 from lamina.nn.loss_layers import (
     BCELoss,
     BCEWithLogitsLoss,
-    CosineEmbeddingLoss,
-    CosineSimilarity,
     CrossEntropyLoss,
-    HingeEmbeddingLoss,
-    HingeLoss,
+    CTCLoss,
+    GaussianNLLLoss,
     HuberLoss,
     KLDivLoss,
     L1Loss,
     MSELoss,
     NLLLoss,
+    PoissonNLLLoss,
     SmoothL1Loss,
 )
 from lamina.nn.mappings import ModuleDict, ParameterDict
+from lamina.nn.margin_loss_layers import (
+    CosineEmbeddingLoss,
+    CosineSimilarity,
+    HingeEmbeddingLoss,
+    HingeLoss,
+    MarginRankingLoss,
+    MultiLabelMarginLoss,
+    MultiLabelSoftMarginLoss,
+    MultiMarginLoss,
+    PairwiseDistance,
+    SoftMarginLoss,
+    TripletMarginLoss,
+    TripletMarginWithDistanceLoss,
+)
 from lamina.nn.margin_losses import cosine_embedding_loss, cosine_similarity, hinge_embedding_loss, hinge_loss
 from lamina.nn.module import Module
 from lamina.nn.multihead_attention import MultiheadAttention

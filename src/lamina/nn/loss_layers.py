@@ -1,4 +1,7 @@
-"""Losses as layers: each holds the settings of the function of its name and applies it."""
+"""Losses as layers: each holds the settings of the function of its name and applies it.
+
+Those of margins and distances are in `lamina.nn.margin_loss_layers`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ from dataclasses import KW_ONLY, dataclass, fields
 from typing import Literal
 
 from lamina.nn.classification_losses import binary_cross_entropy_with_logits, cross_entropy, kl_div, nll_loss
-from lamina.nn.margin_losses import cosine_embedding_loss, cosine_similarity, hinge_embedding_loss, hinge_loss
+from lamina.nn.ctc import Lengths, ctc_loss
+from lamina.nn.likelihood_losses import gaussian_nll_loss, poisson_nll_loss
 from lamina.nn.module import Module
 from lamina.nn.probability_losses import binary_cross_entropy
 from lamina.nn.reduction import Reduction
@@ -158,48 +162,41 @@ class KLDivLoss(Loss):
 
 
 @settings
-class HingeLoss(Loss):
-    """The hinge loss of scores; see `hinge_loss`."""
+class CTCLoss(Loss):
+    """The likelihood of sequences whose places in time are not known; see `ctc_loss`."""
 
-    _: KW_ONLY
-    margin: float = 1.0
+    blank: int = 0
     reduction: Reduction = "mean"
+    zero_infinity: bool = False
 
-    def __call__(self, input: Tensor, target: Tensor) -> Tensor:
-        return hinge_loss(input, target, self.margin, self.reduction)
+    def __call__(self, log_probs: Tensor, targets: Tensor, input_lengths: Lengths, target_lengths: Lengths) -> Tensor:
+        return ctc_loss(
+            log_probs, targets, input_lengths, target_lengths, self.blank, self.reduction, self.zero_infinity
+        )
 
 
 @settings
-class HingeEmbeddingLoss(Loss):
-    """The hinge loss of distances between pairs; see `hinge_embedding_loss`."""
+class PoissonNLLLoss(Loss):
+    """The likelihood of counts; see `poisson_nll_loss`."""
 
+    log_input: bool = True
+    full: bool = False
     _: KW_ONLY
-    margin: float = 1.0
-    reduction: Reduction = "mean"
-
-    def __call__(self, input: Tensor, target: Tensor) -> Tensor:
-        return hinge_embedding_loss(input, target, self.margin, self.reduction)
-
-
-@settings
-class CosineEmbeddingLoss(Loss):
-    """The loss of the angles between pairs; see `cosine_embedding_loss`."""
-
-    _: KW_ONLY
-    margin: float = 0.0
-    reduction: Reduction = "mean"
-
-    def __call__(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
-        return cosine_embedding_loss(input1, input2, target, self.margin, self.reduction)
-
-
-@settings
-class CosineSimilarity(Loss):
-    """The cosine of the angle between vectors; see `cosine_similarity`."""
-
-    _: KW_ONLY
-    axis: int = 1
     eps: float = 1e-8
+    reduction: Reduction = "mean"
 
-    def __call__(self, x1: Tensor, x2: Tensor) -> Tensor:
-        return cosine_similarity(x1, x2, self.axis, self.eps)
+    def __call__(self, input: Tensor, target: Tensor) -> Tensor:
+        return poisson_nll_loss(input, target, self.log_input, self.full, self.eps, self.reduction)
+
+
+@settings
+class GaussianNLLLoss(Loss):
+    """The likelihood of numbers with variances; see `gaussian_nll_loss`."""
+
+    _: KW_ONLY
+    full: bool = False
+    eps: float = 1e-6
+    reduction: Reduction = "mean"
+
+    def __call__(self, input: Tensor, target: Tensor, var: Tensor | float) -> Tensor:
+        return gaussian_nll_loss(input, target, var, self.full, self.eps, self.reduction)
