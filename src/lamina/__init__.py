@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any as _Any
 
 from lamina.autodiff.checkpoint import checkpoint
 from lamina.autodiff.cond import cond
+from lamina.autodiff.custom import custom_gradient
 from lamina.autodiff.gradients import Gradients
 from lamina.autodiff.node import no_grad
 from lamina.autodiff.row_gradient import RowGradient
@@ -260,7 +261,7 @@ __all__ = [
     # loops, choices and recomputation
     "checkpoint", "cond", "scan",
     # derivatives of functions
-    "grad", "hessian", "jacobian", "jvp", "value_and_grad", "vjp",
+    "custom_gradient", "grad", "hessian", "jacobian", "jvp", "value_and_grad", "vjp",
     # devices
     "default_device", "devices", "set_default_device",
     # types

@@ -194,7 +194,7 @@ def _first_run(f: Callable[..., Any], arguments: tuple[Any, Any]) -> Any:
     for x in outside:
         if isinstance(x._node, Leaf) and x._node.variable is not None:
             noted.setdefault(x._node.variable, x._node.variable._snapshot)
-    return with_leaves(returned, _under_node(call, (*tracked, *outside), results))
+    return with_leaves(returned, under_node(call, (*tracked, *outside), results))
 
 
 def from_outside(results: Sequence[Tensor], start: int) -> list[Tensor]:
@@ -205,8 +205,8 @@ def from_outside(results: Sequence[Tensor], start: int) -> list[Tensor]:
     return list({x._node: x for x in operands if x._node is not None and x._node.order < start}.values())
 
 
-def _under_node(call: Recomputed, inputs: tuple[Tensor, ...], results: list[Any]) -> list[Any]:
-    """Return the results, those that are tracked under the node of the call."""
+def under_node(call: Any, inputs: tuple[Tensor, ...], results: list[Any]) -> list[Any]:
+    """Return the results, those in the places ``call.results`` under a node that has the call for a primitive."""
     if not inputs or not call.results:
         return [x._untracked if at in call.results else x for at, x in enumerate(results)]
     arrays = tuple(results[at]._data for at in call.results)

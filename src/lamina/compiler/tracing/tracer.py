@@ -34,7 +34,8 @@ NDArray = npt.NDArray[Any]
 _WRITTEN_OUT = 64
 
 _REMEDIES = {
-    "bool": "choose between values with la.where; what does not depend on traced values can be computed outside",
+    "bool": "choose between values with la.where, between computations with la.cond, and repeat with la.scan(..., "
+    "stop=n); what does not depend on traced values can be computed outside",
     "index": "pass what decides about shapes or loops as a Python number, which is traced for each value",
     "to": "compiled functions run on the cpu; move tensors before or after",
     "nonzero": "keep the shape, as with la.where, or compute it outside of the compiled function",
