@@ -10,6 +10,7 @@ from lamina.training.fitting import fit
 from lamina.training.history import EpochRecord, History
 from lamina.training.json_lines import JSONLines
 from lamina.training.lr_finder import LearningRates, find_lr
+from lamina.training.states import load_state, save_state
 from lamina.training.tensorboard import TensorBoard
 from lamina.training.weight_files import load, read_metadata, read_state_dict, save
 
@@ -23,5 +24,5 @@ __all__ = [
     # metrics, and logs of them
     "metrics", "JSONLines", "TensorBoard",
     # weights in files, and the whole state
-    "Checkpoints", "save", "load", "read_state_dict", "read_metadata",
+    "Checkpoints", "save", "load", "read_state_dict", "read_metadata", "save_state", "load_state",
 ]  # fmt: skip

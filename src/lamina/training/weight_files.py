@@ -32,6 +32,13 @@ _FILE_DTYPES: dict[str, DType] = {
     **{f"F{bits}": DTYPES[f"float{bits}"] for bits in (16, 32, 64)},
 }
 
+# How a file of torch.save begins. It holds a pickle, which could run anything, and is not read.
+_ZIP = b"PK\x03\x04"
+_PYTORCH = (
+    "it may be one of torch.save: model.load_state_dict(torch.load(path, weights_only=True)) takes its weights, and "
+    "safetensors.torch.save_file writes them as safetensors"
+)
+
 
 def save(model: Module | Mapping[str, Any], path: PathLike, *, metadata: Mapping[str, str] | None = None) -> None:
     """Write the parameters and buffers of a model to a safetensors file.
@@ -84,7 +91,10 @@ def _checked_name(name: Any) -> str:
 
 def _array(name: str, value: Any) -> np.ndarray[Any, Any]:
     if not isinstance(value, Operand | np.ndarray):
-        raise CheckpointError(f"save: {name!r} is of type {type(value).__name__}; only tensors and arrays are saved")
+        raise CheckpointError(
+            f"save: {name!r} is of type {type(value).__name__}; save writes tensors and arrays by name, and "
+            "la.training.save_state({...}, path) optimisers, numbers and texts too"
+        )
     # Through a tensor, so that a type that could not be read back is refused here; order and bytes as the file wants.
     return np.ascontiguousarray(asarray(value).numpy()).reshape(value.shape)
 
@@ -177,9 +187,9 @@ def arrays_of(content: bytes, operation: str, path: PathLike) -> dict[str, np.nd
     try:
         entries = deserialize(content)  # type: ignore[no-untyped-call]
     except SafetensorError as error:
+        kind = _PYTORCH if content[:4] == _ZIP else "it is cut off, damaged, or of another kind"
         raise CheckpointError(
-            f"{operation}: {path} is not a whole safetensors file ({len(content)} bytes: {error}); "
-            "it is cut off, damaged, or of another kind"
+            f"{operation}: {path} is not a whole safetensors file ({len(content)} bytes: {error}); {kind}"
         ) from error
     arrays = {}
     for name, entry in entries:
