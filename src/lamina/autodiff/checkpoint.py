@@ -212,7 +212,7 @@ def under_node(call: Any, inputs: tuple[Tensor, ...], results: list[Any]) -> lis
     arrays = tuple(results[at]._data for at in call.results)
     backend = results[call.results[0]]._backend
     value = arrays[0] if len(arrays) == 1 else arrays
-    whole = Tensor(value, backend, Node(call, inputs, {}, value))  # type: ignore[arg-type]
+    whole = Tensor(value, backend, Node(call, inputs, {}, value))
     parts = [whole] if len(arrays) == 1 else unpack(whole, len(arrays))
     complete = list(results)
     for at, part in zip(call.results, parts, strict=True):
