@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any as _Any
 
 from lamina.autodiff.checkpoint import checkpoint
 from lamina.autodiff.cond import cond
-from lamina.autodiff.custom import custom_gradient
+from lamina.autodiff.custom_gradient import custom_gradient
 from lamina.autodiff.gradients import Gradients
 from lamina.autodiff.node import no_grad
 from lamina.autodiff.row_gradient import RowGradient

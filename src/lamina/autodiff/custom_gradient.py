@@ -13,7 +13,7 @@ from lamina.autodiff.sweep import ancestors
 from lamina.autodiff.trees import leaves, with_leaves
 from lamina.backends.thread_state import STATE
 from lamina.errors import DTypeError, GradientError, ShapeError
-from lamina.primitives.several import Bundle
+from lamina.primitives.multiple_results import Bundle
 from lamina.tensor import Tensor
 
 
