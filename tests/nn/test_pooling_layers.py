@@ -34,6 +34,27 @@ def test_max_pooling_agrees_with_pytorch_and_ties_go_to_the_first(axes, same_as_
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_where_all_of_a_window_is_minus_infinity_the_first_inside_counts_and_never_the_padding(axes, compiled):
+    torch = pytest.importorskip("torch")
+    ours, theirs = getattr(nn, f"max_pool{axes}d"), getattr(torch.nn.functional, f"max_pool{axes}d")
+    x = np.where(with_ties(2, 3, *SIZES[axes]) < 2, -np.inf, 1.0)
+    for settings in [(2, 1, 1), (3, 2, 1, 1, True), (3, 3, 1), *([] if compiled else [(2, 1, 1, 2), (3, 1, 1, 2)])]:
+
+        def both(x, s=settings):
+            x = la.variable(x)
+            y = ours(x, *s)
+            return y, y.backward(la.reshape(la.arange(1.0, y.size + 1.0, dtype="float64"), y.shape))[x]
+
+        y, gradient = (la.compile(both) if compiled else both)(la.asarray(x))
+        leaf = torch.tensor(x, requires_grad=True)
+        expected = theirs(leaf, *settings)
+        expected.backward(torch.arange(1.0, y.size + 1.0, dtype=torch.float64).reshape(expected.shape))
+        np.testing.assert_array_equal(y.numpy(), expected.detach().numpy())
+        np.testing.assert_array_equal(gradient.numpy(), leaf.grad.numpy())
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
 @pytest.mark.parametrize("count_include_pad", [True, False])
 def test_average_pooling_agrees_with_pytorch(axes, count_include_pad, same_as_pytorch):
     functional = pytest.importorskip("torch.nn.functional")

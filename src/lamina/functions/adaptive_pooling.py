@@ -12,7 +12,7 @@ import numpy.typing as npt
 from lamina.dtypes import bool_, int64
 from lamina.errors import ShapeError
 from lamina.functions.operands import floating, numeric
-from lamina.functions.pooling import largest
+from lamina.functions.pooling_windows import largest
 from lamina.functions.spatial import sizes_of, spatial
 from lamina.primitives import convolutions, indexing, shaping
 from lamina.primitives.broadcasting import sum_

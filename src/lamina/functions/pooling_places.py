@@ -9,7 +9,7 @@ import numpy as np
 
 from lamina.dtypes import int64
 from lamina.functions.operands import numeric
-from lamina.functions.pooling import is_largest, largest, pooled_windows
+from lamina.functions.pooling_windows import is_largest, lowest, windows_over
 from lamina.functions.spatial import Sizes, spatial
 from lamina.primitives import reductions
 from lamina.primitives.elementwise import where
@@ -83,12 +83,11 @@ def max_pool_with_indices(
 ) -> tuple[Tensor, Tensor]:
     """Return the largest element of every window over the last axes of ``x``, and its place within them."""
     x = numeric(name, spatial(name, x, axes))
-    settings = (kernel_size, stride, padding, dilation, ceil_mode)
-    seen = pooled_windows(name, axes, x, *settings)
-    values = largest(seen, axes=axes)
-    # The places are seen by the same windows. Those of the padding lie behind all others, and the first one counts.
     sizes, past = x.shape[-axes:], math.prod(x.shape[-axes:])
+    windows = windows_over(name, axes, sizes, kernel_size, stride, padding, dilation, ceil_mode)
+    values = windows.largest(x)
+    # The places are seen by the same windows. Those of the padding lie behind all others, and the first one counts.
     numbers = x._constant(np.arange(past).reshape(*[1] * (x.ndim - axes), *sizes), int64)
-    places = pooled_windows(name, axes, numbers, *settings, past)
-    candidates = where(is_largest(seen._untracked, values._untracked, axes), places, places._scalar(past))
+    places, seen = windows.seen(numbers, past), windows.seen(x._untracked, lowest(x))
+    candidates = where(is_largest(seen, values._untracked, axes), places, places._scalar(past))
     return values, reductions.min_(candidates, axes=tuple(range(seen.ndim - axes, seen.ndim)), keepdims=False)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from lamina.dtypes import int64
 from lamina.errors import ShapeError, SubscriptError
 from lamina.functions.operands import cast, floating, tensor
-from lamina.functions.pooling import window_sizes
+from lamina.functions.pooling_windows import window_sizes
 from lamina.functions.spatial import Sizes, spatial
 from lamina.nn.label_checks import require_all
 from lamina.nn.pooling import Pooling

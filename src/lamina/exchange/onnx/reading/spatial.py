@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 import lamina as la
-from lamina.dtypes import bool_, integer_info
+from lamina.dtypes import bool_
 from lamina.errors import DataError
 from lamina.exchange.onnx.reading.calls import Function
 from lamina.exchange.onnx.reading.shapes import MOST_LISTED, check_size
+from lamina.functions import pooling_windows
 from lamina.functions.padding import spread
-from lamina.functions.pooling import largest
 from lamina.primitives import convolutions
 from lamina.tensor import Tensor
 
@@ -102,9 +102,14 @@ def _halves(total: list[int], more_after: bool) -> tuple[Shape, Shape]:
 def _around(x: Tensor, low: Shape, high: Shape, value: float = 0, interior: Shape | None = None) -> Tensor:
     """Return an image with elements of a value put around it and between its elements."""
     between = (0,) * (x.ndim - 2) if interior is None else interior
+    _check_around(x, low, high, between)
+    return spread("Pad", x, (0, 0, *low), (0, 0, *high), (0, 0, *between), value)
+
+
+def _check_around(x: Tensor, low: Shape, high: Shape, interior: Shape | None = None) -> None:
+    between = (0,) * (x.ndim - 2) if interior is None else interior
     sizes = zip(x.shape[2:], low, high, between, strict=True)
     check_size("the padded input", [*x.shape[:2], *(max(a + b + c + max(a - 1, 0) * d, 0) for a, b, c, d in sizes)])
-    return spread("Pad", x, (0, 0, *low), (0, 0, *high), (0, 0, *between), value)
 
 
 # --- convolutions -----------------------------------------------------------------------------------------
@@ -179,10 +184,11 @@ def _biased(y: Tensor, bias: Tensor | None) -> Tensor:
 # --- pooling ----------------------------------------------------------------------------------------------
 
 
-def _seen(x: Tensor, windows: Windows, outside: float) -> Tensor:
+def _whole(x: Tensor, windows: Windows) -> pooling_windows.Windows:
+    """Return windows of which the last is whole."""
     high = tuple(end + more for end, more in zip(windows.high, windows.beyond, strict=True))
-    wide = _around(x, windows.low, high, outside)
-    return convolutions.windows(wide, size=windows.size, stride=windows.stride, dilation=windows.dilation)
+    _check_around(x, windows.low, high)
+    return pooling_windows.Windows(windows.size, windows.stride, windows.dilation, windows.low, high)
 
 
 def _max_pool(
@@ -194,9 +200,7 @@ def _max_pool(
         raise DataError("the places of the largest elements are not supported, only the elements")
     if x.dtype is bool_:
         raise DataError("expected numbers, got bool")
-    windows = _windows(x, kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)
-    lowest = -math.inf if x.dtype.floating else integer_info(x.dtype).min
-    return largest(_seen(x, windows, lowest), axes=len(windows.size))
+    return _whole(x, _windows(x, kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)).largest(x)
 
 
 def _average_pool(
@@ -215,7 +219,7 @@ def _average_pool(
 
 def _sums(x: Tensor, windows: Windows) -> Tensor:
     axes = len(windows.size)
-    return la.sum(_seen(x, windows, 0), axis=tuple(range(2 + axes, 2 + 2 * axes)), dtype=x.dtype)
+    return la.sum(_whole(x, windows).seen(x, 0), axis=tuple(range(2 + axes, 2 + 2 * axes)), dtype=x.dtype)
 
 
 def _counted(sizes: Shape, counts: Shape, windows: Windows, with_padding: bool) -> list[np.ndarray]:
