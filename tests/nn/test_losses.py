@@ -329,6 +329,21 @@ def test_cosine_similarity_is_pytorchs(axis, shapes):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("length", [1, 5, 40])
+def test_compiled_cosine_similarity_of_short_and_long_vectors_is_that_of_eager_code(length):
+    rng = np.random.default_rng(0)
+    arrays = [la.asarray(rng.normal(size=shape)) for shape in ((3, length), (3, length), (3,))]
+
+    def both(a, b, c):
+        a, b = la.variable(a), la.variable(b)
+        y = nn.cosine_similarity(a, b)
+        gradients = y.backward(c)
+        return y, gradients[a], gradients[b]
+
+    for found, expected in zip(la.compile(both)(*arrays), both(*arrays), strict=True):
+        np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-12, atol=1e-14)
+
+
 def test_cosine_similarity_of_a_vector_of_zeros_is_zero_with_a_finite_gradient():
     x = la.variable([[0.0, 0.0]])
     y = nn.cosine_similarity(x, la.ones((1, 2)))

@@ -136,16 +136,16 @@ class Fusion:
     def _reduce(self, value: Value) -> None:
         operand = value.operands[0]
         wanted = reduction_kernel(value)
+        index = wanted.full_index_of(operand)
+        assert index is not None
         kernel = self.joining.reducing(operand, wanted)
-        if kernel is None:
+        if kernel is None or self.placing.would_wait(kernel, operand, index, kernel.full_index_of):
             kernel = wanted
             self._new(value, kernel)
         else:
             kernel.values.append(value)
             kernel.computed.append(value)
             self.placing.made_here(value, kernel)
-        index = kernel.full_index_of(operand)
-        assert index is not None
         self.placing.absorb(kernel, operand, index, kernel.full_index_of)
 
     def _special(self, value: Value) -> None:

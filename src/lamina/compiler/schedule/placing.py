@@ -196,18 +196,22 @@ class Placing:
         self._length[kernel] = self._length.get(kernel, 0) + (self.rules.cost(value.op) or 0)
 
     def _joined(self, value: Value) -> Kernel | None:
-        """Return the kernel that can compute a value too, unless it is long, or would wait for one that waits for it.
-
-        That other is to compute what the value reads elsewhere than at its own place.
-        """
+        """Return the kernel that can compute a value too; none that is long, or would wait for what waits for it."""
         kernel = self.joining.joined(value)
         if kernel is not None and self._length.get(kernel, 0) > BODY:
             return None
         index = None if kernel is None else kernel.index_of(value)
-        if kernel is None or index is None:
+        if kernel is None or index is None or not self.would_wait(kernel, value, index, kernel.index_of):
             return kernel
-        strays = self._strays(value, index, len(kernel.dims), kernel.index_of)
-        return None if any(self._waits_for(stray, kernel) for stray in strays) else kernel
+        return None
+
+    def would_wait(self, kernel: Kernel, value: Value, index: Index, place_of: Callable[[Value], Index | None]) -> bool:
+        """Tell whether a kernel with the expression of a value would wait for one that waits for it.
+
+        That other is to compute what the value reads elsewhere than at its own place.
+        """
+        strays = self._strays(value, index, len(kernel.dims), place_of)
+        return any(self._waits_for(stray, kernel) for stray in strays)
 
     def _waits_for(self, value: Value, kernel: Kernel) -> bool:
         """Tell whether a kernel that computes a value must wait for another."""
