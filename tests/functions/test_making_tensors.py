@@ -144,12 +144,22 @@ def test_memory_that_knows_its_type_keeps_it(code):
 
 def test_what_dlpack_cannot_hand_over_is_said():
     torch = pytest.importorskip("torch")
-    with pytest.raises(la.BackendError, match="of any type but bfloat16"):
-        la.from_dlpack(torch.ones(2, dtype=torch.bfloat16))
-    with pytest.raises(la.BackendError, match="detach"):
-        la.asarray(torch.ones(2, requires_grad=True))
+    for dtype in (torch.float32, torch.bfloat16):
+        with pytest.raises(la.BackendError, match="detach"):
+            la.asarray(torch.ones(2, requires_grad=True, dtype=dtype))
+        with pytest.raises(la.BackendError, match="on the cpu"):
+            la.asarray(torch.ones(2, dtype=dtype, device="meta"))
     with pytest.raises(la.DTypeError, match="expected an object with __dlpack__, got list"):
         la.from_dlpack([1, 2])
+
+
+@pytest.mark.parametrize("make", [la.asarray, la.from_dlpack])
+def test_dlpack_hands_over_bfloat16_of_any_shape_and_order(make):
+    torch = pytest.importorskip("torch")
+    for x in (torch.randn(3, 4), torch.randn(3, 4).T, torch.randn(6)[::2], torch.zeros(0, 2), torch.tensor(1.5)):
+        found = make(x.to(torch.bfloat16))
+        assert (found.dtype, found.shape) == (la.bfloat16, tuple(x.shape))
+        np.testing.assert_array_equal(found.astype("float32").numpy(), x.to(torch.bfloat16).float().numpy())
 
 
 def test_dlpack_goes_both_ways_and_copies():

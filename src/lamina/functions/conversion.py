@@ -10,14 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from lamina.dtypes import DEFAULT_FLOAT, DEFAULT_INT, DType, as_dtype, promote, promote_scalar, uint64
-from lamina.errors import BackendError, DTypeError, ShapeError
+from lamina.errors import DTypeError, ShapeError
+from lamina.functions.dlpack import through_dlpack
 from lamina.primitives.operand import Operand
 
 
 def as_numpy(value: Any) -> npt.NDArray[Any]:
     """Return numbers as a NumPy array, of objects where they are integers that no type of NumPy's holds together."""
     if hasattr(value, "__dlpack__") and not isinstance(value, np.ndarray):
-        return _through_dlpack(value)
+        return through_dlpack(value)
     try:
         array = _without_rounding(np.asarray(value), value)
     except (ValueError, TypeError) as error:
@@ -39,16 +40,6 @@ def _refused(value: Any, array: npt.NDArray[Any]) -> str:
     if array.ndim == 0 and isinstance(value, Iterable) and not isinstance(value, str | bytes):
         return f"{kind}, which is no sequence; make one of it with list(x)"
     return f"{kind} of {array.dtype}; give a number, an array or a nested list of numbers"
-
-
-def _through_dlpack(value: Any) -> npt.NDArray[Any]:
-    try:
-        return np.from_dlpack(value)
-    except (BufferError, RuntimeError) as error:
-        raise BackendError(
-            f"asarray: DLPack could not hand over a {type(value).__name__}: {error} (NumPy takes detached data on the "
-            "cpu, of any type but bfloat16)"
-        ) from error
 
 
 def _without_rounding(array: npt.NDArray[Any], value: Any) -> npt.NDArray[Any]:
