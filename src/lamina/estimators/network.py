@@ -17,7 +17,7 @@ from lamina.errors import DataError
 from lamina.nn.activations import ACTIVATIONS
 from lamina.nn.containers import MLP
 from lamina.nn.init import uniform
-from lamina.nn.linear import Linear
+from lamina.nn.linear_layers import Linear
 from lamina.nn.module import Module
 from lamina.tensor import Tensor
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from functools import reduce
 from operator import add
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -179,13 +179,17 @@ def _linear(places: NDArray) -> tuple[int, list[NDArray]]:
 
 def _cubic(places: NDArray) -> tuple[int, list[NDArray]]:
     """Return the weights of four elements around each place, from the one before on."""
-    after = places - np.floor(places)
+    return -1, cubic_weights(places - np.floor(places))
+
+
+def cubic_weights(after: Any) -> list[Any]:
+    """Return the weights of four elements, of which the second is so far, from 0 to 1, before a place."""
     a = CUBIC_SLOPE
 
-    def near(t: NDArray) -> NDArray:
+    def near(t: Any) -> Any:
         return ((a + 2.0) * t - (a + 3.0)) * t * t + 1.0
 
-    def far(t: NDArray) -> NDArray:
+    def far(t: Any) -> Any:
         return ((a * t - 5.0 * a) * t + 8.0 * a) * t - 4.0 * a
 
-    return -1, [far(after + 1.0), near(after), near(1.0 - after), far(2.0 - after)]
+    return [far(after + 1.0), near(after), near(1.0 - after), far(2.0 - after)]

@@ -38,6 +38,7 @@ from lamina.functions.convolutions import (
     conv_transpose3d,
 )
 from lamina.functions.elementwise import tanh
+from lamina.functions.grids import affine_grid, grid_sample
 from lamina.functions.padding import pad
 from lamina.functions.patches import channel_shuffle, fold, pixel_shuffle, pixel_unshuffle, unfold
 from lamina.functions.piecewise import (
@@ -101,10 +102,20 @@ from lamina.nn.classification_losses import binary_cross_entropy_with_logits, cr
 from lamina.nn.containers import MLP, Sequential
 from lamina.nn.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from lamina.nn.ctc import ctc_loss
-from lamina.nn.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d
+from lamina.nn.distances import normalize, pdist
+from lamina.nn.dropout_functions import (
+    alpha_dropout,
+    dropout,
+    dropout1d,
+    dropout2d,
+    dropout3d,
+    feature_alpha_dropout,
+)
+from lamina.nn.dropouts import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout
 from lamina.nn.embedding_bags import EmbeddingBag, embedding_bag
 from lamina.nn.embeddings import Embedding, embedding
 from lamina.nn.gated import GLU, SwiGLU, glu
+from lamina.nn.gumbel import gumbel_softmax
 from lamina.nn.key_value_cache import KeyValueCache
 from lamina.nn.label_losses import (
     multi_margin_loss,
@@ -113,7 +124,7 @@ from lamina.nn.label_losses import (
     soft_margin_loss,
 )
 from lamina.nn.likelihood_losses import gaussian_nll_loss, poisson_nll_loss
-from lamina.nn.linear import Bilinear, Flatten, Identity, Linear, Unflatten, bilinear
+from lamina.nn.linear_layers import Bilinear, Flatten, Identity, Linear, Unflatten, bilinear, linear
 from lamina.nn.loss_layers import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -228,8 +239,9 @@ from lamina.nn.weight_normalisation import remove_weight_norm, weight_norm
 __all__ = [
     # modules
     "Module", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "MLP", "Linear", "Bilinear",
-    "bilinear", "Flatten", "Unflatten", "Identity", "Summary", "Unmatched", "init",
-    "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "weight_norm", "remove_weight_norm",
+    "linear", "bilinear", "Flatten", "Unflatten", "Identity", "Summary", "Unmatched", "init",
+    "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout", "dropout", "dropout1d",
+    "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout", "weight_norm", "remove_weight_norm",
     # tables
     "Embedding", "embedding", "EmbeddingBag", "embedding_bag",
     # normalisation
@@ -251,14 +263,14 @@ __all__ = [
     "lp_pool2d", "lp_pool3d", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d",
     "adaptive_max_pool1d",
     "adaptive_max_pool2d", "adaptive_max_pool3d", "pad", "interpolate", "pixel_shuffle", "pixel_unshuffle",
-    "channel_shuffle", "unfold", "fold",
+    "channel_shuffle", "unfold", "fold", "grid_sample", "affine_grid",
     # activations
     "ACTIVATIONS", "ReLU", "LeakyReLU", "PReLU", "RReLU", "ReLU6", "ELU", "CELU", "SELU", "GELU", "SiLU", "Mish",
     "Sigmoid", "LogSigmoid", "Hardsigmoid", "Hardswish", "Hardtanh", "Hardshrink", "Softshrink", "Tanhshrink",
     "Threshold", "Tanh", "Softplus", "Softsign", "Softmax", "Softmax2d", "Softmin", "LogSoftmax",
     "relu", "leaky_relu", "prelu", "rrelu", "relu6", "elu", "celu", "selu", "gelu", "silu", "mish", "sigmoid",
     "logsigmoid", "hardsigmoid", "hardswish", "hardtanh", "hardshrink", "softshrink", "tanhshrink", "threshold",
-    "tanh", "softplus", "softsign", "softmax", "softmin", "log_softmax",
+    "tanh", "softplus", "softsign", "softmax", "softmin", "log_softmax", "gumbel_softmax",
     # attention
     "scaled_dot_product_attention", "MultiheadAttention", "KeyValueCache", "GLU", "SwiGLU", "glu",
     "SinusoidalPositions", "LearnedPositions", "RotaryEmbedding", "sinusoidal_positions", "rotary_embedding",
@@ -273,7 +285,8 @@ __all__ = [
     "cosine_embedding_loss",
     "MSELoss", "L1Loss", "HuberLoss", "SmoothL1Loss", "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "NLLLoss",
     "KLDivLoss", "HingeLoss", "HingeEmbeddingLoss", "CosineSimilarity", "CosineEmbeddingLoss",
-    "ctc_loss", "triplet_margin_loss", "triplet_margin_with_distance_loss", "pairwise_distance", "margin_ranking_loss",
+    "ctc_loss", "triplet_margin_loss", "triplet_margin_with_distance_loss", "pairwise_distance", "pdist",
+    "normalize", "margin_ranking_loss",
     "soft_margin_loss", "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss",
     "poisson_nll_loss", "gaussian_nll_loss",
     "CTCLoss", "TripletMarginLoss", "TripletMarginWithDistanceLoss", "PairwiseDistance", "MarginRankingLoss",

@@ -9,8 +9,8 @@ from typing import Any
 from lamina.dtypes import DTypeLike
 from lamina.errors import DTypeError, ShapeError
 from lamina.nn.activations import activation_layer
-from lamina.nn.dropout import Dropout
-from lamina.nn.linear import Linear
+from lamina.nn.dropouts import Dropout
+from lamina.nn.linear_layers import Linear
 from lamina.nn.module import Module
 from lamina.nn.sequences import Listed
 

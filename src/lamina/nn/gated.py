@@ -6,7 +6,7 @@ from lamina.dtypes import DTypeLike
 from lamina.errors import ShapeError
 from lamina.functions.activations import sigmoid, silu
 from lamina.functions.operands import floating, one_axis
-from lamina.nn.linear import Linear
+from lamina.nn.linear_layers import Linear
 from lamina.nn.module import Module
 from lamina.primitives.shaping import part
 from lamina.tensor import Tensor

@@ -5,9 +5,10 @@ from __future__ import annotations
 from lamina.errors import ShapeError
 from lamina.functions.activations import relu
 from lamina.functions.comparisons import clip, where
-from lamina.functions.elementwise import maximum, sqrt
+from lamina.functions.elementwise import sqrt
 from lamina.functions.operands import cast, floating, one_axis, tensor
-from lamina.functions.reductions import root, sum
+from lamina.functions.reductions import sum
+from lamina.nn.distances import normalize
 from lamina.nn.label_checks import check_signs
 from lamina.nn.reduction import Reduction, reduced, same_shape
 from lamina.primitives import specs
@@ -97,11 +98,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, axis: int = 1, eps: float = 1e-8) 
     at = one_axis("cosine_similarity", axis, len(shape)) - len(shape)
     if -at > x1.ndim or -at > x2.ndim:
         raise ShapeError(f"cosine_similarity: axis {axis} is not in both {list(x1.shape)} and {list(x2.shape)}")
-    return sum(_unit(x1, at, eps) * _unit(x2, at, eps), axis=at)
-
-
-def _unit(x: Tensor, axis: int, eps: float) -> Tensor:
-    return x / maximum(root(sum(x * x, axis=axis, keepdims=True)), eps)
+    return sum(normalize(x1, 2.0, at, eps) * normalize(x2, 2.0, at, eps), axis=at)
 
 
 def cosine_embedding_loss(

@@ -13,9 +13,9 @@ from lamina.functions.operands import cast, floating, tensor
 from lamina.functions.products import matmul
 from lamina.nn.attention import attention_weights, dropped, scaled_dot_product_attention
 from lamina.nn.attention_scores import causal
-from lamina.nn.dropout import Dropout
+from lamina.nn.dropouts import Dropout
 from lamina.nn.init import xavier_normal, xavier_uniform, zeros
-from lamina.nn.linear import Linear
+from lamina.nn.linear_layers import Linear
 from lamina.nn.module import Module
 from lamina.primitives.contraction import transposed
 from lamina.primitives.shaping import part

@@ -16,7 +16,7 @@ from lamina.functions.creation import asarray
 from lamina.functions.manipulation import concat, stack, unstack
 from lamina.functions.operands import cast, tensor
 from lamina.functions.reductions import max as max_
-from lamina.nn.dropout import dropped
+from lamina.nn.dropouts import dropped
 from lamina.nn.init import uniform
 from lamina.nn.module import Module
 from lamina.nn.packed_sequences import Lengths, PackedSequence, pack_again, pad_packed_sequence, time_first

@@ -7,8 +7,8 @@ from typing import Any
 
 from lamina.dtypes import DTypeLike
 from lamina.nn.activations import activation_layer
-from lamina.nn.dropout import Dropout
-from lamina.nn.linear import Linear
+from lamina.nn.dropouts import Dropout
+from lamina.nn.linear_layers import Linear
 from lamina.nn.module import Module
 from lamina.nn.multihead_attention import MultiheadAttention
 from lamina.nn.normalisation_layers import LayerNorm

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 from lamina.errors import DataError, ShapeError
 from lamina.functions.comparisons import clip
-from lamina.functions.elementwise import abs, minimum
+from lamina.functions.elementwise import minimum
 from lamina.functions.operands import cast, common, floating
-from lamina.functions.reductions import max, root, sum
+from lamina.nn.distances import length
 from lamina.nn.label_checks import check_signs
 from lamina.nn.reduction import Reduction, reduced, same_shape
 from lamina.primitives import specs
@@ -47,13 +46,7 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
         raise DataError(f"pairwise_distance: p is positive or math.inf, got {p}")
     x1, x2 = common("pairwise_distance", floating("pairwise_distance", x1), floating("pairwise_distance", x2))
     specs.broadcast_shapes("pairwise_distance", x1.shape, x2.shape)
-    difference = x1 - x2 + eps
-    if p == 2.0:
-        return root(sum(difference * difference, axis=-1, keepdims=keepdims))
-    if p == math.inf:
-        return max(abs(difference), axis=-1, keepdims=keepdims)
-    total = sum(abs(difference) ** p, axis=-1, keepdims=keepdims)
-    return total if p == 1.0 else total ** (1.0 / p)
+    return length("pairwise_distance", x1 - x2 + eps, p, -1, keepdims=keepdims)
 
 
 def triplet_margin_loss(

@@ -94,6 +94,46 @@ class Linear(Module):
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return ``y = x W^T + b``.
+
+    Parameters
+    ----------
+    input : Tensor of shape [..., in_features]
+    weight : Tensor of shape [out_features, in_features], or [in_features]
+    bias : Tensor of shape [out_features], or [], optional
+
+    Returns
+    -------
+    Tensor of shape [..., out_features], or [...]
+
+    Raises
+    ------
+    ShapeError
+        When the shapes do not fit together.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> from lamina import nn
+    >>> nn.linear(la.asarray([1.0, 2.0]), la.asarray([[1.0, 1.0], [0.0, 1.0]]), la.asarray([0.0, 5.0]))
+    Tensor([3., 7.], shape=[2], dtype=float32)
+    """
+    x, weight = tensor("linear", input), tensor("linear", weight)
+    if weight.ndim not in (1, 2) or x.shape[-1:] != weight.shape[-1:]:
+        raise ShapeError(
+            f"linear: an input [..., in_features] takes a weight [out_features, in_features] or [in_features]; "
+            f"got shapes {list(x.shape)} and {list(weight.shape)}"
+        )
+    if bias is not None and tensor("linear", bias).shape != weight.shape[:-1]:
+        raise ShapeError(
+            f"linear: a weight of shape {list(weight.shape)} takes a bias {list(weight.shape[:-1])}, "
+            f"got shape {list(bias.shape)}"
+        )
+    y = matmul(x, transposed(weight) if weight.ndim == 2 else weight)
+    return y if bias is None else y + bias
+
+
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return ``y[o] = sum(x1[i] W[o, i, j] x2[j]) + b[o]``, over ``i`` and ``j``.
 

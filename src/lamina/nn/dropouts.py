@@ -52,7 +52,10 @@ class Dropout(Module):
         if not self.training or self.p == 0.0:
             return x
         x = floating(type(self).__name__, x)
-        return dropped(x, self.p, self._drawn_shape(x))
+        return self._dropped(x, self._drawn_shape(x))
+
+    def _dropped(self, x: Tensor, shape: tuple[int, ...]) -> Tensor:
+        return dropped(x, self.p, shape)
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
@@ -63,11 +66,7 @@ class _ChannelDropout(Dropout):
     """For each number of axes that an input may have, how many come before its places: batch and channels."""
 
     def _drawn_shape(self, x: Tensor) -> tuple[int, ...]:
-        leading = self.axes.get(x.ndim)
-        if leading is None:
-            wanted = " or ".join(map(str, sorted(self.axes)))
-            raise ShapeError(f"{type(self).__name__}: expected {wanted} axes, got shape {list(x.shape)}")
-        return (*x.shape[:leading], *[1] * (x.ndim - leading))
+        return channels_of(type(self).__name__, x, self.axes)
 
 
 class Dropout1d(_ChannelDropout):
@@ -129,7 +128,7 @@ class Dropout3d(_ChannelDropout):
     axes = {4: 1, 5: 2}  # noqa: RUF012 - a constant
 
 
-class AlphaDropout(Module):
+class AlphaDropout(Dropout):
     """Set elements to the lowest value of `SELU` at random in training; mean and variance stay zero and one.
 
     ``y = a (x m + α' (1 - m)) + b`` with ``α' = -λα`` of SELU, ``a = (q + α'² q p)^(-1/2)``, ``q = 1 - p`` and
@@ -155,23 +154,36 @@ class AlphaDropout(Module):
     Source: G. Klambauer et al., "Self-normalizing neural networks", NIPS 2017, section 3.
     """
 
-    def __init__(self, p: float = 0.5) -> None:
-        self.p = probability("AlphaDropout", p)
+    def _dropped(self, x: Tensor, shape: tuple[int, ...]) -> Tensor:
+        return lowered(x, self.p, shape)
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """Return ``x`` with elements set to the lowest value, in its shape."""
-        if not self.training or self.p == 0.0:
-            return x
-        x = floating("AlphaDropout", x)
-        if self.p == 1.0:
-            return x * 0.0
-        kept = random.bernoulli(x.shape, 1.0 - self.p, dtype=x.dtype, device=x.device)
-        scale = ((1.0 - self.p) * (1.0 + self.p * _LOWEST**2)) ** -0.5
-        y: Tensor = x * (kept * scale) + (1.0 - kept) * (scale * _LOWEST) - scale * self.p * _LOWEST
-        return y
 
-    def extra_repr(self) -> str:
-        return f"p={self.p}"
+class FeatureAlphaDropout(AlphaDropout):
+    """`AlphaDropout` of whole channels: all places of a channel of a sample are set, or none.
+
+    Parameters
+    ----------
+    p : float, default 0.5
+        Probability with which a channel of a sample is set, in [0, 1].
+
+    Raises
+    ------
+    DataError
+        When ``p`` is not in [0, 1].
+    ShapeError
+        When an input is not of shape [n, channels, ...].
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> from lamina import nn
+    >>> y = nn.FeatureAlphaDropout(0.5)(la.ones((1, 4, 3)))
+    >>> bool(la.all(y == y[..., :1]))
+    True
+    """
+
+    def _drawn_shape(self, x: Tensor) -> tuple[int, ...]:
+        return features_of(type(self).__name__, x)
 
 
 _LOWEST = -1.0507009873554805 * 1.6732632423543772
@@ -189,3 +201,31 @@ def dropped(x: Tensor, p: float, shape: tuple[int, ...] | None = None) -> Tensor
         return x * 0.0
     kept = random.bernoulli(x.shape if shape is None else shape, 1.0 - p, dtype=x.dtype, device=x.device)
     return x * (kept * (1.0 / (1.0 - p)))
+
+
+def lowered(x: Tensor, p: float, shape: tuple[int, ...]) -> Tensor:
+    """Return ``x`` with elements set to the lowest value of SELU, then scaled and moved; see `AlphaDropout`."""
+    if p == 0.0:
+        return x
+    if p == 1.0:
+        return x * 0.0
+    kept = random.bernoulli(shape, 1.0 - p, dtype=x.dtype, device=x.device)
+    scale = ((1.0 - p) * (1.0 + p * _LOWEST**2)) ** -0.5
+    y: Tensor = x * (kept * scale) + (1.0 - kept) * (scale * _LOWEST) - scale * p * _LOWEST
+    return y
+
+
+def channels_of(name: str, x: Tensor, axes: dict[int, int]) -> tuple[int, ...]:
+    """Return the shape of one number for each channel of each sample; see `_ChannelDropout.axes`."""
+    leading = axes.get(x.ndim)
+    if leading is None:
+        wanted = " or ".join(map(str, sorted(axes)))
+        raise ShapeError(f"{name}: expected {wanted} axes, got shape {list(x.shape)}")
+    return (*x.shape[:leading], *[1] * (x.ndim - leading))
+
+
+def features_of(name: str, x: Tensor) -> tuple[int, ...]:
+    """Return the shape of one number for each channel of each sample, of [n, channels, ...]."""
+    if x.ndim < 2:
+        raise ShapeError(f"{name}: expected [n, channels, ...], got shape {list(x.shape)}")
+    return (*x.shape[:2], *[1] * (x.ndim - 2))
