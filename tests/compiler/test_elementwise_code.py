@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+import lamina as la
 from lamina import dtypes
 from lamina.backends.numpy_backend import NumPyBackend
 from lamina.backends.protocol import numpy_dtype
@@ -346,3 +347,30 @@ def test_every_operation_of_the_protocol_has_a_row():
 def test_what_is_not_elementwise_has_no_cost():
     assert cost("matmul") is None
     assert cost("alias") == 0 < cost("add") < cost("divide") < cost("exp") < cost("pow")
+
+
+IN_DOUBLE = {
+    "tan": la.tan,
+    "sin": la.sin,
+    "pow": lambda x: la.abs(x) ** 1.5,
+    "remainder": lambda x: x % 0.75,
+    "a cast": lambda x: x.astype(la.float64).sum(axis=1, keepdims=True).astype(la.float32).astype(la.float16) * x,
+}
+WITH_SIGN = {
+    **{name: getattr(la, name) for name in ("tanh", "sinh", "asinh", "atan", "erf", "expm1", "log1p")},
+    "copysign": lambda x: la.copysign(x * 0.5, x),
+    "tanhshrink": lambda x: x - la.tanh(x),
+}
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (2, 67)])
+@pytest.mark.parametrize("outer", WITH_SIGN)
+@pytest.mark.parametrize("inner", IN_DOUBLE)
+def test_signs_of_halves_that_were_doubles_need_no_library(inner, outer, shape):
+    def function(x):
+        return WITH_SIGN[outer](IN_DOUBLE[inner](x))
+
+    x = la.asarray(np.random.default_rng(0).uniform(-0.4, 0.4, shape), dtype=la.float16)
+    np.testing.assert_allclose(
+        la.compile(function)(x).numpy().astype(float), function(x).numpy().astype(float), rtol=4e-3, atol=1e-3
+    )

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 
 from lamina.compiler.codegen import floats, integers
 from lamina.compiler.codegen.conversion import converted
-from lamina.compiler.codegen.elements import narrow
+from lamina.compiler.codegen.elements import converts_halves, narrow
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.mathematics import FUNCTIONS
 from lamina.compiler.codegen.mathematics.lanes import Lanes
 from lamina.compiler.codegen.values import Value
-from lamina.dtypes import DType
+from lamina.dtypes import DType, float16
 
 
 class Types(NamedTuple):
@@ -135,7 +135,27 @@ def _exact(
 
 def _call(name: str) -> Emission:
     """A mathematical function."""
-    return lambda f, types, *operands: FUNCTIONS[name](*[Lanes(f, operand) for operand in operands]).value
+
+    def called(f: Emitter, types: Types, *operands: Value) -> Value:
+        return FUNCTIONS[name](*[Lanes(f, _opaque(f, types.operand, x)) for x in operands]).value
+
+    return called
+
+
+def _copysign(f: Emitter, types: Types, x: Value, y: Value) -> Value:
+    return f.intrinsic("copysign", x, _opaque(f, types.operand, y))
+
+
+def _opaque(f: Emitter, dtype: DType, x: Value) -> Value:
+    """Return a number through whose rounding to a half LLVM does not look: the bits that are cut off were zeros.
+
+    Its code generator takes a sign from before it was rounded. Where that was a double, and the result of ``copysign``
+    is a half, it calls a function that not every machine has.
+    """
+    if dtype is not float16 or not converts_halves(f):
+        return x
+    bits = f.convert("bitcast", x, "i32")
+    return f.convert("bitcast", f.binary("and", bits, f.integer(-1 << 13, bits.type)), "float")
 
 
 def _function(cost: int, name: str) -> Rule:
@@ -216,7 +236,7 @@ ELEMENTWISE: dict[str, Rule] = {
     "remainder": _arithmetic(40, floats.remainder, integers.remainder, integers.remainder_unsigned),
     "maximum": _exact(3, floats.maximum, _intrinsic("smax"), _intrinsic("umax")),
     "minimum": _exact(3, floats.minimum, _intrinsic("smin"), _intrinsic("umin")),
-    "copysign": _exact(2, _intrinsic("copysign")),
+    "copysign": _exact(2, _copysign),
     "nextafter": _exact(12, floats.nextafter),
     "equal": _comparison("oeq", "eq", "eq"),
     "not_equal": _comparison("une", "ne", "ne"),
