@@ -444,6 +444,17 @@ def test_every_kind_of_type_is_traced(dtype: str) -> None:
 # --- failure and threads ---
 
 
+@pytest.mark.parametrize("axis", [None, 0, (1, 2)])
+@pytest.mark.parametrize("reduce", [la.max, la.min])
+def test_the_largest_of_truth_values_is_one(reduce: Any, axis: Any) -> None:
+    x = la.asarray(np.random.default_rng(0).random((3, 2, 5)) < 0.5)
+    for keepdims in (False, True):
+        wanted = reduce(x, axis=axis, keepdims=keepdims)
+        found = la.compile(lambda x, keepdims=keepdims: reduce(x, axis=axis, keepdims=keepdims))(x)
+        assert found.dtype is la.bool
+        np.testing.assert_array_equal(found.numpy(), wanted.numpy())
+
+
 def test_an_exception_in_the_function_passes_through_and_changes_nothing() -> None:
     w = la.variable(1.0)
 

@@ -25,6 +25,12 @@ def reduced(builder: Builder, like: Value, x: Value, axes: Sequence[int]) -> Val
     return builder.operation(like.op, (x,), Spec(shape, like.dtype), {"axes": axes, "keepdims": False})
 
 
+def of_truth_values(value: Value, builder: Builder) -> Value | None:
+    """The largest of truth values is whether any holds, the least whether all do."""
+    x = value.operands[0]
+    return None if x.dtype is not bool_ else builder.operation(_OF_TRUTH[value.op], (x,), value.spec, value.params)
+
+
 def short_axes(value: Value, builder: Builder) -> Value | None:
     """Axes are gone, not of length one, and none of length one is reduced over: a reshape is for that."""
     x, axes = value.operands[0], value.params["axes"]
@@ -157,6 +163,7 @@ def along_one(value: Value, builder: Builder) -> Value | None:
     return x if value.op != "argsort" else builder.full(value.shape, value.dtype, 0)
 
 
+_OF_TRUTH = {"max": "any", "min": "all"}
 _RULES: tuple[Rule, ...] = (short_axes, of_number, of_broadcast, of_permuted, of_reshaped, of_reduced)
 
 REDUCING = Pass(
@@ -164,6 +171,7 @@ REDUCING = Pass(
     "a reduction reads what is viewed, not the view, and two in a row are one",
     {
         **dict.fromkeys(REDUCTIONS, _RULES),
+        **dict.fromkeys(_OF_TRUTH, (of_truth_values, *_RULES)),
         "argmax": (position,),
         "argmin": (position,),
         **dict.fromkeys(("cumulative_sum", "cumulative_prod", "sort", "argsort"), (along_one,)),
