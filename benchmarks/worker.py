@@ -48,9 +48,10 @@ class Runner:
             task.reset()
             with task.around():
                 woken = time.perf_counter()
-                task.wait(step())  # wakes the framework's threads, and says roughly how long a step is
+                task.wait(step())  # wakes the framework's threads, and at first says roughly how long a step is
                 began, used = time.perf_counter(), time.process_time()
-                count = min(self.workload.steps, int((seconds - elapsed) / (began - woken)) + 2)
+                usual = elapsed / steps if steps else began - woken
+                count = min(self.workload.steps, int((seconds - elapsed) / usual) + 2)
                 for _ in range(count):
                     result = step()
                 task.wait(result)

@@ -112,6 +112,8 @@ class ParameterGroup(dict[str, Any], Watched):
 
     def replace(self, hyperparameters: Mapping[str, Any]) -> None:
         """Take several hyperparameters that have been checked."""
+        if all(self[name] == value for name, value in hyperparameters.items()):
+            return  # compiled steps need not look at everything again
         self.update(hyperparameters)
         self._arrange(self)
 
