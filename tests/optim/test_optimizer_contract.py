@@ -9,6 +9,7 @@ import pytest
 
 import lamina as la
 from lamina import optim
+from lamina.watched import REVISION
 
 KINDS = [
     optim.SGD,
@@ -367,6 +368,17 @@ def test_a_copy_of_parameters_and_optimiser_goes_on_identically_by_itself(kind, 
     optimizer.step(gradients(params))
     assert [p.tolist() for p in others] == [p.tolist() for p in params]
     assert optimizer.lr.item() == 0.05
+
+
+@pytest.mark.parametrize("kind", [*KINDS, *WITH_STATE[-2:]])
+def test_a_state_with_the_same_hyperparameters_leaves_compiled_steps_as_they_are(kind):
+    params = parameters()
+    optimizer = kind(params)
+    before = REVISION.number
+    optimizer.load_state_dict(through_files(optimizer.state_dict()))
+    assert REVISION.number == before
+    optimizer.load_state_dict({**optimizer.state_dict(), "group.0.weight_decay": 0.5})
+    assert REVISION.number != before
 
 
 def test_the_state_has_flat_names():
