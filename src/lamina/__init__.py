@@ -222,6 +222,7 @@ from lamina.functions.searching import (
     unique_inverse,
     unique_values,
 )
+from lamina.other_names import FUNCTIONS as _FUNCTIONS, of_module as _of_module
 from lamina.tensor import Tensor, Variable
 
 if TYPE_CHECKING:
@@ -327,13 +328,16 @@ _HOMES = {
     "load": "lamina.training",
 }
 
+# The module of this name; who writes la.tensor(...) means another library's function, and is told what to write.
+globals().pop("tensor", None)
+
 
 def __getattr__(name: str) -> _Any:
     if name in _MODULES:
         return _import_module(f"lamina.{name}")
     if name in _HOMES:
         return getattr(_import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'lamina' has no attribute {name!r}")
+    raise _of_module("lamina", name, _FUNCTIONS)
 
 
 def __dir__() -> list[str]:

@@ -22,6 +22,7 @@ from lamina.functions.methods import Methods
 from lamina.functions.operands import cast, tensor
 from lamina.functions.operators import Operators
 from lamina.functions.products import matrix_transpose
+from lamina.other_names import TENSOR, Elsewhere
 from lamina.ownership import exclusive
 from lamina.primitives.indexing import put_rows
 from lamina.primitives.operand import Operand
@@ -218,6 +219,9 @@ class Tensor(Operators, Methods, Operand):
     def __int__(self) -> int:
         return int(self._only("int"))
 
+    def __round__(self, digits: int | None = None) -> int | float:
+        return round(self._only("round"), digits)  # type: ignore[no-any-return]
+
     def __float__(self) -> float:
         return float(self._only("float"))
 
@@ -260,6 +264,9 @@ class Tensor(Operators, Methods, Operand):
         # A scalar prints as the number it is: f"{loss:.3f}".
         return format(self.item() if self.ndim == 0 and specification else repr(self), specification)
 
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if name not in TENSOR]
+
     def __copy__(self) -> Tensor:
         return self._snapshot
 
@@ -271,6 +278,9 @@ class Tensor(Operators, Methods, Operand):
 
 
 Tensor._make = Tensor
+# Not by __getattr__, with which every attribute of every tensor would be found more slowly.
+for _name, _remedy in TENSOR.items():
+    setattr(Tensor, _name, Elsewhere(_name, _remedy))
 
 
 def _rebuilt(values: npt.NDArray[Any], dtype: str, device: str) -> Tensor:

@@ -4,6 +4,8 @@ A model is a tree of plain Python objects: a `Module` holds variables and other 
 arguments follow PyTorch, with ``axis`` for ``dim``.
 """
 
+from typing import TYPE_CHECKING, NoReturn
+
 from lamina.functions.activations import (
     celu,
     elu,
@@ -235,6 +237,7 @@ from lamina.nn.triplet_losses import (
 from lamina.nn.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d, max_unpool1d, max_unpool2d, max_unpool3d
 from lamina.nn.upsampling import ChannelShuffle, Fold, PixelShuffle, PixelUnshuffle, Unfold, Upsample
 from lamina.nn.weight_normalisation import remove_weight_norm, weight_norm
+from lamina.other_names import NN, of_module
 
 __all__ = [
     # modules
@@ -293,3 +296,8 @@ __all__ = [
     "SoftMarginLoss", "MultiMarginLoss", "MultiLabelMarginLoss", "MultiLabelSoftMarginLoss", "PoissonNLLLoss",
     "GaussianNLLLoss",
 ]  # fmt: skip
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> NoReturn:
+        raise of_module("lamina.nn", name, NN)

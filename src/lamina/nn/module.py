@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from lamina.backends.registry import get_backend
 from lamina.dtypes import DTypeLike
 from lamina.nn.state import Unmatched, load_into, state_of
 from lamina.nn.summary import Summary, summarize
 from lamina.nn.tree import Branch, children, walk
+from lamina.other_names import MODULE, of_object
 from lamina.tensor import Tensor, Variable
 from lamina.watched import Watched
 
@@ -60,6 +61,11 @@ class Module(Branch, Watched):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output: to be defined by a class that does not define ``__call__``."""
         raise NotImplementedError(f"{type(self).__name__}: define __call__(self, x), which computes the output")
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            return of_object(self, name, MODULE)
 
     # --- what the model is made of ---
 

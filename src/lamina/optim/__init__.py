@@ -1,5 +1,7 @@
 """Optimisers, learning-rate schedules and gradient clipping, with PyTorch's names, defaults and values."""
 
+from typing import TYPE_CHECKING, NoReturn
+
 from lamina.optim import lr_scheduler
 from lamina.optim.adam import Adam, AdamW, AMSGrad
 from lamina.optim.adam_variants import Adamax, NAdam, RAdam
@@ -26,6 +28,7 @@ from lamina.optim.lr_scheduler import (
 from lamina.optim.muon import Muon
 from lamina.optim.optimizer import Optimizer
 from lamina.optim.sgd import SGD
+from lamina.other_names import OPTIM, of_module
 
 __all__ = [
     "Optimizer",
@@ -61,3 +64,8 @@ __all__ = [
     "SequentialLR",
     "ChainedScheduler",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> NoReturn:
+        raise of_module("lamina.optim", name, OPTIM)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from lamina.autodiff.gradients import Gradients
 from lamina.autodiff.node import record
 from lamina.autodiff.row_gradient import RowGradient
 from lamina.dtypes import DType, bool_, float64, float_info
-from lamina.errors import DTypeError, GradientError, ShapeError
+from lamina.errors import AssignmentError, DTypeError, GradientError, ShapeError
 from lamina.optim.compiled_update import CompiledUpdate
 from lamina.optim.hyperparameters import Check, checked, flag, non_negative
 from lamina.optim.parameter_group import (
@@ -24,6 +24,7 @@ from lamina.optim.parameter_group import (
 )
 from lamina.optim.row_update import Rows, Updates, assign
 from lamina.optim.state import load_into, state_of
+from lamina.other_names import OPTIMIZER, of_object
 from lamina.primitives.elementwise import astype, maximum
 from lamina.tensor import Tensor, Variable
 from lamina.watched import Watched, changed
@@ -156,6 +157,18 @@ class Optimizer(Watched):
     def lr(self) -> Variable:
         """The variable that holds the learning rate of the first group."""
         return self.param_groups[0]["lr"]  # type: ignore[no-any-return]
+
+    @lr.setter
+    def lr(self, value: Any) -> NoReturn:
+        raise AssignmentError(
+            f"lr: the learning rate is a variable; write optimizer.lr.assign({value!r}), or "
+            f'optimizer.param_groups[i]["lr"] = {value!r} for group i'
+        )
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            return of_object(self, name, OPTIMIZER)
 
     @property
     def state(self) -> dict[Variable, dict[str, Variable]]:

@@ -14,8 +14,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TYPE_CHECKING, NoReturn
 
 from lamina.dtypes import DTypeLike
+from lamina.other_names import RANDOM, of_module
 from lamina.random.checks import ShapeLike
 from lamina.random.generator import Generator
 from lamina.tensor import Tensor
@@ -252,3 +254,9 @@ def permutation(n_or_tensor: int | Tensor, *, device: str | None = None) -> Tens
     Tensor([0, 1, 2, 3, 4], shape=[5], dtype=int64)
     """
     return default_generator().permutation(n_or_tensor, device=device)
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> NoReturn:
+        raise of_module("lamina.random", name, RANDOM)
