@@ -147,7 +147,6 @@ NN: Mapping[str, str] = {
     "UpsamplingBilinear2d": 'nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True)',
     "SyncBatchNorm": "nn.BatchNorm2d(channels)",
     "one_hot": "la.one_hot(indices, num_classes)",
-    "normalize": "x / la.linalg.vector_norm(x, axis=-1, keepdims=True)",
     "logsumexp": "la.logsumexp(x)",
 }  # fmt: skip
 
