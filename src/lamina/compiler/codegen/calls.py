@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple, Protocol
 
@@ -62,18 +62,21 @@ class Shared(NamedTuple):
 class Caller:
     """Writes calls of the kernels of a schedule, in a function that has ``thread`` and ``threads``.
 
-    Attributes
+    Parameters
     ----------
-    pointers : mapping of Place to Value
-        Set before the first call.
+    f : Emitter
+    schedule : Schedule
+    shared : Shared
+    pointer : callable
+        Writes the address of a place. It is asked at each call: hundreds of addresses that are kept from the start
+        of a program on take LLVM longer than all calls, and are read from the stack there.
     """
 
-    pointers: Mapping[Place, Value]
-
-    def __init__(self, f: Emitter, schedule: Schedule, shared: Shared) -> None:
+    def __init__(self, f: Emitter, schedule: Schedule, shared: Shared, pointer: Callable[[Place], Value]) -> None:
         self.f = f
         self.schedule = schedule
         self.shared = shared
+        self.pointer = pointer
         self.first = f.icmp("eq", f.arguments["thread"], f.integer(0))
         self._passing = schedule.passing
         self.shares: dict[int, tuple[Value, Value]] = {}
@@ -107,7 +110,7 @@ class Caller:
 
     def _pointer_to(self, place: Place, first: Value) -> Value:
         if place.kind != "passing":
-            return self.pointers[place]
+            return self.pointer(place)
         # Kernels count units from the first of all; of these there are only those of a turn.
         f = self.f
         here = f.sub(f.integer(self._passing + place.number), f.mul(first, f.integer(place.step)))
@@ -153,12 +156,6 @@ def emit_calls(caller: Caller, calls: Sequence[Called]) -> None:
         else:
             for call in group:
                 caller.call(call)
-
-
-def places_of(schedule: Schedule) -> list[Place]:
-    """Return the memory that the kernels of a schedule read and write, and that lasts longer than a turn."""
-    places = (place for kernel in schedule.ordered.kernels for place in memory_of(kernel, schedule).values())
-    return list(dict.fromkeys(place for place in places if place.kind != "passing"))
 
 
 def constant_data(f: Emitter, schedule: Schedule, place: Place) -> Value:

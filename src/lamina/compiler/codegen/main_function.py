@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 from lamina.compiler.codegen.barrier import FAULT, emit_barrier
-from lamina.compiler.codegen.calls import Called, Caller, Shared, constant_data, emit_calls, places_of
+from lamina.compiler.codegen.calls import Called, Caller, Shared, constant_data, emit_calls
 from lamina.compiler.codegen.clock import emit_clock
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.expressions import ZERO
@@ -81,9 +81,9 @@ class _Caller(Caller):
                 scratch=f.at(scratch, own, I64),
                 callback=f.load(PTR, f.at(table, f.integer(Slot.CALLBACK), PTR)),
             ),
+            self._pointer,
         )
         self.arena = slots[Slot.ARENA]
-        self.pointers = {place: self._pointer(place) for place in places_of(schedule)}
         self.ticks = self._ticks() if schedule.profiled else None
 
     def _pointer(self, place: Place) -> Value:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from contextlib import nullcontext
 
-from lamina.compiler.codegen.calls import Called, Caller, Shared, constant_data, emit_calls, places_of
+from lamina.compiler.codegen.calls import Called, Caller, Shared, constant_data, emit_calls
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.expressions import ZERO
 from lamina.compiler.codegen.kernel_function import KernelFunction
@@ -60,7 +60,7 @@ class LoopFunction:
     def _emit(self, f: Emitter, calls: list[Called]) -> None:
         params, arguments = self._value.params, f.arguments
         shared = Shared(arguments["runtime"], arguments["fault"], arguments["scratch"], arguments["callback"])
-        caller = Caller(f, self._body, shared)
+        caller = Caller(f, self._body, shared, lambda place: self._pointer(f, place, step))
         length = f.integer(params["length"])
         count = most(f, least(f, f.load(I64, self._operands[0]), length), ZERO) if params["stops"] else length
         with nullcontext() if self._body.alone else f.when(caller.first):
@@ -75,7 +75,6 @@ class LoopFunction:
         caller.barrier()
         with f.loop(ZERO, count) as number:
             step = f.sub(f.sub(count, f.integer(1)), number) if params["reverse"] else number
-            caller.pointers = {place: self._pointer(f, place, step) for place in places_of(self._body)}
             emit_calls(caller, calls)
             # The next step reads what this one wrote.
             caller.barrier()
