@@ -22,6 +22,8 @@ from lamina.compiler.codegen.schedule import Schedule, may_fault, numbered
 from lamina.compiler.codegen.values import I8, I64, PTR, Value
 from lamina.compiler.schedule.memory import Place
 
+MANY = 64
+"""From how many calls on LLVM makes code of them as they are: improving them takes it longer than it ever saves."""
 _PARAMETERS = [("table", PTR), ("thread", I64), ("threads", I64)]
 
 
@@ -35,7 +37,8 @@ def emit_program(schedule: Schedule) -> Module:
 
 def _emit_once(module: Module, schedule: Schedule, calls: list[Called]) -> None:
     """Write the function that runs every kernel once; ``run`` says which repetition this is."""
-    with module.function("once", [*_PARAMETERS, ("run", I64)], notes="noinline") as f:
+    notes = "noinline optnone" if len(calls) > MANY else "noinline"
+    with module.function("once", [*_PARAMETERS, ("run", I64)], notes=notes) as f:
         emit_calls(_Caller(f, schedule), calls)
 
 
