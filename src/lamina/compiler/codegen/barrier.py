@@ -48,7 +48,7 @@ def emit_barrier(f: Emitter, target: Target, runtime: Value, threads: Value) -> 
         How many threads run the program, as i64.
     """
     name = "lamina.barrier"
-    if not any(f" @{name}(" in each for each in f.module.functions):
+    if not any(each.startswith(f"define internal void @{name}(") for each in f.module.functions):
         _define_barrier(f.module, name, target)
     f.write(f"call void @{name}(ptr {runtime.text}, i64 {threads.text})")
 

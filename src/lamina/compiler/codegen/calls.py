@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 from lamina.compiler.codegen.barrier import emit_barrier
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.expressions import ZERO
-from lamina.compiler.codegen.schedule import Schedule, memory_of
+from lamina.compiler.codegen.schedule import Schedule
 from lamina.compiler.codegen.values import I8, I64, Value
 from lamina.compiler.schedule.kernels import Kernel
 from lamina.compiler.schedule.memory import Place

@@ -8,6 +8,7 @@ from lamina.compiler.codegen.convolutions import emit_convolution_kernel
 from lamina.compiler.codegen.expressions import ZERO, Body
 from lamina.compiler.codegen.fallback import emit_fallback
 from lamina.compiler.codegen.faults import FAULT_INDEX
+from lamina.compiler.codegen.kernel_key import kernel_key
 from lamina.compiler.codegen.loops import emit_loops
 from lamina.compiler.codegen.module import Module
 from lamina.compiler.codegen.products import emit_matrix_product
@@ -42,7 +43,17 @@ class KernelFunction:
         self.memory = memory_of(kernel, schedule)
         # One parameter for each place: a variable is read and written through one pointer.
         self.places = list(dict.fromkeys(self.memory.values()))
-        self.name = self._write(module, schedule, name)
+        self.name = self._found(module, schedule, name)
+
+    def _found(self, module: Module, schedule: Schedule, name: str) -> str:
+        """Return the function of an earlier kernel that does the same; else write one."""
+        key = kernel_key(self.kernel, schedule.fused, self.memory)
+        if key is None:
+            return self._write(module, schedule, name)
+        key = key, self.share, schedule.alone
+        if key not in module.kernels:
+            module.kernels[key] = self._write(module, schedule, name)
+        return module.kernels[key]
 
     def _write(self, module: Module, schedule: Schedule, name: str) -> str:
         pointers = [(f"noalias p{at}", PTR) for at in range(len(self.places))]
@@ -55,7 +66,7 @@ class KernelFunction:
                 begin, end = ZERO, f.integer(self.share.units)
             body = Body(f, schedule.target, self.kernel, schedule.fused, found)
             self._emit(body, schedule, begin, end)
-        # Layers of one shape need one function.
+        # The same may have been written from something else.
         return module.shared(name)
 
     def _emit(self, body: Body, schedule: Schedule, begin: Value, end: Value) -> None:

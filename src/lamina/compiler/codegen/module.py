@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,11 @@ class Module:
         Of every function.
     target : Target, optional
         Whose instructions may be relied upon; without it only those that every processor has.
+
+    Attributes
+    ----------
+    kernels : dict
+        The names of functions, by what their code is written from.
     """
 
     def __init__(self, triple: str = "", attributes: str = "nounwind", target: Target | None = None) -> None:
@@ -34,6 +39,7 @@ class Module:
         self.declarations: dict[str, str] = {}
         self.constants: dict[str, str] = {}
         self.cells: dict[str, str] = {}
+        self.kernels: dict[Hashable, str] = {}
         self._known: dict[str, str] = {}
 
     def declare(self, name: str, result: Type, parameters: Sequence[Type]) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from lamina.compiler.graph.ir import Value
 from lamina.compiler.schedule.fused import Fused
 from lamina.compiler.schedule.kernels import Contraction, Convolution, Kernel, MatrixProduct, Reduction, Special
-from lamina.compiler.schedule.views import Affine, Index, combined, renamed, walk, whole
+from lamina.compiler.schedule.views import Affine, Index, View, combined, renamed, walk, whole
 
 
 class Read(NamedTuple):
@@ -92,15 +92,20 @@ def place_of(kernel: Kernel, value: Value) -> Index:
 
 def in_memory(kernel: Kernel, fused: Fused, value: Value, index: Index) -> Read | None:
     """Return the read of a value that lies in memory; None for one that this kernel computes."""
+    view = lies(kernel, fused, value)
+    return None if view is None else Read(view.base, combined(index, view.strides, view.offset, len(kernel.dims)))
+
+
+def lies(kernel: Kernel, fused: Fused, value: Value) -> View | None:
+    """Return where a kernel finds a value in memory; None for one that it computes."""
     if value in kernel.inlined:
         return None
-    dims = len(kernel.dims)
     view = fused.views.get(value)
     if view is None and value in fused.home and kernel not in fused.home[value]:
         view = whole(value)
     if view is None or (kernel in fused.home.get(view.base, ()) and (view.base is value or renamed(value))):
         return None
-    return Read(view.base, combined(index, view.strides, view.offset, dims))
+    return view
 
 
 def _product_reads(kernel: MatrixProduct) -> Iterator[Read]:
