@@ -71,7 +71,7 @@ def source(op, lanes, target):
                 load_element(f, dtype, f.at(f.arguments[name], index, memory_type(dtype)), lanes)
                 for name, dtype in zip(names, types, strict=True)
             ]
-            value = emit_elementwise(f, op, types, result, {}, operands)
+            value = emit_elementwise(f, op, types, result, operands)
             store_element(f, result, value, f.at(f.arguments["out"], index, memory_type(result)))
     return str(module)
 

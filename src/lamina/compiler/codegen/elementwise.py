@@ -7,8 +7,8 @@ the mathematical functions, whose error `mathematics.ULP_BOUND` states.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from lamina.compiler.codegen import floats, integers
 from lamina.compiler.codegen.conversion import converted
@@ -60,7 +60,6 @@ def emit_elementwise(
     op: str,
     types: Sequence[DType],
     result: DType,
-    params: Mapping[str, Any],
     operands: Sequence[Value],
 ) -> Value:
     """Write an elementwise primitive.
@@ -73,8 +72,6 @@ def emit_elementwise(
     types : sequence of DType
         Of the operands.
     result : DType
-    params : mapping
-        The primitive's parameters; what they say is in ``result`` already.
     operands : sequence of Value
         In register form, all scalars or all vectors of one number of lanes.
 

@@ -90,10 +90,6 @@ class Step:
             found = self._known[key] = self._new(value, index)
         return found
 
-    def wide(self, value: ir.Value, index: Index) -> Value:
-        """Return a value in every lane."""
-        return self.f.splat(self.of(value, index), self.lanes)
-
     def compute(self, values: Iterable[ir.Value]) -> None:
         """Compute values that a kernel computes, each from those before it, so that no expression grows too deep."""
         for value in sorted(values, key=lambda each: each.number):
@@ -118,7 +114,7 @@ class Step:
         wrong = emit_fault(self.f, value.op, types, operands)
         if wrong is not None:
             self._fail(wrong)
-        return emit_elementwise(self.f, value.op, types, value.dtype, value.params, operands)
+        return emit_elementwise(self.f, value.op, types, value.dtype, operands)
 
     def _fail(self, wrong: Value) -> None:
         """Report a fault if an operand of some lane is an error."""

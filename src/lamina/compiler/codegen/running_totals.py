@@ -75,7 +75,7 @@ class RunningTotals:
             element = step.of(operand, index)
             if value.op in ("any", "all") and operand.dtype is not bool_:
                 zero = literal(f, operand.dtype, 0, element.type.lanes)
-                element = emit_elementwise(f, "not_equal", [operand.dtype] * 2, bool_, {}, [element, zero])
+                element = emit_elementwise(f, "not_equal", [operand.dtype] * 2, bool_, [element, zero])
             found.append(element)
         kept = []
         for each in stored:
@@ -100,7 +100,7 @@ class RunningTotals:
             case "all":
                 return f.binary("and", a, b)
         name = "maximum" if value.op == "max" else "minimum"
-        return emit_elementwise(f, name, [dtype, dtype], dtype, {}, [a, b])
+        return emit_elementwise(f, name, [dtype, dtype], dtype, [a, b])
 
     def across(self, value: ir.Value, vector: Value) -> Value:
         """Return the total of a vector's lanes, halves first."""

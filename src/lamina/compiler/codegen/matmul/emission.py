@@ -13,11 +13,6 @@ from lamina.compiler.codegen.values import I8, Value
 from lamina.compiler.target import Target
 
 
-def units(product: Product, target: Target) -> int:
-    """Return how many rows must stay together: shares of rows begin at multiples of it."""
-    return 1
-
-
 def column_units(product: Product, target: Target) -> int:
     """Return how many columns must stay together: shares of columns begin at multiples of it, or at the end.
 

@@ -12,8 +12,8 @@ from lamina.dtypes import bool_
 from lamina.errors import DataError
 from lamina.exchange.onnx.reading.calls import Function
 from lamina.exchange.onnx.reading.shapes import MOST_LISTED, check_size
-from lamina.functions import pooling_windows
 from lamina.functions.padding import spread
+from lamina.functions.pooling_windows import Windows
 from lamina.primitives import convolutions
 from lamina.tensor import Tensor
 
@@ -21,34 +21,22 @@ Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Windows:
-    """How windows lie along the axes of an image.
+class _Windows(Windows):
+    """Windows of which the last need not be whole.
 
     Attributes
     ----------
-    size, stride, dilation, low, high : tuple of int
-        One number for each axis; ``low`` and ``high`` say how far they reach beyond its ends.
     beyond : tuple of int
-        How far the last window reaches beyond that, where it need not be whole.
+        How far the last window reaches beyond the padding.
     """
 
-    size: Shape
-    stride: Shape
-    dilation: Shape
-    low: Shape
-    high: Shape
     beyond: Shape
-
-    @property
-    def reach(self) -> Shape:
-        """From the first element of a window to behind its last."""
-        return tuple(apart * (size - 1) + 1 for apart, size in zip(self.dilation, self.size, strict=True))
 
 
 def _windows(
     x: Tensor, size: Shape | None, strides: Shape | None, dilations: Shape | None, pads: Shape | None, auto_pad: str,
     ceil_mode: int = 0,
-) -> Windows:  # fmt: skip
+) -> _Windows:  # fmt: skip
     axes = _axes(x)
     size = _numbers("the window", size, axes, 1)
     stride, apart = _numbers("strides", strides, axes, 1), _numbers("dilations", dilations, axes, 1)
@@ -70,7 +58,7 @@ def _windows(
             # The last window begins before the end.
             count -= (count - 1) * step >= length + low[axis]
             beyond[axis] = max((count - 1) * step - whole, 0)
-    return Windows(size, stride, apart, low, high, tuple(beyond))
+    return _Windows(size, stride, apart, low, high, tuple(beyond))
 
 
 def _axes(x: Tensor) -> int:
@@ -184,11 +172,11 @@ def _biased(y: Tensor, bias: Tensor | None) -> Tensor:
 # --- pooling ----------------------------------------------------------------------------------------------
 
 
-def _whole(x: Tensor, windows: Windows) -> pooling_windows.Windows:
+def _whole(x: Tensor, windows: _Windows) -> Windows:
     """Return windows of which the last is whole."""
     high = tuple(end + more for end, more in zip(windows.high, windows.beyond, strict=True))
     _check_around(x, windows.low, high)
-    return pooling_windows.Windows(windows.size, windows.stride, windows.dilation, windows.low, high)
+    return Windows(windows.size, windows.stride, windows.dilation, windows.low, high)
 
 
 def _max_pool(
@@ -217,12 +205,12 @@ def _average_pool(
     return total
 
 
-def _sums(x: Tensor, windows: Windows) -> Tensor:
+def _sums(x: Tensor, windows: _Windows) -> Tensor:
     axes = len(windows.size)
     return la.sum(_whole(x, windows).seen(x, 0), axis=tuple(range(2 + axes, 2 + 2 * axes)), dtype=x.dtype)
 
 
-def _counted(sizes: Shape, counts: Shape, windows: Windows, with_padding: bool) -> list[np.ndarray]:
+def _counted(sizes: Shape, counts: Shape, windows: _Windows, with_padding: bool) -> list[np.ndarray]:
     """Return for every axis how many elements of each window count."""
     found = []
     for axis, (length, count) in enumerate(zip(sizes, counts, strict=True)):
