@@ -178,7 +178,7 @@ REFUSED: dict[str, tuple[Callable[[Path], None], tuple[str, ...], str]] = {
     ),
     "too many stages": (whole, ("--depth", "4"), "4 stages halve images of 8 by 8 to nothing"),
     "dropout of a network without": (whole, ("--model", "resnet18", "--dropout", "0.1"), "resnet18 has none"),
-    "a network for text": (whole, ("--model", "gpt"), "gpt is not for images"),
+    "a network for text": (whole, ("--model", "gpt"), "gpt is for text; for images there are cnn"),
     "an option for text": (whole, ("--context", "8"), "this is for text, and digits is a folder of images"),
     "a task that images do not have": (whole, ("--task", "regression"), "which are classified"),
 }

@@ -150,7 +150,7 @@ REFUSED: dict[str, tuple[str | bytes, tuple[str, ...], str]] = {
     "an unknown way to make tokens": (WRITTEN, ("--tokenizer", "words"), "there is no file 'words'"),
     "heads that do not divide the width": (WRITTEN, ("--heads", "3"), "16 is not divided by 3"),
     "a temperature below zero": (WRITTEN, ("--temperature", "-1"), "the temperature must be at least 0"),
-    "a network for tables": (WRITTEN, ("--model", "mlp"), "mlp is not for text; gpt is"),
+    "a network for tables": (WRITTEN, ("--model", "mlp"), "mlp is for tables; for text there is gpt"),
     "an option for tables": (WRITTEN, ("--hidden", "8"), "this is for tables, and t.txt is a text"),
     "an option for images": (WRITTEN, ("--augment", "flip"), "this is for images, and t.txt is a text"),
     "a prompt with a strange character": (WRITTEN, ("--prompt", "日"), "'日' was not in the text"),

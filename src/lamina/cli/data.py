@@ -43,6 +43,8 @@ def data(given: Given) -> int:
     if options.output is not None and str(options.output) != "-":
         check_output(options.output, WRITERS)
     path, kind = Path(options.name), kind_of(options.name, None, None)
+    if options.table is not None and (kind != TABLE or not path.exists()):
+        raise OptionError("table", f"it is one of a file with tables, and {options.name} is none")
     if options.output is None and kind != TABLE:
         {TEXT: _show_text, IMAGES: _show_images}[kind](path, screen)
         return DONE

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lamina.cli.declare import Given
 from lamina.cli.exit_codes import DONE
 from lamina.cli.screen import show_scores
+from lamina.runs.declaring import OptionError
 from lamina.runs.folder import RunFolder
 from lamina.runs.held_out import held_out_part
 
@@ -16,6 +17,8 @@ def evaluate(given: Given) -> int:
     subject = config.subject
     model = folder.load_model(config, options.device)
     if options.file is None:
+        if options.table is not None:
+            raise OptionError("table", f"it is one of a file: lamina evaluate {options.run} FILE --table NAME")
         data, part = held_out_part(config, options.run), "test"
     else:
         data, notes = subject.read(options.file, options.table)

@@ -15,10 +15,11 @@ from lamina.cli.predict import check_output
 from lamina.cli.screen import Screen, show_scores
 from lamina.errors import CheckpointError, DataError
 from lamina.functions.creation import zeros
+from lamina.runs.applicable import options_of
 from lamina.runs.config import RunConfig
 from lamina.runs.declaring import OptionError, plain
 from lamina.runs.folder import RunFolder
-from lamina.runs.options import TrainingOptions, options_of
+from lamina.runs.options import TrainingOptions
 from lamina.runs.reporting import scores_of
 from lamina.training import read_metadata, read_state_dict
 from lamina.training.files import replace_file
@@ -97,7 +98,7 @@ def _show_run(path: Path, screen: Screen) -> None:
 def _changed(config: RunConfig) -> dict[str, Any]:
     """Return the options that are not those chosen where nothing is said."""
     default, found = plain(TrainingOptions()), plain(config.options, TrainingOptions)
-    names = options_of(config.subject.kind)
+    names = options_of(config.subject.kind, config.options.model)
     return {name: found[name] for name in names if found[name] != default[name] and found[name] is not None}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ from lamina.cli.declare import Given
 from lamina.cli.exit_codes import DONE, INTERRUPTED
 from lamina.cli.screen import Screen
 from lamina.errors import CheckpointError
+from lamina.runs.applicable import check_options, options_of
 from lamina.runs.configuration import configuration_text, read_configuration
 from lamina.runs.declaring import OptionError, declared
 from lamina.runs.folder import RESULTS, new_folder, write_json
-from lamina.runs.options import TrainingOptions, check_options, filled, options_of
+from lamina.runs.options import TrainingOptions, filled
 from lamina.training.files import replace_file
 from lamina.tuning.options import TuneOptions
 from lamina.tuning.space import DEFAULT_SPACE, Range
@@ -35,10 +36,10 @@ def tune(given: Given) -> int:
     """Search, fill a folder, show the best trials, and return the exit code of the command."""
     optuna_library()
     folder, options, names = _resumed(given) if given.options.resume is not None else (None, given.options, given.names)
-    suits = options_of(options.kind)
+    suits = options_of(options.kind, options.model)
     space: Mapping[str, Range] = options.search or {name: each for name, each in DEFAULT_SPACE.items() if name in suits}
-    check_options(options, space)
     fixed = {name: getattr(options, name) for name in names if name in declared(TrainingOptions)}
+    _check(options, fixed, space)
     twice = [name for name in space if name in fixed]
     if twice and options.search:
         raise OptionError("search", f"{twice[0]} is searched and fixed at once; leave one out")
@@ -66,6 +67,13 @@ def tune(given: Given) -> int:
         on_trial=lambda trial: _show_trial(given.screen, trial, options.trials, objective.monitor),
     )
     return _finish(folder, objective, found, given.screen)
+
+
+def _check(options: Tune, fixed: Mapping[str, Any], space: Mapping[str, Range]) -> None:
+    """Refuse what is not for the data, or not for each of the models that are tried."""
+    models = space["model"].choices if "model" in space else (options.model,)
+    for model in models:
+        check_options(replace(options, model=model), {*fixed, *space})
 
 
 def _resumed(given: Given) -> tuple[Path, Tune, frozenset[str]]:
@@ -127,7 +135,7 @@ def _finish(folder: Path, objective: TrainingObjective, found: Tuned, screen: Sc
     if best is not None:
         title = f"The best options of {len(found.trials)} trials by Lamina, {objective.monitor} {best.value:.6g}"
         options = objective.options(best.values)
-        text = configuration_text(options, title, only=options_of(options.kind))
+        text = configuration_text(options, title, only=options_of(options.kind, options.model))
         replace_file("tune", folder / BEST, text.encode())
         names = list(best.values)
         rows = [

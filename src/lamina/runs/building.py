@@ -54,6 +54,8 @@ def build_loss(options: TrainingOptions, classes: bool) -> Loss:
         if options.loss not in ("auto", "cross_entropy"):
             raise OptionError("loss", f"{options.loss} is for values, and these are classes; use cross_entropy")
         return partial(nn.cross_entropy, label_smoothing=options.label_smoothing)
+    if options.label_smoothing:
+        raise OptionError("label_smoothing", "this is for classes, and these are values")
     if options.loss == "cross_entropy":
         raise OptionError("loss", f"cross_entropy is for classes, and these are values; use {', '.join(VALUE_LOSSES)}")
     return VALUE_LOSSES["mse" if options.loss == "auto" else options.loss]

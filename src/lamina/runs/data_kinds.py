@@ -6,6 +6,12 @@ from pathlib import Path
 
 TABLE, IMAGES, TEXT = KINDS = ("table", "images", "text")
 
+MODELS = {
+    "mlp": TABLE, "cnn": IMAGES, "lenet5": IMAGES, "resnet18": IMAGES, "resnet34": IMAGES, "resnet50": IMAGES,
+    "gpt": TEXT,
+}  # fmt: skip
+"""The kind of data that each model is for; of a kind, the first is what is taken where nobody says which."""
+
 TEXT_FILES = (".txt", ".text", ".md", ".rst")
 """The ends of names that are a text's, where nobody says otherwise."""
 
@@ -24,3 +30,8 @@ def kind_of(file: str | None, task: str | None, target: str | None) -> str:
         return IMAGES
     is_text = path.suffix.lower() in TEXT_FILES and task is None and target is None
     return TEXT if is_text and path.exists() else TABLE
+
+
+def models_of(kind: str) -> list[str]:
+    """Return the models that are for a kind of data, the usual one first."""
+    return [model for model, of in MODELS.items() if of == kind]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from lamina.errors import DataError
+from lamina.runs.data_kinds import MODELS, models_of
 from lamina.runs.kinds import Kind, Unfit, nearest
 from lamina.runs.presets import presets_of
 
@@ -52,7 +53,7 @@ class Option:
     repeated : bool
         Whether it may be given several times on the command line, each adding to a mapping.
     of : tuple of str
-        The kinds of data that it is for; empty for all.
+        The kinds of data and the models that it is for; empty for all.
     """
 
     name: str
@@ -73,11 +74,24 @@ class Option:
         return self.name.upper() if self.argument else "--" + self.name.replace("_", "-")
 
     @property
+    def kinds(self) -> list[str]:
+        """The kinds of data that it is for, be it for some of their models only."""
+        return list(dict.fromkeys(kind for model, kind in MODELS.items() if self.serves(kind, model)))
+
+    def serves(self, kind: str, model: str) -> bool:
+        """Tell whether it is for a kind of data and a model."""
+        return not self.of or kind in self.of or model in self.of
+
+    def models(self, kind: str) -> list[str]:
+        """Return the models of a kind of data that it is for."""
+        return [model for model in models_of(kind) if self.serves(kind, model)]
+
+    @property
     def default_text(self) -> str:
         """The default as help shows it; empty where there is none."""
         text = self.shown or default_text(self.default)
         embedded, kinds = presets_of(self.name)
-        others = [f"{default_text(value)} for {kind}" for kind, value in kinds.items() if kind in (self.of or kinds)]
+        others = [f"{default_text(value)} for {kind}" for kind, value in kinds.items() if kind in self.kinds]
         own = ["embedded sets have their own"] if embedded and text and not self.shown else []
         return "; ".join(each for each in (text, ", ".join(others), *own) if each)
 

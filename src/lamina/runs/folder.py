@@ -12,10 +12,10 @@ import lamina as la
 from lamina import nn
 from lamina.data.record import Record
 from lamina.errors import CheckpointError, DataError
+from lamina.runs.applicable import options_of
 from lamina.runs.config import RunConfig
 from lamina.runs.configuration import configuration_text
 from lamina.runs.inference import Answers
-from lamina.runs.options import options_of
 from lamina.training.files import finite_or_null, replace_file
 
 CONFIG = "config.json"
@@ -185,7 +185,8 @@ def _read_json(file: Path) -> Record:
 
 def _options_text(config: RunConfig) -> bytes:
     title = f"The options of a training by Lamina {la.__version__}; to repeat it: lamina train --config {OPTIONS}"
-    return configuration_text(config.options, title, only=options_of(config.subject.kind)).encode()
+    only = options_of(config.subject.kind, config.options.model)
+    return configuration_text(config.options, title, only=only).encode()
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

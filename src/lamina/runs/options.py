@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self, TypeVar
 
 from lamina.backends.precision import PRECISIONS
-from lamina.runs.data_kinds import IMAGES, TABLE, TEXT, kind_of
-from lamina.runs.declaring import OptionError, checked, declared, option
+from lamina.runs.data_kinds import IMAGES, MODELS, TABLE, kind_of, models_of
+from lamina.runs.declaring import checked, declared, option
 from lamina.runs.image_options import ImageOptions
 from lamina.runs.kinds import Choice, Flag, Kind, Listed, Number, Settings, Whole, Widths, positive, share
 from lamina.runs.presets import suited
 from lamina.runs.text_options import TextOptions
 
 TASKS = ("classification", "regression", "text")
-MODELS = ("mlp", "cnn", "lenet5", "resnet18", "resnet34", "resnet50", "gpt")
-PLURALS = {TABLE: "tables", IMAGES: "images", TEXT: "text"}
-FILES = {TABLE: "a table", IMAGES: "a folder of images", TEXT: "a text"}
 LOSSES = ("auto", "cross_entropy", "mse", "mae", "huber", "smooth_l1")
 SCHEDULES = ("constant", "cosine", "linear", "polynomial", "exponential", "step", "one_cycle", "plateau")
+OF_HIDDEN_LAYERS = ("activation", "dropout")
+"""What an mlp without hidden layers has none of."""
 COMPILE = ("auto", "always", "never")
 WHICH_TABLE = 'Which table of a SQLite file, which array of a .npz, or "test" of Iron Learn\'s JSON.'
 
@@ -99,7 +98,7 @@ class TrainingOptions(ImageOptions, TextOptions):
 
     # --- the network ---
     model: str | None = option(
-        Choice(among=MODELS),
+        Choice(among=tuple(MODELS)),
         None,
         "mlp for tables; cnn, lenet5, resnet18, resnet34 or resnet50 for images; gpt for text.",
         "model",
@@ -108,28 +107,30 @@ class TrainingOptions(ImageOptions, TextOptions):
     width: int | None = option(
         Whole(wanted="a layer has at least 1 channel", least=1, below=10**6),
         None,
-        "Width of a gpt's layers, or channels of the first convolutions.",
+        "Width of a gpt's layers, or channels of the first convolutions of a cnn or a resnet.",
         "model",
-        of=(IMAGES, TEXT),
+        of=("cnn", "resnet18", "resnet34", "resnet50", "gpt"),
     )
     depth: int | None = option(
         Whole(wanted="at least 1 is needed", least=1, below=1000),
         None,
         "Blocks of a gpt, or stages of a cnn, each of which halves the image.",
         "model",
-        of=(IMAGES, TEXT),
+        of=("cnn", "gpt"),
     )
     hidden: tuple[int, ...] = option(
         Widths(),
         (64, 32),
         'Widths of the hidden layers, such as "128,64"; "" for a linear or logistic model.',
         "model",
-        of=(TABLE,),
+        of=("mlp",),
     )
     activation: str = option(
-        Choice(among=_activation_names), "relu", "Between the layers: relu, gelu, tanh, ...", "model", of=(TABLE,)
+        Choice(among=_activation_names), "relu", "Between the layers: relu, gelu, tanh, ...", "model", of=("mlp",)
     )
-    dropout: float = option(share(), 0.0, "Share of hidden values dropped in training.", "model")
+    dropout: float = option(
+        share(), 0.0, "Share of hidden values dropped in training.", "model", of=("mlp", "cnn", "gpt")
+    )
 
     # --- what is minimised ---
     loss: str = option(
@@ -328,27 +329,20 @@ class TrainingOptions(ImageOptions, TextOptions):
 
 def filled(table: type[Options], values: Mapping[str, Any]) -> Options:
     """Return a dataclass of options with the values given and defaults that suit the data."""
-    found = {**suited(values), **values} if issubclass(table, TrainingOptions) else values
+    found = {**_suited(values), **values} if issubclass(table, TrainingOptions) else values
     made = table(**found)
     if isinstance(made, TrainingOptions) and made.lr is None:
         made = replace(made, lr=made.learning_rate)
     return made
 
 
-def options_of(kind: str) -> list[str]:
-    """Return the names of the options of a training that are for a kind of data."""
-    return [name for name, row in declared(TrainingOptions).items() if not row.of or kind in row.of]
-
-
-def check_options(options: TrainingOptions, given: Iterable[str]) -> None:
-    """Refuse options that were given and are for another kind of data.
-
-    Raises
-    ------
-    OptionError
-    """
-    rows, suits = declared(TrainingOptions), options_of(options.kind)
-    for name in sorted(given):
-        if name in rows and name not in suits:
-            kinds = " and ".join(PLURALS[kind] for kind in rows[name].of)
-            raise OptionError(name, f"this is for {kinds}, and {options.file or 'the data'} is {FILES[options.kind]}")
+def _suited(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what suits the data, of what is for the network."""
+    kind, rows = kind_of(values.get("file"), values.get("task"), values.get("target")), declared(TrainingOptions)
+    model = values.get("model") or models_of(kind)[0]
+    linear = model == "mlp" and values.get("hidden") == ()
+    return {
+        name: value
+        for name, value in suited(values).items()
+        if rows[name].serves(kind, model) and not (linear and name in OF_HIDDEN_LAYERS)
+    }

@@ -35,6 +35,9 @@ PRESETS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+OWN_TASK = {name: "regression" if name == "diabetes" else "classification" for name in PRESETS}
+"""What is learned of each set where nobody says otherwise; of another column or task nothing was tried."""
+
 OF_KINDS: dict[str, dict[str, Any]] = {
     TEXT: {
         "width": 128, "depth": 4, "batch_size": 16, "epochs": 20, "patience": 0, "validation": 0.1, "lr": 0.002,
@@ -50,7 +53,9 @@ def suited(given: Mapping[str, Any]) -> Mapping[str, Any]:
     file = given.get("file")
     kind = kind_of(file, given.get("task"), given.get("target"))
     if kind == TABLE and (file is None or not Path(file).exists()):
-        return PRESETS.get(file or DEFAULT, {})
+        name = file or DEFAULT
+        asked = (given.get("target") or "target", given.get("task") or OWN_TASK.get(name))
+        return PRESETS.get(name, {}) if asked == ("target", OWN_TASK.get(name)) else {}
     return OF_KINDS.get(kind, {})
 
 

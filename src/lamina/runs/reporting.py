@@ -9,11 +9,12 @@ from typing import Any
 from lamina.data.record import Record
 from lamina.errors import CheckpointError
 from lamina.report import ClassPredictions, ReportContent, ValuePredictions
+from lamina.runs.applicable import options_of
 from lamina.runs.config import RunConfig
 from lamina.runs.declaring import plain
 from lamina.runs.folder import RunFolder
 from lamina.runs.inference import Answers
-from lamina.runs.options import TrainingOptions, options_of
+from lamina.runs.options import TrainingOptions
 from lamina.training import History
 
 PARTS = ("training", "validation", "test")
@@ -94,7 +95,8 @@ def _predictions(config: RunConfig, answers: dict[str, Answers]) -> ClassPredict
 
 def _grouped(config: RunConfig) -> dict[str, Any]:
     values = plain(config.options, TrainingOptions)
-    return {name: values[name] for name in options_of(config.subject.kind) if values[name] not in (None, [], {}, "")}
+    names = options_of(config.subject.kind, config.options.model)
+    return {name: values[name] for name in names if values[name] not in (None, [], {}, "")}
 
 
 def _samples(folder: RunFolder) -> list[tuple[str, str]]:

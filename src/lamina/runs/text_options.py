@@ -53,7 +53,7 @@ class TextOptions(SamplingOptions):
         of=(TEXT,),
     )
     heads: int = option(
-        Whole(wanted="attention has at least 1 head", least=1), 4, "Heads of attention.", "text", of=(TEXT,)
+        Whole(wanted="attention has at least 1 head", least=1), 4, "Heads of attention.", "text", of=("gpt",)
     )
     epoch_steps: int = option(
         Whole(wanted="an epoch has at least 1 step", least=1),

@@ -18,6 +18,7 @@ from lamina.data.reading.images import GREY
 from lamina.data.record import Record
 from lamina.errors import DataError
 from lamina.functions.creation import asarray, zeros
+from lamina.runs.applicable import chosen_model
 from lamina.runs.data_kinds import IMAGES
 from lamina.runs.declaring import OptionError
 from lamina.runs.inference import STREAMED_BATCH, outputs
@@ -78,7 +79,7 @@ class ImageSubject(PredictingSubject):
     def network(self, options: TrainingOptions) -> str:
         """Return what the network sees, and which it is."""
         what = f"{'grey' if self.grey else 'coloured'}, {self.size[0]} by {self.size[1]}"
-        return f"({len(self.target.classes)} classes, {what}) by a {options.model or 'cnn'}"
+        return f"({len(self.target.classes)} classes, {what}) by a {chosen_model(self.kind, options.model)}"
 
     def details(self) -> dict[str, str]:
         """Return the size of the images and their classes."""
@@ -117,9 +118,7 @@ class ImageSubject(PredictingSubject):
         return nn.Sequential(Standardize(self.mean, self.deviation), self._network(options))
 
     def _network(self, options: TrainingOptions) -> nn.Module:
-        name, count, width = options.model or "cnn", len(self.target.classes), options.width or 32
-        if options.dropout and name != "cnn":
-            raise OptionError("dropout", f"{name} has none; the cnn has")
+        name, count, width = chosen_model(self.kind, options.model), len(self.target.classes), options.width or 32
         if name in RESNETS:
             small = max(self.size) <= SMALL
             return RESNETS[name](count, channels=self.channels, width=width, stem="small" if small else "imagenet")
@@ -129,16 +128,14 @@ class ImageSubject(PredictingSubject):
                     "image_size", f"lenet5 takes images of 28 by 28, not {self.size[0]} by {self.size[1]}"
                 )
             return models.LeNet5(count, channels=self.channels)
-        if name == "cnn":
-            depth = options.depth or 2
-            if min(self.size) < 2**depth:
-                raise OptionError(
-                    "depth", f"{depth} stages halve images of {self.size[0]} by {self.size[1]} to nothing; give fewer"
-                )
-            return models.ConvNet(
-                count, channels=self.channels, width=width, stages=depth, size=self.size, dropout=options.dropout
+        depth = options.depth or 2
+        if min(self.size) < 2**depth:
+            raise OptionError(
+                "depth", f"{depth} stages halve images of {self.size[0]} by {self.size[1]} to nothing; give fewer"
             )
-        raise OptionError("model", f"{name} is not for images; cnn, lenet5, {', '.join(RESNETS)} are")
+        return models.ConvNet(
+            count, channels=self.channels, width=width, stages=depth, size=self.size, dropout=options.dropout
+        )
 
     def example(self) -> Tensor:
         """Return a black image."""

@@ -12,8 +12,10 @@ from lamina.data import ClassTarget, Target
 from lamina.errors import CheckpointError
 from lamina.report import ClassPredictions, ValuePredictions
 from lamina.runs.building import build_loss
+from lamina.runs.declaring import OptionError
 from lamina.runs.inference import Answers, answers, probabilities, scores
 from lamina.runs.subjects.subject import Data, Loss, Measured, Subject
+from lamina.training.metrics import METRICS, find_metric
 
 if TYPE_CHECKING:
     import polars as pl
@@ -44,10 +46,21 @@ class PredictingSubject(Subject):
 
     def metrics(self, options: TrainingOptions) -> Sequence[str]:
         """Return those that were asked for; one that says the most where none was."""
+        self._check_metrics(options.metrics)
         return options.metrics or ("accuracy" if isinstance(self.target, ClassTarget) else "r2",)
+
+    def _check_metrics(self, names: Sequence[str]) -> None:
+        values = not isinstance(self.target, ClassTarget)
+        for name in names:
+            metric = find_metric(name)
+            if metric is not None and metric.of_values != values:
+                suited = ", ".join(each for each, row in METRICS.items() if row.of_values == values)
+                are = ("classes", "values") if values else ("values", "classes")
+                raise OptionError("metrics", f"{name} is for {are[0]}, and these are {are[1]}; there are {suited}")
 
     def measured(self, model: nn.Module, data: Data, device: str, also: Sequence[str] = ()) -> Measured:
         """Return the scores of the answers to all rows."""
+        self._check_metrics(also)
         found = answers(model, data, device)
         return Measured(len(data), scores(self.target, found.outputs, found.targets, also), found)
 

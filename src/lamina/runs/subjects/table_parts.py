@@ -94,6 +94,8 @@ def read_source(options: TrainingOptions) -> tuple[Table, bool]:
     """Return the table that options name, and whether it comes with the package."""
     name = options.file or DEFAULT
     if not Path(name).exists():
+        if options.table is not None and (name in embedded_names() or name in GENERATORS):
+            raise OptionError("table", f"it is one of a file, and {name} is an embedded set, a single table")
         if name in embedded_names():
             return Table.of(load_embedded(name), name=name), True
         if name in GENERATORS:

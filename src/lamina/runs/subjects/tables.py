@@ -15,8 +15,8 @@ from lamina.data import ClassTarget, Dataset, NumericTarget, Schema, Table, Tabl
 from lamina.data.record import Record
 from lamina.errors import DataError
 from lamina.functions.creation import zeros
+from lamina.runs.applicable import chosen_model
 from lamina.runs.data_kinds import TABLE
-from lamina.runs.declaring import OptionError
 from lamina.runs.inference import outputs
 from lamina.runs.subjects.predicting import PredictingSubject, prediction_columns
 from lamina.runs.subjects.subject import Data, Predicted
@@ -91,8 +91,7 @@ class TableSubject(PredictingSubject):
 
     def build(self, options: TrainingOptions) -> nn.Module:
         """Return a multi-layer perceptron."""
-        if options.model not in (None, "mlp"):
-            raise OptionError("model", f"{options.model} is not for tables; mlp is")
+        chosen_model(self.kind, options.model)
         return nn.MLP(
             self.inputs, list(options.hidden), self.target.outputs,
             activation=options.activation, dropout=options.dropout,

@@ -16,6 +16,7 @@ from lamina.data.record import Record
 from lamina.errors import DataError, LaminaError, ShapeError
 from lamina.functions.creation import asarray, zeros
 from lamina.models import GPT, next_token_loss
+from lamina.runs.applicable import chosen_model
 from lamina.runs.data_kinds import TEXT
 from lamina.runs.declaring import OptionError
 from lamina.runs.sources import fingerprint, test_share
@@ -108,8 +109,7 @@ class TextSubject(Subject):
 
     def build(self, options: TrainingOptions) -> GPT:
         """Return a GPT."""
-        if options.model not in (None, "gpt"):
-            raise OptionError("model", f"{options.model} is not for text; gpt is")
+        chosen_model(self.kind, options.model)
         width, depth = options.width or 128, options.depth or 4
         try:
             return GPT(self.tokenizer.vocabulary, self.context, width, options.heads, depth, options.dropout)
@@ -158,6 +158,8 @@ class TextSubject(Subject):
     def measured(self, model: nn.Module, data: Data, device: str, also: Sequence[str] = ()) -> Measured:
         """Return the loss of a token, the perplexity, and how many bits a character takes."""
         assert isinstance(data, TextWindows)
+        if also:
+            raise OptionError("metrics", f"{also[0]} is not for text, of which loss and perplexity are measured always")
         loss = evaluate(model, data, loss=next_token_loss, batch_size=MEASURED_BATCH)["loss"]
         bits = loss / math.log(2.0) * self._tokens_per_character(data)
         scores = {"loss": loss, "perplexity": math.exp(min(loss, 700.0)), "bits_per_character": bits}

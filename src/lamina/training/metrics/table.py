@@ -62,20 +62,23 @@ class NamedMetric:
     larger_is_better : bool
     share : bool
         Whether it is a part of 1 that is best read in per cent.
+    of_values : bool
+        Whether it is of predicted values, not of classes.
     """
 
     function: MetricFunction
     title: str
     larger_is_better: bool
     share: bool = False
+    of_values: bool = False
 
 
-def _better(function: MetricFunction, title: str, share: bool = False) -> NamedMetric:
-    return NamedMetric(function, title, larger_is_better=True, share=share)
+def _better(function: MetricFunction, title: str, share: bool = False, of_values: bool = False) -> NamedMetric:
+    return NamedMetric(function, title, larger_is_better=True, share=share, of_values=of_values)
 
 
-def _worse(function: MetricFunction, title: str) -> NamedMetric:
-    return NamedMetric(function, title, larger_is_better=False)
+def _worse(function: MetricFunction, title: str, of_values: bool = False) -> NamedMetric:
+    return NamedMetric(function, title, larger_is_better=False, of_values=of_values)
 
 
 METRICS: dict[str, NamedMetric] = {
@@ -100,12 +103,12 @@ METRICS: dict[str, NamedMetric] = {
     "log_loss":              _worse(log_loss, "log loss"),
     "perplexity":            _worse(perplexity, "perplexity"),
     # of values
-    "mse":                   _worse(mse, "mean squared error"),
-    "rmse":                  _worse(rmse, "root mean squared error"),
-    "mae":                   _worse(mae, "mean absolute error"),
-    "median_absolute_error": _worse(median_absolute_error, "median absolute error"),
-    "r2":                    _better(r2, "R²"),
-    "explained_variance":    _better(explained_variance, "explained variance"),
+    "mse":                   _worse(mse, "mean squared error", of_values=True),
+    "rmse":                  _worse(rmse, "root mean squared error", of_values=True),
+    "mae":                   _worse(mae, "mean absolute error", of_values=True),
+    "median_absolute_error": _worse(median_absolute_error, "median absolute error", of_values=True),
+    "r2":                    _better(r2, "R²", of_values=True),
+    "explained_variance":    _better(explained_variance, "explained variance", of_values=True),
 }  # fmt: skip
 
 
