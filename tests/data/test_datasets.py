@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import assume, given, settings, strategies as st
 from sklearn import datasets as scikit
 
 import lamina as la
@@ -57,10 +57,34 @@ def test_classes_keep_their_proportions() -> None:
     assert np.bincount(labels[part]).tolist() == [16, 4]
 
 
-def test_a_class_of_one_row_does_not_stop_the_split() -> None:
-    rest, part = split_rows(10, 0.2, labels=np.array([0] * 9 + [1]))
-    assert len(rest) == 8
-    assert len(part) == 2
+@settings(deadline=None, max_examples=50)
+@given(
+    counts=st.lists(st.integers(1, 9), min_size=1, max_size=6),
+    share=st.floats(0.01, 0.99),
+    seed=st.integers(0, 9),
+    least=st.integers(2, 3),
+)
+def test_every_class_has_a_row_in_the_rest_and_small_ones_all(
+    counts: list[int], share: float, seed: int, least: int
+) -> None:
+    labels = np.repeat(np.arange(len(counts)), counts)
+    assume(sum(counts) > 1 and np.ceil(share * len(labels)) < len(labels) and max(counts) >= least)
+    rest, part = split_rows(len(labels), share, seed=seed, labels=labels, least=least)
+    assert sorted([*rest, *part]) == list(range(len(labels)))
+    assert 0 < len(part) <= np.ceil(share * len(labels))
+    assert set(labels[rest]) == set(labels)
+    assert all(counts[each] >= least for each in labels[part])
+
+
+def test_a_class_of_one_row_leaves_the_others_their_proportions() -> None:
+    labels = np.array([0] * 10 + [1] * 30 + [2])
+    _, part = split_rows(41, 0.2, labels=labels)
+    assert np.bincount(labels[part], minlength=3).tolist() == [2, 7, 0]
+
+
+def test_a_split_of_classes_of_one_row_each_says_what_is_missing() -> None:
+    with pytest.raises(DataError, match="no class has the 2 rows that it takes"):
+        split_rows(4, 0.5, labels=np.arange(4))
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.1, float("nan")])

@@ -184,10 +184,13 @@ class Dataset:
         return self.take(rest), self.take(part)
 
 
-def split_rows(count: int, share: float, *, seed: int = 0, labels: Array | None = None) -> tuple[Rows, Rows]:
+def split_rows(
+    count: int, share: float, *, seed: int = 0, labels: Array | None = None, least: int = 2
+) -> tuple[Rows, Rows]:
     """Return the numbers of the rows in the rest and of those in a random ``share``.
 
-    With ``labels``, each class keeps its proportion if it has at least two rows and both sides have room.
+    With ``labels``, each class keeps its proportion if both sides have room for all classes. A class with fewer than
+    ``least`` rows stays in the rest, and every other one keeps a row there, for what is not learned cannot be known.
     """
     if not 0.0 < share < 1.0:
         raise DataError(f"split: the share must lie between 0 and 1, got {share}")
@@ -199,9 +202,16 @@ def split_rows(count: int, share: float, *, seed: int = 0, labels: Array | None 
         )
     from sklearn.model_selection import train_test_split
 
-    if labels is not None:
-        _, counts = np.unique(labels, return_counts=True)
-        if counts.min() < 2 or min(size, count - size) < len(counts):
-            labels = None
-    rest, part = train_test_split(np.arange(count), test_size=size, random_state=seed, stratify=labels)
-    return rest, part
+    if labels is None:
+        rest, part = train_test_split(np.arange(count), test_size=size, random_state=seed)
+        return rest, part
+    classes, numbers, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    staying, free = (np.flatnonzero(each) for each in (counts[numbers] < least, counts[numbers] >= least))
+    size = min(size, len(free) - len(np.unique(numbers[free])))
+    if size < 1:
+        raise DataError(f"split: no class has the {least} rows that it takes to be on both sides; give more rows")
+    room = min(size, len(free) - size) >= len(np.unique(numbers[free]))
+    rest, part = train_test_split(free, test_size=size, random_state=seed, stratify=numbers[free] if room else None)
+    missing = np.setdiff1d(np.arange(len(classes)), [*numbers[rest], *numbers[staying]])
+    first = [int(np.flatnonzero(numbers[part] == each)[0]) for each in missing]
+    return np.concatenate([rest, part[first], staying]), np.delete(part, first)

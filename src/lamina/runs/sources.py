@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from lamina.runs.options import TrainingOptions
 
@@ -30,3 +35,14 @@ def test_share(options: TrainingOptions, embedded: bool) -> float:
     if options.test is not None:
         return options.test
     return HELD_OUT_SHARE if embedded else 0.0
+
+
+def small_classes(labels: npt.NDArray[Any], names: Sequence[str], parts: int, counted: str) -> list[str]:
+    """Return a note on the classes with fewer rows or images than there are parts: they are in training alone."""
+    counts = np.bincount(labels, minlength=len(names))
+    small = [f"{names[each]!r} ({counts[each]})" for each in np.flatnonzero(counts < parts)]
+    if not small:
+        return []
+    shown = ", ".join(small[:5]) + (", ..." if len(small) > 5 else "")
+    what = "1 class has" if len(small) == 1 else f"{len(small)} classes have"
+    return [f"{what} fewer {counted} than there are parts; they are in training alone, and not measured: {shown}"]

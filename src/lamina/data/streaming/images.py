@@ -188,7 +188,7 @@ class ImageStream:
         other._use(transforms)
         return other
 
-    def split(self, share: float, *, seed: int = 0) -> tuple[Self, Self]:
+    def split(self, share: float, *, seed: int = 0, least: int = 2) -> tuple[Self, Self]:
         """Return ``(the rest, the part)``, where the part holds a random ``share`` of the images, of each class alike.
 
         Both have the transforms of this stream; `with_transforms` changes them.
@@ -198,6 +198,8 @@ class ImageStream:
         share : float
             Between 0 and 1, both excluded.
         seed : int, default 0
+        least : int, default 2
+            A class with fewer images stays in the rest.
 
         Raises
         ------
@@ -205,7 +207,7 @@ class ImageStream:
             When the share leaves one side without images.
         """
         divided = []
-        for places in split_rows(len(self), share, seed=seed, labels=self.targets):
+        for places in split_rows(len(self), share, seed=seed, labels=self.targets, least=least):
             other = copy(self)
             other._rows, other.targets = self._rows[places], self.targets[places]
             divided.append(other)

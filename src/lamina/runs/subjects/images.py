@@ -22,7 +22,7 @@ from lamina.runs.applicable import chosen_model
 from lamina.runs.data_kinds import IMAGES
 from lamina.runs.declaring import OptionError
 from lamina.runs.inference import STREAMED_BATCH, outputs
-from lamina.runs.sources import fingerprint, test_share
+from lamina.runs.sources import fingerprint, small_classes, test_share
 from lamina.runs.subjects.predicting import PredictingSubject, prediction_columns
 from lamina.runs.subjects.subject import Data, Predicted, Prepared
 from lamina.tensor import Tensor, Variable
@@ -245,8 +245,11 @@ def prepare_images(options: TrainingOptions) -> Prepared:
     size, grey, notes = _extent(folder, options)
     plain = [transforms.Resize(size)]
     stream = ImageStream(folder, plain, grey=grey)
-    rest, test = _divided(stream, "test", test_share(options, embedded=False), options.seed)
-    training, validation = _divided(rest, "validation", options.validation, options.seed)
+    shares = {"test": test_share(options, embedded=False), "validation": options.validation}
+    parts = 1 + sum(share > 0.0 for share in shares.values())
+    rest, test = _divided(stream, "test", shares["test"], options.seed, parts)
+    training, validation = _divided(rest, "validation", shares["validation"], options.seed, parts)
+    notes += small_classes(stream.targets, stream.classes, parts, "images")
     mean, deviation = channel_statistics(training)
     subject = ImageSubject(size, grey, mean, deviation, ClassTarget("class", stream.classes, numeric=False))
     return Prepared(
@@ -280,11 +283,13 @@ def _extent(folder: Path, options: TrainingOptions) -> tuple[tuple[int, int], bo
     return USUAL_SIZE, grey, [f"images of {len(sizes)} sizes are scaled to {scaled}; --image-size changes it"]
 
 
-def _divided(stream: ImageStream, part: str, share: float, seed: int) -> tuple[ImageStream, ImageStream | None]:
+def _divided(
+    stream: ImageStream, part: str, share: float, seed: int, parts: int
+) -> tuple[ImageStream, ImageStream | None]:
     if not share:
         return stream, None
     try:
-        return stream.split(share, seed=seed)
+        return stream.split(share, seed=seed, least=parts)
     except DataError as error:
         raise OptionError(part, f"{error}; give more images, or another share (0 for none)") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from lamina.runs.declaring import OptionError
 from lamina.runs.kinds import nearest
 from lamina.runs.options import TrainingOptions
 from lamina.runs.presets import DEFAULT
-from lamina.runs.sources import fingerprint, test_share
+from lamina.runs.sources import fingerprint, small_classes, test_share
 from lamina.runs.subjects.subject import Prepared
 from lamina.runs.subjects.tables import TableSubject, encode, with_target
 
@@ -67,9 +68,12 @@ def prepare_table(options: TrainingOptions) -> Prepared:
     kinds = kinds_of(table, names)
     categorical = [name for name in names if kinds[name] == "categorical"]
     everything = np.arange(len(table))
-    share = test_share(options, embedded)
-    rest, test = _divide(table, everything, categorical, classes, "test", share, options.seed)
-    training, chosen = _divide(table, rest, categorical, classes, "validation", options.validation, options.seed)
+    shares = {"test": test_share(options, embedded), "validation": options.validation}
+    labels = None if classes is None else classes.encode(table)
+    rest, test = _divide(table, everything, categorical, labels, "test", shares, options.seed)
+    training, chosen = _divide(table, rest, categorical, labels, "validation", shares, options.seed)
+    parts = _parts(shares)
+    small = [] if labels is None or classes is None else small_classes(labels, classes.classes, parts, "rows")
     rows = table.take(training)
     preprocessing = _as_they_are(names) if source == DEFAULT else TablePreprocessing.fit(rows, names, kinds=kinds)
     fitted = classes or NumericTarget.fit(rows, target)
@@ -84,7 +88,7 @@ def prepare_table(options: TrainingOptions) -> Prepared:
         encode(rows, preprocessing, fitted),
         part(chosen),
         part(test),
-        notes + ([] if embedded else task_notes) + unused,
+        notes + ([] if embedded else task_notes) + small + unused,
         weights=None if weights is None else weights[training],
         fingerprint="" if embedded else fingerprint(Path(source)),
     )
@@ -156,19 +160,24 @@ def _dropped(table: Table, columns: list[str]) -> Table:
     return replace(table, frame=table.frame.drop(columns))
 
 
+def _parts(shares: Mapping[str, float]) -> int:
+    return 1 + sum(share > 0.0 for share in shares.values())
+
+
 def _divide(
     table: Table,
     rows: Rows,
     categorical: list[str],
-    classes: ClassTarget | None,
+    labels: Array | None,
     part: str,
-    share: float,
+    shares: Mapping[str, float],
     seed: int,
 ) -> tuple[Rows, Rows]:
     """Return the numbers of those rows that stay and of those in a random share.
 
     A row with a category or class that no staying row has stays with them: nothing could be said about it otherwise.
     """
+    share = shares[part]
     if not share:
         return rows, rows[:0]
     if np.ceil(share * len(rows)) >= len(rows):
@@ -176,12 +185,12 @@ def _divide(
             f"{table.name}: a --{part} of {share:g} leaves no row to train on; rows with a target: "
             f"{len(rows)}; give more rows, or a smaller share (0 for none)"
         )
-    labels = classes.encode(table)[rows] if classes else None
-    kept, chosen = split_rows(len(rows), share, seed=seed, labels=labels)
-    columns: list[npt.NDArray[Any]] = [table.texts(name)[rows] for name in categorical]
-    if labels is not None:
-        columns.append(labels)
-    for column in columns:
+    found = None if labels is None else labels[rows]
+    try:
+        kept, chosen = split_rows(len(rows), share, seed=seed, labels=found, least=_parts(shares))
+    except DataError as error:
+        raise OptionError(part, f"{error}, or another share (0 for none)") from error
+    for column in [table.texts(name)[rows] for name in categorical]:
         known = set(column[kept])
         lonely = np.array([value not in known for value in column[chosen]], dtype=bool)
         kept, chosen = np.concatenate([kept, chosen[lonely]]), chosen[~lonely]
