@@ -72,13 +72,13 @@ def test_model_is_better_than_the_largest_class(folder: Path) -> None:
     assert results["status"] == "finished"
     largest = people(400, 0)["plan"].value_counts()["count"].max() / 400
     assert results["parts"]["test"]["accuracy"] > largest + 0.15
-    assert [results["parts"][part]["rows"] for part in ("training", "validation", "test")] == [256, 64, 80]
+    assert [results["parts"][part]["count"] for part in ("training", "validation", "test")] == [256, 64, 80]
 
 
 def test_evaluate_repeats_the_held_out_scores_from_the_file(folder: Path, here: Run) -> None:
     results = json.loads((folder / "run" / "results.json").read_text())
     found = json.loads(here("evaluate", "run", "--json").raw)
-    assert found["scores"] == {name: v for name, v in results["parts"]["test"].items() if name != "rows"}
+    assert found["scores"] == {name: v for name, v in results["parts"]["test"].items() if name != "count"}
 
 
 def test_evaluate_refuses_a_file_that_has_changed(folder: Path, here: Run) -> None:

@@ -91,7 +91,7 @@ def test_test_part_of_iron_learns_form_is_measured(lamina: Run, tmp_path: Path) 
     iron_learn(tmp_path / "t.json")
     assert lamina("train", "t.json", "--epochs", "3", "--out", "run").code == 0
     found = json.loads(lamina("evaluate", "run", "t.json", "--table", "test", "--json").raw)
-    assert found["rows"] == 20
+    assert found["count"] == 20
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +138,7 @@ def test_embedded_sets_train_by_name_and_keep_rows_to_be_measured_on(lamina: Run
     assert ended.code == 0, ended.err
     test = json.loads(ended.raw)["parts"]["test"]
     found = json.loads(lamina("evaluate", "run", "--json").raw)
-    assert found["scores"] == {key: value for key, value in test.items() if key != "rows"}
+    assert found["scores"] == {key: value for key, value in test.items() if key != "count"}
 
 
 def test_embedded_sets_and_generators_are_listed_and_described(lamina: Run) -> None:

@@ -18,7 +18,7 @@ def test_digits_reach_ninety_seven_percent_on_the_held_out_fifth(lamina: Run, tm
     ended = lamina("train", "--seed", str(seed), "--out", "run")
     assert ended.code == 0, ended.err
     held_out = json.loads((tmp_path / "run" / "results.json").read_text())["parts"]["test"]
-    assert held_out["rows"] == 360
+    assert held_out["count"] == 360
     assert held_out["accuracy"] >= 0.97
     evaluated = lamina("evaluate", "run")
     assert f"{100 * held_out['accuracy']:.2f} %" in evaluated.out

@@ -54,13 +54,13 @@ def results(folder: Path) -> dict[str, Any]:
 
 def test_digits_are_learned_from_a_folder(lamina: Run, trained: Path) -> None:
     parts = results(trained / "run")["parts"]
-    assert {name: part["rows"] for name, part in parts.items()} == {"training": 192, "validation": 48, "test": 60}
+    assert {name: part["count"] for name, part in parts.items()} == {"training": 192, "validation": 48, "test": 60}
     assert parts["test"]["accuracy"] > 0.9
     others = json.loads(lamina("evaluate", "run", "others", "--json").raw)
-    assert others["rows"] == 100
+    assert others["count"] == 100
     assert others["scores"]["accuracy"] > 0.9
     again = json.loads(lamina("evaluate", "run", "--json").raw)
-    assert again["scores"] == pytest.approx({name: each for name, each in parts["test"].items() if name != "rows"})
+    assert again["scores"] == pytest.approx({name: each for name, each in parts["test"].items() if name != "count"})
 
 
 def test_training_part_alone_says_what_is_standard(trained: Path) -> None:

@@ -180,7 +180,7 @@ def test_rows_without_a_target_are_left_out_with_a_note(lamina: Run, tmp_path: P
     ended = lamina("train", "t.csv", "-t", "y", "--epochs", "2", "--out", "run")
     assert ended.code == 0, ended.err
     assert "1 row has no 'y' and will not be used" in ended.out
-    assert sum(part["rows"] for part in results(tmp_path / "run")["parts"].values()) == 19
+    assert sum(part["count"] for part in results(tmp_path / "run")["parts"].values()) == 19
 
 
 def test_numbers_with_decimal_commas_are_noted(lamina: Run, tmp_path: Path) -> None:

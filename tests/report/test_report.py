@@ -24,7 +24,10 @@ def whole(page, history, classified, summary):
         title="titanic-1",
         subtitle="classification of 'survived'",
         history=history(),
-        scores={"training": {"rows": 240, "accuracy": 0.95}, "held out": {"rows": 60, "accuracy": 0.9, "log_loss": 1}},
+        scores={
+            "training": {"count": 240, "accuracy": 0.95},
+            "held out": {"count": 60, "accuracy": 0.9, "log_loss": 1},
+        },
         predictions=classified(),
         model=summary,
         configuration={"source": "titanic.csv", "options": {"hidden": [64, 32], "dropout": 0.1, "patience": None}},

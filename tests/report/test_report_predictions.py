@@ -90,6 +90,16 @@ def test_one_sample_is_no_error(page, classified, valued):
     assert "Residuals" in page(predictions=valued(1)).text
 
 
+@pytest.mark.parametrize("unit", ["rows", "images", "tokens"])
+def test_one_word_says_what_is_counted(page, classified, valued, unit):
+    scores = {"training": {"count": 30, "accuracy": 0.9}}
+    for predictions in (classified(), classified(30), valued()):
+        text = page(predictions=predictions, scores=scores, unit=unit).text
+        assert f"30 {unit}" in text
+        assert f"{len(predictions.truth):,} {unit}" in text
+        assert "samples" not in text
+
+
 def test_no_samples_are_no_error(page):
     empty = ClassPredictions("test", ["a", "b"], np.zeros(0, int), np.zeros((0, 2)))
     assert "0 samples" in page(predictions=empty).text
@@ -126,7 +136,7 @@ def test_several_outputs_have_pictures_each_and_many_are_not_all_drawn(page, val
 
 
 def test_what_was_not_measured_is_a_dash(page):
-    made = page(scores={"training": {"rows": 3, "accuracy": np.nan}, "validation": {"accuracy": None}})
+    made = page(scores={"training": {"count": 3, "accuracy": np.nan}, "validation": {"accuracy": None}})
     assert rows_of(made, "Metrics of each part")[1:] == [["training", "3", "–"], ["validation", "–", "–"]]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import lamina as la
 from lamina import nn, optim
-from lamina.errors import DataError
+from lamina.errors import DataError, TrainingDiverged
 from lamina.training import Callback, EarlyStopping, EpochRecord, History, TrainingState, fit
 
 
@@ -152,6 +152,25 @@ def test_a_metric_can_be_monitored_upwards():
     assert history.monitor == "val_score"
 
 
+def test_the_best_epoch_is_the_one_whose_weights_are_kept():
+    history, count = run_script([5.0, 4.95, 4.9, 4.85], EarlyStopping(2, min_delta=0.2))
+    assert history.best_epoch == count == 1
+
+
+def test_one_early_stopping_judges_the_epochs():
+    with pytest.raises(DataError, match="2 early stoppings judge the epochs"):
+        run_script(SCRIPT, EarlyStopping(1), callbacks=[EarlyStopping(2, monitor="loss")])
+
+
+def test_a_training_that_diverges_leaves_the_weights_of_the_best_epoch_by_what_is_monitored():
+    def score(outputs, targets):
+        return [0.9, 0.1, 0.2, 0.0][round(outputs.mean().item()) - 1] if outputs.mean().item() else 0.0
+
+    with pytest.raises(TrainingDiverged, match=r"the weights are those of epoch 1 \(val_score 0\.9\)") as caught:
+        run_script([4.0, 3.0, 2.0, math.inf], EarlyStopping(4, monitor="val_score", mode="max"), metrics=[score])
+    assert caught.value.history.best_epoch == 1
+
+
 def test_a_stopper_serves_again():
     stopper = EarlyStopping(1)
     assert [len(run_script(SCRIPT, stopper)[0].records) for _ in range(2)] == [3, 3]
@@ -177,5 +196,6 @@ def test_a_metric_that_is_nan_is_no_improvement():
     stopper = EarlyStopping(2, restore_best=False)
     state = TrainingState(None, None, History("loss"), 9, 1, 1)
     for epoch in (1, 2):
-        stopper.on_epoch_end(state, EpochRecord(epoch, math.nan, 0.1, 0.0))
+        state.history.append(EpochRecord(epoch, math.nan, 0.1, 0.0))
+        stopper.on_epoch_end(state, state.history.records[-1])
     assert "the best was nan" in state.stop_reason

@@ -4,6 +4,7 @@ import json
 import math
 
 import pytest
+from hypothesis import given, settings, strategies as st
 from rich.console import Console
 
 from lamina.errors import CheckpointError, DataError
@@ -42,6 +43,28 @@ def test_the_best_may_be_the_largest():
     for epoch, accuracy in enumerate([0.5, math.nan, 0.9, 0.8], start=1):
         made.append(record(epoch, 1.0, 1.0, val_accuracy=accuracy))
     assert made.best_epoch == 3
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    values=st.lists(st.floats(-9, 9) | st.just(math.nan), max_size=12),
+    larger=st.booleans(),
+    min_delta=st.sampled_from([0.0, 0.5, 3.0]),
+)
+def test_the_best_epoch_is_the_last_that_improved_enough(values, larger, min_delta):
+    made = History("val_r2", larger, min_delta)
+    for epoch, value in enumerate(values, start=1):
+        made.append(EpochRecord(epoch, 1.0, 0.1, 0.0, 1.0, {"val_r2": value}))
+    best, epochs = None, [None]
+    for epoch, value in enumerate(values, start=1):
+        gain = math.inf if best is None else (value - best) * (1 if larger else -1)
+        if not math.isnan(value) and gain > min_delta:
+            best = value
+            epochs.append(epoch)
+    assert (made.best_epoch, made.best_value) == (epochs[-1], best)
+    again = made.judged_alike(made.records)
+    assert again.records == made.records
+    assert again.best is made.best
 
 
 def test_an_empty_history_has_no_best(tmp_path):

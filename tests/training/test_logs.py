@@ -18,7 +18,7 @@ tensorboard = pytest.importorskip("tensorboard")
 
 def training_state(linear, *records):
     history = History()
-    history.records.extend(records)
+    history.reset(records)
     return TrainingState(linear, None, history, 10, 5, 8)
 
 

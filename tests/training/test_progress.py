@@ -9,6 +9,7 @@ from rich.console import Console
 
 from lamina import nn
 from lamina.training import Callback, History, TrainingState, fit, progress
+from lamina.training.units import Unit
 
 
 @pytest.fixture
@@ -78,27 +79,43 @@ def test_the_bar_is_drawn_seldom(line, linear, terminal, monkeypatch):
     assert len(drawn) == 1
 
 
+class Shown(progress.ProgressDisplay):
+    """Keeps what is shown."""
+
+    def __init__(self, *unit):
+        super().__init__(*unit)
+        self.all = []
+
+    def begin(self, progress):
+        self.all.append(progress)
+
+    def draw(self, progress):
+        self.all.append(progress)
+
+    def end(self, progress, reason):
+        self.all.append(progress)
+
+
+def test_the_pace_is_counted_in_the_unit_of_the_data(linear):
+    display = Shown(Unit("tokens", 16))
+    state = TrainingState(linear, None, History(), 10, 100, 8)
+    display.on_train_begin(state)
+    display._started -= 2.0
+    state.step, state.samples = 100, 800
+    display.on_progress(state)
+    assert display.all[-1].rate == "6.4k tokens/s"
+
+
 def test_a_resumed_training_counts_the_pace_from_where_it_goes_on(linear):
-    shown = []
-
-    class Display(progress.ProgressDisplay):
-        def begin(self, progress):
-            shown.append(progress)
-
-        def draw(self, progress):
-            shown.append(progress)
-
-        def end(self, progress, reason):
-            shown.append(progress)
-
-    display = Display()
+    display = Shown()
+    shown = display.all
     state = TrainingState(linear, None, History(), 10, 100, 8, epoch=5, step=500, samples=4000)
     display.on_train_begin(state)
     display._started -= 2.0
     state.step, state.samples = 600, 4800
     display.on_progress(state)
-    assert (shown[0].percent, shown[0].left, shown[0].rate) == (50, "–", "0")
-    assert (shown[1].percent, shown[1].left, shown[1].rate) == (60, "00:08", "400")
+    assert (shown[0].percent, shown[0].left, shown[0].rate) == (50, "–", "0 samples/s")
+    assert (shown[1].percent, shown[1].left, shown[1].rate) == (60, "00:08", "400 samples/s")
 
 
 # --- in a notebook ---

@@ -25,8 +25,15 @@ def evaluate(given: Given) -> int:
         part = options.file.name
         screen.note(*notes)
     found = subject.measured(model, data, options.device, (*config.options.metrics, *options.metrics))
-    show_scores(screen, {part: (found.rows, found.scores)}, f"{options.run}: {subject.title}", subject.counted)
+    show_scores(screen, {part: (found.count, found.scores)}, f"{options.run}: {subject.title}", subject.unit)
     screen.result(
-        {"run": str(options.run), "data": part, "task": subject.task, "rows": found.rows, "scores": found.scores}
+        {
+            "run": str(options.run),
+            "data": part,
+            "task": subject.task,
+            "count": found.count,
+            "unit": subject.unit.name,
+            "scores": found.scores,
+        }
     )
     return DONE

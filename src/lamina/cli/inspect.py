@@ -71,11 +71,11 @@ def _show_run(path: Path, screen: Screen) -> None:
         screen.line(f"{name + ':':9} {text}")
     parts = scores_of(results, folder)
     counted = {
-        name: (int(values.get("rows") or 0), {k: v for k, v in values.items() if k != "rows"})
+        name: (int(values.get("count") or 0), {k: v for k, v in values.items() if k != "count"})
         for name, values in parts.items()
     }
     if counted:
-        show_scores(screen, counted, "", subject.counted)
+        show_scores(screen, counted, "", subject.unit)
     screen.line(str(model.summary(subject.example().shape, dtype=subject.example().dtype)))
     changed = _changed(config)
     if changed:

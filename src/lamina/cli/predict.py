@@ -40,7 +40,8 @@ def predict(given: Given) -> int:
             "run": str(options.run),
             "data": str(options.file),
             "output": str(options.output),
-            "rows": len(found.frame),
+            "count": len(found.frame),
+            "unit": config.subject.unit.name,
             "task": config.subject.task,
         }
     )

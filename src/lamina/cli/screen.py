@@ -8,11 +8,14 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
+
+if TYPE_CHECKING:
+    from lamina.training.units import Unit
 
 # From here on a number is written with a power of ten.
 LONG = 1e12
@@ -119,9 +122,9 @@ def show_error(message: str) -> None:
 
 
 def show_scores(
-    screen: Screen, parts: Mapping[str, tuple[int, Mapping[str, float | None]]], title: str, counted: str
+    screen: Screen, parts: Mapping[str, tuple[int, Mapping[str, float | None]]], title: str, unit: Unit
 ) -> None:
-    """Show a table with a line for each part: its name, how many rows or images it has, its scores."""
+    """Show a table with a line for each part: its name, how much of the unit it has, its scores."""
     names = list(next(iter(parts.values()))[1])
     rows = (
         [part, f"{count:,}", *[shown_score(name, scores[name]) for name in names]]
@@ -129,7 +132,7 @@ def show_scores(
     )
     from lamina.training.metrics import title_of
 
-    screen.table(["part", counted, *map(title_of, names)], rows, title)
+    screen.table(["part", unit.name, *map(title_of, names)], rows, title)
 
 
 def shown_score(name: str, value: float | None) -> str:

@@ -130,20 +130,21 @@ def _finish(
         for name, data in prepared.parts.items()
     }
     answers = {name: part.answers for name, part in measured.items() if part.answers is not None}
-    found = {name: (part.rows, part.scores) for name, part in measured.items()}
+    found = {name: (part.count, part.scores) for name, part in measured.items()}
     results = {
         "status": status,
         "reason": reason,
         "epochs": len(history.records),
         "best_epoch": history.best_epoch,
         "seconds": sum(record.seconds for record in history.records),
-        "parts": {name: {"rows": rows, **values} for name, (rows, values) in found.items()},
+        "unit": config.subject.unit.name,
+        "parts": {name: {"count": count, **values} for name, (count, values) in found.items()},
     }
     # Reports show rows that were not trained on, where there are some.
     if answers:
         folder.write_answers({name: part for name, part in answers.items() if name != "training"} or answers)
     folder.write_results(results)
-    show_scores(screen, found, f"Results with {_which_weights(recorder)}", config.subject.counted)
+    show_scores(screen, found, f"Results with {_which_weights(recorder)}", config.subject.unit)
     argument = "" if config.embedded or prepared.test is not None else " FILE"
     again = f"lamina evaluate {shlex.quote(str(folder.path))}{argument}"
     screen.line(f"run folder: {folder.path}")

@@ -28,19 +28,19 @@ CURVE_POINTS = 200
 BINS = 10
 
 
-def classification(predictions: ClassPredictions, numbers: Iterator[int]) -> list[Html]:
-    """Return the parts of the page that speak of a classifier's answers."""
+def classification(predictions: ClassPredictions, numbers: Iterator[int], unit: str) -> list[Html]:
+    """Return the parts of the page that speak of a classifier's answers to data that are counted in a unit."""
     from sklearn.metrics import confusion_matrix
 
     truth, chances, names = predictions.truth, predictions.probabilities, list(predictions.classes)
     matrix = confusion_matrix(truth, chances.argmax(axis=1), labels=np.arange(len(names)))
     few = len(names) <= TABLE_CLASSES
-    tables = [_confusion_table(matrix, names) if few else _confusion_picture(matrix, names, next(numbers))]
-    tables.append(_by_class(matrix, names))
+    tables = [_confusion_table(matrix, names) if few else _confusion_picture(matrix, names, next(numbers), unit)]
+    tables.append(_by_class(matrix, names, unit))
     figures = [
         _curves("roc", truth, chances, names, next(numbers)),
         _curves("precision", truth, chances, names, next(numbers)),
-        _calibration(truth, chances, names, next(numbers)),
+        _calibration(truth, chances, names, next(numbers), unit),
     ]
     parts = [tag("div", tables, class_="row")] if few else tables
     return [*parts, panels([figure for figure in figures if figure is not None])]
@@ -49,11 +49,11 @@ def classification(predictions: ClassPredictions, numbers: Iterator[int]) -> lis
 # --- the confusion matrix ---
 
 
-def _confusion_picture(matrix: Array, names: list[str], number: int) -> Html:
+def _confusion_picture(matrix: Array, names: list[str], number: int, unit: str) -> Html:
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     note = "Rows are true classes, columns predicted ones, in the order of the table below; a darker cell holds more."
     figure = Panel(_heat(share, number), "Confusion matrix", note)
-    return tag("div", figure.html(), _most_confused(matrix, names), class_="panels")
+    return tag("div", figure.html(), _most_confused(matrix, names, unit), class_="panels")
 
 
 def _confusion_table(matrix: Array, names: list[str]) -> Html:
@@ -90,20 +90,20 @@ def _heat(share: Array, number: int) -> Html:
     return draw(f"Confusion matrix of {len(share)} classes", number, paint)
 
 
-def _most_confused(matrix: Array, names: list[str]) -> Html:
+def _most_confused(matrix: Array, names: list[str], unit: str) -> Html:
     wrong = matrix - np.diag(np.diag(matrix))
     order = np.argsort(-wrong, axis=None, kind="stable")[:CONFUSIONS]
     pairs = [divmod(int(place), len(names)) for place in order if wrong.flat[place] > 0]
     rows = [[names[i], names[j], count(wrong[i, j])] for i, j in pairs]
     if not rows:
         return tag("p", "No class was confused with another.")
-    return table("Most frequent mistakes", ["true class", "answered", "samples"], rows, numeric=[2])
+    return table("Most frequent mistakes", ["true class", "answered", unit], rows, numeric=[2])
 
 
 # --- class by class ---
 
 
-def _by_class(matrix: Array, names: list[str]) -> Html:
+def _by_class(matrix: Array, names: list[str], unit: str) -> Html:
     """Return precision, recall and F1 of each class; with many classes, of those with the lowest F1."""
     right = np.diag(matrix).astype(np.float64)
     answered, present = matrix.sum(axis=0), matrix.sum(axis=1)
@@ -115,7 +115,7 @@ def _by_class(matrix: Array, names: list[str]) -> Html:
         chosen = np.sort(np.argsort(f1, kind="stable")[:SHOWN_CLASSES])
         title = f"Precision, recall and F1 of the {SHOWN_CLASSES} classes of {len(names)} with the lowest F1"
     rows = [[names[i], count(present[i]), percent(precision[i]), percent(recall[i]), percent(f1[i])] for i in chosen]
-    made = table(title, ["class", "samples", "precision", "recall", "F1"], rows, numeric=range(1, 5))
+    made = table(title, ["class", unit, "precision", "recall", "F1"], rows, numeric=range(1, 5))
     if len(names) <= TABLE_CLASSES:
         return made
     return tag("details", tag("summary", title), made)
@@ -182,10 +182,10 @@ def _paint_curves(axes: Axes, kind: str, curves: list[tuple[Array, Array, float]
     axes.set_ylim(-0.02, 1.04)
 
 
-def _calibration(truth: Array, chances: Array, names: list[str], number: int) -> Panel:
+def _calibration(truth: Array, chances: Array, names: list[str], number: int, unit: str) -> Panel:
     """Return how often answers of each certainty are right."""
     if len(names) == 2:
-        certain, right, what = chances[:, 1], truth == 1, "samples of the second class"
+        certain, right, what = chances[:, 1], truth == 1, f"{unit} of the second class"
     else:
         certain, right, what = chances.max(axis=1), chances.argmax(axis=1) == truth, "right answers"
     places = np.minimum((certain * BINS).astype(np.int64), BINS - 1)
@@ -197,7 +197,7 @@ def _calibration(truth: Array, chances: Array, names: list[str], number: int) ->
     svg = draw("Calibration", number, lambda axes: _paint_calibration(axes, said, found, sizes))
     note = (
         f"On the dotted line, probabilities mean what they say. Expected calibration error: {percent(error)}. "
-        "The bars show how the samples are spread over the probabilities."
+        f"The bars show how the {unit} are spread over the probabilities."
     )
     return Panel(svg, "Calibration", note, [(1, f"share of {what}")])
 

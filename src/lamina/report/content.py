@@ -107,8 +107,10 @@ class ReportContent:
     history : History, optional
         Gives the training curves.
     scores : mapping of str to mapping of str to float
-        For each part of the data its metrics by name; ``"rows"`` is the number of samples. The last part is the one
+        For each part of the data its metrics by name; ``"count"`` says how much it holds. The last part is the one
         that the headline speaks of.
+    unit : str, default "samples"
+        What the data are counted in, such as rows, images or tokens.
     predictions : ClassPredictions or ValuePredictions, optional
         Gives the confusion matrix and curves, or the residuals.
     model : Summary, optional
@@ -127,6 +129,7 @@ class ReportContent:
     subtitle: str = ""
     history: History | None = None
     scores: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    unit: str = "samples"
     predictions: ClassPredictions | ValuePredictions | None = None
     model: Summary | None = None
     configuration: Mapping[str, Any] = field(default_factory=dict)

@@ -50,7 +50,7 @@ def write_report(path: PathLike, content: ReportContent) -> None:
     >>> import pathlib, tempfile
     >>> from lamina.report import ReportContent, write_report
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "report.html"
-    >>> write_report(path, ReportContent("iris", scores={"held out": {"rows": 30, "accuracy": 0.967}}))
+    >>> write_report(path, ReportContent("iris", scores={"held out": {"count": 30, "accuracy": 0.967}}))
     >>> "96.70 %" in path.read_text(encoding="utf-8")
     True
     """
@@ -110,28 +110,28 @@ def _results(content: ReportContent, _: Iterator[int]) -> list[Html]:
     parts = []
     if content.scores:
         part, scores = list(content.scores.items())[-1]
-        named = [(name, value) for name, value in scores.items() if name != "rows"][:HEADLINES]
+        named = [(name, value) for name, value in scores.items() if name != "count"][:HEADLINES]
         cards = [
             tag("div", tag("dt", title_of(name)), tag("dd", metric_value(name, value)), class_="card")
             for name, value in named
         ]
-        rows = f", {count(scores['rows'] or 0)} samples" if "rows" in scores else ""
-        parts = [tag("p", f"On the part “{part}”{rows}:", class_="quiet"), tag("dl", *cards, class_="cards")]
-        names = list(dict.fromkeys(name for each in content.scores.values() for name in each if name != "rows"))
+        size = f", {count(scores['count'] or 0)} {content.unit}" if "count" in scores else ""
+        parts = [tag("p", f"On the part “{part}”{size}:", class_="quiet"), tag("dl", *cards, class_="cards")]
+        names = list(dict.fromkeys(name for each in content.scores.values() for name in each if name != "count"))
         lines = [
-            [name, _rows(each), *[metric_value(metric, each.get(metric)) for metric in names]]
+            [name, _size(each), *[metric_value(metric, each.get(metric)) for metric in names]]
             for name, each in content.scores.items()
         ]
-        head = ["part", "samples", *map(title_of, names)]
+        head = ["part", content.unit, *map(title_of, names)]
         parts.append(table("Metrics of each part", head, lines, numeric=range(1, len(head))))
     if content.notes:
         parts.append(tag("ul", *[tag("li", note) for note in content.notes], class_="notes"))
     return parts
 
 
-def _rows(scores: Mapping[str, float | None]) -> str:
-    rows = scores.get("rows")
-    return ABSENT if rows is None else count(rows)
+def _size(scores: Mapping[str, float | None]) -> str:
+    size = scores.get("count")
+    return ABSENT if size is None else count(size)
 
 
 def _training(content: ReportContent, numbers: Iterator[int]) -> list[Html]:
@@ -153,7 +153,7 @@ def _predictions(content: ReportContent, numbers: Iterator[int]) -> list[Html]:
         return []
     said = predictions.probabilities if isinstance(predictions, ClassPredictions) else predictions.values
     usable = np.isfinite(said).all(axis=1)
-    told = f"Part “{predictions.part}”, {count(len(said))} samples."
+    told = f"Part “{predictions.part}”, {count(len(said))} {content.unit}."
     if not usable.all():
         told += f" {count((~usable).sum())} of them have no finite answer and are left out."
     parts = [tag("p", told, class_="quiet")]
@@ -161,9 +161,9 @@ def _predictions(content: ReportContent, numbers: Iterator[int]) -> list[Html]:
         return parts
     if isinstance(predictions, ClassPredictions):
         kept = ClassPredictions(predictions.part, predictions.classes, predictions.truth[usable], said[usable])
-        return parts + classification(kept, numbers)
+        return parts + classification(kept, numbers, content.unit)
     values = ValuePredictions(predictions.part, predictions.names, predictions.truth[usable], said[usable])
-    return parts + regression(values, numbers)
+    return parts + regression(values, numbers, content.unit)
 
 
 def _samples(content: ReportContent, _: Iterator[int]) -> list[Html]:

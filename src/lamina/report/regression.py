@@ -24,20 +24,20 @@ EXTREMES = 20
 MOST_BINS = 40
 
 
-def regression(predictions: ValuePredictions, numbers: Iterator[int]) -> list[Html]:
+def regression(predictions: ValuePredictions, numbers: Iterator[int], unit: str) -> list[Html]:
     """Return the parts of the page that speak of predicted values."""
     parts: list[Html] = []
     outputs = predictions.truth.shape[1]
     for column in range(min(outputs, MOST_OUTPUTS)):
         if outputs > 1:
             parts.append(tag("h3", predictions.names[column], class_="output"))
-        parts.append(panels(_panels(predictions.truth[:, column], predictions.values[:, column], numbers)))
+        parts.append(panels(_panels(predictions.truth[:, column], predictions.values[:, column], numbers, unit)))
     if outputs > MOST_OUTPUTS:
         parts.append(tag("p", f"The first {MOST_OUTPUTS} of {outputs} outputs are drawn."))
     return parts
 
 
-def _panels(truth: Array, values: Array, numbers: Iterator[int]) -> list[Panel]:
+def _panels(truth: Array, values: Array, numbers: Iterator[int], unit: str) -> list[Panel]:
     errors = values - truth
     shown = _sample(errors)
     thinning = "" if len(shown) == len(errors) else (
@@ -61,7 +61,7 @@ def _panels(truth: Array, values: Array, numbers: Iterator[int]) -> list[Panel]:
             f"Predicted minus true value; a pattern here is something left to learn. {thinning}",
         ),
         Panel(
-            draw("Histogram of the residuals", next(numbers), lambda axes: _histogram(axes, errors)),
+            draw("Histogram of the residuals", next(numbers), lambda axes: _histogram(axes, errors, unit)),
             "Distribution of the residuals",
             spread,
         ),
@@ -96,9 +96,9 @@ def _points(axes: Axes, across: Array, up: Array) -> None:
     axes.plot(across, up, "o", color=SERIES[0], markersize=size, alpha=0.55, markeredgewidth=0.0)
 
 
-def _histogram(axes: Axes, errors: Array) -> None:
+def _histogram(axes: Axes, errors: Array, unit: str) -> None:
     bins = int(min(MOST_BINS, max(5, np.sqrt(len(errors)))))
     axes.hist(errors, bins=bins, color=SERIES[0], alpha=0.8, linewidth=0.0)
     axes.axvline(0.0, color=INK, linewidth=0.9, linestyle=":")
     axes.set_xlabel("predicted − true")
-    axes.set_ylabel("samples")
+    axes.set_ylabel(unit)

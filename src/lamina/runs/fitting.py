@@ -12,7 +12,7 @@ from lamina.data import ClassTarget
 from lamina.runs.building import build_optimizer, build_schedule
 from lamina.runs.declaring import OptionError
 from lamina.runs.options import TrainingOptions
-from lamina.runs.subjects import Prepared
+from lamina.runs.subjects import Prepared, Subject
 from lamina.runs.subjects.predicting import PredictingSubject
 from lamina.training import Callback, Checkpoints, EarlyStopping, History
 
@@ -61,9 +61,9 @@ def fit_model(
         validation=prepared.validation,
         metrics=subject.metrics(options),
         seed=options.seed,
-        early_stopping=_early_stopping(prepared, options),
-        callbacks=callbacks,
-        progress=progress,
+        early_stopping=_judge(prepared, options),
+        callbacks=[*callbacks, *_shown(subject, progress)],
+        progress=False,
         scheduler=build_schedule(optimizer, options),
         clip_norm=options.clip_norm,
         compile=COMPILE[options.compile],
@@ -74,17 +74,30 @@ def fit_model(
     )
 
 
-def _early_stopping(prepared: Prepared, options: TrainingOptions) -> EarlyStopping | None:
+def _shown(subject: Subject, progress: bool) -> list[Callback]:
+    """Return what shows how far it is, counted as the data are."""
+    from lamina.training.progress import progress_callback
+
+    found = progress_callback(True, subject.unit) if progress else None
+    return [] if found is None else [found]
+
+
+def early_stopping(options: TrainingOptions) -> EarlyStopping | None:
     """Return what judges the epochs; the best weights are kept by whoever trains, whichever way it ends."""
+    if not options.patience and options.monitor is None and not options.min_delta:
+        return None
+    patience = options.patience or options.epochs
+    return EarlyStopping(patience, options.min_delta, options.monitor, restore_best=False)
+
+
+def _judge(prepared: Prepared, options: TrainingOptions) -> EarlyStopping | None:
+    """Return the same, if what is to be monitored is recorded."""
     held_out = prepared.validation is not None
     recorded = [f"val_{name}" if held_out else name for name in prepared.subject.metrics(options)]
     known = ["loss", *(["val_loss"] if held_out else []), *recorded]
     if options.monitor is not None and options.monitor not in known:
         raise OptionError("monitor", f"{options.monitor!r} is not recorded; what is: {', '.join(known)}")
-    if not options.patience and options.monitor is None:
-        return None
-    patience = options.patience or options.epochs
-    return EarlyStopping(patience, options.min_delta, options.monitor, restore_best=False)
+    return early_stopping(options)
 
 
 def _also(prepared: Prepared, options: TrainingOptions) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def held_out_part(config: RunConfig, run: Path) -> Data:
     test = prepare(config.options).test
     if test is None:
         raise DataError(
-            f"evaluate: the share of {config.source} that was held out has no {config.subject.counted}; {again}"
+            f"evaluate: the share of {config.source} that was held out has no {config.subject.unit.name}; {again}"
         )
     return test
 

@@ -86,12 +86,12 @@ class TrainingOptions(ImageOptions, TextOptions):
         of=(TABLE,),
     )
     validation: float = option(
-        share(), 0.2, "Share of the rows set aside to choose the best weights; 0 for none.", "data"
+        share(), 0.2, "Share of the data set aside to choose the best weights; 0 for none.", "data"
     )
     test: float | None = option(
         share(),
         None,
-        "Share of the rows held out and measured once, at the end; the seed says which.",
+        "Share of the data held out and measured once, at the end; the seed says which.",
         "data",
         shown="0.2 for embedded sets, 0 for other data",
     )
@@ -210,7 +210,12 @@ class TrainingOptions(ImageOptions, TextOptions):
 
     # --- for how long ---
     epochs: int = option(Whole(wanted="train for at least 1 epoch", least=1), 200, "Passes over the data.", "training")
-    batch_size: int = option(Whole(wanted="a step takes at least 1 row", least=1), 32, "Rows per step.", "training")
+    batch_size: int = option(
+        Whole(wanted="a step takes at least 1 row", least=1),
+        32,
+        "Rows, images or windows of text per step.",
+        "training",
+    )
     accumulate: int = option(
         Whole(wanted="a step takes at least 1 batch", least=1), 1, "Batches whose gradients make one step.", "training"
     )

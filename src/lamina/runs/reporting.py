@@ -12,6 +12,7 @@ from lamina.report import ClassPredictions, ReportContent, ValuePredictions
 from lamina.runs.applicable import options_of
 from lamina.runs.config import RunConfig
 from lamina.runs.declaring import plain
+from lamina.runs.fitting import early_stopping
 from lamina.runs.folder import RunFolder
 from lamina.runs.inference import Answers
 from lamina.runs.options import TrainingOptions
@@ -36,6 +37,7 @@ def report_content(folder: RunFolder, config: RunConfig) -> ReportContent:
         subtitle=f"{subject.title} from {_short(config)}",
         history=_history(folder, config),
         scores=scores_of(results, folder),
+        unit=subject.unit.name,
         predictions=_predictions(config, folder.read_answers()),
         model=model.summary(example.shape, dtype=example.dtype),
         configuration=_grouped(config),
@@ -56,16 +58,11 @@ def _history(folder: RunFolder, config: RunConfig) -> History | None:
     history = History.read(folder.metrics)
     if not history.records:
         return None
-    if config.options.monitor is not None and config.options.monitor in history:
-        return _judged(history, config.options.monitor)
-    return history
-
-
-def _judged(history: History, monitor: str) -> History:
-    from lamina.training.metrics import larger_is_better
-
-    judged = History(monitor, larger_is_better(monitor))
-    judged.records.extend(history.records)
+    judge = early_stopping(config.options)
+    if judge is None or (judge.monitor or history.monitor) not in history:
+        return history
+    judged = judge.history(history.monitor)
+    judged.reset(history.records)
     return judged
 
 

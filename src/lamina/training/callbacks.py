@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from lamina.data.record import Record
@@ -77,6 +77,8 @@ class TrainingState:
         Whether a stopped training goes on when it is resumed.
     in_place : bool
         Whether steps write into the memory of weights, as compiled ones do where nobody else holds it.
+    best : Snapshot
+        Model and optimiser as they were after the best epoch, `History.best`; before training where there is none.
     """
 
     model: Module
@@ -92,6 +94,7 @@ class TrainingState:
     stop_reason: str = ""
     resumable: bool = False
     in_place: bool = False
+    best: Snapshot = field(init=False, repr=False)
 
     def request_stop(self, reason: str, *, resumable: bool = False) -> None:
         """End training after the step or epoch that runs, saying why in `History.stopped`.
@@ -176,12 +179,14 @@ class Callback:
 class EarlyStopping(Callback):
     """Stop when the monitored quantity has not improved for ``patience`` epochs.
 
+    It says how epochs are judged, so a training has one at most: `History.best` is the best epoch for all.
+
     Parameters
     ----------
     patience : int
         How many epochs without improvement to bear, from 1.
     min_delta : float, default 0
-        By how much a value must be better than the best to count as an improvement.
+        By how much a value must be better than the best before to count as an improvement.
     monitor : str, optional
         A name in the history, such as ``"val_accuracy"``; ``"val_loss"`` when None, ``"loss"`` without validation.
     mode : {"min", "max"}, optional
@@ -223,55 +228,28 @@ class EarlyStopping(Callback):
         self.monitor = monitor
         self.mode = mode
         self.restore_best = restore_best
-        self._reset()
-
-    def _reset(self) -> None:
-        self._best: float | None = None
-        self._best_epoch = 0
-        self._waited = 0
-        self._snapshot: Snapshot | None = None
 
     def direction(self, monitor: str) -> Literal["min", "max"]:
         """Return which way ``monitor`` improves."""
         return self.mode or ("max" if larger_is_better(monitor) else "min")
 
-    def on_train_begin(self, state: TrainingState) -> None:
-        """Forget an earlier training."""
-        self._reset()
+    def history(self, usual: str) -> History:
+        """Return an empty history that judges epochs as this says; by ``usual`` where nothing is to be monitored."""
+        monitor = self.monitor or usual
+        return History(monitor, self.direction(monitor) == "max", self.min_delta)
 
     def on_epoch_end(self, state: TrainingState, record: EpochRecord) -> None:
         """Count the epochs since the best one."""
-        monitor = self.monitor or state.history.monitor
-        value = record.as_dict()[monitor]
-        if self._improves(value, self.direction(monitor)):
-            self._best, self._best_epoch, self._waited = value, record.epoch, 0
-            self._snapshot = state.snapshot() if self.restore_best else None
-            return
-        self._waited += 1
-        if self._waited >= self.patience:
+        history = state.history
+        best_epoch, best = history.best_epoch or 0, history.best_value
+        if record.epoch - best_epoch >= self.patience:
             count = f"{self.patience} epochs" if self.patience > 1 else "an epoch"
-            state.request_stop(
-                f"{monitor} has not improved for {count}; the best was "
-                f"{math.nan if self._best is None else self._best:.4g} in epoch {self._best_epoch}"
-            )
-
-    def _improves(self, value: float, direction: str) -> bool:
-        if math.isnan(value):
-            return False
-        if self._best is None:
-            return True
-        gain = value - self._best if direction == "max" else self._best - value
-        return gain > self.min_delta
+            reason = f"{history.monitor} has not improved for {count}"
+            state.request_stop(f"{reason}; the best was {math.nan if best is None else best:.4g} in epoch {best_epoch}")
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the best value and its weights, the epochs since then, and what was asked for."""
-        return {
-            "asked": repr(self),
-            "best": self._best,
-            "best_epoch": self._best_epoch,
-            "waited": self._waited,
-            "snapshot": None if self._snapshot is None else self._snapshot.state_dict(),
-        }
+        """Return what was asked for; the rest is in the history."""
+        return {"asked": repr(self)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on waiting.
@@ -284,16 +262,11 @@ class EarlyStopping(Callback):
         record = Record.of(state, "EarlyStopping")
         if record.text("asked") != repr(self):
             raise CheckpointError(f"resume: the checkpoint has {record.text('asked')}, this is {self!r}")
-        best = None if record.values.get("best") is None else record.any_number("best")
-        epoch, waited = record.whole("best_epoch"), record.whole("waited")
-        snapshot = None if record.values.get("snapshot") is None else Snapshot.of(record.record("snapshot"))
-        self._best, self._best_epoch, self._waited, self._snapshot = best, epoch, waited, snapshot
 
     def on_train_end(self, state: TrainingState) -> None:
         """Put the best weights back."""
-        if self._snapshot is not None and not state.history.interrupted:
-            state.restore(self._snapshot)
-        self._snapshot = None
+        if self.restore_best and state.history.best is not None and not state.history.interrupted:
+            state.restore(state.best)
 
     def __repr__(self) -> str:
         mode = self.direction(self.monitor) if self.monitor else self.mode

@@ -110,12 +110,11 @@ def new_history(callbacks: Sequence[Callback], metrics: Mapping[str, MetricFunct
     monitor = "val_loss" if validated else "loss"
     prefixed = [f"val_{name}" if validated else name for name in metrics]
     recorded = ["loss", *(["val_loss"] if validated else []), *prefixed]
-    for callback in callbacks:
-        if isinstance(callback, EarlyStopping):
-            monitor = callback.monitor or monitor
-            if monitor not in recorded:
-                raise DataError(
-                    f"fit: early stopping monitors {monitor!r}, which is not recorded; what is: {', '.join(recorded)}"
-                )
-            return History(monitor, callback.direction(monitor) == "max")
-    return History(monitor)
+    judges = [callback for callback in callbacks if isinstance(callback, EarlyStopping)]
+    if len(judges) > 1:
+        raise DataError(f"fit: {len(judges)} early stoppings judge the epochs, each by its own; give one")
+    history = judges[0].history(monitor) if judges else History(monitor)
+    if history.monitor not in recorded:
+        known = ", ".join(recorded)
+        raise DataError(f"fit: early stopping monitors {history.monitor!r}, which is not recorded; what is: {known}")
+    return history

@@ -180,8 +180,8 @@ def fit(
         When the folder of checkpoints holds some already and ``resume`` is false; when another training writes in it;
         when none in it is whole, or it is of another training. Model and optimiser are unchanged.
     TrainingDiverged
-        When the loss or a weight becomes NaN or infinite. The best weights so far are put back, by validation
-        loss (training loss without validation), those before training if no epoch was whole.
+        When the loss or a weight becomes NaN or infinite. The weights of the best epoch so far, `History.best`, are
+        put back, those before training if no epoch was whole.
 
     References
     ----------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,12 +77,14 @@ class History(Mapping[str, list[float]]):
     Attributes
     ----------
     records : list of EpochRecord
-        One for each whole epoch.
+        One for each whole epoch; `append` adds to them.
     monitor : str
         What tells the best epoch: ``"val_loss"``, or ``"loss"`` without validation, unless early stopping
         watches something else.
     larger_is_better : bool
         Which way the monitored quantity improves.
+    min_delta : float
+        By how much it must be better than the best before to count.
     stopped : str
         Why training ended before the last epoch; empty when it did not.
     interrupted : bool
@@ -100,10 +102,12 @@ class History(Mapping[str, list[float]]):
     History(2 epochs, best 2 by val_loss: loss=0.5, val_loss=0.6)
     """
 
-    def __init__(self, monitor: str = "loss", larger_is_better: bool = False) -> None:
+    def __init__(self, monitor: str = "loss", larger_is_better: bool = False, min_delta: float = 0.0) -> None:
         self.records: list[EpochRecord] = []
         self.monitor = monitor
         self.larger_is_better = larger_is_better
+        self.min_delta = min_delta
+        self._best: EpochRecord | None = None
         self.stopped = ""
         self.interrupted = False
 
@@ -125,19 +129,45 @@ class History(Mapping[str, list[float]]):
         return dict.fromkeys(name for record in self.records for name in record.as_dict())
 
     def append(self, record: EpochRecord) -> None:
-        """Add the record of the next epoch."""
+        """Add the record of the next epoch, which is the best so far if what is monitored has improved."""
         self.records.append(record)
+        if self._improves(record):
+            self._best = record
+
+    def reset(self, records: Iterable[EpochRecord]) -> None:
+        """Hold these records and no others; which is the best is judged anew."""
+        kept = list(records)
+        self.records.clear()
+        self._best = None
+        for record in kept:
+            self.append(record)
+
+    def judged_alike(self, records: Iterable[EpochRecord]) -> History:
+        """Return a history of other records, judged as these are."""
+        made = History(self.monitor, self.larger_is_better, self.min_delta)
+        made.reset(records)
+        return made
 
     # --- the best epoch ---
 
     @property
     def best(self) -> EpochRecord | None:
-        """The record of the best epoch, the first of equals; None when no epoch is whole."""
-        ranked = [record for record in self.records if not math.isnan(record.as_dict().get(self.monitor, math.nan))]
-        if not ranked:
-            return None
-        choose = max if self.larger_is_better else min
-        return choose(ranked, key=lambda record: record.as_dict()[self.monitor])
+        """The record of the best epoch: the last that improved on all before it by more than ``min_delta``.
+
+        It is what early stopping waits for, and whose weights are kept; None when no epoch is whole.
+        """
+        return self._best
+
+    @property
+    def best_value(self) -> float | None:
+        """What was monitored, in the best epoch."""
+        return None if self._best is None else self._best.as_dict()[self.monitor]
+
+    def _improves(self, record: EpochRecord) -> bool:
+        value, best = record.as_dict().get(self.monitor, math.nan), self.best_value
+        if math.isnan(value) or best is None:
+            return not math.isnan(value)
+        return (value - best if self.larger_is_better else best - value) > self.min_delta
 
     @property
     def best_epoch(self) -> int | None:
@@ -250,5 +280,5 @@ class History(Mapping[str, list[float]]):
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise CheckpointError(f"History.read: {path} is not a history, one JSON object a line: {error}") from error
         history = cls("val_loss" if any(record.val_loss is not None for record in records) else "loss")
-        history.records.extend(records)
+        history.reset(records)
         return history

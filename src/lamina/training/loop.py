@@ -13,7 +13,7 @@ from lamina.functions.comparisons import isfinite
 from lamina.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from lamina.random import Generator
 from lamina.tensor import Tensor, Variable
-from lamina.training.callbacks import Callback, Snapshot, TrainingState
+from lamina.training.callbacks import Callback, TrainingState
 from lamina.training.checkpointing.parts import BestPart, CallbackParts, Position
 from lamina.training.checkpointing.saving import Keeper, Saving
 from lamina.training.compiling import Machinery
@@ -58,10 +58,7 @@ class Loop:
     state: TrainingState
     callbacks: Sequence[Callback]
     parameters: list[tuple[str, Variable]] = field(init=False)
-    best: Snapshot = field(init=False)
     saving: Saving | None = None
-    best_record: EpochRecord | None = None
-    """None until an epoch is whole; ``best`` is the state before training then."""
     position: Position = field(init=False)
     keeper: Keeper | None = field(init=False)
 
@@ -69,7 +66,7 @@ class Loop:
         """Train, and leave the model as `fit` promises, however it ends."""
         state = self.state
         state.in_place = "programs" in self.plan.machinery.parts
-        self.parameters, self.best = state.model.named_parameters(), state.snapshot()
+        self.parameters, state.best = state.model.named_parameters(), state.snapshot()
         self.position = Position(state)
         self.keeper = self._new_keeper()
         with mode(state.model, training=True), deferred_interrupts() as interruption:
@@ -77,8 +74,8 @@ class Loop:
                 self._train(interruption)
             except BaseException as error:
                 # In the first epoch a sample may be met that the loss refuses; then nothing has been trained.
-                if self.best_record is None and not isinstance(error, TrainingDiverged):
-                    state.restore(self.best)
+                if not state.history.records and not isinstance(error, TrainingDiverged):
+                    state.restore(state.best)
                 self._tell("on_error", error)
                 raise
             if self.plan.average is not None:
@@ -121,12 +118,8 @@ class Loop:
     def _new_keeper(self) -> Keeper | None:
         if self.saving is None:
             return None
-        best = BestPart(lambda: (self.best, self.best_record.epoch if self.best_record else 0), self._take_best)
+        best = BestPart(self.state)
         return Keeper(self.saving, self.position, self.state.history, best, CallbackParts(self.callbacks))
-
-    def _take_best(self, best: Snapshot, epoch: int) -> None:
-        found = [record for record in self.state.history.records if record.epoch == epoch]
-        self.best, self.best_record = best, found[0] if found else None
 
     def _tell(self, event: str, *arguments: Any) -> None:
         for callback in self.callbacks:
@@ -200,11 +193,10 @@ class Loop:
         lr = float(state.optimizer.lr.item())
         record = EpochRecord(state.epoch, loss, lr, self.position.seconds, val_loss, metrics)
         state.history.append(record)
-        judged = loss if val_loss is None else val_loss
-        if self.best_record is None or judged < _judged(self.best_record):
-            self.best, self.best_record = state.snapshot(), record
+        if state.history.best is record:
+            state.best = state.snapshot()
         if plan.scheduler is not None and plan.schedule_per == "epoch":
-            _advance(plan.scheduler, judged)
+            _advance(plan.scheduler, loss if val_loss is None else val_loss)
         self._tell("on_epoch_end", record)
 
     def _measured(self) -> tuple[float | None, dict[str, float]]:
@@ -220,11 +212,12 @@ class Loop:
     def _diverged(self, what: str, step: int) -> TrainingDiverged:
         """Put the best weights back and return the error that says so."""
         state, rate = self.state, float(self.state.optimizer.lr.item())
-        state.restore(self.best)
-        if self.best_record is None:
-            kept = "no epoch was whole, so the weights are those before training"
+        state.restore(state.best)
+        history = state.history
+        if history.best_value is None:
+            kept = f"no epoch was whole with a {history.monitor}, so the weights are those before training"
         else:
-            kept = f"the weights are those of epoch {self.best_record.epoch} (loss {_judged(self.best_record):.4g})"
+            kept = f"the weights are those of epoch {history.best_epoch} ({history.monitor} {history.best_value:.4g})"
         remedies = ["a lower learning rate", "standardised inputs and targets"]
         if self.plan.clip_norm is None:
             remedies.insert(1, "clip_norm=1.0")
@@ -239,10 +232,6 @@ class Loop:
 def _finite(weights: Tensor) -> bool:
     """Tell whether all elements are finite; their sum is quick to look at, and overflows at worst."""
     return math.isfinite(weights.sum().item()) or bool(isfinite(weights).all())
-
-
-def _judged(record: EpochRecord) -> float:
-    return record.loss if record.val_loss is None else record.val_loss
 
 
 def _advance(scheduler: Schedule, loss: float) -> None:

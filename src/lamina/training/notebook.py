@@ -7,12 +7,13 @@ from importlib import import_module
 from typing import Any
 
 from lamina.training.progress import Progress, ProgressDisplay
+from lamina.training.units import SAMPLES, Unit
 
 # The colours are the notebook's own, so that it reads on light and on dark.
 PAGE = (
     '<div style="font-family: monospace; line-height: 1.5">'
     '<div>{description} <progress value="{done}" max="{total}" style="width: 18em; vertical-align: middle"></progress> '
-    "{percent}&nbsp;% &nbsp;{left} left &nbsp;{rate} samples/s</div>"
+    "{percent}&nbsp;% &nbsp;{left} left &nbsp;{rate}</div>"
     '<div style="opacity: 0.75">{values}</div>{reason}</div>'
 )
 
@@ -24,8 +25,8 @@ class NotebookBar(ProgressDisplay):
     nothing in a notebook that is opened later.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, unit: Unit = SAMPLES) -> None:
+        super().__init__(unit)
         self._handle: Any = None
 
     def begin(self, progress: Progress) -> None:
@@ -61,6 +62,6 @@ class _Page:
         progress = self._progress
         reason = f"  stopped: {self._reason}" if self._reason else ""
         return (
-            f"{progress.description}  {progress.percent} %  {progress.left} left  {progress.rate} samples/s  "
+            f"{progress.description}  {progress.percent} %  {progress.left} left  {progress.rate}  "
             f"{progress.values}{reason}"
         )

@@ -16,18 +16,21 @@ from rich.text import Text
 from lamina.errors import DataError
 from lamina.training.callbacks import Callback, TrainingState
 from lamina.training.history import EpochRecord
+from lamina.training.units import SAMPLES, Unit
 
 # Often enough to look alive, seldom enough to cost nothing beside the steps.
 REFRESH_SECONDS = 0.1
 
 
-def progress_callback(progress: Literal[True, "auto"]) -> Callback | None:
+def progress_callback(progress: Literal[True, "auto"], unit: Unit = SAMPLES) -> Callback | None:
     """Return what shows the progress; None where nothing is to be shown.
 
     Parameters
     ----------
     progress : True or "auto"
         True shows a bar in a terminal or notebook and a line an epoch elsewhere, "auto" only the bar.
+    unit : Unit
+        What the pace is counted in.
     """
     if progress is not True and progress != "auto":
         raise DataError(f'fit: progress is {progress!r}; use True, False or "auto"')
@@ -35,9 +38,9 @@ def progress_callback(progress: Literal[True, "auto"]) -> Callback | None:
     if console.is_jupyter:
         from lamina.training.notebook import NotebookBar
 
-        return NotebookBar()
+        return NotebookBar(unit)
     if console.is_terminal:
-        return ProgressBar(console)
+        return ProgressBar(console, unit)
     return ProgressLines() if progress is True else None
 
 
@@ -77,7 +80,7 @@ class Progress:
     left : str
         The time until the last epoch ends, at the pace so far.
     rate : str
-        Samples a second, since this training began or was resumed.
+        Samples a second, or what else is counted, since this training began or was resumed.
     values : str
         The latest losses and metrics.
     """
@@ -102,9 +105,16 @@ class Progress:
 
 
 class ProgressDisplay(Callback, ABC):
-    """What is told often how far a training is, and shows it at most ten times a second."""
+    """What is told often how far a training is, and shows it at most ten times a second.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    unit : Unit
+        What the pace is counted in.
+    """
+
+    def __init__(self, unit: Unit = SAMPLES) -> None:
+        self._unit = unit
         self._shown_at = self._started = 0.0
         self._begun_at = (0, 0)
         self._epoch_values = ""
@@ -153,7 +163,7 @@ class ProgressDisplay(Callback, ABC):
             done=state.step,
             total=total,
             left=_duration(seconds / done * (total - state.step)) if done else "–",
-            rate=_short((state.samples - samples) / seconds),
+            rate=f"{_short((state.samples - samples) * self._unit.each / seconds)} {self._unit.name}/s",
             values=self._epoch_values or (f"loss {_number(state.batch_loss)}" if done else ""),
         )
 
@@ -174,17 +184,18 @@ class ProgressBar(ProgressDisplay):
     Parameters
     ----------
     console : Console
+    unit : Unit
     """
 
-    def __init__(self, console: Console) -> None:
-        super().__init__()
+    def __init__(self, console: Console, unit: Unit = SAMPLES) -> None:
+        super().__init__(unit)
         self._console = console
         # Drawn by hand at most ten times a second: no thread of its own that competes with the steps.
         self._bar = _Bar(
             TextColumn("[bold]{task.description}"),
             BarColumn(bar_width=28),
             TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("[cyan]{task.fields[left]}[/] left  [cyan]{task.fields[rate]}[/] samples/s"),
+            TextColumn("[cyan]{task.fields[left]}[/] left  [cyan]{task.fields[rate]}[/]"),
             console=console,
             auto_refresh=False,
         )

@@ -26,6 +26,7 @@ from lamina.runs.sources import fingerprint, small_classes, test_share
 from lamina.runs.subjects.predicting import PredictingSubject, prediction_columns
 from lamina.runs.subjects.subject import Data, Predicted, Prepared
 from lamina.tensor import Tensor, Variable
+from lamina.training.units import Unit
 
 if TYPE_CHECKING:
     from lamina.runs.options import TrainingOptions
@@ -62,9 +63,13 @@ class ImageSubject(PredictingSubject):
 
     kind = IMAGES
     file = "a folder of images"
-    counted = "images"
 
     # --- what it is ---
+
+    @property
+    def unit(self) -> Unit:
+        """Images."""
+        return Unit("images")
 
     @property
     def title(self) -> str:

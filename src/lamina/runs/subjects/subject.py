@@ -13,6 +13,7 @@ import numpy.typing as npt
 from lamina.data import Dataset, Stream
 from lamina.runs.inference import Answers
 from lamina.tensor import Tensor
+from lamina.training.units import Unit
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,14 +33,14 @@ class Measured:
 
     Attributes
     ----------
-    rows : int
-        How many rows, images or tokens were measured.
+    count : int
+        How much was measured, in the subject's unit.
     scores : dict of str to float
     answers : Answers, optional
         What the model put out, where a report shows more of it than the scores.
     """
 
-    rows: int
+    count: int
     scores: dict[str, float]
     answers: Answers | None = None
 
@@ -59,8 +60,6 @@ class Subject(ABC):
     """As in `lamina.runs.data_kinds`."""
     file: ClassVar[str]
     """What a file of such data is called."""
-    counted: ClassVar[str] = "rows"
-    """What the data is counted in."""
 
     # --- what it is ---
 
@@ -68,6 +67,11 @@ class Subject(ABC):
     @abstractmethod
     def task(self) -> str:
         """Classification, regression or text."""
+
+    @property
+    def unit(self) -> Unit:
+        """What the data are counted in, wherever a count is shown."""
+        return Unit("rows")
 
     @property
     def title(self) -> str:

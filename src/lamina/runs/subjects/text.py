@@ -25,6 +25,7 @@ from lamina.runs.text_options import SamplingOptions
 from lamina.tensor import Tensor
 from lamina.text import ByteTokenizer, CharacterTokenizer, FileTokenizer, TextWindows, Tokenizer, decoded
 from lamina.training import evaluate
+from lamina.training.units import Unit
 
 if TYPE_CHECKING:
     from lamina.runs.options import TrainingOptions
@@ -52,10 +53,14 @@ class TextSubject(Subject):
 
     kind = TEXT
     file = "a text"
-    counted = "tokens"
     task = "text"
 
     # --- what it is ---
+
+    @property
+    def unit(self) -> Unit:
+        """Tokens, of which each sample is a window."""
+        return Unit("tokens", self.context)
 
     @property
     def title(self) -> str:

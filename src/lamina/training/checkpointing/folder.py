@@ -107,7 +107,7 @@ class Checkpoints:
         ----------
         model : Module
         which : {"best", "newest"}, default "best"
-            The best is that with the lowest validation loss, training loss without validation.
+            The best as `History.best` has it: by the validation loss, or what early stopping monitors.
 
         Returns
         -------
@@ -255,8 +255,7 @@ def _place(path: Path) -> tuple[int, int]:
 def _best(files: list[Path], history: History) -> Path | None:
     """Return the file written at the end of the best of the epochs that have one."""
     ends = {epochs: path for path in files for epochs, batches in [_place(path)] if batches == 0}
-    written = History(history.monitor, history.larger_is_better)
-    written.records = [record for record in history.records if record.epoch in ends]
+    written = history.judged_alike(record for record in history.records if record.epoch in ends)
     return None if written.best is None else ends[written.best.epoch]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -124,7 +124,7 @@ class HistoryPart:
         if columns and (missing or not whole or columns["epoch"] != list(range(1, count + 1))):
             raise CheckpointError("history: the columns are not those of consecutive epochs")
         rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-        self._history.records[:] = [EpochRecord.of(row) for row in rows]
+        self._history.reset(EpochRecord.of(row) for row in rows)
         self._columns, self._count = {}, 0
 
 
@@ -251,28 +251,18 @@ class LooseVariables:
 
 
 class BestPart:
-    """The weights of the best epoch, or those before training.
+    """The weights of the best epoch, or those before training."""
 
-    Parameters
-    ----------
-    get : callable
-        Returns the snapshot, and the number of its epoch, 0 before training.
-    take : callable
-        Is given them.
-    """
-
-    def __init__(self, get: Callable[[], tuple[Snapshot, int]], take: Callable[[Snapshot, int], None]) -> None:
-        self._get, self._take = get, take
+    def __init__(self, state: TrainingState) -> None:
+        self._state = state
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the snapshot."""
-        snapshot, epoch = self._get()
-        return {"epoch": epoch, **snapshot.state_dict()}
+        """Return the snapshot, and the number of its epoch, 0 before training."""
+        return {"epoch": self._state.history.best_epoch or 0, **self._state.best.state_dict()}
 
     def load_state_dict(self, values: Mapping[str, Any]) -> None:
-        """Take the snapshot."""
-        record = Record.of(values, "best")
-        self._take(Snapshot.of(record), record.whole("epoch"))
+        """Take the snapshot; which epoch is the best follows from the history."""
+        self._state.best = Snapshot.of(Record.of(values, "best"))
 
 
 class CallbackParts:
