@@ -4,8 +4,10 @@ from functools import partial
 
 import numpy as np
 import pytest
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPRegressor
+from sklearn.preprocessing import StandardScaler
 
 from lamina import nn
 from lamina.errors import DataError
@@ -49,8 +51,8 @@ def test_absolute_errors_bear_outliers() -> None:
 def test_the_loss_is_half_the_squared_error_summed_over_targets(diabetes) -> None:
     X, y = diabetes
     Y = np.column_stack([y, X[:, 1]])
-    model = Quick(alpha=0.0, max_iter=5, batch_size=len(X), n_iter_no_change=np.inf).fit(X, Y)
-    before = Quick(alpha=0.0, max_iter=4, batch_size=len(X), n_iter_no_change=np.inf).fit(X, Y)
+    terms = {"alpha": 0.0, "batch_size": len(X), "n_iter_no_change": np.inf, "standardize_target": False}
+    model, before = (Quick(max_iter=epochs, **terms).fit(X, Y) for epochs in (5, 4))
     assert model.loss_ == pytest.approx(0.5 * ((before.predict(X) - Y) ** 2).sum(axis=1).mean())
 
 
@@ -74,6 +76,45 @@ def test_early_stopping_keeps_the_weights_with_the_best_score(diabetes) -> None:
     model = Quick(early_stopping=True, n_iter_no_change=3, max_iter=300).fit(*diabetes)
     assert model.n_iter_ < 300
     assert model.best_validation_score_ == max(model.validation_scores_) > 0.2
+
+
+def test_targets_are_standardised_as_by_scikit_learn(diabetes) -> None:
+    X, y = diabetes
+    Y = 1e5 + np.column_stack([50.0 * y, X[:, 1]])
+    theirs = TransformedTargetRegressor(Quick(standardize_target=False), transformer=StandardScaler()).fit(X, Y)
+    ours = Quick().fit(X, Y)
+    np.testing.assert_allclose(ours.target_mean_, theirs.transformer_.mean_, rtol=1e-12)
+    np.testing.assert_allclose(ours.target_scale_, theirs.transformer_.scale_, rtol=1e-9)
+    np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("mean", "deviation"), [(0.0, 1.0), (1e5, 77.0), (-1e5, 1e-2), (0.0, 1e12)])
+def test_the_place_and_the_spread_of_a_target_do_not_matter(diabetes, dtype, mean, deviation) -> None:
+    X, y = diabetes
+    assert Quick().fit(X.astype(dtype), mean + deviation * y).score(X, mean + deviation * y) > 0.5
+
+
+def test_on_targets_as_they_are_it_is_far_better_than_scikit_learns(diabetes) -> None:
+    X, y = diabetes
+    raw = 152.0 + 77.0 * y
+    theirs = MLPRegressor(max_iter=100, random_state=0).fit(X, raw).score(X, raw)
+    assert LaminaRegressor(max_iter=100, random_state=0).fit(X, raw).score(X, raw) > max(theirs, 0.4)
+
+
+def test_a_constant_target_is_predicted() -> None:
+    X = np.linspace(-1.0, 1.0, 50)[:, None]
+    model = Quick().fit(X, np.full(50, 1e5 + 0.1))
+    assert model.target_scale_ == [1.0]
+    np.testing.assert_allclose(model.predict(X), 1e5 + 0.1, rtol=1e-5)
+
+
+def test_training_that_goes_on_keeps_the_scale_it_began_with(diabetes) -> None:
+    X, y = diabetes
+    for model in (Quick(max_iter=5, warm_start=True).fit(X, y), Quick().partial_fit(X, y)):
+        scale = model.target_scale_.copy()
+        (model.fit if model.warm_start else model.partial_fit)(X, 9.0 * y)
+        np.testing.assert_array_equal(model.target_scale_, scale)
 
 
 def test_partial_fit_trains_an_epoch_a_call(diabetes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,15 +22,17 @@ from lamina.nn.module import Module
 class LaminaRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
     """A network that predicts numbers, as a scikit-learn regressor.
 
-    Parameters, attributes and errors are those of `LaminaClassifier`, without ``class_weight`` and ``classes_``. Data
-    should have a spread of about 1, targets too: scikit-learn's ``StandardScaler`` and ``TransformedTargetRegressor``
-    see to that.
+    Parameters, attributes and errors are those of `LaminaClassifier`, without ``class_weight`` and ``classes_``. Inputs
+    should have a spread of about 1, to which scikit-learn's ``StandardScaler`` sees; to targets it is seen here.
 
     Parameters
     ----------
     loss : {"squared_error", "absolute_error", "huber"}, default "squared_error"
         What is minimised, summed over the targets of a row: half the squared error, the absolute error, or the Huber
         loss, which is quadratic up to an error of 1.
+    standardize_target : bool, default True
+        Whether the network learns ``(y - mean) / deviation`` of each target, by the rows it is first trained on, as
+        `lamina train` does. Losses are those of what it learns; predictions and scores are in the units of ``y``.
     hidden_layer_sizes, activation, optimizer, ...
         As in `LaminaClassifier`. Held-out rows are scored by R².
 
@@ -37,6 +40,8 @@ class LaminaRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
     ----------
     n_outputs_ : int
         How many targets a row has.
+    target_mean_, target_scale_ : ndarray of shape [targets]
+        Predictions are the outputs of ``module_`` times the scale plus the mean: 1 and 0 where nothing is standardised.
 
     Examples
     --------
@@ -54,6 +59,7 @@ class LaminaRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         hidden_layer_sizes: Any = (100,),
         activation: Any = "relu",
         *,
+        standardize_target: bool = True,
         optimizer: Any = "adam",
         alpha: float = 0.0001,
         batch_size: int | str = "auto",
@@ -73,6 +79,7 @@ class LaminaRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
+        self.standardize_target = standardize_target
         self.optimizer = optimizer
         self.alpha = alpha
         self.batch_size = batch_size
@@ -105,8 +112,9 @@ class LaminaRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
             This one.
         """
         rows, flat = self._rows(X, y, sample_weight, first=True)
-        self._fit_rows(rows, rows.targets.shape[1], self._task())
-        self.n_outputs_, self._flat = rows.targets.shape[1], flat
+        scaling = self._scaling(rows, first=not (self.warm_start and hasattr(self, "_network")))
+        self._fit_rows(scaling.applied(rows), rows.targets.shape[1], self._task())
+        self._learned(rows, flat, scaling)
         return self
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> LaminaRegressor:
@@ -125,10 +133,22 @@ class LaminaRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         """
         first = not hasattr(self, "_network")
         rows, flat = self._rows(X, y, sample_weight, first)
-        self._partial_fit_rows(rows, rows.targets.shape[1], self._task())
+        scaling = self._scaling(rows, first)
+        self._partial_fit_rows(scaling.applied(rows), rows.targets.shape[1], self._task())
         if first:
-            self.n_outputs_, self._flat = rows.targets.shape[1], flat
+            self._learned(rows, flat, scaling)
         return self
+
+    def _scaling(self, rows: Rows, first: bool) -> Scaling:
+        """Return how targets are learned; a network that goes on keeps to what it began with."""
+        columns = rows.targets.shape[1]
+        if not first and len(self.target_mean_) == columns:
+            return Scaling(self.target_mean_, self.target_scale_)
+        return Scaling.of(rows) if self.standardize_target else Scaling(np.zeros(columns), np.ones(columns))
+
+    def _learned(self, rows: Rows, flat: bool, scaling: Scaling) -> None:
+        self.n_outputs_, self._flat = rows.targets.shape[1], flat
+        self.target_mean_, self.target_scale_ = scaling.mean, scaling.scale
 
     def _rows(self, X: Any, y: Any, sample_weight: Any, first: bool) -> tuple[Rows, bool]:
         """Return rows, their targets in columns, and whether the targets came without."""
@@ -147,8 +167,37 @@ class LaminaRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the predictions: of shape [n] where ``y`` was, else [n, targets]."""
-        outputs = self._outputs(X)
+        found = self._outputs(X)
+        # In float64, and rounded once: targets far from zero would lose their last digits on the way.
+        outputs = (found.astype(np.float64) * self.target_scale_ + self.target_mean_).astype(found.dtype)
         return outputs[:, 0] if self._flat else outputs
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How targets become what a network learns, ``(y - mean) / scale``.
+
+    Attributes
+    ----------
+    mean, scale : ndarray of shape [targets]
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def of(cls, rows: Rows) -> Scaling:
+        """Return the weighted mean and standard deviation of each target; a constant one is divided by 1."""
+        targets = rows.targets.astype(np.float64)
+        mean = np.average(targets, axis=0, weights=rows.weights)
+        spread = np.sqrt(np.average((targets - mean) ** 2, axis=0, weights=rows.weights))
+        # What is left of a constant when its mean is taken away is rounding.
+        constant = spread <= 10.0 * np.finfo(np.float64).eps * np.abs(mean)
+        return cls(mean, np.where(constant, 1.0, spread))
+
+    def applied(self, rows: Rows) -> Rows:
+        """Return rows with the targets that the network learns."""
+        return replace(rows, targets=(rows.targets.astype(np.float64) - self.mean) / self.scale)
 
 
 def _r2(outputs: np.ndarray, targets: np.ndarray) -> float:

@@ -40,7 +40,7 @@ def test_share(options: TrainingOptions, embedded: bool) -> float:
 def small_classes(labels: npt.NDArray[Any], names: Sequence[str], parts: int, counted: str) -> list[str]:
     """Return a note on the classes with fewer rows or images than there are parts: they are in training alone."""
     counts = np.bincount(labels, minlength=len(names))
-    small = [f"{names[each]!r} ({counts[each]})" for each in np.flatnonzero(counts < parts)]
+    small = [f"{name!r} ({count})" for name, count in zip(names, counts, strict=True) if count < parts]
     if not small:
         return []
     shown = ", ".join(small[:5]) + (", ..." if len(small) > 5 else "")
