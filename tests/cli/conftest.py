@@ -2,11 +2,14 @@
 
 import contextlib
 import io
+import json
 import re
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -107,3 +110,16 @@ def write_houses() -> Callable[..., Path]:
 def houses(tmp_path: Path, write_houses: Callable[..., Path]) -> Callable[..., Path]:
     """Return a function that writes a table of houses in the test's own folder."""
     return partial(write_houses, tmp_path)
+
+
+@pytest.fixture
+def trained(original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the test's own folder with what a module made once in the folder ``original``: data and a run."""
+    monkeypatch.chdir(tmp_path)
+    return Path(shutil.copytree(original, tmp_path, dirs_exist_ok=True))
+
+
+@pytest.fixture(scope="session")
+def results() -> Callable[[Path], dict[str, Any]]:
+    """Return a function that reads the results in a run folder."""
+    return lambda folder: json.loads((folder / "results.json").read_text())

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -101,13 +100,6 @@ def original(tmp_path_factory: pytest.TempPathFactory, invoke: Run) -> Path:
     options = ("-t", "sold", "--epochs", "1", "--hidden", "4", "--out", "run")
     assert invoke(folder, "train", "t.csv", *options).code == 0
     return folder
-
-
-@pytest.fixture
-def trained(original: Path, lamina: Run, tmp_path: Path) -> Path:
-    """Return the folder in which the command runs, with a run and a table."""
-    shutil.copytree(original, tmp_path, dirs_exist_ok=True)
-    return tmp_path
 
 
 @pytest.mark.parametrize("ending", ["csv", "tsv", "json", "ndjson", "parquet", "arrow"])

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -29,13 +28,6 @@ def original(tmp_path_factory: pytest.TempPathFactory, invoke: Run) -> Path:
     small = ("--width", "4", "--heads", "1", "--depth", "1", "--context", "4", "--epochs", "1", "--epoch-steps", "2")
     assert invoke(folder, "train", "abc.txt", *small, "--sample-every", "0", "--out", "text-run").code == 0
     return folder
-
-
-@pytest.fixture
-def trained(original: Path, lamina: Run, tmp_path: Path) -> Path:
-    """Return the folder in which the command runs, with a run and a table."""
-    shutil.copytree(original, tmp_path, dirs_exist_ok=True)
-    return tmp_path
 
 
 PRINTING: dict[str, tuple[str, ...]] = {

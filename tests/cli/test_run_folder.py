@@ -3,7 +3,6 @@
 import json
 import os
 import resource
-import shutil
 import signal
 import subprocess
 import sys
@@ -45,22 +44,22 @@ def original(tmp_path_factory: pytest.TempPathFactory, invoke: Run, write_houses
     folder = tmp_path_factory.mktemp("folder")
     path = write_houses(folder, columns=("rooms", "town", "price"))
     assert invoke(folder, "train", path, "-t", "price", "--epochs", "3", "--out", "run", draws=True).code == 0
-    return folder / "run"
+    return folder
 
 
 @pytest.fixture
-def trained(original: Path, tmp_path: Path) -> Path:
+def run(trained: Path) -> Path:
     """Return a run folder of the test's own."""
-    return Path(shutil.copytree(original, tmp_path / "run"))
+    return trained / "run"
 
 
-def test_folder_holds_everything(trained: Path) -> None:
-    assert sorted(path.name for path in trained.iterdir()) == FILES
-    lines = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
+def test_folder_holds_everything(run: Path) -> None:
+    assert sorted(path.name for path in run.iterdir()) == FILES
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2, 3]
     assert {"loss", "val_loss", "val_r2", "lr", "seconds"} <= set(lines[0])
-    assert (trained / "curves.png").read_bytes().startswith(b"\x89PNG")
-    results = json.loads((trained / "results.json").read_text())
+    assert (run / "curves.png").read_bytes().startswith(b"\x89PNG")
+    results = json.loads((run / "results.json").read_text())
     assert results["status"] == "finished"
     assert set(results["parts"]) == {"training", "validation"}
 
@@ -74,12 +73,12 @@ def test_default_folders_are_named_by_table_and_do_not_collide(lamina: Run, hous
     assert all(name.startswith("houses-") for name in made)
 
 
-def test_folder_with_something_in_it_is_never_written_over(lamina: Run, houses: Houses, trained: Path) -> None:
-    before = contents(trained)
+def test_folder_with_something_in_it_is_never_written_over(lamina: Run, houses: Houses, run: Path) -> None:
+    before = contents(run)
     ended = lamina("train", houses(columns=("rooms", "price")), "-t", "price", "--epochs", "1", "--out", "run")
     assert ended.code == 1
     assert "the folder run is not empty; give another, or remove it first" in ended.err
-    assert contents(trained) == before
+    assert contents(run) == before
 
 
 def test_file_in_place_of_the_folder_is_refused(lamina: Run, houses: Houses, tmp_path: Path) -> None:
@@ -151,10 +150,10 @@ DAMAGE = {
 @pytest.mark.parametrize("case", DAMAGE)
 @pytest.mark.parametrize("command", ["evaluate", "predict"])
 def test_damaged_run_is_refused(
-    lamina: Run, houses: Houses, trained: Path, tmp_path: Path, case: str, command: str
+    lamina: Run, houses: Houses, run: Path, tmp_path: Path, case: str, command: str
 ) -> None:
     name, damage, message = DAMAGE[case]
-    damage(trained / name)
+    damage(run / name)
     table = houses(20, columns=("rooms", "town", "price"))
     ended = lamina(command, "run", table, *(["-o", "out.csv"] if command == "predict" else []))
     assert ended.code == 1
@@ -170,7 +169,7 @@ def test_folder_without_a_run_is_refused(lamina: Run, path: str) -> None:
     assert "run folder" in ended.err
 
 
-def test_evaluate_of_a_table_run_needs_a_table(lamina: Run, trained: Path) -> None:
+def test_evaluate_of_a_table_run_needs_a_table(lamina: Run, run: Path) -> None:
     ended = lamina("evaluate", "run")
     assert ended.code == 1
     assert "give a table to measure on: lamina evaluate run FILE" in ended.err
@@ -250,7 +249,7 @@ def limited(size: int) -> Callable[[], None]:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the limit stands in for a full disk on POSIX systems only")
-def test_full_disk_leaves_no_partial_predictions(lamina: Run, houses: Houses, trained: Path, tmp_path: Path) -> None:
+def test_full_disk_leaves_no_partial_predictions(lamina: Run, houses: Houses, run: Path, tmp_path: Path) -> None:
     table = houses(2000, columns=("rooms", "town", "price"))
     command = [sys.executable, "-m", "lamina", "predict", "run", str(table), "-o", "out.csv"]
     before = sorted(tmp_path.rglob("*"))

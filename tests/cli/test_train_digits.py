@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from lamina.data import load_digits
+from lamina.data import load_embedded
 
 Run = Callable[..., Any]
 
@@ -26,7 +26,7 @@ def test_digits_reach_ninety_seven_percent_on_the_held_out_fifth(lamina: Run, tm
 
 def test_digits_can_be_evaluated_and_predicted_as_a_table(lamina: Run, tmp_path: Path) -> None:
     lamina("train", "--epochs", "2", "--out", "run")
-    digits = load_digits()
+    digits = load_embedded("digits")
     frame = pl.DataFrame(digits.inputs[:50], schema=list(digits.feature_names))
     frame.with_columns(target=pl.Series(digits.targets[:50])).write_csv(tmp_path / "digits.csv")
     assert lamina("evaluate", "run", "digits.csv").code == 0

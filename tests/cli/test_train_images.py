@@ -17,6 +17,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 Run = Callable[..., Any]
+Results = Callable[[Path], dict[str, Any]]
 KINDS = ("zero", "one", "two", "three")
 
 
@@ -42,17 +43,7 @@ def original(tmp_path_factory: pytest.TempPathFactory, invoke: Run) -> Path:
     return folder
 
 
-@pytest.fixture
-def trained(original: Path, tmp_path: Path) -> Path:
-    """Put images and a run into the test's folder."""
-    return Path(shutil.copytree(original, tmp_path, dirs_exist_ok=True))
-
-
-def results(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "results.json").read_text())  # type: ignore[no-any-return]
-
-
-def test_digits_are_learned_from_a_folder(lamina: Run, trained: Path) -> None:
+def test_digits_are_learned_from_a_folder(lamina: Run, trained: Path, results: Results) -> None:
     parts = results(trained / "run")["parts"]
     assert {name: part["count"] for name, part in parts.items()} == {"training": 192, "validation": 48, "test": 60}
     assert parts["test"]["accuracy"] > 0.9

@@ -1,7 +1,6 @@
 """From a table to a model as good as scikit-learn's, and back from its run folder."""
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,9 @@ from lamina.runs.options import TrainingOptions
 from lamina.runs.subjects import Prepared, prepare
 
 Run = Callable[..., Any]
+Results = Callable[[Path], dict[str, Any]]
 Houses = Callable[..., Path]
 FEATURES = ("rooms", "area", "town", "garden")
-
-
-def results(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "results.json").read_text())  # type: ignore[no-any-return]
 
 
 TARGETS = pytest.mark.parametrize(("target", "score"), [("price", "r2"), ("sold", "accuracy"), ("size", "accuracy")])
@@ -35,12 +31,6 @@ def original(tmp_path_factory: pytest.TempPathFactory, invoke: Run, write_houses
     return folder
 
 
-@pytest.fixture
-def trained(original: Path, tmp_path: Path) -> Path:
-    """Put a table of houses and a run, which predicts whether they were sold, into the test's folder."""
-    return Path(shutil.copytree(original, tmp_path, dirs_exist_ok=True))
-
-
 def linear_reference(path: Path, target: str, validation: float) -> tuple[Any, Prepared]:
     """Return scikit-learn's linear model without a penalty, fitted to the same rows."""
     data = prepare(TrainingOptions(file=str(path), target=target, validation=validation))
@@ -50,7 +40,7 @@ def linear_reference(path: Path, target: str, validation: float) -> tuple[Any, P
 
 @TARGETS
 def test_linear_model_reaches_the_optimum_that_scikit_learn_finds(
-    lamina: Run, houses: Houses, tmp_path: Path, target: str, score: str
+    lamina: Run, houses: Houses, tmp_path: Path, target: str, score: str, results: Results
 ) -> None:
     path = houses(columns=(*FEATURES, target))
     options = (
@@ -80,7 +70,7 @@ def test_linear_model_reaches_the_optimum_that_scikit_learn_finds(
 @TARGETS
 @pytest.mark.parametrize("hidden", ["", "64,32"])
 def test_models_are_as_good_on_validation_rows_as_scikit_learns_linear_one(
-    lamina: Run, houses: Houses, tmp_path: Path, target: str, score: str, hidden: str
+    lamina: Run, houses: Houses, tmp_path: Path, target: str, score: str, hidden: str, results: Results
 ) -> None:
     path = houses(600, columns=(*FEATURES, target))
     assert lamina("train", path, "-t", target, "--hidden", hidden, "--out", "run").code == 0
@@ -101,7 +91,7 @@ def test_evaluate_repeats_the_numbers_of_training(lamina: Run, houses: Houses, t
     assert evaluated.out.partition("houses.csv ")[2].partition("└")[0].split() == shown.split()
 
 
-def test_predictions_are_what_evaluate_measures(lamina: Run, houses: Houses, tmp_path: Path) -> None:
+def test_predictions_are_what_evaluate_measures(lamina: Run, houses: Houses, tmp_path: Path, results: Results) -> None:
     path = houses(columns=(*FEATURES, "sold"))
     lamina("train", path, "-t", "sold", "--epochs", "3", "--validation", "0", "--out", "run")
     assert lamina("predict", "run", path, "-o", "out.csv").code == 0
@@ -175,7 +165,7 @@ def test_unknown_class_in_the_table_to_evaluate_is_refused(lamina: Run, tmp_path
     assert "line 2 has the class 'maybe' in 'sold'; the model knows 'no', 'yes'" in ended.err
 
 
-def test_rows_without_a_target_are_left_out_with_a_note(lamina: Run, tmp_path: Path) -> None:
+def test_rows_without_a_target_are_left_out_with_a_note(lamina: Run, tmp_path: Path, results: Results) -> None:
     (tmp_path / "t.csv").write_text("a,y\n" + "".join(f"{i},{'' if i == 4 else i * 1.5}\n" for i in range(20)))
     ended = lamina("train", "t.csv", "-t", "y", "--epochs", "2", "--out", "run")
     assert ended.code == 0, ended.err
@@ -237,7 +227,7 @@ def test_optimizers_and_activations_can_be_chosen(
     assert (options["optimizer"], options["activation"], options["hidden"]) == (optimizer, activation, [8])
 
 
-def test_products_are_as_precise_as_asked(lamina: Run, houses: Houses, tmp_path: Path) -> None:
+def test_products_are_as_precise_as_asked(lamina: Run, houses: Houses, tmp_path: Path, results: Results) -> None:
     path = houses(columns=(*FEATURES, "sold"))
     for precision in ("float32", "bfloat16"):
         options = ("--epochs", "2", "--validation", "0", "--matmul-precision", precision, "--out", precision)

@@ -1,7 +1,6 @@
 """`lamina train` on a text: a language model that is measured, goes on after a stop, and writes."""
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 
 Run = Callable[..., Any]
+Results = Callable[[Path], dict[str, Any]]
 
 SMALL = ("--width", "16", "--heads", "2", "--depth", "1", "--context", "8", "--batch-size", "8", "--epoch-steps", "20")
 WRITTEN = "the cat sat on the mat; the dog lay by the log.\n" * 60
@@ -31,16 +31,6 @@ def original(tmp_path_factory: pytest.TempPathFactory, invoke: Run) -> Path:
     return folder
 
 
-@pytest.fixture
-def trained(original: Path, tmp_path: Path) -> Path:
-    """Put a text and a run into the test's folder."""
-    return Path(shutil.copytree(original, tmp_path, dirs_exist_ok=True))
-
-
-def results(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "results.json").read_text())  # type: ignore[no-any-return]
-
-
 def test_text_is_recognised_and_samples_are_shown(trained: Path) -> None:
     said = (trained / "said.txt").read_text()
     assert "cat.txt is taken for a text" in said
@@ -50,7 +40,7 @@ def test_text_is_recognised_and_samples_are_shown(trained: Path) -> None:
     assert all(set(each["text"]) <= set(WRITTEN) and len(each["text"]) == 200 for each in samples)
 
 
-def test_loss_perplexity_and_bits_say_the_same(trained: Path) -> None:
+def test_loss_perplexity_and_bits_say_the_same(trained: Path, results: Results) -> None:
     found = results(trained / "run")
     lines = [json.loads(line) for line in (trained / "run" / "metrics.jsonl").read_text().splitlines()]
     assert set(found["parts"]) == {"training", "validation", "test"}
@@ -63,7 +53,7 @@ def test_loss_perplexity_and_bits_say_the_same(trained: Path) -> None:
     assert lines[-1]["val_loss"] < lines[0]["val_loss"]
 
 
-def test_last_part_of_the_text_is_held_out(lamina: Run, trained: Path) -> None:
+def test_last_part_of_the_text_is_held_out(lamina: Run, trained: Path, results: Results) -> None:
     held_out = json.loads(lamina("evaluate", "run", "--json").raw)
     (trained / "last.txt").write_text(WRITTEN[-round(0.1 * len(WRITTEN)) :])
     again = json.loads(lamina("evaluate", "run", "last.txt", "--json").raw)
@@ -108,7 +98,7 @@ def test_exported_model_gives_the_same_logits(lamina: Run, trained: Path) -> Non
     np.testing.assert_allclose(folder.load_model(config, "cpu")(la.asarray(tokens)).numpy(), logits, atol=1e-4)
 
 
-def test_bytes_and_a_tokenizers_file_serve_as_tokens(lamina: Run, tmp_path: Path) -> None:
+def test_bytes_and_a_tokenizers_file_serve_as_tokens(lamina: Run, tmp_path: Path, results: Results) -> None:
     library = pytest.importorskip("tokenizers")
     (tmp_path / "cat.md").write_text("né à Genève\n" * 20 + WRITTEN)
     words = library.Tokenizer(library.models.WordLevel({"[UNK]": 0, "the": 1, "cat": 2, "sat": 3}, unk_token="[UNK]"))

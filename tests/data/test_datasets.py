@@ -11,7 +11,7 @@ from lamina.errors import DataError
 
 
 def test_digits_are_scikit_learns_scaled_to_one() -> None:
-    digits, reference = la.data.load_digits(), scikit.load_digits()
+    digits, reference = la.data.load_embedded("digits"), scikit.load_digits()
     np.testing.assert_array_equal(digits.inputs * 16.0, reference.data)
     np.testing.assert_array_equal(digits.targets, reference.target)
     assert digits.inputs.dtype == np.float32
@@ -104,6 +104,6 @@ def test_inputs_and_targets_of_different_lengths_are_refused() -> None:
 
 
 def test_dataset_unpacks_as_a_pair() -> None:
-    inputs, targets = la.data.load_digits().take(np.array([5, 3]))
+    inputs, targets = la.data.load_embedded("digits").take(np.array([5, 3]))
     assert inputs.shape == (2, 64)
     assert targets.tolist() == [5, 3]

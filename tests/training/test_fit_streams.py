@@ -208,7 +208,7 @@ def test_what_a_stream_cannot_is_an_error(message, data, options):
 def test_a_pair_is_no_stream():
     assert is_stream(Stream(INPUTS, VALUES))
     assert not is_stream((INPUTS, VALUES))
-    assert not is_stream(la.data.load_digits())
+    assert not is_stream(la.data.load_embedded("digits"))
 
 
 @pytest.mark.parametrize("options", [{}, {"compile": True}, {"class_weight": "balanced"}])

@@ -69,7 +69,8 @@ class Evaluate:
     file: Path | None = option(
         File(metavar="FILE"),
         None,
-        "A table with the columns of the training table, a folder of images with the same classes, or a text.",
+        "A table with the columns of the training table, the name of an embedded set, a folder of images with the "
+        "same classes, or a text.",
         "",
         shown="what an embedded set or --test held out",
         argument=True,
@@ -92,7 +93,7 @@ class Predict:
     file: Path | None = option(
         File(metavar="FILE"),
         None,
-        "A table with the columns of the training table, an image, or a folder of images.",
+        "A table with the columns of the training table, the name of an embedded set, an image, or a folder of images.",
         "",
         argument=True,
         required=True,
@@ -146,10 +147,15 @@ class Export:
 
 @dataclass(frozen=True)
 class Inspect:
-    """Show what is in a run folder, a weight file (.safetensors) or an ONNX model."""
+    """Show what is in the folder of a run or a search, a weight file (.safetensors) or an ONNX model."""
 
     path: Path | None = option(
-        File(), None, "A run folder, a .safetensors file or a .onnx file.", "", argument=True, required=True
+        File(),
+        None,
+        "A folder of a run or a search, a .safetensors file or a .onnx file.",
+        "",
+        argument=True,
+        required=True,
     )
     graph: str | None = option(
         Choice(among=FORMATS), None, "Show the computation graph of the model: mermaid, dot or svg.", ""

@@ -5,29 +5,22 @@ from __future__ import annotations
 import inspect
 import shlex
 from pathlib import Path
-from typing import Any
 
 from lamina.cli.declare import Given
 from lamina.cli.exit_codes import DONE
 from lamina.cli.predict import WRITERS, check_output, frame_bytes
 from lamina.cli.screen import Screen
 from lamina.data import (
-    Dataset,
     Table,
     describe_embedded,
-    embedded_names,
     generators,
     infer_schema,
-    load_embedded,
-    read_table,
 )
 from lamina.data.reading.image_files import class_files
 from lamina.data.schema import Schema
-from lamina.errors import DataError
 from lamina.runs.data_kinds import IMAGES, TABLE, TEXT, kind_of
 from lamina.runs.declaring import OptionError
-from lamina.runs.kinds import nearest
-from lamina.runs.subjects.table_parts import GENERATORS
+from lamina.runs.subjects.named import GENERATORS, named_table
 from lamina.runs.subjects.text import read_text
 from lamina.training.files import replace_file
 
@@ -43,12 +36,12 @@ def data(given: Given) -> int:
     if options.output is not None and str(options.output) != "-":
         check_output(options.output, WRITERS)
     path, kind = Path(options.name), kind_of(options.name, None, None)
-    if options.table is not None and (kind != TABLE or not path.exists()):
-        raise OptionError("table", f"it is one of a file with tables, and {options.name} is none")
     if options.output is None and kind != TABLE:
+        if options.table is not None:
+            raise OptionError("table", f"it is one of a file with tables, and {options.name} is none")
         {TEXT: _show_text, IMAGES: _show_images}[kind](path, screen)
         return DONE
-    table, description = _found(options.name, options.table, options.settings)
+    table, description = named_table(options.name, options.table, options.settings)
     if options.output is not None:
         _write(table, options.output, screen)
         return DONE
@@ -66,32 +59,6 @@ def _list(screen: Screen) -> None:
     screen.table(["generator", "what it makes"], [[name, text] for name, text in made.items()])
     screen.say("train on one:      lamina train wine\nsee its columns:   lamina data wine")
     screen.result({"embedded": embedded, "generators": made})
-
-
-def _found(name: str, part: str | None, settings: dict[str, Any]) -> tuple[Table, str]:
-    """Return a table and what it is: of a file, an embedded set or a generator."""
-    if settings and name not in GENERATORS:
-        raise OptionError("settings", f"they are those of a generator; there are {', '.join(GENERATORS)}")
-    if Path(name).exists():
-        return read_table(name, name=part), ""
-    known = [*embedded_names(), *GENERATORS]
-    if name not in known:
-        raise DataError(f"{name}: there is no such file, embedded set or generator{nearest(name, known)}")
-    made = load_embedded(name) if name in embedded_names() else _generated(name, settings)
-    return Table.of(made, name=name), made.description
-
-
-def _generated(name: str, settings: dict[str, Any]) -> Dataset:
-    generator = getattr(generators, name)
-    taken = list(inspect.signature(generator).parameters)
-    for each in settings:
-        if each not in taken:
-            raise OptionError("settings", f"{name} has no {each!r}{nearest(each, taken)}; there are {', '.join(taken)}")
-    try:
-        made: Dataset = generator(**settings)
-    except (TypeError, ValueError) as error:
-        raise OptionError("settings", str(error)) from error
-    return made
 
 
 def _show(schema: Schema, description: str, screen: Screen) -> None:

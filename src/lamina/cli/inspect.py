@@ -1,7 +1,8 @@
-"""`lamina inspect`: what is in a run folder, a weight file or an ONNX model."""
+"""`lamina inspect`: what is in the folder of a run or a search, a weight file or an ONNX model."""
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,16 +14,19 @@ from lamina.cli.declare import Given
 from lamina.cli.exit_codes import DONE
 from lamina.cli.predict import check_output
 from lamina.cli.screen import Screen, show_scores
+from lamina.cli.trials import OPTIONS, read_trials, show_trials, trial_record
 from lamina.errors import CheckpointError, DataError
 from lamina.functions.creation import zeros
 from lamina.runs.applicable import options_of
 from lamina.runs.config import RunConfig
+from lamina.runs.configuration import read_configuration
 from lamina.runs.declaring import OptionError, plain
 from lamina.runs.folder import RunFolder
 from lamina.runs.options import TrainingOptions
 from lamina.runs.reporting import scores_of
 from lamina.training import read_metadata, read_state_dict
 from lamina.training.files import replace_file
+from lamina.tuning.options import TuneOptions
 
 
 def inspect(given: Given) -> int:
@@ -34,14 +38,17 @@ def inspect(given: Given) -> int:
     if options.graph is None:
         if options.output is not None:
             raise OptionError("output", "it is for the graph; choose its form with --graph")
-        kind = "run" if path.is_dir() else path.suffix.lower()
+        kind = path.suffix.lower()
+        if path.is_dir():
+            kind = "search" if (path / OPTIONS).is_file() else "run"
         shows: Mapping[str, Callable[[Path, Screen], None]] = {
             "run": _show_run,
+            "search": _show_search,
             ".safetensors": _show_weights,
             ".onnx": _show_onnx,
         }
         if kind not in shows:
-            raise DataError(f"{path}: give a run folder, a .safetensors file or a .onnx file")
+            raise DataError(f"{path}: give the folder of a run or a search, a .safetensors file or a .onnx file")
         shows[kind](path, screen)
         return DONE
     text = _graph(path, options.graph)
@@ -100,6 +107,33 @@ def _changed(config: RunConfig) -> dict[str, Any]:
     default, found = plain(TrainingOptions()), plain(config.options, TrainingOptions)
     names = options_of(config.subject.kind, config.options.model)
     return {name: found[name] for name in names if found[name] != default[name] and found[name] is not None}
+
+
+# --- a search ---
+
+
+def _show_search(path: Path, screen: Screen) -> None:
+    status, monitor, found = read_trials(path)
+    written = read_configuration(path / OPTIONS, TuneOptions)
+    screen.line(f"{path}: a search by {monitor or 'the validation loss'}, {status}", "bold")
+    searched = {name: each.text for name, each in written.pop("search", {}).items()}
+    screen.table(["searched", "range"], [[name, text] for name, text in searched.items()])
+    if written:
+        screen.table(["fixed", "value"], [[name, str(value)] for name, value in written.items()])
+    show_trials(screen, monitor, found)
+    if status != "finished":
+        screen.say(f"go on with it: lamina tune --resume {shlex.quote(str(path))}")
+    screen.result(
+        {
+            "path": str(path),
+            "kind": "search",
+            "searched": searched,
+            "fixed": written,
+            "status": status,
+            "monitor": monitor,
+            "trials": [trial_record(each) for each in found.trials],
+        }
+    )
 
 
 # --- files ---

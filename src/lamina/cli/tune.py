@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,12 @@ from lamina.cli.commands import Tune
 from lamina.cli.declare import Given
 from lamina.cli.exit_codes import DONE, INTERRUPTED
 from lamina.cli.screen import Screen
+from lamina.cli.trials import OPTIONS, check_search, merged, read_trials, show_trials, tried, write_trials
 from lamina.errors import CheckpointError
 from lamina.runs.applicable import check_options, options_of
 from lamina.runs.configuration import configuration_text, read_configuration
 from lamina.runs.declaring import OptionError, declared
-from lamina.runs.folder import RESULTS, new_folder, write_json
+from lamina.runs.folder import new_folder
 from lamina.runs.options import TrainingOptions, filled
 from lamina.training.files import replace_file
 from lamina.tuning.options import TuneOptions
@@ -25,11 +26,10 @@ from lamina.tuning.storage import optuna_library
 from lamina.tuning.study import Finished, Tuned, tune as search
 from lamina.tuning.training import TrainingObjective
 
-STUDY, OPTIONS, BEST = "study.jsonl", "tune.toml", "best.toml"
+STUDY, BEST = "study.jsonl", "best.toml"
 
 # What may be changed where a search goes on.
 CHANGEABLE = ("trials", "jobs", "timeout")
-SHOWN = 10
 
 
 def tune(given: Given) -> int:
@@ -53,6 +53,14 @@ def tune(given: Given) -> int:
         folder = new_folder(options.out, f"{Path(prepared.source).stem}-tune")
         _write_options(folder, options, fixed, space)
     given.screen.say(f"{prepared.source}: {options.trials} trials of {', '.join(space)}, judged by {objective.monitor}")
+    ended = list(read_trials(folder)[2].trials)
+
+    def on_trial(trial: Finished) -> None:
+        # After each, so that a search that is killed can be looked at.
+        ended.append(trial)
+        write_trials(folder, "not at its end", objective.monitor, Tuned(merged((), ended), objective.direction))
+        _show_trial(given.screen, trial, options.trials, objective.monitor)
+
     found = search(
         objective,
         space,
@@ -64,7 +72,7 @@ def tune(given: Given) -> int:
         epochs=objective.options({}).epochs,
         timeout=options.timeout,
         storage=folder / STUDY,
-        on_trial=lambda trial: _show_trial(given.screen, trial, options.trials, objective.monitor),
+        on_trial=on_trial,
     )
     return _finish(folder, objective, found, given.screen)
 
@@ -81,9 +89,10 @@ def _resumed(given: Given) -> tuple[Path, Tune, frozenset[str]]:
     folder: Path = given.options.resume
     fixed = sorted(name for name in given.names if name not in (*CHANGEABLE, "resume"))
     if fixed:
-        raise OptionError(fixed[0], f"a search that goes on keeps its options; what can be changed is {CHANGEABLE}")
-    if not (folder / OPTIONS).is_file():
-        raise CheckpointError(f"{folder}: this is no folder of a search, it has no {OPTIONS}")
+        raise OptionError(
+            fixed[0], f"a search that goes on keeps its options; what can be changed is {', '.join(CHANGEABLE)}"
+        )
+    check_search(folder)
     written = read_configuration(folder / OPTIONS, TuneOptions)
     if "search" not in written:
         raise CheckpointError(f"{folder / OPTIONS}: there is no table [search]; the file is damaged")
@@ -104,47 +113,23 @@ def _write_options(folder: Path, options: Tune, fixed: Mapping[str, Any], space:
 
 def _show_trial(screen: Screen, trial: Finished, trials: int, monitor: str) -> None:
     value = "" if trial.value is None else f"{monitor} {trial.value:.4g}  "
-    tried = "  ".join(f"{name}={_tried(value)}" for name, value in trial.values.items())
+    shown = "  ".join(f"{name}={tried(value)}" for name, value in trial.values.items())
     reason = f"  ({trial.reason})" if trial.reason else ""
     width = len(str(trials))
     state = "" if trial.state == "complete" else f"{trial.state}  "
-    screen.say(f"trial {trial.number + 1:{width}d}/{trials}  {state}{value}{tried}  ({trial.seconds:.1f} s){reason}")
-
-
-def _record(trial: Finished) -> dict[str, Any]:
-    """Return a trial as JSON, with the number that is shown: people count from 1."""
-    return {**asdict(trial), "number": trial.number + 1}
-
-
-def _tried(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    screen.say(f"trial {trial.number + 1:{width}d}/{trials}  {state}{value}{shown}  ({trial.seconds:.1f} s){reason}")
 
 
 def _finish(folder: Path, objective: TrainingObjective, found: Tuned, screen: Screen) -> int:
     """Write and show what was found."""
     best = found.best if found.ranked or not found.interrupted else None
-    status = "interrupted" if found.interrupted else "finished"
-    results: dict[str, Any] = {
-        "status": status,
-        "monitor": objective.monitor,
-        "direction": found.direction,
-        "best": None if best is None else _record(best),
-        "trials": [_record(each) for each in found.trials],
-    }
-    write_json(folder / RESULTS, results)
+    results = write_trials(folder, "interrupted" if found.interrupted else "finished", objective.monitor, found)
     if best is not None:
         title = f"The best options of {len(found.trials)} trials by Lamina, {objective.monitor} {best.value:.6g}"
         options = objective.options(best.values)
         text = configuration_text(options, title, only=options_of(options.kind, options.model))
         replace_file("tune", folder / BEST, text.encode())
-        names = list(best.values)
-        rows = [
-            [str(each.number + 1), f"{each.value:.4g}", str(each.epochs), f"{each.seconds:.1f}"]
-            + [_tried(each.values[name]) for name in names]
-            for each in found.ranked[:SHOWN]
-        ]
-        counted = f"{len(found.ranked)} complete, {len(found.trials) - len(found.ranked)} pruned or failed"
-        screen.table(["trial", objective.monitor, "epochs", "seconds", *names], rows, f"The best trials ({counted})")
+        show_trials(screen, objective.monitor, found)
     screen.line(f"folder: {folder}")
     if best is not None:
         screen.say(f"train with the best: lamina train --config {shlex.quote(str(folder / BEST))}")

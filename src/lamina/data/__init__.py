@@ -3,7 +3,7 @@
 from lamina.data import generators, transforms
 from lamina.data.columns import BooleanColumn, CategoricalColumn, Column, DateColumn, NumericColumn
 from lamina.data.dataset import Dataset, split_rows
-from lamina.data.embedded import describe_embedded, embedded_names, load_digits, load_embedded
+from lamina.data.embedded import describe_embedded, embedded_names, load_embedded
 from lamina.data.preprocessing import TablePreprocessing, usable_columns
 from lamina.data.reading import read_idx, read_idx_pair, read_images, read_table
 from lamina.data.schema import ColumnSchema, Schema, infer_schema
@@ -18,7 +18,6 @@ __all__ = [
     "split_rows",
     "embedded_names",
     "describe_embedded",
-    "load_digits",
     "load_embedded",
     "Table",
     "read_table",

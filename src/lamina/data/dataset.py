@@ -175,7 +175,7 @@ class Dataset:
         Examples
         --------
         >>> import lamina as la
-        >>> rest, part = la.data.load_digits().split(0.2)
+        >>> rest, part = la.data.load_embedded("digits").split(0.2)
         >>> len(rest), len(part)
         (1437, 360)
         """

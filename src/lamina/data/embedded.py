@@ -128,28 +128,3 @@ def describe_embedded() -> dict[str, str]:
     'flowers of three species of iris'
     """
     return {name: row.title for name, row in EMBEDDED.items()}
-
-
-def load_digits() -> Dataset:
-    """Return 1,797 images of handwritten digits, 8 by 8 pixels each.
-
-    ``inputs`` are float32 of shape [1797, 64], row by row, from 0 (paper) to 1 (ink); ``targets`` are the digits,
-    int64 of shape [1797]. Reshape the inputs to [-1, 1, 8, 8] for layers that work on images.
-
-    Returns
-    -------
-    Dataset
-
-    Examples
-    --------
-    >>> import lamina as la
-    >>> digits = la.data.load_digits()
-    >>> digits
-    Dataset('digits', inputs=[1797, 64], targets=10 classes)
-
-    References
-    ----------
-    E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository, 1998:
-    its test part, as scikit-learn ships it.
-    """
-    return load_embedded("digits")

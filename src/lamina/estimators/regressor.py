@@ -170,7 +170,7 @@ class LaminaRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         found = self._outputs(X)
         # In float64, and rounded once: targets far from zero would lose their last digits on the way.
         outputs = (found.astype(np.float64) * self.target_scale_ + self.target_mean_).astype(found.dtype)
-        return outputs[:, 0] if self._flat else outputs
+        return np.asarray(outputs[:, 0] if self._flat else outputs)
 
 
 @dataclass(frozen=True)

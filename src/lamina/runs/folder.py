@@ -129,7 +129,7 @@ class RunFolder:
         file = path / CONFIG
         if not file.is_file():
             raise CheckpointError(f"{path}: this is not a run folder, it has no {CONFIG}")
-        return cls(path), RunConfig.from_json(_read_json(file))
+        return cls(path), RunConfig.from_json(read_json(file))
 
     def read_results(self) -> dict[str, Any]:
         """Return how the training ended; nothing if it has not.
@@ -142,7 +142,7 @@ class RunFolder:
         file = self.path / RESULTS
         if not file.is_file():
             return {}
-        return dict(_read_json(file).values)
+        return dict(read_json(file).values)
 
     def read_answers(self) -> dict[str, Answers]:
         """Return what the model answered at the end of its training, by part; nothing if there is no such file.
@@ -175,7 +175,14 @@ class RunFolder:
         return model
 
 
-def _read_json(file: Path) -> Record:
+def read_json(file: Path) -> Record:
+    """Return what a file of JSON holds.
+
+    Raises
+    ------
+    CheckpointError
+        When it is damaged.
+    """
     try:
         value = json.loads(file.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:

@@ -136,7 +136,7 @@ class ImageStream:
         --------
         >>> import lamina as la
         >>> from lamina.data import ImageStream, transforms
-        >>> digits = la.data.load_digits()
+        >>> digits = la.data.load_embedded("digits")
         >>> images = digits.inputs.reshape(-1, 8, 8)
         >>> stream = ImageStream.from_arrays(images, digits.targets, (transforms.RandomRotation(10.0),))
         >>> stream

@@ -17,29 +17,23 @@ from lamina.data import (
     NumericTarget,
     Table,
     TablePreprocessing,
-    embedded_names,
-    generators,
     infer_schema,
     infer_task,
-    load_embedded,
-    read_table,
     split_rows,
 )
 from lamina.data.preprocessing import usable_columns
 from lamina.data.schema import kinds_of
 from lamina.errors import DataError
 from lamina.runs.declaring import OptionError
-from lamina.runs.kinds import nearest
 from lamina.runs.options import TrainingOptions
 from lamina.runs.presets import DEFAULT
 from lamina.runs.sources import fingerprint, small_classes, test_share
+from lamina.runs.subjects.named import is_embedded, named_table
 from lamina.runs.subjects.subject import Prepared
 from lamina.runs.subjects.tables import TableSubject, encode, with_target
 
 Array = npt.NDArray[Any]
 Rows = npt.NDArray[np.int64]
-
-GENERATORS = ("xor", "spirals", "moons", "circles", "approximation")
 
 # How the target is called where nobody chose its name; it need not be said then.
 USUAL_TARGETS = ("target", "class", "label", "y")
@@ -57,8 +51,8 @@ def prepare_table(options: TrainingOptions) -> Prepared:
     """
     if options.file is None and (options.target or options.task):
         raise OptionError("target", "a target and a task belong to a table: lamina train FILE --target COLUMN")
-    table, embedded = read_source(options)
     source = options.file or DEFAULT
+    table, embedded = named_table(source, options.table)[0], is_embedded(source)
     target, notes = _target_name(table, options)
     table, left_out = with_target(table, target)
     notes = [*table.notes, *([] if embedded else notes), *left_out]
@@ -92,22 +86,6 @@ def prepare_table(options: TrainingOptions) -> Prepared:
         weights=None if weights is None else weights[training],
         fingerprint="" if embedded else fingerprint(Path(source)),
     )
-
-
-def read_source(options: TrainingOptions) -> tuple[Table, bool]:
-    """Return the table that options name, and whether it comes with the package."""
-    name = options.file or DEFAULT
-    if not Path(name).exists():
-        if options.table is not None and (name in embedded_names() or name in GENERATORS):
-            raise OptionError("table", f"it is one of a file, and {name} is an embedded set, a single table")
-        if name in embedded_names():
-            return Table.of(load_embedded(name), name=name), True
-        if name in GENERATORS:
-            return Table.of(getattr(generators, name)(), name=name), True
-        known = [*embedded_names(), *GENERATORS]
-        if not Path(name).suffix and Path(name).name == name:
-            raise DataError(f"{name}: there is no such file, and no embedded set of this name{nearest(name, known)}")
-    return read_table(name, name=options.table), False
 
 
 def _as_they_are(names: list[str]) -> TablePreprocessing:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from lamina import nn
-from lamina.data import ClassTarget, Dataset, NumericTarget, Schema, Table, TablePreprocessing, Target, read_table
+from lamina.data import ClassTarget, Dataset, NumericTarget, Schema, Table, TablePreprocessing, Target
 from lamina.data.record import Record
 from lamina.errors import DataError
 from lamina.functions.creation import zeros
 from lamina.runs.applicable import chosen_model
 from lamina.runs.data_kinds import TABLE
 from lamina.runs.inference import outputs
+from lamina.runs.subjects.named import named_table
 from lamina.runs.subjects.predicting import PredictingSubject, prediction_columns
 from lamina.runs.subjects.subject import Data, Predicted
 from lamina.tensor import Tensor
@@ -103,14 +104,14 @@ class TableSubject(PredictingSubject):
 
     def read(self, path: Path, name: str | None) -> tuple[Data, Sequence[str]]:
         """Read a table with targets."""
-        table = read_table(path, name=name)
+        table, _ = named_table(str(path), name)
         table.require([self.target.name], "target column")
         table, notes = with_target(table, self.target.name)
         return encode(table, self.preprocessing, self.target), [*table.notes, *notes]
 
     def predicted(self, model: nn.Module, path: Path, name: str | None, device: str) -> Predicted:
         """Return the table with what the model says of each row."""
-        table = read_table(path, name=name)
+        table, _ = named_table(str(path), name)
         used = {column.name for column in self.preprocessing.columns} | {self.target.name}
         extra = [each for each in table.columns if each not in used]
         found = outputs(model, self.preprocessing.encode(table), device)
