@@ -27,6 +27,8 @@ from lamina.primitives.primitive import Spec
 
 WORTH_A_THREAD = 5000.0
 """Nanoseconds of work from which another thread is worth its part in the barriers."""
+NEAR = 4
+"""After how many times the second cache's bytes what was touched first is far away."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,7 @@ def scheduled(
         _units,
         lambda value: not inside and _may_fault(value),
         lambda kernel: column_grain(kernel, target),
+        NEAR * target.l2,
     )
     ordered = order(fused, machine)
     nanoseconds = sum(kernel_cost(kernel, fused, target, _cost) for kernel in ordered.kernels)

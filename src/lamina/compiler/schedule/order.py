@@ -16,7 +16,8 @@ from lamina.compiler.graph.indexing import looked_at_before
 from lamina.compiler.graph.ir import Update, Value, operation
 from lamina.compiler.schedule.accesses import Read, expressions, reads
 from lamina.compiler.schedule.fused import COPY, Fused
-from lamina.compiler.schedule.kernels import Contraction, Convolution, Kernel, Loops, MatrixProduct, Reduction, Special
+from lamina.compiler.schedule.kernels import Contraction, Convolution, Kernel, Loops, MatrixProduct, Special
+from lamina.compiler.schedule.phases import Ties, into_phases
 from lamina.compiler.schedule.views import combined, contiguous, squeezed
 from lamina.errors import BackendError
 
@@ -83,12 +84,15 @@ class Machine(NamedTuple):
         Whether an operation may fail on its values.
     columns : callable
         How many columns of a product are a unit of work; 0 where it is better shared out by rows.
+    room : float
+        After how many bytes read and written what was read or written first is no longer near.
     """
 
     lanes: Callable[[Kernel], int]
     units: Callable[[Value], int]
     faults: Callable[[Value], bool]
     columns: Callable[[MatrixProduct], int] = lambda _: 0
+    room: float = math.inf
 
 
 def order(fused: Fused, machine: Machine) -> Ordered:
@@ -107,8 +111,8 @@ def order(fused: Fused, machine: Machine) -> Ordered:
             raise BackendError("la.compile: kernels wait for each other in a circle; this is a mistake of Lamina's")
     shares = {kernel: share(kernel, machine) for kernel in done}
     ordered = Ordered(done, shares, reads=known, after=fused.after, in_place=updates)
-    _into_phases(ordered, fused, before, faulty)
-    ordered.kernels.sort(key=ordered.phases.__getitem__)
+    updating = {_writer(update, fused) for update in updates} if faulty else set()
+    into_phases(ordered, fused, Ties(before, faulty, updating), machine.room)
     return ordered
 
 
@@ -244,91 +248,6 @@ def _sorted(kernels: list[Kernel], before: dict[Kernel, dict[Kernel, list[Read]]
                 if not wanted[needed]:
                     free.append(needed)
     return done, stuck
-
-
-# --- where threads meet ---------------------------------------------------------------------------------------
-
-
-def _into_phases(
-    ordered: Ordered,
-    fused: Fused,
-    before: dict[Kernel, dict[Kernel, list[Read]]],
-    faulty: set[Kernel],
-) -> None:
-    phases = ordered.phases
-    for kernel in ordered.kernels:
-        phases[kernel] = max(
-            (phases[each] + (not _own(ordered, kernel, each, ties)) for each, ties in before[kernel].items()),
-            default=0,
-        )
-    ordered.check = 1 + max((phases[kernel] for kernel in faulty), default=-1)
-    _raise_to_check(ordered, before, {_writer(update, fused) for update in ordered.in_place} if faulty else set())
-
-
-def _raise_to_check(ordered: Ordered, before: dict[Kernel, dict[Kernel, list[Read]]], writers: set[Kernel]) -> None:
-    """Move what updates variables behind the place where faults are looked for."""
-    phases = ordered.phases
-    for kernel in ordered.kernels:
-        least = max(
-            (phases[each] + (not _own(ordered, kernel, each, ties)) for each, ties in before[kernel].items()),
-            default=0,
-        )
-        phases[kernel] = max(phases[kernel], least, ordered.check if kernel in writers else 0)
-
-
-def _own(ordered: Ordered, later: Kernel, earlier: Kernel, ties: list[Read]) -> bool:
-    """Tell whether every thread depends only on its own share of the earlier kernel."""
-    if earlier in ordered.after.get(later, ()):
-        return False
-    mine, theirs = ordered.shares[later], ordered.shares[earlier]
-    if mine.units == 1 and theirs.units == 1:
-        return True
-    if (mine.units, mine.grain) != (theirs.units, theirs.grain) or mine.loop is None or theirs.loop is None:
-        return False
-    for kernel, divided in ((later, mine), (earlier, theirs)):
-        for read in ties:
-            if read in ordered.reads[kernel] and not _within_share(kernel, divided, read):
-                return False
-    if _writes_a_part(later) or _writes_a_part(earlier):
-        return False
-    if _by_columns(later, mine) or _by_columns(earlier, theirs):
-        return False
-    # What a reduction stores before it reduces has other axes than its results.
-    return not any(_before_reduction(earlier, read.base) for read in ties) or theirs.loop == 0
-
-
-def _by_columns(kernel: Kernel, divided: Share) -> bool:
-    """Tell whether a kernel's share is not that of the first axis of its results."""
-    return divided.loop != next(iter(kernel.kept), None)
-
-
-def _before_reduction(kernel: Kernel, value: Value) -> bool:
-    return isinstance(kernel, Reduction) and value in kernel.computed and kernel.index_of(value) is None
-
-
-def _writes_a_part(kernel: Kernel) -> bool:
-    return isinstance(kernel, Loops) and kernel.into is not None
-
-
-def _within_share(kernel: Kernel, divided: Share, read: Read) -> bool:
-    """Tell whether a step of the divided loop reads only the elements of the same step of the value read."""
-    if read.place is None or divided.loop is None:
-        return False
-    sizes = squeezed(read.base.shape)
-    length = kernel.dims[divided.loop]
-    if not sizes or sizes[0] != length:
-        return False
-    row = math.prod(sizes[1:])
-    *coefficients, offset = read.place
-    if coefficients[divided.loop] != row or offset < 0:
-        return False
-    furthest = offset + read.reach
-    for place, coefficient in enumerate(coefficients):
-        if place != divided.loop:
-            if coefficient < 0:
-                return False
-            furthest += coefficient * (kernel.dims[place] - 1)
-    return furthest < row
 
 
 def _single_row(kernel: Contraction) -> bool:
