@@ -17,6 +17,8 @@ from lamina.compiler.schedule.views import Affine, Shape, combined, contiguous
 
 # Writes one step of a loop: (index of the first element, how many at once, 0 for one as a scalar).
 StepWriter = Callable[[Value, int], None]
+VectorsWriter = Callable[[Value, Value], None]
+"""Writes whole vectors, from one element to another."""
 
 
 def emit_loops(body: Body, share: Share, lanes: int, begin: Value, end: Value, places: Iterable[Affine]) -> None:
@@ -132,36 +134,65 @@ def opened(
     return loops
 
 
-def walk(f: Emitter, start: Value, stop: Value, lanes: int, write: StepWriter, repeatable: bool = False) -> None:
-    """Step from ``start`` to ``stop`` by vectors; what is left by narrower ones, one that overlaps, or one by one."""
+def walk(
+    f: Emitter,
+    start: Value,
+    stop: Value,
+    lanes: int,
+    write: StepWriter,
+    repeatable: bool = False,
+    together: VectorsWriter | None = None,
+) -> None:
+    """Step from ``start`` to ``stop`` by vectors; what is left by narrower ones, one that overlaps, or one by one.
+
+    Where ``together`` is given it writes all the whole vectors.
+    """
+
+    def vectors(first: Value, last: Value) -> None:
+        if together is not None:
+            together(first, last)
+            return
+        with f.loop(first, last, lanes) as at:
+            write(at, lanes)
+
     if start.literal == 0 and stop.literal is not None:
         size = stop.literal
         whole = size - size % lanes
         if whole:
-            with f.loop(ZERO, f.integer(whole), lanes) as at:
-                write(at, lanes)
+            vectors(ZERO, f.integer(whole))
         for at_number, width in pieces(size, lanes, repeatable):
             write(f.integer(at_number), width if width > 1 else 0)
         return
     length = f.sub(stop, start)
     whole_length = f.sub(length, f.binary("srem", length, f.integer(lanes)))
     middle = f.add(start, whole_length)
-    with f.loop(start, middle, lanes) as at:
-        write(at, lanes)
+    vectors(start, middle)
     with f.loop(middle, stop) as at:
         write(at, 0)
 
 
-def walk_share(f: Emitter, share: Share, size: int, lanes: int, begin: Value, end: Value, write: StepWriter) -> None:
+def walk_share(
+    f: Emitter,
+    share: Share,
+    size: int,
+    lanes: int,
+    begin: Value,
+    end: Value,
+    write: StepWriter,
+    together: VectorsWriter | None = None,
+) -> None:
     """Step through a thread's units of a loop that is divided, of elements or of whole vectors."""
     if share.grain == 1:
-        walk(f, begin, end, lanes, write)
+        walk(f, begin, end, lanes, write, together=together)
         return
     start = f.mul(begin, f.integer(share.grain))
     whole = f.integer(size - size % lanes)
     stop = f.intrinsic("smin", f.mul(end, f.integer(share.grain)), whole)
-    with f.loop(start, stop, lanes) as at:
-        write(at, lanes)
+    if together is not None:
+        together(start, stop)
+    else:
+        with f.loop(start, stop, lanes) as at:
+            write(at, lanes)
     if size % lanes:
         with f.when(f.icmp("eq", end, f.integer(share.units))):
             for number, width in pieces(size, lanes):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import product as combinations
 from typing import NamedTuple
 
@@ -144,10 +144,11 @@ class _LaneForEach(RunningTotals):
         """Write the totals of all results along the vectors' loop, and what is made of them."""
         f, lanes = self.f, self.lanes
         size = self.kernel.dims[self.lane_loop]
-        if share.loop == self.lane_loop:
-            walk_share(f, share, size, lanes, begin, end, lambda at, width: self.column(loops, [at], width))
-            return
         block = lanes * UNROLLED
+        if share.loop == self.lane_loop:
+            together = partial(self.columns, loops) if size >= block and self._keeps_totals else None
+            walk_share(f, share, size, lanes, begin, end, lambda at, width: self.column(loops, [at], width), together)
+            return
         blocks = size - size % block
         if blocks:
             with f.loop(ZERO, f.integer(blocks), block) as at:
@@ -158,8 +159,22 @@ class _LaneForEach(RunningTotals):
         for number, width in pieces(size, lanes, self.body.repeatable):
             self.column(loops, [f.integer(number)], width if width > 1 else 0)
 
-    def column(self, loops: list[Value], starts: list[Value], width: int) -> None:
-        """Write the totals of vectors of neighbouring results, and what is made of them."""
+    @property
+    def _keeps_totals(self) -> bool:
+        """Whether totals can be kept in memory until something is made of them: single bits cannot."""
+        return not any(value.op in ("any", "all") for value in self.kernel.values)
+
+    def columns(self, loops: list[Value], start: Value, stop: Value) -> None:
+        """Write whole vectors of results, a few at a time; of what is behind the last the last is totalled again."""
+        f, lanes = self.f, self.lanes
+        last = f.sub(stop, f.integer(lanes))
+        with f.loop(start, stop, lanes * UNROLLED) as at:
+            others = [f.intrinsic("smin", f.add(at, f.integer(lanes * each)), last) for each in range(1, UNROLLED)]
+            left = f.binary("udiv", f.sub(stop, at), f.integer(lanes))
+            self.column(loops, [at, *others], lanes, f.intrinsic("smin", left, f.integer(UNROLLED)))
+
+    def column(self, loops: list[Value], starts: list[Value], width: int, count: Value | None = None) -> None:
+        """Write the totals of vectors of neighbouring results, and what is made of them, or of the first of them."""
         columns = [_Column(at, {}, {}) for at in starts]
         for values in self.sweeps:
             totals = [self.first(width, values) for _ in starts]
@@ -169,8 +184,25 @@ class _LaneForEach(RunningTotals):
                         self._into(self._inside(loops, found, column, width), values, running, width)
             for running, column in zip(totals, columns, strict=True):
                 column.known.update(zip(values, [self.f.get(each) for each in running], strict=True))
+        if count is not None:
+            self._finish_each(loops, columns, width, count)
+            return
         for column in columns:
             self.finish(self._vector(loops, column.start, width), column.known)
+
+    def _finish_each(self, loops: list[Value], columns: list[_Column], width: int, count: Value) -> None:
+        """Finish so many neighbouring vectors in a loop, whose code is there once."""
+        f = self.f
+        kept = {}
+        for value, first in columns[0].known.items():
+            lane = first.type.of(0)
+            kept[value] = lane, f.slot(lane, len(columns) * width)
+            for number, column in enumerate(columns):
+                f.store(column.known[value], f.at(kept[value][1], f.integer(number * width), lane))
+        with f.loop(ZERO, count) as done:
+            skipped = f.mul(done, f.integer(width))
+            totals = {value: f.load(lane.of(width), f.at(slot, skipped, lane)) for value, (lane, slot) in kept.items()}
+            self.finish(self._vector(loops, f.add(columns[0].start, skipped), width), totals)
 
     def _window(self) -> Iterator[AbstractContextManager[list[Value]]]:
         """Yield loops over what is reduced; the elements of a small window one by one, without loops."""
