@@ -114,6 +114,12 @@ CHAINS: list[tuple[str, tuple[int, ...], Maker, Maker]] = [
         lambda x: cut(x, (3, 10, 6)),
     ),
     (
+        "slice of columns of rows that were taken apart",
+        (10, 3),
+        lambda x: cut(reshape(x, 2, 5, 3), (0, 2, 1), (0, 5, 1), (1, 3, 1)),
+        lambda x: reshape(cut(x, (0, 10, 1), (1, 3, 1)), 2, 5, 2),
+    ),
+    (
         "slice of one part of a concatenation",
         (4, 2),
         lambda x: cut(op("concat", x, op("exp", x), axis=0), (5, 7, 1), (0, 2, 1)),
@@ -212,6 +218,26 @@ def test_rows_stay_stacked_from_layer_to_layer() -> None:
         return reshape(op("matmul", rows, w), 2, 5, 3)
 
     check(before, after, (2, 5, 3), (3, 3), (3,))
+
+
+def test_what_is_added_to_stacked_rows_is_stacked_too() -> None:
+    def before(x: Value, w: Value) -> Value:
+        return op("add", op("exp", x), op("matmul", x, w))
+
+    def after(x: Value, w: Value) -> Value:
+        return reshape(op("add", reshape(op("exp", x), 10, 3), op("matmul", reshape(x, 10, 3), w)), 2, 5, 3)
+
+    check(before, after, (2, 5, 3), (3, 3))
+
+
+def test_one_number_a_row_is_one_for_stacked_rows_too() -> None:
+    def before(x: Value, w: Value, v: Value) -> Value:
+        return op("multiply", op("matmul", x, w), op("exp", v))
+
+    def after(x: Value, w: Value, v: Value) -> Value:
+        return reshape(op("multiply", op("matmul", reshape(x, 10, 3), w), reshape(op("exp", v), 10, 1)), 2, 5, 3)
+
+    check(before, after, (2, 5, 3), (3, 3), (2, 5, 1))
 
 
 # --- around matrix products -------------------------------------------------------------------------------

@@ -15,6 +15,8 @@ from lamina.compiler.building import lowered
 from lamina.compiler.codegen.schedule import Schedule
 from lamina.compiler.inspection import KernelReport, reports
 from lamina.compiler.runtime.threads import num_threads
+from lamina.compiler.schedule.costs import traffic
+from lamina.compiler.schedule.kernels import MatrixProduct
 from lamina.compiler.target import AVX512
 from lamina.compiler.tracing.trace import trace
 from lamina.primitives.primitive import Spec
@@ -113,6 +115,48 @@ def test_a_bias_stays_in_the_product_whose_result_is_split_into_heads() -> None:
 
     kernels = kernels_of(heads, la.zeros((8, 12, 16)))
     assert "add" in next(kernel for kernel in kernels if kernel.kind == "product").operations
+
+
+@pytest.mark.parametrize("heads", [4, 12])
+def test_a_product_stores_its_result_as_it_is_read_with_heads_and_places_exchanged(heads: int) -> None:
+    def merged(scores: la.Tensor, values: la.Tensor, weight: la.Tensor) -> la.Tensor:
+        mixed = la.permute_dims((scores @ values) * 2.0, (0, 2, 1, 3))
+        return mixed.reshape(8, 12, heads * 16) @ weight
+
+    generator = np.random.default_rng(0)
+    shapes = (8, heads, 12, 12), (8, heads, 12, 16), (heads * 16, 20)
+    given = [la.asarray(generator.integers(-3, 4, shape).astype(np.float32)) for shape in shapes]
+    first, second, *_ = kernels_of(merged, *given)
+    assert (first.kind, second.kind) == ("product", "product")
+    assert "permute_dims" in first.operations
+    np.testing.assert_array_equal(la.compile(merged)(*given).numpy(), merged(*given).numpy())
+
+
+def test_what_is_added_to_again_and_again_is_stored_by_each_product_that_adds_to_it() -> None:
+    blocks = [(nn.LayerNorm(32), nn.Linear(32, 32)) for _ in range(4)]
+
+    def stream(x: la.Tensor) -> la.Tensor:
+        for norm, layer in blocks:
+            x = x + layer(norm(x))
+        return x
+
+    kernels = kernels_of(stream, la.zeros((8, 16, 32)))
+    products = [kernel for kernel in kernels if kernel.kind == "product"]
+    assert all(kernel.operations == "matmul, 2 add" for kernel in products)
+    sums = [kernel.bytes for kernel in kernels if "sum" in kernel.operations]
+    assert sums[2:4] == sums[4:6] == sums[6:8], "later layers read no more"
+
+
+def test_gradients_of_weights_are_computed_while_what_they_are_made_of_is_near() -> None:
+    x = la.zeros((1024, 256))
+    schedule = schedule_of(network_step((256,) * 24, nn.mse_loss), x, x)
+    ordered = schedule.ordered
+    for place, kernel in enumerate(ordered.kernels):
+        if not isinstance(kernel, MatrixProduct) or not any(each.value in kernel.computed for each in ordered.in_place):
+            continue
+        bases = {each.base for each in ordered.reads[kernel]}
+        last = max(at for at, each in enumerate(ordered.kernels[:place]) if bases & set(each.computed))
+        assert sum(traffic(each, schedule.fused) for each in ordered.kernels[last + 1 : place]) < 16 * 2**20
 
 
 def test_what_is_cheap_is_computed_again_rather_than_stored() -> None:

@@ -106,6 +106,8 @@ def _told(field: Any, numbers: Mapping[Value, int]) -> Hashable:
         return repr(field)  # Zeros of either sign are equal, and one is True.
     if isinstance(field, tuple | list):
         return tuple([_told(each, numbers) for each in field])
+    if isinstance(field, Mapping):
+        return tuple([(_told(key, numbers), _told(each, numbers)) for key, each in field.items()])
     if isinstance(field, set | frozenset):
         return frozenset([_told(each, numbers) for each in field])
     raise _OtherError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lamina.compiler.graph.ir import Value
 from lamina.compiler.schedule.fused import Fused
-from lamina.compiler.schedule.kernels import Kernel, Loops, Reduction, Special
+from lamina.compiler.schedule.kernels import Kernel, Loops, MatrixProduct, Reduction, Special
 from lamina.compiler.schedule.views import Index, Shape, View, identity, renamed, squeezed, walk, whole
 
 SIBLINGS = 12
@@ -153,7 +153,7 @@ class Joining:
                 fits = inner not in self.fused.views or self.fused.views[inner].base is inner
                 own = len(squeezed(inner.shape)) == dims and identity(inner.shape, dims, places) == at
                 fits = fits and (own or (reduction is not None and reduction.index_of(inner) == at))
-                found.extend((kernel, fits) for kernel in writers)
+                found.extend((kernel, fits and not _permutes(kernel, inner)) for kernel in writers)
             return not writers and inner not in self.fused.views
 
         walk([(value, identity(value.shape, dims, places))], dims, inside)
@@ -166,6 +166,11 @@ class Joining:
     def _before(self, view: View) -> list[Kernel]:
         """Return the kernels that write the memory of a view, and those that it waits for besides."""
         return [*self.fused.home.get(view.base, ()), *view.after]
+
+
+def _permutes(kernel: Kernel, value: Value) -> bool:
+    """Tell whether a kernel computes a value elsewhere than where the loops stand."""
+    return isinstance(kernel, MatrixProduct) and value in kernel.permuted
 
 
 def _takes(kernel: Kernel, space: Shape) -> bool:

@@ -113,7 +113,21 @@ class Contraction(Kernel):
 
 @dataclass(eq=False)
 class MatrixProduct(Contraction):
-    """A product of matrices: batch axes of the operands are broadcast, the last two axes are those of matrices."""
+    """A product of matrices: batch axes of the operands are broadcast, the last two axes are those of matrices.
+
+    Attributes
+    ----------
+    permuted : dict of Value to tuple of int
+        Copies that are stored with the loops as axes in another order.
+    """
+
+    permuted: dict[Value, Shape] = field(default_factory=dict)
+
+    def index_of(self, value: Value) -> Index | None:
+        """Return where a value stands at a step of the loops, if it is computed here or could be."""
+        if value in self.permuted:
+            return identity(value.shape, len(self.dims), self.permuted[value])
+        return super().index_of(value)
 
 
 @dataclass(eq=False)

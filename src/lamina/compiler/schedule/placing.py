@@ -13,7 +13,7 @@ from collections.abc import Callable
 from lamina.compiler.graph.ir import Value, operation
 from lamina.compiler.schedule.fused import COPY, Fused, Rules
 from lamina.compiler.schedule.joining import Joining
-from lamina.compiler.schedule.kernels import Contraction, Kernel, Loops, Reduction
+from lamina.compiler.schedule.kernels import Contraction, Kernel, Loops, MatrixProduct, Reduction
 from lamina.compiler.schedule.views import (
     VIEWS,
     Index,
@@ -87,8 +87,15 @@ class Placing:
                 if self._size.get(operand, 0) > EXPRESSION // 4:
                     self._placed(operand)
             self.expression(value, cost)
-        if len(self.uses.get(value, ())) > 1 and (self._cost[value] > RECOMPUTED or value in self._of_product):
+        if self._read_again(value) and (self._cost[value] > RECOMPUTED or value in self._of_product):
             self._pending.add(value)
+
+    def _read_again(self, value: Value) -> bool:
+        """Tell whether more than one value is made of this one, or of the view that alone shows it."""
+        uses = self.uses.get(value, ())
+        while len(uses) == 1 and uses[0].op in VIEWS:
+            uses = self.uses.get(uses[0], ())
+        return len(uses) > 1
 
     def _inline(self, value: Value) -> list[Value]:
         """Return the operands that are not in memory."""
@@ -159,7 +166,20 @@ class Placing:
     def place(self, value: Value) -> None:
         """See that a value is computed in some kernel."""
         if value not in self.home:
-            self._compute(self._joined(value) or self._loops(value), value)
+            self._compute(self._permuting(value) or self._joined(value) or self._loops(value), value)
+
+    def _permuting(self, value: Value) -> Kernel | None:
+        """Return the kernel of a product that can store a copy with its axes permuted, whose rows stay rows."""
+        x = value.operands[0] if value.op == COPY else value
+        if x.op != "permute_dims" or 1 in x.shape:
+            return None
+        source, axes = x.operands[0], x.params["axes"]
+        home, last = self.home.get(source), len(axes) - 1
+        kernel = home[0] if home else self._joined(source)
+        if not isinstance(kernel, MatrixProduct) or kernel.space != source.shape or (axes[0], axes[-1]) != (0, last):
+            return None
+        kernel.permuted[value] = axes
+        return kernel
 
     def made_here(self, value: Value, kernel: Kernel) -> None:
         """Note that a kernel writes a value."""

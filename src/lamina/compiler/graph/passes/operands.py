@@ -18,6 +18,7 @@ from lamina.primitives.primitive import Spec
 
 _CARRIED = frozenset({"broadcast_to", "permute_dims", "reshape", "full"})
 _IN_MEMORY = frozenset({"input", "constant"})
+_REPEATED = frozenset({"broadcast_to", "permute_dims", "flip", "slice"})
 
 
 def views_behind(value: Value, builder: Builder) -> Value | None:
@@ -108,12 +109,22 @@ def _unreshaped(x: Value, view: Value, builder: Builder) -> Value | None:
         return x.operands[0]
     if len(x.shape) <= min(_same_end(inner, outer), len(inner)):
         return x
+    if _stacks_rows(inner, outer) and x.op not in _REPEATED and x.shape[:-1] == outer[:-1]:
+        return builder.reshape(x, (inner[0], x.shape[-1]))
     # What lies in memory has any shape for nothing; of two such neither waits for the other. What is computed may be
     # read in any that only splits its axes, and spares the other a way through memory where its elements are moved.
     free = x.op in _IN_MEMORY and view.operands[0].op not in _IN_MEMORY
     if x.shape == outer and (free or (_moved(view.operands[0]) and x.op != "reshape")):
         return builder.reshape(x, inner)
     return _one_element(x, builder)
+
+
+def _stacks_rows(inner: Shape, outer: Shape) -> bool:
+    """Tell whether a view takes rows of one matrix apart, as of a product of many matrices with one.
+
+    What is made of such a product stays a matrix, so that it can be computed where the product is.
+    """
+    return len(inner) == 2 and len(outer) > 2 and inner[-1] == outer[-1]
 
 
 def _moved(x: Value) -> bool:

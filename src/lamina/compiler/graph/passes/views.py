@@ -159,6 +159,8 @@ def slice_(value: Value, builder: Builder) -> Value | None:
         inverse = sorted(range(len(axes)), key=axes.__getitem__)
         moved = [tuple(each[place] for place in inverse) for each in (start, value.shape, step)]
         return builder.permute_dims(sliced(builder, x.operands[0], moved[0], moved[1], moved[2]), axes)
+    if x.op == "reshape" and (found := _slice_of_stacked(value, builder)) is not None:
+        return found
     ends = tuple(low + (size - 1) * by + 1 for low, size, by in zip(start, value.shape, step, strict=True))
     steps = tuple(1 if size == 1 else by for size, by in zip(value.shape, step, strict=True))
     if (ends, steps) != (stop, step):  # Slices that take the same elements are written alike.
@@ -215,6 +217,17 @@ def _slice_of_pad(value: Value, builder: Builder) -> Value | None:
         return inside
     params = {"low": tuple(before), "high": tuple(after), "interior": (0,) * len(sizes), "value": x.params["value"]}
     return builder.operation("pad", (inside,), value.spec, params)
+
+
+def _slice_of_stacked(value: Value, builder: Builder) -> Value | None:
+    """Columns of rows of a matrix that were taken apart, of the matrix itself."""
+    x = value.operands[0]
+    source, columns = x.operands[0], x.shape[-1]
+    if len(source.shape) != 2 or source.shape[-1] != columns or value.shape[:-1] != x.shape[:-1]:
+        return None
+    start, step = value.params["start"], value.params["step"]
+    shape = source.shape[0], value.shape[-1]
+    return builder.reshape(sliced(builder, source, (0, start[-1]), shape, (1, step[-1])), value.shape)
 
 
 def _slice_of_broadcast(value: Value, builder: Builder) -> Value:
