@@ -223,7 +223,8 @@ from lamina.functions.searching import (
     unique_values,
 )
 from lamina.other_names import FUNCTIONS as _FUNCTIONS, of_module as _of_module
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 
 if TYPE_CHECKING:
     from lamina import (

@@ -16,7 +16,8 @@ from lamina.backends.thread_state import STATE
 from lamina.errors import GradientError
 from lamina.primitives.elementwise import alias
 from lamina.primitives.multiple_results import Bundle, unpack
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 
 P = ParamSpec("P")
 R = TypeVar("R")

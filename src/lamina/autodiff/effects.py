@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from lamina.backends.thread_state import STATE
 
 if TYPE_CHECKING:
-    from lamina.tensor import Tensor, Variable
+    from lamina.tensor import Tensor
+    from lamina.variable import Variable
 
 Journal = dict["Variable", "Tensor"]
 

@@ -11,7 +11,8 @@ from lamina.backends.thread_state import STATE
 from lamina.errors import DTypeError, GradientError, ShapeError, TracingError
 
 if TYPE_CHECKING:
-    from lamina.tensor import Tensor, Variable
+    from lamina.tensor import Tensor
+    from lamina.variable import Variable
 
 
 class Gradients(Mapping["Variable", "Tensor"]):

@@ -19,7 +19,8 @@ from lamina.backends.thread_state import STATE
 if TYPE_CHECKING:
     from lamina.primitives.composite import Composite
     from lamina.primitives.primitive import Primitive
-    from lamina.tensor import Tensor, Variable
+    from lamina.tensor import Tensor
+    from lamina.variable import Variable
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -24,7 +24,8 @@ from lamina.functions.manipulation import reshape
 from lamina.primitives.multiple_results import Bundle, unpack
 from lamina.primitives.primitive import Spec
 from lamina.primitives.repeated_product import Products
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 
 UNROLLED = 4
 """Up to how many steps a loop is written out: there is more to join then."""

@@ -23,7 +23,8 @@ from lamina.compiler.tracing.tracer import Input, Tracer
 from lamina.errors import TracingError
 from lamina.primitives.multiple_results import Bundle, unpack
 from lamina.primitives.primitive import Same, Spec
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 
 if TYPE_CHECKING:
     from lamina.compiler.traced_program import TracedProgram

@@ -12,7 +12,8 @@ import numpy as np
 from lamina.autodiff.trees import Path, branches, in_words
 from lamina.dtypes import DType
 from lamina.errors import DTypeError
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 
 Part = tuple[Path, Any]
 Parts = tuple[Part, ...]

@@ -20,7 +20,8 @@ from lamina.compiler.tracing.tracer import Input
 from lamina.functions.manipulation import stack
 from lamina.ownership import CACHE_LINE, aligned_copy, exclusive
 from lamina.random import default_generator
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 
 NDArray = npt.NDArray[Any]
 

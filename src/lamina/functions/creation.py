@@ -18,7 +18,8 @@ from lamina.functions.comparisons import where
 from lamina.functions.conversion import leaves
 from lamina.functions.manipulation import broadcast_to, new_shape
 from lamina.functions.operands import tensor
-from lamina.tensor import Tensor, Variable, from_data
+from lamina.tensor import Tensor, from_data
+from lamina.variable import Variable
 
 
 def asarray(

@@ -8,7 +8,8 @@ from typing import Any, Generic, TypeVar
 from lamina.errors import DTypeError
 from lamina.nn.module import Module
 from lamina.nn.tree import unwrapped
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 
 Member = TypeVar("Member")
 

@@ -12,7 +12,8 @@ from lamina.functions.convolutions import Padding, convolve, convolve_back, padd
 from lamina.functions.spatial import Sizes, sizes_of, spatial
 from lamina.nn.init import Initializer, as_initializer, fans, kaiming_uniform, made_by, uniform
 from lamina.nn.module import Module
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 
 # What PyTorch calls the ways to pad, and the names that `pad` has for them.
 PADDING_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "replicate", "circular": "circular"}

@@ -21,7 +21,8 @@ from lamina.nn.settings import parameter_dtype, positive_count
 from lamina.primitives.broadcasting import reshape
 from lamina.primitives.elementwise import less, where
 from lamina.primitives.indexing import put_rows, take
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 
 
 def embedding(

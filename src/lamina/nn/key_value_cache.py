@@ -7,7 +7,8 @@ from lamina.errors import ShapeError
 from lamina.functions.creation import arange, asarray, zeros
 from lamina.functions.manipulation import permute_dims, reshape
 from lamina.functions.operands import cast
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 
 
 class KeyValueCache:

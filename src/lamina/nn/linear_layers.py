@@ -16,7 +16,8 @@ from lamina.nn.settings import parameter_dtype, positive_count
 from lamina.primitives.broadcasting import reshape
 from lamina.primitives.contraction import transposed
 from lamina.primitives.shaping import permute_dims
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 
 
 class Linear(Module):

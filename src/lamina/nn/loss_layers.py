@@ -15,7 +15,8 @@ from lamina.nn.module import Module
 from lamina.nn.probability_losses import binary_cross_entropy
 from lamina.nn.reduction import Reduction
 from lamina.nn.regression_losses import huber_loss, l1_loss, mse_loss, smooth_l1_loss
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 
 
 class Loss(Module):

@@ -8,7 +8,8 @@ from typing import Any, NoReturn
 from lamina.errors import DTypeError
 from lamina.nn.container_base import Container, Member, as_module, as_parameter
 from lamina.nn.module import Module
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 from lamina.watched import changed
 
 Pairs = Mapping[str, Any] | Iterable[tuple[str, Any]]

@@ -11,7 +11,8 @@ from lamina.nn.state import Unmatched, load_into, state_of
 from lamina.nn.summary import Summary, summarize
 from lamina.nn.tree import Branch, children, walk
 from lamina.other_names import MODULE, of_object
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 from lamina.watched import Watched
 
 

@@ -19,7 +19,8 @@ from lamina.nn.linear_layers import Linear
 from lamina.nn.module import Module
 from lamina.primitives.contraction import transposed
 from lamina.primitives.shaping import part
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 
 
 class MultiheadAttention(Module):

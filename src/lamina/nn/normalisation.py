@@ -14,7 +14,8 @@ from lamina.nn.standardizing import Axes, moments, scaled_to_unit, standardized,
 from lamina.primitives.broadcasting import reshape
 from lamina.primitives.elementwise import sqrt
 from lamina.primitives.shaping import pad, part
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 
 
 def batch_norm(

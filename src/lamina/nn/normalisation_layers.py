@@ -10,7 +10,8 @@ from lamina.functions.creation import ones, zeros
 from lamina.nn.module import Module
 from lamina.nn.normalisation import group_norm, layer_norm, local_response_norm, rms_norm
 from lamina.nn.settings import parameter_dtype, positive_count
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 
 
 def unit_weight(shape: Sequence[int], dtype: DType) -> Variable:

@@ -14,7 +14,8 @@ from lamina.functions.operands import cast, floating, tensor
 from lamina.nn.init import normal
 from lamina.nn.module import Module
 from lamina.primitives.shaping import part
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 
 
 def sinusoidal_positions(

@@ -12,7 +12,8 @@ from lamina.nn.init import constant
 from lamina.nn.module import Module
 from lamina.nn.settings import parameter_dtype, positive_count
 from lamina.primitives.broadcasting import reshape
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 
 
 def prelu(x: Tensor, weight: Tensor) -> Tensor:

@@ -25,7 +25,8 @@ from lamina.nn.settings import parameter_dtype, positive_count, probability
 from lamina.primitives.broadcasting import reshape
 from lamina.primitives.contraction import product_of, transposed
 from lamina.primitives.repeated_product import RepeatedProduct
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 
 
 class Recurrent(Module):

@@ -16,7 +16,8 @@ from lamina.nn.settings import parameter_dtype, positive_count
 from lamina.primitives.broadcasting import reshape
 from lamina.primitives.contraction import transposed
 from lamina.primitives.elementwise import maximum, tanh
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 
 
 def nonlinear_step(owner: str, nonlinearity: str) -> Step:

@@ -14,7 +14,8 @@ from lamina.nn.normalisation import batch_norm, instance_norm
 from lamina.nn.normalisation_layers import unit_weight, zero_bias
 from lamina.nn.settings import parameter_dtype, positive_count
 from lamina.primitives.broadcasting import reshape
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 
 
 class _RunningStatistics(Module):

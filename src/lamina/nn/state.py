@@ -10,7 +10,8 @@ import numpy as np
 
 from lamina.errors import CheckpointError, DTypeError, LaminaError
 from lamina.nn.tree import find, walk
-from lamina.tensor import Tensor, Variable, from_data
+from lamina.tensor import Tensor, from_data
+from lamina.variable import Variable
 
 if TYPE_CHECKING:
     from lamina.nn.module import Module

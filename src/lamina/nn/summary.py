@@ -13,7 +13,8 @@ from lamina.autodiff.node import no_grad
 from lamina.dtypes import DTypeLike
 from lamina.functions.creation import zeros
 from lamina.nn.tree import children, walk
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 
 if TYPE_CHECKING:
     from rich.table import Table

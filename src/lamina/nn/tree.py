@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from lamina.tensor import Variable
+from lamina.variable import Variable
 
 if TYPE_CHECKING:
     from lamina.nn.module import Module

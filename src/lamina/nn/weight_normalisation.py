@@ -10,7 +10,8 @@ from lamina.errors import DataError, DTypeError
 from lamina.functions.operands import one_axis
 from lamina.functions.reductions import root, sum
 from lamina.nn.module import Module
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 
 M = TypeVar("M", bound=Module)
 

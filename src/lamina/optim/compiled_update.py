@@ -13,7 +13,8 @@ from lamina.backends.thread_state import STATE
 from lamina.errors import CheckpointError
 from lamina.optim.row_update import assign
 from lamina.primitives.shaping import permute_dims
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 from lamina.watched import REVISION, TraceCount
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from lamina.optim.optimizer import Optimizer, Values
 from lamina.optim.parameter_group import Parameters
 from lamina.primitives.contraction import matmul, transposed
 from lamina.primitives.elementwise import maximum, sqrt
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 
 
 def _coefficients(owner: str, name: str, value: Any) -> tuple[float, float, float]:

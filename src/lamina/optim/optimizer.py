@@ -26,7 +26,8 @@ from lamina.optim.row_update import Rows, Updates, assign
 from lamina.optim.state import load_into, state_of
 from lamina.other_names import OPTIMIZER, of_object
 from lamina.primitives.elementwise import astype, maximum
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 from lamina.watched import Watched, changed
 
 Values = Sequence[Tensor]

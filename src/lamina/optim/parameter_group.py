@@ -9,7 +9,8 @@ from typing import Any
 from lamina.dtypes import DType, float64, float_info
 from lamina.errors import AssignmentError, BackendError, DataError, DTypeError
 from lamina.optim.hyperparameters import Check, non_negative
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 from lamina.watched import Watched, changed
 
 Parameters = Iterable[Variable] | Iterable[Mapping[str, Any]]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lamina.errors import CheckpointError, LaminaError
-from lamina.tensor import Tensor, Variable, from_data
+from lamina.tensor import Tensor, from_data
+from lamina.variable import Variable
 
 if TYPE_CHECKING:
     from lamina.optim.parameter_group import ParameterGroup

@@ -31,7 +31,8 @@ from lamina.random.checks import (
     type_there,
 )
 from lamina.random.words import join, normal_pairs, scaled, unit
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 
 _STATE_NAMES = ("key", "counter")
 

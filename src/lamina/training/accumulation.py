@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from lamina.autodiff.gradients import Gradients
 from lamina.autodiff.node import no_grad
 from lamina.functions.creation import full, zeros_like
-from lamina.tensor import Variable
 from lamina.training.steps import Step, Steps, Taken
+from lamina.variable import Variable
 
 if TYPE_CHECKING:
     from lamina.training.programs import StepPrograms

@@ -11,10 +11,11 @@ import numpy as np
 from lamina.backends.registry import CPU
 from lamina.functions.creation import arange, zeros
 from lamina.primitives.indexing import take
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
 from lamina.training.pairs import Pairs
 from lamina.training.programs import StepPrograms
 from lamina.training.steps import EagerSteps, Taken
+from lamina.variable import Variable
 
 if TYPE_CHECKING:
     from lamina.compiler.compiled import CompiledFunction

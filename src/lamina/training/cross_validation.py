@@ -13,12 +13,13 @@ from lamina import random
 from lamina.errors import DataError
 from lamina.nn.module import Module
 from lamina.optim import Optimizer
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
 from lamina.training.evaluation import Loss, evaluate
 from lamina.training.fitting import fit
 from lamina.training.history import History
 from lamina.training.metrics import Metric
 from lamina.training.pairs import check_count
+from lamina.variable import Variable
 
 if TYPE_CHECKING:
     from rich.table import Table

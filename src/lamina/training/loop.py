@@ -12,7 +12,7 @@ from lamina.errors import TrainingDiverged
 from lamina.functions.comparisons import isfinite
 from lamina.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from lamina.random import Generator
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
 from lamina.training.callbacks import Callback, TrainingState
 from lamina.training.checkpointing.parts import BestPart, CallbackParts, Position
 from lamina.training.checkpointing.saving import Keeper, Saving
@@ -24,6 +24,7 @@ from lamina.training.metrics import MetricFunction
 from lamina.training.moving_average import WeightAverage
 from lamina.training.pairs import Samples
 from lamina.training.steps import Taken
+from lamina.variable import Variable
 
 Schedule = LRScheduler | ReduceLROnPlateau
 

@@ -9,7 +9,8 @@ from lamina.autodiff.node import no_grad
 from lamina.errors import CheckpointError
 from lamina.functions.creation import full
 from lamina.functions.elementwise import minimum
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 
 
 class WeightAverage:

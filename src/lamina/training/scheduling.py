@@ -12,7 +12,7 @@ from lamina.errors import LaminaError
 from lamina.functions.creation import asarray, zeros
 from lamina.optim.lr_scheduler import LRScheduler
 from lamina.primitives.indexing import take
-from lamina.tensor import Variable
+from lamina.variable import Variable
 
 if TYPE_CHECKING:
     from lamina.training.steps import Steps, Taken

@@ -10,8 +10,9 @@ import numpy as np
 from lamina.errors import DataError
 from lamina.functions.creation import asarray
 from lamina.nn.module import Module
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
 from lamina.training.evaluation import scalar_loss
+from lamina.variable import Variable
 from lamina.visualize.models import asked, place_of
 from lamina.visualize.style import ORANGE, NDArray, as_array, new_figure, plain
 

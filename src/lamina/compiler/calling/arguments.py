@@ -13,7 +13,8 @@ from lamina.compiler.calling.plan import ARRAY, DICT, LIST, SAME, TENSOR, TUPLE,
 from lamina.compiler.calling.records import Records
 from lamina.compiler.signature import frozen
 from lamina.compiler.tracing.tracer import Input
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 
 _HOLDERS = {tuple: TUPLE, list: LIST, dict: DICT}
 

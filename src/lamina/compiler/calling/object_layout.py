@@ -19,7 +19,8 @@ import numpy as np
 
 from lamina.autodiff.node import Leaf
 from lamina.backends.registry import CPU
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 from lamina.watched import REVISION
 
 WORD = 8

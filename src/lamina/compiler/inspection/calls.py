@@ -27,7 +27,8 @@ from lamina.compiler.tracing.trace import Trace
 from lamina.compiler.tracing.tracer import Input
 from lamina.errors import DataError, DTypeError, TracingError
 from lamina.ownership import aligned_copy
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 
 NDArray = npt.NDArray[Any]
 

@@ -13,7 +13,8 @@ from lamina.compiler.graph.ir import Graph, Update, Value
 from lamina.compiler.tracing.loops import PARAMETER
 from lamina.compiler.tracing.tracer import Input, Tracer
 from lamina.errors import TracingError
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 
 
 class Result:

@@ -26,7 +26,8 @@ from lamina.errors import BackendError, SubscriptError, TracingError
 from lamina.functions import reductions
 from lamina.primitives.elementwise import astype
 from lamina.primitives.primitive import Primitive, Spec
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 
 NDArray = npt.NDArray[Any]
 

@@ -17,7 +17,8 @@ from lamina.exchange.onnx.batch import LENGTHS, Operation, merged
 from lamina.nn.module import Module
 from lamina.nn.tree import walk
 from lamina.primitives.primitive import Spec
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from lamina.exchange.onnx.reading.graph import Contents, contents_of
 from lamina.exchange.onnx.reading.module import OnnxModel
 from lamina.exchange.onnx.reading.rehearsal import rehearse
 from lamina.functions.creation import asarray
-from lamina.tensor import Variable
 from lamina.training.files import PathLike, check_path
+from lamina.variable import Variable
 
 LARGEST_FILE = 2**31 - 1
 

@@ -25,8 +25,9 @@ from lamina.runs.inference import STREAMED_BATCH, outputs
 from lamina.runs.sources import fingerprint, small_classes, test_share
 from lamina.runs.subjects.predicting import PredictingSubject, prediction_columns
 from lamina.runs.subjects.subject import Data, Predicted, Prepared
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
 from lamina.training.units import Unit
+from lamina.variable import Variable
 
 if TYPE_CHECKING:
     from lamina.runs.options import TrainingOptions

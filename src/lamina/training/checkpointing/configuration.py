@@ -15,9 +15,10 @@ from lamina.errors import CheckpointError
 from lamina.nn.module import Module
 from lamina.nn.tree import walk
 from lamina.optim import Optimizer
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
 from lamina.training.pairs import Pairs, Samples
 from lamina.training.streaming import StreamSamples
+from lamina.variable import Variable
 
 Configuration = dict[str, Any]
 """Plain values by name."""

@@ -16,9 +16,9 @@ from lamina.nn.module import Module
 from lamina.nn.tree import walk
 from lamina.optim import Optimizer
 from lamina.random import Generator
-from lamina.tensor import Variable
 from lamina.training.callbacks import Callback, Snapshot, TrainingState
 from lamina.training.history import EpochRecord, History
+from lamina.variable import Variable
 
 
 class Part(Protocol):

@@ -16,7 +16,8 @@ from lamina.nn.module import Module
 from lamina.primitives.primitive import Primitive
 from lamina.profiling.instrumentation import CompiledCall, Observer, Operands, Owner, watching
 from lamina.profiling.recorder import name_of
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 
 INPUT, VARIABLE, CONSTANT, OPERATION, COMPILED, OUTPUT = (
     "input", "variable", "constant", "operation", "compiled", "output",

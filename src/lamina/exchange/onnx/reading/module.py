@@ -9,7 +9,8 @@ from lamina.errors import DataError, LaminaError
 from lamina.exchange.onnx.reading.calls import Call
 from lamina.functions.operands import tensor
 from lamina.nn.module import Module
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 
 
 class OnnxModel(Module):

@@ -18,7 +18,8 @@ from lamina.exchange.onnx.reading.calls import REHEARSING, Call
 from lamina.exchange.onnx.reading.graph import Contents
 from lamina.exchange.onnx.reading.shapes import MOST_KNOWN
 from lamina.primitives.primitive import Spec
-from lamina.tensor import Tensor, Variable
+from lamina.tensor import Tensor
+from lamina.variable import Variable
 
 MOST_ELEMENTS = 2**28
 """Of any result, for batches of the lengths that are tried."""
