@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lamina.compiler.codegen.convolutions import emit_convolution_kernel
 from lamina.compiler.codegen.expressions import ZERO, Body
 from lamina.compiler.codegen.fallback import emit_fallback
 from lamina.compiler.codegen.faults import FAULT_INDEX
@@ -75,6 +74,8 @@ class KernelFunction:
             case MatrixProduct():
                 emit_matrix_product(body, self.share, begin, end, f.arguments["scratch"])
             case Convolution():
+                from lamina.compiler.codegen.convolutions import emit_convolution_kernel
+
                 emit_convolution_kernel(body, begin, end, f.arguments["scratch"])
             case Reduction():
                 lanes = lanes_in(kernel, schedule.fused, schedule.target)

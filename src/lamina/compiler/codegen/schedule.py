@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from lamina.compiler.codegen.convolutions import convolution_scratch
 from lamina.compiler.codegen.products import product_scratch
 from lamina.compiler.codegen.special.kernel import SPECIAL
 from lamina.compiler.graph import ir
@@ -51,6 +50,9 @@ def scratch_of(kernel: Kernel, target: Target) -> int:
     if isinstance(kernel, MatrixProduct):
         size = product_scratch(kernel, target)
     elif isinstance(kernel, Convolution):
+        # Their code takes a tenth of the generator's time to load, and few programs have any.
+        from lamina.compiler.codegen.convolutions import convolution_scratch
+
         size = convolution_scratch(kernel, target)
     elif is_loop(kernel):
         assert isinstance(kernel, Special)
