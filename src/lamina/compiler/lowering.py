@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from lamina.compiler.codegen.elementwise import ELEMENTWISE, cost
 from lamina.compiler.codegen.main_function import emit_program
@@ -31,8 +31,7 @@ NEAR = 4
 """After how many times the second cache's bytes what was touched first is far away."""
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(NamedTuple):
     """What a caller must know of a program; kept with its machine code.
 
     Attributes
@@ -61,11 +60,10 @@ class Layout:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the layout as JSON can hold it."""
-        return asdict(self)
+        return self._asdict()
 
 
-@dataclass(frozen=True)
-class Lowered:
+class Lowered(NamedTuple):
     """A program as LLVM IR.
 
     Attributes
@@ -78,7 +76,7 @@ class Lowered:
 
     ir: str
     layout: Layout
-    schedule: Schedule = field(repr=False)
+    schedule: Schedule
 
 
 def lower(graph: Graph, target: Target, most_threads: int = 1024, *, profiled: bool = False) -> Lowered:
@@ -159,7 +157,7 @@ def _with_bodies(graph: Graph, target: Target, most_threads: int) -> Graph:
             new[value] = operation(value.op, operands, value.spec, value.params)
         else:
             new[value] = value
-    updates = tuple(replace(update, value=new[update.value]) for update in graph.updates)
+    updates = tuple(update._replace(value=new[update.value]) for update in graph.updates)
     outputs, checks = (tuple(new[value] for value in values) for values in (graph.outputs, graph.checks))
     return Graph(graph.inputs, outputs, updates, checks)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from lamina.compiler.codegen.expressions import ZERO, Body
 from lamina.compiler.codegen.fallback import emit_fallback
 from lamina.compiler.codegen.faults import FAULT_INDEX
@@ -104,5 +102,5 @@ class KernelFunction:
         job = Job(f, body.target, kernel.value, operands, results, begin, end, scratch, fault)
         if kernel.value.op in INDEXED:
             number = self._numbers.index_faults.index(out_of_range(kernel.value))
-            job = replace(job, outside=FAULT_INDEX - number)
+            job = job._replace(outside=FAULT_INDEX - number)
         SPECIAL[kernel.value.op].emit(job)

@@ -60,8 +60,7 @@ class Value:
         return f"%{self.number} = {self.op}({', '.join(f'%{each.number}' for each in self.operands)}) : {self.spec}"
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(NamedTuple):
     """A value that an input's memory holds after the program: what became of a variable.
 
     Attributes

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 from lamina.compiler.runtime.machine_code import Loaded, llvm_identity, load
@@ -30,8 +30,7 @@ _HEADER = struct.Struct("<8sIIQ32s")  # magic, format, bytes of the description,
 _DEFAULT_SIZE = "256M"
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """What is kept of a compiled program.
 
     Attributes

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from lamina.autodiff.trees import mapped
 from lamina.compiler.graph import ir
@@ -36,8 +36,7 @@ class Result:
         self.tracked = tracked
 
 
-@dataclass(frozen=True)
-class Replacement:
+class Replacement(NamedTuple):
     """Variables that get a new array, because in place it would change others that do not get this value."""
 
     variables: tuple[Variable, ...]
@@ -203,7 +202,7 @@ def renumbered(graph: Graph) -> Graph:
         if value not in new:
             operands = tuple(new[operand] for operand in value.operands)
             new[value] = ir.operation(value.op, operands, value.spec, value.params)
-    updates = tuple(replace(update, value=new[update.value]) for update in graph.updates)
+    updates = tuple(update._replace(value=new[update.value]) for update in graph.updates)
     checks = tuple(new[value] for value in graph.checks)
     inputs, outputs = (tuple(new[value] for value in values) for values in (graph.inputs, graph.outputs))
     return Graph(inputs, outputs, updates, checks, graph.lines)

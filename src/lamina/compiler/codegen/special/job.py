@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from lamina.compiler.codegen.emitter import Emitter
@@ -16,8 +15,7 @@ from lamina.dtypes import DType
 from lamina.primitives.primitive import Shape
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """One operation, to be computed for a range of its units of work.
 
     Attributes

@@ -141,7 +141,7 @@ def _kept(graph: Graph, earlier: Value, later: Value) -> Graph:
             operands = [each for each, wanted in zip((*operands, *kept), used, strict=True) if wanted]
         new[value] = operation(value.op, tuple(operands), spec, params)
     outputs, checks = (tuple(new[value] for value in values) for values in (graph.outputs, graph.checks))
-    updates = tuple(replace(update, value=new[update.value]) for update in graph.updates)
+    updates = tuple(update._replace(value=new[update.value]) for update in graph.updates)
     return replace(graph, outputs=outputs, updates=updates, checks=checks)
 
 

@@ -8,8 +8,7 @@ sweep settles everything. What nothing asks for is never reached.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from lamina.backends.thread_state import quietly
 from lamina.compiler.graph.fingerprint import number_text
@@ -32,8 +31,7 @@ COMPARED = 1 << 20
 """Up to how many elements constants are compared by value."""
 
 
-@dataclass(frozen=True)
-class Pass:
+class Pass(NamedTuple):
     """Rules that serve one purpose.
 
     Attributes
