@@ -46,6 +46,7 @@ from lamina.errors import (
     ShapeError,
     SubscriptError,
     TracingError,
+    TracingWarning,
     TrainingDiverged,
 )
 from lamina.functions.activations import (
@@ -271,7 +272,8 @@ __all__ = [
     "uint16", "uint32", "uint64",
     # errors
     "AssignmentError", "BackendError", "CheckpointError", "DataError", "DTypeError", "GradientError",
-    "LaminaError", "RetraceWarning", "ShapeError", "SubscriptError", "TracingError", "TrainingDiverged",
+    "LaminaError", "RetraceWarning", "ShapeError", "SubscriptError", "TracingError",
+    "TracingWarning", "TrainingDiverged",
     # activations
     "elu", "gelu", "hardsigmoid", "leaky_relu", "log_softmax", "mish", "relu", "selu", "sigmoid", "silu",
     "softmax", "softplus", "softsign",

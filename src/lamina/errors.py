@@ -40,6 +40,10 @@ class RetraceWarning(UserWarning):
     """A compiled function is traced again and again, which costs more than it saves."""
 
 
+class TracingWarning(UserWarning):
+    """A compiled function did something while it was traced that will not be done again when it is called."""
+
+
 class BackendError(LaminaError):
     """A device or backend is missing, unknown, or unable to do what was asked."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import warnings
 from argparse import Namespace
 from collections.abc import Callable
@@ -271,6 +272,26 @@ def test_a_shape_that_varies_is_the_reason_given() -> None:
         f({"x": la.zeros((rows, 2))})
     with pytest.warns(la.RetraceWarning, match=r"batch\.x: .*float32\[7, 2\] before, float32\[8, 2\] now"):
         f({"x": la.zeros((8, 2))})
+
+
+@pytest.mark.parametrize(
+    ("draw", "name"),
+    [
+        (random.random, "Python's random"),
+        (np.random.rand, "np.random"),
+        (lambda: np.random.rand(312).sum(), "np.random"),  # which brings the generator to the same place
+    ],
+)
+def test_numbers_of_other_generators_that_stay_in_the_program_are_warned_of(draw: Any, name: str) -> None:
+    f = la.compile(lambda x: x * float(draw()))
+    with pytest.warns(la.TracingWarning, match=f"drew from {name} while it was traced") as caught:
+        f(X)
+    assert caught[0].filename == __file__
+
+
+def test_laminas_own_random_numbers_are_not_warned_of() -> None:
+    f = la.compile(lambda x: x * la.random.uniform(()))
+    assert f(X).tolist() != f(X).tolist()
 
 
 @pytest.mark.filterwarnings("ignore::lamina.RetraceWarning")

@@ -26,6 +26,7 @@ from lamina.compiler.inspectable import Inspectable
 from lamina.compiler.signature import Arguments, Parts, difference, frozen, traced
 from lamina.compiler.specialisation import Specialisation
 from lamina.compiler.tracing.environment import Environment
+from lamina.compiler.tracing.other_generators import told_apart
 from lamina.compiler.tracing.trace import Trace, alike, trace
 from lamina.compiler.tracing.tracer import Tracer
 from lamina.compiler.wrapping import Wrapper
@@ -273,7 +274,8 @@ class CompiledFunction(Inspectable, Wrapper, Planned, Generic[P, R]):
             named = {name: each if name in self._static else mapped(leaf, each) for name, each in kwargs.items()}
             return self._function(*positional, **named)
 
-        return trace(traced_call, STATE.recording, loops=True)
+        with told_apart(self, stacklevel=5):
+            return trace(traced_call, STATE.recording, loops=True)
 
 
 def _argument(tracer: Tracer, place: int, value: Any) -> Tensor:

@@ -1,0 +1,52 @@
+"""Random numbers that are not Lamina's: a trace keeps those it saw, and every call gets the same."""
+
+from __future__ import annotations
+
+import random
+import sys
+import warnings
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+
+from lamina.errors import TracingWarning
+
+
+@contextmanager
+def told_apart(function: object, stacklevel: int) -> Iterator[None]:
+    """Warn when what runs inside, the trace of a function, draws from the generators of Python or NumPy.
+
+    Parameters
+    ----------
+    function : object
+        Named in the warning.
+    stacklevel : int
+        Of the call to which the warning points, counted from the one that enters this context.
+    """
+    before = _of_python(), _of_numpy()
+    yield
+    for name, earlier, now in zip(_NAMES, before, (_of_python(), _of_numpy()), strict=True):
+        if now != earlier:
+            warnings.warn(
+                f"{function!r} drew from {name} while it was traced: the number is part of the program, the same at "
+                "every call; draw with la.random, or pass the number as la.asarray(x)",
+                TracingWarning,
+                stacklevel=stacklevel + 2,
+            )
+
+
+def _of_python() -> Hashable:
+    return random.getstate()
+
+
+def _of_numpy() -> Hashable:
+    """Return the place in the sequence and the words there; where NumPy has not loaded its generator, as then."""
+    module = sys.modules.get("numpy.random")
+    if module is None:
+        return _FRESH
+    state = module.get_state(legacy=False)["state"]
+    return _FRESH if state["pos"] == _FRESH else (state["pos"], state["key"].tobytes())
+
+
+_NAMES = ("Python's random", "np.random")
+_FRESH = 623
+"""The place of a generator from which nothing was drawn."""
