@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,6 +19,11 @@ from lamina.primitives.operand import Operand
 from lamina.primitives.shaping import slice_
 from lamina.random import Generator
 from lamina.tensor import Tensor
+
+_ONE_ARRAY = (
+    "inputs are one array, and so are targets: join several along the last axis and take them apart in the model and "
+    "the loss, or write the step by hand"
+)
 
 
 class Samples(Protocol):
@@ -187,11 +192,12 @@ def _converted(operation: str, values: Any, place: Place, role: str) -> Tensor:
         try:
             array = np.asarray(values)
         except ValueError as error:
-            raise DataError(f"{operation}: the {role} are ragged, so they make no array: {error}") from error
+            raise DataError(
+                f"{operation}: the {role} are ragged, so they make no array: {error}; {_ONE_ARRAY}"
+            ) from error
         if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
-            raise DTypeError(
-                f"{operation}: the {role} are of type {array.dtype}, not numbers; encode text and categories as numbers"
-            )
+            remedy = _ONE_ARRAY if isinstance(values, Mapping) else "encode text and categories as numbers"
+            raise DTypeError(f"{operation}: the {role} are of type {array.dtype}, not numbers; {remedy}")
     made = asarray(array, device=place.device)
     return made.astype(place.dtype) if made.dtype.floating else made
 
