@@ -161,6 +161,14 @@ def test_weights_have_their_names_of_the_state_dict_and_shared_ones_are_there_on
     assert {name for name, _ in back.named_buffers()} == {name for name, _ in model.named_buffers()}
 
 
+def test_constants_that_an_operator_has_within_itself_are_not_in_the_file(onnx: Any, tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    export_onnx(nn.Sequential(nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()), path, la.zeros((1, 1, 4, 4)))
+    graph = onnx.load(path).graph
+    used = {name for node in graph.node for name in node.input} | {each.name for each in graph.output}
+    assert {name for node in graph.node for name in node.output} <= used
+
+
 def test_linear_layers_and_softmax_are_the_operators_other_tools_know(onnx: Any, tmp_path: Path) -> None:
     model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2), nn.LogSoftmax())
     export_onnx(model, tmp_path / "model.onnx", la.zeros((1, 3)))

@@ -58,11 +58,17 @@ class Described:
         self.outputs[name] = sizes, STRING if dtype is None else TYPE_NUMBERS[dtype]
 
 
+def _used(described: Described) -> list[Node]:
+    """Return the nodes without constants that ONNX's operators have within themselves: runtimes warn of those."""
+    used = {*described.outputs, *(name for each in described.nodes.nodes for name in each.inputs)}
+    return [each for each in described.nodes.nodes if each.op != "Constant" or not used.isdisjoint(each.outputs)]
+
+
 def written(library: Any, described: Described, metadata: Mapping[str, str]) -> Any:
     """Return the model as a message."""
     helper = library.helper
     graph = helper.make_graph(
-        [_node(library, each) for each in described.nodes.nodes],
+        [_node(library, each) for each in _used(described)],
         described.name,
         [helper.make_tensor_value_info(name, kind, _shape(sizes)) for name, (sizes, kind) in described.inputs.items()],
         [helper.make_tensor_value_info(name, kind, _shape(sizes)) for name, (sizes, kind) in described.outputs.items()],
