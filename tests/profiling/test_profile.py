@@ -15,7 +15,7 @@ from hypothesis import given, strategies as st
 import lamina as la
 from lamina import nn, optim
 from lamina.backends.thread_state import STATE
-from lamina.compiler.compiled import CompiledFunction
+from lamina.compiler.decorator import CompiledFunction
 from lamina.errors import CheckpointError, DataError, ShapeError, TracingError
 from lamina.profiling import OperationRow, Profile
 from lamina.profiling.instrumentation import _exchanged

@@ -10,7 +10,7 @@ import pytest
 from lamina.data import ClassTarget, NumericColumn, NumericTarget, TablePreprocessing
 from lamina.runs.applicable import check_options, options_of
 from lamina.runs.data_kinds import IMAGES, MODELS, TABLE, TEXT
-from lamina.runs.declaring import OptionError, declared
+from lamina.runs.option_declaration import OptionError, declared
 from lamina.runs.options import TrainingOptions, filled
 from lamina.runs.subjects.images import ImageSubject
 from lamina.runs.subjects.subject import Subject

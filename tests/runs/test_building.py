@@ -5,7 +5,7 @@ import pytest
 import lamina as la
 from lamina import nn
 from lamina.runs.building import build_loss, build_optimizer, build_schedule, optimizers
-from lamina.runs.declaring import OptionError
+from lamina.runs.option_declaration import OptionError
 from lamina.runs.options import SCHEDULES, TrainingOptions
 
 

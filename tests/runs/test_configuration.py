@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from lamina.runs.configuration import ConfigurationError, configuration_text, read_configuration
-from lamina.runs.declaring import declared
+from lamina.runs.config_files import ConfigurationError, configuration_text, read_configuration
+from lamina.runs.option_declaration import declared
 from lamina.runs.options import TrainingOptions
 from lamina.tuning.options import TuneOptions
 

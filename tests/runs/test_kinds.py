@@ -7,7 +7,20 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from lamina.runs.kinds import Choice, File, Flag, Kind, Listed, Number, Settings, Unfit, Whole, Widths, nearest, share
+from lamina.runs.option_kinds import (
+    Choice,
+    File,
+    Flag,
+    Kind,
+    Listed,
+    Number,
+    Settings,
+    Unfit,
+    Whole,
+    Widths,
+    nearest,
+    share,
+)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from lamina.data import Dataset, ImageStream
-from lamina.runs.declaring import OptionError
+from lamina.runs.option_declaration import OptionError
 from lamina.runs.options import TrainingOptions
 from lamina.runs.subjects import Prepared, prepare
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from lamina.runs.declaring import declared
-from lamina.runs.kinds import Unfit
+from lamina.runs.option_declaration import declared
+from lamina.runs.option_kinds import Unfit
 from lamina.runs.options import TrainingOptions
 from lamina.tuning.space import DEFAULT_SPACE, Range, Ranges, read_range, value_of
 

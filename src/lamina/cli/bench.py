@@ -15,7 +15,7 @@ from lamina import nn, optim
 from lamina.cli.declare import Given
 from lamina.cli.exit_codes import DONE
 from lamina.report import describe_machine
-from lamina.runs.declaring import OptionError
+from lamina.runs.option_declaration import OptionError
 
 # Rounds of a measurement; their median counts, so that what the machine does meanwhile does not.
 ROUNDS = 5

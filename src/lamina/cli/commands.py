@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lamina.runs.declaring import option
-from lamina.runs.kinds import Choice, File, Kind, Listed, Number, Settings, Whole, Widths
+from lamina.runs.option_declaration import option
+from lamina.runs.option_kinds import Choice, File, Kind, Listed, Number, Settings, Whole, Widths
 from lamina.runs.options import WHICH_TABLE, TrainingOptions
 from lamina.runs.text_options import SamplingOptions
 from lamina.tuning.options import TuneOptions

@@ -17,9 +17,9 @@ import typer
 from lamina.cli.exit_codes import DIVERGED, FAILED, INTERRUPTED
 from lamina.cli.screen import Screen, show_error
 from lamina.errors import LaminaError, TrainingDiverged
-from lamina.runs.configuration import ConfigurationError, read_configuration
-from lamina.runs.declaring import HEADINGS, Option, OptionError, declared
-from lamina.runs.kinds import Choice, File, Flag, Listed, Unfit
+from lamina.runs.config_files import ConfigurationError, read_configuration
+from lamina.runs.option_declaration import HEADINGS, Option, OptionError, declared
+from lamina.runs.option_kinds import Choice, File, Flag, Listed, Unfit
 from lamina.runs.options import filled
 
 COMMON = "of every command"

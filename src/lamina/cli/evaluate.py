@@ -5,9 +5,9 @@ from __future__ import annotations
 from lamina.cli.declare import Given
 from lamina.cli.exit_codes import DONE
 from lamina.cli.screen import show_scores
-from lamina.runs.declaring import OptionError
 from lamina.runs.folder import RunFolder
 from lamina.runs.held_out import held_out_part
+from lamina.runs.option_declaration import OptionError
 
 
 def evaluate(given: Given) -> int:

@@ -18,12 +18,12 @@ from lamina.cli.trials import OPTIONS, read_trials, show_trials, trial_record
 from lamina.errors import CheckpointError, DataError
 from lamina.functions.creation import zeros
 from lamina.runs.applicable import options_of
-from lamina.runs.config import RunConfig
-from lamina.runs.configuration import read_configuration
-from lamina.runs.declaring import OptionError, plain
+from lamina.runs.config_files import read_configuration
 from lamina.runs.folder import RunFolder
+from lamina.runs.option_declaration import OptionError, plain
 from lamina.runs.options import TrainingOptions
 from lamina.runs.reporting import scores_of
+from lamina.runs.run_config import RunConfig
 from lamina.training import read_metadata, read_state_dict
 from lamina.training.files import replace_file
 from lamina.tuning.options import TuneOptions

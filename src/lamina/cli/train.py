@@ -15,14 +15,14 @@ from lamina.cli.exit_codes import DONE, INTERRUPTED
 from lamina.cli.screen import Screen, show_scores
 from lamina.errors import TrainingDiverged
 from lamina.runs.applicable import check_options
-from lamina.runs.config import RunConfig
 from lamina.runs.data_kinds import TEXT
-from lamina.runs.declaring import OptionError, declared
 from lamina.runs.fitting import fit_model, fresh_model
 from lamina.runs.folder import RunFolder
 from lamina.runs.held_out import check_unchanged
+from lamina.runs.option_declaration import OptionError, declared
 from lamina.runs.options import TrainingOptions
 from lamina.runs.recorder import BestWeights, checkpoints, recorders
+from lamina.runs.run_config import RunConfig
 from lamina.runs.subjects import Prepared, prepare
 
 # What may be changed where a training goes on: how long it takes, and what is seen of it.

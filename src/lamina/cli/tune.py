@@ -15,9 +15,9 @@ from lamina.cli.screen import Screen
 from lamina.cli.trials import OPTIONS, check_search, merged, read_trials, show_trials, tried, write_trials
 from lamina.errors import CheckpointError
 from lamina.runs.applicable import check_options, options_of
-from lamina.runs.configuration import configuration_text, read_configuration
-from lamina.runs.declaring import OptionError, declared
+from lamina.runs.config_files import configuration_text, read_configuration
 from lamina.runs.folder import new_folder
+from lamina.runs.option_declaration import OptionError, declared
 from lamina.runs.options import TrainingOptions, filled
 from lamina.training.files import replace_file
 from lamina.tuning.options import TuneOptions

@@ -1,5 +1,5 @@
 """The compiler: a Python function over tensors becomes one native program."""
 
-from lamina.compiler.compiled import CompiledFunction, compile
+from lamina.compiler.decorator import CompiledFunction, compile
 
 __all__ = ["CompiledFunction", "compile"]

@@ -12,8 +12,8 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 import lamina.estimators.parameters as check
 from lamina.errors import DataError
 from lamina.estimators.base import FLOATS
-from lamina.estimators.descent import minimise
 from lamina.estimators.labels import Labels
+from lamina.estimators.lbfgs import minimise
 from lamina.estimators.objective import RowLosses, of_classes, of_labels, of_squares
 from lamina.estimators.weights import row_weights, with_class_weights
 from lamina.functions.reductions import sum

@@ -22,7 +22,7 @@ from lamina.nn.module import Module
 from lamina.tensor import Tensor
 
 if TYPE_CHECKING:
-    from lamina.compiler.compiled import CompiledFunction
+    from lamina.compiler.decorator import CompiledFunction
 
 OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
     "adam": optim.Adam,
@@ -199,7 +199,7 @@ class Network:
 
     def _compiled_outputs(self, rows: np.ndarray) -> np.ndarray:
         if self._compiled is None:
-            from lamina.compiler.compiled import compile
+            from lamina.compiler.decorator import compile
 
             self._compiled = compile(self.model.__call__)
         made = np.empty((len(rows), self.recipe.outputs), rows.dtype)

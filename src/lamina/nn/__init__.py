@@ -141,7 +141,6 @@ from lamina.nn.loss_layers import (
     PoissonNLLLoss,
     SmoothL1Loss,
 )
-from lamina.nn.mappings import ModuleDict, ParameterDict
 from lamina.nn.margin_loss_layers import (
     CosineEmbeddingLoss,
     CosineSimilarity,
@@ -158,6 +157,8 @@ from lamina.nn.margin_loss_layers import (
 )
 from lamina.nn.margin_losses import cosine_embedding_loss, cosine_similarity, hinge_embedding_loss, hinge_loss
 from lamina.nn.module import Module
+from lamina.nn.module_dicts import ModuleDict, ParameterDict
+from lamina.nn.module_lists import ModuleList, ParameterList
 from lamina.nn.multihead_attention import MultiheadAttention
 from lamina.nn.normalisation import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm, rms_norm
 from lamina.nn.normalisation_layers import GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
@@ -202,7 +203,7 @@ from lamina.nn.pooling import (
     MaxPool2d,
     MaxPool3d,
 )
-from lamina.nn.positions import (
+from lamina.nn.positional_encodings import (
     LearnedPositions,
     RotaryEmbedding,
     SinusoidalPositions,
@@ -223,7 +224,6 @@ from lamina.nn.running_normalisation import (
     InstanceNorm2d,
     InstanceNorm3d,
 )
-from lamina.nn.sequences import ModuleList, ParameterList
 from lamina.nn.state import Unmatched
 from lamina.nn.summary import Summary
 from lamina.nn.transformer import TransformerDecoderLayer, TransformerEncoderLayer

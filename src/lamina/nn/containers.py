@@ -12,7 +12,7 @@ from lamina.nn.activations import activation_layer
 from lamina.nn.dropouts import Dropout
 from lamina.nn.linear_layers import Linear
 from lamina.nn.module import Module
-from lamina.nn.sequences import Listed
+from lamina.nn.module_lists import Listed
 
 Layer = Callable[[Any], Any]
 

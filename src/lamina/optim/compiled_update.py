@@ -130,7 +130,7 @@ class CompiledUpdate:
 
     def _prepare(self, optimizer: Optimizer) -> bool:
         """Make what is called, if the rule does the same in every call."""
-        from lamina.compiler.compiled import compile
+        from lamina.compiler.decorator import compile
         from lamina.compiler.tracing.environment import Environment
 
         if Environment([optimizer]).stores:

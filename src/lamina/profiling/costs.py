@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.compiler.compiled import CompiledFunction
+from lamina.compiler.decorator import CompiledFunction
 from lamina.compiler.graph.ir import Graph, Value
 from lamina.tensor import Tensor
 

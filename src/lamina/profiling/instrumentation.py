@@ -18,7 +18,7 @@ from lamina.autodiff.node import Node, next_order
 from lamina.backends.thread_state import STATE, Deferred
 from lamina.compiler.calling.guard import install
 from lamina.compiler.calling.object_layout import offsets
-from lamina.compiler.compiled import CompiledFunction
+from lamina.compiler.decorator import CompiledFunction
 from lamina.compiler.differentiation import Derivative
 from lamina.errors import TracingError
 from lamina.nn.module import Module

@@ -11,7 +11,7 @@ from time import perf_counter_ns
 from typing import Any, NamedTuple
 
 from lamina.autodiff.node import Node, next_order
-from lamina.compiler.compiled import CompiledFunction
+from lamina.compiler.decorator import CompiledFunction
 from lamina.compiler.differentiation import Derivative
 from lamina.nn.module import Module
 from lamina.optim.optimizer import Optimizer

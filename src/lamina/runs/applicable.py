@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from lamina.runs.data_kinds import IMAGES, MODELS, TABLE, TEXT, models_of
-from lamina.runs.declaring import OptionError, declared
+from lamina.runs.option_declaration import OptionError, declared
 from lamina.runs.options import OF_HIDDEN_LAYERS, TrainingOptions
 
 PLURALS = {TABLE: "tables", IMAGES: "images", TEXT: "text"}

@@ -10,8 +10,8 @@ from typing import Any
 from lamina import nn, optim
 from lamina.errors import LaminaError
 from lamina.optim import LRScheduler, Optimizer, ReduceLROnPlateau
-from lamina.runs.declaring import OptionError
-from lamina.runs.kinds import nearest
+from lamina.runs.option_declaration import OptionError
+from lamina.runs.option_kinds import nearest
 from lamina.runs.options import TrainingOptions
 from lamina.tensor import Tensor
 

@@ -10,7 +10,7 @@ from lamina import nn
 from lamina.backends.precision import PRECISIONS
 from lamina.data import ClassTarget
 from lamina.runs.building import build_optimizer, build_schedule
-from lamina.runs.declaring import OptionError
+from lamina.runs.option_declaration import OptionError
 from lamina.runs.options import TrainingOptions
 from lamina.runs.subjects import Prepared, Subject
 from lamina.runs.subjects.predicting import PredictingSubject

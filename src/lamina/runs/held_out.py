@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lamina.errors import DataError
-from lamina.runs.config import RunConfig
+from lamina.runs.run_config import RunConfig
 from lamina.runs.sources import fingerprint, test_share
 from lamina.runs.subjects import Data, prepare
 

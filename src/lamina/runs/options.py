@@ -8,9 +8,9 @@ from typing import Any, Self, TypeVar
 
 from lamina.backends.precision import PRECISIONS
 from lamina.runs.data_kinds import IMAGES, MODELS, TABLE, kind_of, models_of
-from lamina.runs.declaring import checked, declared, option
 from lamina.runs.image_options import ImageOptions
-from lamina.runs.kinds import Choice, Flag, Kind, Listed, Number, Settings, Whole, Widths, positive, share
+from lamina.runs.option_declaration import checked, declared, option
+from lamina.runs.option_kinds import Choice, Flag, Kind, Listed, Number, Settings, Whole, Widths, positive, share
 from lamina.runs.presets import suited
 from lamina.runs.text_options import TextOptions
 

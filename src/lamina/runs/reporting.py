@@ -10,12 +10,12 @@ from lamina.data.record import Record
 from lamina.errors import CheckpointError
 from lamina.report import ClassPredictions, ReportContent, ValuePredictions
 from lamina.runs.applicable import options_of
-from lamina.runs.config import RunConfig
-from lamina.runs.declaring import plain
 from lamina.runs.fitting import early_stopping
 from lamina.runs.folder import RunFolder
 from lamina.runs.inference import Answers
+from lamina.runs.option_declaration import plain
 from lamina.runs.options import TrainingOptions
+from lamina.runs.run_config import RunConfig
 from lamina.training import History
 
 PARTS = ("training", "validation", "test")

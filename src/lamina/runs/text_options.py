@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lamina.runs.data_kinds import TEXT
-from lamina.runs.declaring import option
-from lamina.runs.kinds import Kind, Number, Whole
+from lamina.runs.option_declaration import option
+from lamina.runs.option_kinds import Kind, Number, Whole
 
 
 @dataclass(frozen=True)

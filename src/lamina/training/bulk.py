@@ -18,7 +18,7 @@ from lamina.training.steps import EagerSteps, Taken
 from lamina.variable import Variable
 
 if TYPE_CHECKING:
-    from lamina.compiler.compiled import CompiledFunction
+    from lamina.compiler.decorator import CompiledFunction
 
 PAYS = 1000.0
 """Work from which steps are compiled: their number, each counted as `StepPrograms.weight` says.

@@ -17,7 +17,7 @@ from lamina.training.user_warnings import warn
 from lamina.watched import REVISION, TraceCount
 
 if TYPE_CHECKING:
-    from lamina.compiler.compiled import CompiledFunction
+    from lamina.compiler.decorator import CompiledFunction
     from lamina.nn.module import Module
 
 _TRACES = 7
@@ -76,7 +76,7 @@ class StepPrograms:
 
     def compiled(self, batch: Callable[..., Pairs]) -> CompiledFunction[..., Tensor]:
         """Return a step on what ``batch`` makes of its arguments, compiled."""
-        from lamina.compiler.compiled import compile
+        from lamina.compiler.decorator import compile
 
         step = self.step
 
@@ -88,7 +88,7 @@ class StepPrograms:
 
     def compiled_finish(self) -> CompiledFunction[..., Tensor]:
         """Return the update by gradients that have been added up, compiled."""
-        from lamina.compiler.compiled import compile
+        from lamina.compiler.decorator import compile
 
         step = self.step
 
@@ -151,7 +151,7 @@ class CompiledForward:
     """
 
     def __init__(self, steps: StepPrograms) -> None:
-        from lamina.compiler.compiled import compile
+        from lamina.compiler.decorator import compile
 
         self._steps = steps
         self._program = compile(_answer)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lamina.runs.declaring import option
-from lamina.runs.kinds import Choice, Whole, positive
+from lamina.runs.option_declaration import option
+from lamina.runs.option_kinds import Choice, Whole, positive
 from lamina.runs.options import TrainingOptions
 from lamina.tuning.space import Range, Ranges
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lamina.runs.declaring import Option, OptionError, accepted, declared
-from lamina.runs.kinds import Kind, Listed, Number, Settings, Unfit, Whole, Widths, nearest, shown
+from lamina.runs.option_declaration import Option, OptionError, accepted, declared
+from lamina.runs.option_kinds import Kind, Listed, Number, Settings, Unfit, Whole, Widths, nearest, shown
 from lamina.runs.options import TrainingOptions
 
 if TYPE_CHECKING:

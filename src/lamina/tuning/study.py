@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from lamina.errors import CheckpointError, DataError, LaminaError, TrainingDiverged
-from lamina.runs.kinds import Unfit
+from lamina.runs.option_kinds import Unfit
 from lamina.tuning.processes import side_by_side
 from lamina.tuning.space import Range, read_range
 from lamina.tuning.storage import mend, open_study, optuna_library, quiet

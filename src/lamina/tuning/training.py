@@ -8,8 +8,8 @@ from typing import Any
 
 from lamina.errors import DataError
 from lamina.runs.applicable import check_options
-from lamina.runs.declaring import Option, declared
 from lamina.runs.fitting import fit_model, fresh_model
+from lamina.runs.option_declaration import Option, declared
 from lamina.runs.options import TrainingOptions, filled
 from lamina.runs.subjects import Prepared, prepare
 from lamina.training.metrics import larger_is_better

@@ -18,7 +18,7 @@ from lamina.compiler.calling.plan import ARRAYS, ATTRIBUTE, CALLED, ITEM, ONE_TE
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.module import Module
 from lamina.compiler.codegen.values import I1, I32, I64, PTR, VOID, Value
-from lamina.compiler.runtime.pace import Choice
+from lamina.compiler.runtime.thread_choice import Choice
 from lamina.compiler.runtime.threads import Shared
 
 if TYPE_CHECKING:

@@ -41,7 +41,7 @@ class Plan:
     RELEASES = 25
     """Whether the program gives up the interpreter lock."""
     CHOICE = 26
-    """Address of how many threads do best; 0 for a program of one. See `lamina.compiler.runtime.pace.Choice`."""
+    """Address of how many threads do best; 0 for a program of one. See `runtime.thread_choice.Choice`."""
     SHARED = 27
     """Address of what all programs know of threads. See `lamina.compiler.runtime.threads.shared`."""
     ACQUIRE = 28

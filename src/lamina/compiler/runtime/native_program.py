@@ -17,8 +17,8 @@ from lamina.compiler.graph.ir import NO_PARAMS, Line
 from lamina.compiler.runtime.fallback import Fallback
 from lamina.compiler.runtime.forking import fork_safe
 from lamina.compiler.runtime.machine_code import Loaded
-from lamina.compiler.runtime.pace import Choice, Pace
 from lamina.compiler.runtime.runtime_block import RuntimeBlock
+from lamina.compiler.runtime.thread_choice import Choice, ThreadChoice
 from lamina.compiler.runtime.threads import entry_point, get_num_threads, run
 from lamina.errors import BackendError, DataError, SubscriptError
 
@@ -45,7 +45,7 @@ class Entry(NamedTuple):
     releases : bool
         Whether the run is long enough to give up the interpreter lock.
     choice : int
-        Address of the words of a `lamina.compiler.runtime.pace.Choice`; 0 for a program of one thread.
+        Address of the words of a `lamina.compiler.runtime.thread_choice.Choice`; 0 for a program of one thread.
     """
 
     address: int
@@ -107,7 +107,7 @@ class NativeProgram:
         self._most_threads, self._faults = layout["threads"], layout["faults"]
         self.nanoseconds: float = layout["nanoseconds"]
         self._alone = entry_point(self._address, self.nanoseconds > RELEASED)
-        self._pace = Pace(self._most_threads, self.nanoseconds < SHORT)
+        self._thread_choice = ThreadChoice(self._most_threads, self.nanoseconds < SHORT)
         self._arena = _memory(layout["arena"])
         self.table[Slot.RUNTIME] = self._block.pointer
         self.table[Slot.ARENA] = _start(self._arena)
@@ -158,7 +158,7 @@ class NativeProgram:
         if self._fallback is not None:
             return None
         fault, releases = self._block.pointer + FAULT, self.nanoseconds > RELEASED
-        choice = ctypes.addressof(self._pace.words) if self._most_threads > 1 else 0
+        choice = ctypes.addressof(self._thread_choice.words) if self._most_threads > 1 else 0
         return Entry(self._address, self._table, fault, self._raise, releases, choice)
 
     def _once_or_more(self, repeat: int) -> None:
@@ -172,7 +172,7 @@ class NativeProgram:
 
     def use_all_threads(self) -> None:
         """Never choose one thread because others are slow at the moment: for measuring."""
-        self._pace.always()
+        self._thread_choice.always()
 
     def _in_threads(self, threads: int, repeat: int) -> None:
         if threads > self._threads:
@@ -181,14 +181,14 @@ class NativeProgram:
         if threads == 1:
             run(self._address, self._table, 1, release)
             return
-        run(self._address, self._table, self._pace.begin(threads), release)
-        self._pace.end(repeat)
+        run(self._address, self._table, self._thread_choice.begin(threads), release)
+        self._thread_choice.end(repeat)
 
     def _reserve(self, threads: int) -> None:
         """Make the memory that each thread has for itself."""
         self._scratch = _memory(self.layout["scratch"] * threads)
         self.table[Slot.SCRATCH] = _start(self._scratch)
-        self._threads = self._pace.words[Choice.RESERVED] = threads
+        self._threads = self._thread_choice.words[Choice.RESERVED] = threads
 
     def _raise(self) -> None:
         code = self._block.fault

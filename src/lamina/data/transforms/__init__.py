@@ -17,8 +17,8 @@ Examples
 
 from lamina.data.transforms.applying import TRANSFORMS, Transform, apply, checked
 from lamina.data.transforms.colours import ColorJitter, Grayscale, Normalize
+from lamina.data.transforms.orientation import RandomHorizontalFlip, RandomRotation, RandomVerticalFlip
 from lamina.data.transforms.sizes import CenterCrop, RandomCrop, RandomResizedCrop, Resize
-from lamina.data.transforms.turning import RandomHorizontalFlip, RandomRotation, RandomVerticalFlip
 
 __all__ = [
     "Resize",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lamina.data.transforms.colours import ColorJitter, Grayscale, Normalize, Pixels
+from lamina.data.transforms.orientation import RandomHorizontalFlip, RandomRotation, RandomVerticalFlip
 from lamina.data.transforms.sizes import CenterCrop, RandomCrop, RandomResizedCrop, Resize
-from lamina.data.transforms.turning import RandomHorizontalFlip, RandomRotation, RandomVerticalFlip
 from lamina.errors import DataError
 
 if TYPE_CHECKING:

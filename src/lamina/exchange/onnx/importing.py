@@ -11,7 +11,7 @@ from lamina.errors import CheckpointError
 from lamina.exchange.onnx.library import onnx_library
 from lamina.exchange.onnx.reading.graph import Contents, contents_of
 from lamina.exchange.onnx.reading.module import OnnxModel
-from lamina.exchange.onnx.reading.rehearsal import rehearse
+from lamina.exchange.onnx.reading.shape_inference import rehearse
 from lamina.functions.creation import asarray
 from lamina.training.files import PathLike, check_path
 from lamina.variable import Variable

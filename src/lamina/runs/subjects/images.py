@@ -20,8 +20,8 @@ from lamina.errors import DataError
 from lamina.functions.creation import asarray, zeros
 from lamina.runs.applicable import chosen_model
 from lamina.runs.data_kinds import IMAGES
-from lamina.runs.declaring import OptionError
 from lamina.runs.inference import STREAMED_BATCH, outputs
+from lamina.runs.option_declaration import OptionError
 from lamina.runs.sources import fingerprint, small_classes, test_share
 from lamina.runs.subjects.predicting import PredictingSubject, prediction_columns
 from lamina.runs.subjects.subject import Data, Predicted, Prepared

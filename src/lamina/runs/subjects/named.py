@@ -9,8 +9,8 @@ from typing import Any
 
 from lamina.data import Dataset, Table, embedded_names, generators, load_embedded, read_table
 from lamina.errors import DataError
-from lamina.runs.declaring import OptionError
-from lamina.runs.kinds import nearest
+from lamina.runs.option_declaration import OptionError
+from lamina.runs.option_kinds import nearest
 
 GENERATORS = ("xor", "spirals", "moons", "circles", "approximation")
 

@@ -12,8 +12,8 @@ from lamina.data import ClassTarget, Target
 from lamina.errors import CheckpointError
 from lamina.report import ClassPredictions, ValuePredictions
 from lamina.runs.building import build_loss
-from lamina.runs.declaring import OptionError
 from lamina.runs.inference import Answers, answers, probabilities, scores
+from lamina.runs.option_declaration import OptionError
 from lamina.runs.subjects.subject import Data, Loss, Measured, Subject
 from lamina.training.metrics import METRICS, find_metric
 

@@ -24,7 +24,7 @@ from lamina.data import (
 from lamina.data.preprocessing import usable_columns
 from lamina.data.schema import kinds_of
 from lamina.errors import DataError
-from lamina.runs.declaring import OptionError
+from lamina.runs.option_declaration import OptionError
 from lamina.runs.options import TrainingOptions
 from lamina.runs.presets import DEFAULT
 from lamina.runs.sources import fingerprint, small_classes, test_share

@@ -18,7 +18,7 @@ from lamina.functions.creation import asarray, zeros
 from lamina.models import GPT, next_token_loss
 from lamina.runs.applicable import chosen_model
 from lamina.runs.data_kinds import TEXT
-from lamina.runs.declaring import OptionError
+from lamina.runs.option_declaration import OptionError
 from lamina.runs.sources import fingerprint, test_share
 from lamina.runs.subjects.subject import Data, Loss, Measured, Predicted, Prepared, Subject
 from lamina.runs.text_options import SamplingOptions

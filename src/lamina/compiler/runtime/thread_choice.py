@@ -19,7 +19,7 @@ _CLEARLY = 0.95
 
 
 class Choice:
-    """The words by which machine code runs a program as it was found best; see `Pace.words`."""
+    """The words by which machine code runs a program as it was found best; see `ThreadChoice.words`."""
 
     LEFT = 0
     """For how many runs the choice holds."""
@@ -30,7 +30,7 @@ class Choice:
     WORDS = 3
 
 
-class Pace:
+class ThreadChoice:
     """Chooses between one thread and all of them.
 
     Parameters

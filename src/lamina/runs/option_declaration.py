@@ -11,7 +11,7 @@ from typing import Any
 
 from lamina.errors import DataError
 from lamina.runs.data_kinds import MODELS, models_of
-from lamina.runs.kinds import Kind, Unfit, nearest
+from lamina.runs.option_kinds import Kind, Unfit, nearest
 from lamina.runs.presets import presets_of
 
 HEADINGS = {

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from lamina.errors import DataError
-from lamina.runs.declaring import HEADINGS, Option, OptionError, accepted, declared, plain
-from lamina.runs.kinds import nearest
+from lamina.runs.option_declaration import HEADINGS, Option, OptionError, accepted, declared, plain
+from lamina.runs.option_kinds import nearest
 
 # Larger files are no configuration.
 MOST_BYTES = 1_000_000

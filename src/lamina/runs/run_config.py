@@ -9,7 +9,7 @@ from typing import Any
 from lamina.data.record import Record
 from lamina.errors import CheckpointError
 from lamina.report import describe_machine
-from lamina.runs.declaring import OptionError, checked, declared, plain
+from lamina.runs.option_declaration import OptionError, checked, declared, plain
 from lamina.runs.options import TrainingOptions
 from lamina.runs.subjects import Prepared, Subject, subject_from_json
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lamina.compiler.runtime import pace
-from lamina.compiler.runtime.pace import Pace
+from lamina.compiler.runtime import thread_choice
+from lamina.compiler.runtime.thread_choice import ThreadChoice
 
 
 class Clock:
@@ -21,8 +21,8 @@ class Clock:
 def threads_used(monkeypatch: pytest.MonkeyPatch, together: int, alone: int, runs: int) -> list[int]:
     """Return the threads of each run, where a run takes so long with three threads, and so long with one."""
     clock = Clock()
-    monkeypatch.setattr(pace, "perf_counter_ns", clock)
-    chosen = Pace(3, short=True)
+    monkeypatch.setattr(thread_choice, "perf_counter_ns", clock)
+    chosen = ThreadChoice(3, short=True)
     used = []
     for _ in range(runs):
         threads = chosen.begin(3)

@@ -61,7 +61,7 @@ def minimise(
     """
     evaluate: Callable[..., tuple[Tensor, Tensor]] = value_and_grad(objective)
     if sum(each.size for each in data) >= _COMPILED_ELEMENTS:
-        from lamina.compiler.compiled import compile
+        from lamina.compiler.decorator import compile
 
         evaluate = compile(evaluate)
     tensors = tuple([Tensor(np.ascontiguousarray(each, np.float64), CPU) for each in data])
