@@ -365,3 +365,9 @@ def test_what_is_not_a_number_stays_in_its_row_and_column_when_rounded(name, b, 
     assert wrong[1].all()
     assert wrong[:, 1].all()
     assert wrong.sum() == 2 * size - 1
+
+
+@pytest.mark.parametrize(("m", "packed"), [(128, False), (512, False), (1024, True)])
+def test_a_transposed_operand_is_packed_only_where_its_lines_lie_far_apart(m: int, packed: bool) -> None:
+    product = Product(m, 512, 1024, dtypes.float32, (1, m), (512, 1))
+    assert plan(product, AVX512).pack_a == packed

@@ -103,8 +103,11 @@ def column_grain(kernel: MatrixProduct, target: Target) -> int:
     Threads that share the rows each read all of the second operand, and pack it; that takes longer than it takes them
     to meet where it is large, and there are fewer rows than columns.
     """
-    product = Layout(kernel).product
-    if not Layout(kernel).one or product.n <= product.m or product.k * product.n < PACKED:
+    layout = Layout(kernel)
+    product = layout.product
+    # Where A is transposed, rows of the result are made of all its rows, and threads meet before it in any case.
+    fewer_rows = product.m < product.n or (product.m == product.n and product.a_strides[0] == 1)
+    if not layout.one or not fewer_rows or product.k * product.n < PACKED:
         return 0
     grain = column_units(product, target)
     return grain if 1 < grain <= product.n // 4 else 0

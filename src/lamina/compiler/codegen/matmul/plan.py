@@ -18,6 +18,7 @@ from lamina.compiler.codegen.matmul.product import Product
 from lamina.compiler.target import Target
 
 _PANELS = 4 * 1024 * 1024  # bytes of B that are packed at a time, in the cache that cores share
+_APART = 2048  # bytes from which on lines of neighbouring k get into each other's way
 TAIL = 4  # rows of the tile for what is left below the others, whose row pointers are clamped
 
 
@@ -172,7 +173,11 @@ def _tiling(product: Product, target: Target, lanes: int) -> Tiling:
     # Pairs are multiplied by vectors of four at least.
     while left and edge_lanes >= 2 * left and not isinstance(cells, Squares) and not (pairs and edge_lanes == 4):
         edge_lanes //= 2
-    pack_a = pairs or (n >= 2 * width if product.converted else n >= 8 * width and m * k * item > target.l2 // 4)
+    # Where neighbours of A lie along m, a tile reads them from one cache line, unless lines lie so far apart that
+    # one takes another's place.
+    lines = product.a_strides[0] == 1 and product.a_strides[1] * item <= _APART
+    large = n >= 8 * width and m * k * item > target.l2 // 4 and not lines
+    pack_a = pairs or (n >= 2 * width if product.converted else large)
     block_rows = max(target.l2 // 2 // (cells.depth * item) // rows, 4) * rows
     # Every block of rows needs all panels again; a single one needs each of them once.
     block_panels = 1 if m <= block_rows else max(min(-(-n // width), _PANELS // (cells.depth * width * item)), 1)
