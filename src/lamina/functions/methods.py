@@ -6,7 +6,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from lamina.dtypes import DTypeLike
-from lamina.functions import activations, comparisons, elementwise, indexing, manipulation, piecewise, reductions
+from lamina.functions import (
+    activations,
+    comparisons,
+    elementwise,
+    indexing,
+    manipulation,
+    piecewise,
+    reductions,
+    subscripts,
+)
 from lamina.functions.operands import Axis
 
 if TYPE_CHECKING:
@@ -266,7 +275,7 @@ class Methods:
 
     def replaced(self: Any, key: Other, value: Other) -> Tensor:
         """Return ``x`` with ``value`` at ``key``: the functional form of assignment."""
-        return indexing.replaced(self, key, value)
+        return subscripts.replaced(self, key, value)
 
     def reshape(self: Any, *shape: int | Sequence[int]) -> Tensor:
         """Return the elements in another shape, given as one sequence or as several lengths."""

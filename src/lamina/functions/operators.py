@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from lamina.errors import AssignmentError
 from lamina.functions import comparisons, elementwise
-from lamina.functions.indexing import getitem
 from lamina.functions.operands import arithmetic, binary, floating_binary
 from lamina.functions.products import matmul
+from lamina.functions.subscripts import getitem
 from lamina.primitives import elementwise as rows
 
 if TYPE_CHECKING:
