@@ -25,7 +25,7 @@ _PLAIN = (int, float, str, type(None), np.generic)
 def kernel_key(kernel: Kernel, fused: Fused, memory: Mapping[Value, Place]) -> Hashable | None:
     """Return what two kernels have in common whose code is the same but for where they are called.
 
-    Values are told by their order and by how they are computed or where they lie; memory by its order.
+    Values are told by how they are computed or where they lie, in the order of reading; memory by its order.
 
     Parameters
     ----------
@@ -42,37 +42,39 @@ def kernel_key(kernel: Kernel, fused: Fused, memory: Mapping[Value, Place]) -> H
     if isinstance(kernel, Special):
         return None
     places = {place: number for number, place in enumerate(dict.fromkeys(memory.values()))}
-    values = sorted(_values(kernel, fused, memory), key=lambda each: each.number)
+    values = _values(kernel, fused, memory)
     numbers = {value: number for number, value in enumerate(values)}
+    # Expressions are computed in the order in which they were traced.
+    order = tuple(sorted(range(len(kernel.computed)), key=lambda at: kernel.computed[at].number))
     try:
         told = [_told(getattr(kernel, each.name), numbers) for each in fields(kernel)]
         made = [_made(value, kernel, fused, numbers) for value in values]
     except _OtherError:
         return None
     where = [places[memory[value]] if value in memory else -1 for value in values]
-    return type(kernel), tuple(told), tuple(made), tuple(where)
+    return type(kernel), order, tuple(told), tuple(made), tuple(where)
 
 
 class _OtherError(Exception):
     """There is something that this module does not know how to tell apart."""
 
 
-def _values(kernel: Kernel, fused: Fused, memory: Mapping[Value, Place]) -> set[Value]:
-    """Return the values that a kernel computes or reads, with all that it computes on the way."""
-    waiting = [*memory, *kernel.computed, *kernel.inlined]
+def _values(kernel: Kernel, fused: Fused, memory: Mapping[Value, Place]) -> list[Value]:
+    """Return the values that a kernel computes or reads, with all that it computes on the way, in order of reading."""
+    waiting = [*memory, *kernel.computed]
     waiting += [each.base for each in vars(kernel).values() if isinstance(each, View)]
-    seen: set[Value] = set()
+    seen: dict[Value, None] = {}
     while waiting:
         value = waiting.pop()
         if value in seen:
             continue
-        seen.add(value)
+        seen[value] = None
         view = lies(kernel, fused, value)
         if view is not None:
             waiting.append(view.base)
         elif not _given(kernel, value):
             waiting += value.operands
-    return seen
+    return list(seen)
 
 
 def _given(kernel: Kernel, value: Value) -> bool:
@@ -109,5 +111,6 @@ def _told(field: Any, numbers: Mapping[Value, int]) -> Hashable:
     if isinstance(field, Mapping):
         return tuple([(_told(key, numbers), _told(each, numbers)) for key, each in field.items()])
     if isinstance(field, set | frozenset):
-        return frozenset([_told(each, numbers) for each in field])
+        # A value that is inlined may be a part of what lies in memory after all.
+        return frozenset([_told(each, numbers) for each in field if not isinstance(each, Value) or each in numbers])
     raise _OtherError

@@ -103,11 +103,12 @@ def numbered(schedule: Schedule) -> Numbered:
 
 
 def memory_of(kernel: Kernel, schedule: Schedule) -> dict[ir.Value, Place]:
-    """Return what a kernel reads and writes in memory, with where it lies."""
+    """Return what a kernel reads and writes in memory, with where it lies: in the order of its own operations.
+
+    So the functions of two kernels have the same parameters if they do the same.
+    """
     places = schedule.memory.places
-    values: list[ir.Value] = sorted(
-        {read.base for read in schedule.ordered.reads[kernel]}, key=lambda value: value.number
-    )
+    values: list[ir.Value] = [read.base for read in schedule.ordered.reads[kernel]]
     if isinstance(kernel, Special):
         values += kernel.results
     else:

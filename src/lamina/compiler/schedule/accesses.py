@@ -28,18 +28,18 @@ class Read(NamedTuple):
     reach: int = 0
 
 
-def reads(kernel: Kernel, fused: Fused) -> set[Read]:
-    """Return what a kernel reads from memory: what other kernels write, inputs and constants."""
+def reads(kernel: Kernel, fused: Fused) -> list[Read]:
+    """Return what a kernel reads from memory: what other kernels write, inputs and constants; each once."""
     if isinstance(kernel, Special):
         assert kernel.value is not None
-        return {Read(fused.arrays[each], None) for each in kernel.value.operands}
-    found: set[Read] = set()
+        return list(dict.fromkeys(Read(fused.arrays[each], None) for each in kernel.value.operands))
+    found: list[Read] = []
     if isinstance(kernel, MatrixProduct):
-        found.update(_product_reads(kernel))
+        found.extend(_product_reads(kernel))
     elif isinstance(kernel, Convolution):
-        found.update(_convolution_reads(kernel))
-    found.update(each for each in expressions(kernel, fused) if isinstance(each, Read))
-    return found
+        found.extend(_convolution_reads(kernel))
+    found.extend(each for each in expressions(kernel, fused) if isinstance(each, Read))
+    return list(dict.fromkeys(found))
 
 
 def expressions(kernel: Kernel, fused: Fused) -> list[Value | Read]:

@@ -65,7 +65,7 @@ class Ordered:
     kernels: list[Kernel]
     shares: dict[Kernel, Share]
     phases: dict[Kernel, int] = field(default_factory=dict)
-    reads: dict[Kernel, set[Read]] = field(default_factory=dict)
+    reads: dict[Kernel, list[Read]] = field(default_factory=dict)
     after: dict[Kernel, set[Kernel]] = field(default_factory=dict)
     in_place: list[Update] = field(default_factory=list)
     check: int = 0
@@ -146,7 +146,7 @@ def _writer(update: Update, fused: Fused) -> Kernel:
     return fused.home[update.value][0]
 
 
-def _settled(update: Update, fused: Fused, known: dict[Kernel, set[Read]], faulty: set[Kernel]) -> Update:
+def _settled(update: Update, fused: Fused, known: dict[Kernel, list[Read]], faulty: set[Kernel]) -> Update:
     """Return an update that its kernel can write in place; one that would overwrite what it still reads is copied.
 
     So is one whose kernel may fail: it would write before that is known.
@@ -169,7 +169,7 @@ def replaces_rows_of(value: Value, target: Value | None) -> bool:
     return value.op == "put_rows" and value.operands[0] is target
 
 
-def _copied(update: Update, fused: Fused, known: dict[Kernel, set[Read]]) -> Update:
+def _copied(update: Update, fused: Fused, known: dict[Kernel, list[Read]]) -> Update:
     """Return an update that takes its value from memory of the program's own, at the end."""
     copy = operation(COPY, (update.value,), update.value.spec)
     kernel = Loops(squeezed(copy.shape), [copy])
@@ -180,7 +180,7 @@ def _copied(update: Update, fused: Fused, known: dict[Kernel, set[Read]]) -> Upd
 
 
 def _edges(
-    fused: Fused, known: dict[Kernel, set[Read]], updates: list[Update], faulty: set[Kernel]
+    fused: Fused, known: dict[Kernel, list[Read]], updates: list[Update], faulty: set[Kernel]
 ) -> dict[Kernel, dict[Kernel, list[Read]]]:
     """Return, for each kernel, those before it: with the reads that tie the two, of either by the other's memory."""
     before: dict[Kernel, dict[Kernel, list[Read]]] = {kernel: {} for kernel in fused.kernels}
