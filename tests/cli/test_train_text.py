@@ -134,7 +134,8 @@ def test_a_stopped_training_goes_on_to_the_same_bits(trained: Path, tmp_path: Pa
 
 REFUSED: dict[str, tuple[str | bytes, tuple[str, ...], str]] = {
     "an empty text": ("", (), "the text is empty"),
-    "a text shorter than the context": ("abc", ("--validation", "0"), "the text has 3 tokens, of which 3 are left"),
+    "a text shorter than the context": ("abc", ("--validation", "0"), "the text has 3 tokens; with --context"),
+    "a text of one byte": ("a", (), "the text has 1 token; with --context"),
     "a held-out part shorter than the context": ("abcdefgh" * 9, (), "a share of 0.1 of 72 tokens is 7"),
     "what is not UTF-8": (b"good\nb\xff", (), "line 2 is not UTF-8"),
     "an unknown way to make tokens": (WRITTEN, ("--tokenizer", "words"), "there is no file 'words'"),

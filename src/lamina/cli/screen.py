@@ -68,7 +68,10 @@ class Screen:
             output().print(text, style=style, soft_wrap=True, markup=False)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
-        """Show a table of the result; cells that begin with a digit or a sign stand to the right."""
+        """Show a table of the result; cells that begin with a digit or a sign stand to the right.
+
+        A terminal that is too narrow for the words and numbers in it shows a list: no number is broken in two.
+        """
         if self.json:
             return
         if title:
@@ -81,12 +84,22 @@ class Screen:
             table.add_column(escape(name), justify="right" if numeric and number else "left", overflow="fold")
         for row in cells:
             table.add_row(*map(escape, row))
-        console = output()
+        console, wanted = output(), Console(width=WIDEST).measure(table)
         if not console.is_terminal:
             # A file has no width to keep to: nothing is folded there.
-            wanted = Console(width=WIDEST).measure(table).maximum
-            console = Console(highlight=False, width=max(80, wanted))
+            console = Console(highlight=False, width=max(80, wanted.maximum))
+        elif wanted.minimum > console.width:
+            self._list(columns, cells)
+            return
         console.print(table)
+
+    def _list(self, columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+        first, *others = columns
+        room = max(map(len, others), default=0)
+        for row in cells:
+            self.line(f"{first} {row[0]}".strip(), "bold")
+            for name, cell in zip(others, row[1:], strict=True):
+                self.line(f"  {name:{room}}  {cell}")
 
     def result(self, values: Mapping[str, Any]) -> None:
         """Give machines the result, with the notes."""

@@ -262,6 +262,8 @@ def prepare_text(options: TrainingOptions) -> Prepared:
     subject.encoded(options.prompt, "--prompt")
     shares = {"validation": options.validation, "test": test_share(options, embedded=False)}
     counts = {part: round(share * len(tokens)) for part, share in shares.items()}
+    if len(tokens) <= options.context:
+        raise DataError(f"{path}: {_too_short(len(tokens), options.context)}")
     for part, share in shares.items():
         if share and counts[part] <= options.context:
             raise OptionError(
@@ -270,10 +272,8 @@ def prepare_text(options: TrainingOptions) -> Prepared:
             )  # fmt: skip
     learned = len(tokens) - sum(counts.values())
     if learned <= options.context:
-        raise DataError(
-            f"{path}: the text has {len(tokens):,} tokens, of which {max(learned, 0):,} are left to learn from; with "
-            f"--context {options.context} more are needed; give a longer text or a shorter --context"
-        )
+        left = f", and {max(learned, 0):,} are left to learn from"
+        raise DataError(f"{path}: {_too_short(len(tokens), options.context, left)}")
     edges = np.cumsum([learned, counts["validation"]])
     training, validation, test = np.split(tokens, edges)
     epoch = options.epoch_steps * options.batch_size
@@ -293,6 +293,14 @@ def prepare_text(options: TrainingOptions) -> Prepared:
         notes,
         varied=TextWindows(training, options.context, windows=epoch, name=str(path)),
         fingerprint=fingerprint(path),
+    )
+
+
+def _too_short(tokens: int, context: int, left: str = "") -> str:
+    count = "1 token" if tokens == 1 else f"{tokens:,} tokens"
+    return (
+        f"the text has {count}{left}; with --context {context} more are needed; give a longer text or a shorter "
+        "--context"
     )
 
 
