@@ -280,3 +280,16 @@ def test_packing_is_that_of_pytorch(first: bool) -> None:
     padded, lengths = nn.pad_packed_sequence(packed, first, 0.5, total_length=7)
     close(padded, rnn.pad_packed_sequence(expected, first, 0.5, total_length=7)[0])
     assert lengths.tolist() == LENGTHS
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_what_was_padded_or_packed_comes_back(first: bool) -> None:
+    sequences = [numbers(length, 3, seed=length) for length in LENGTHS]
+    given = [la.asarray(each) for each in sequences]
+    padded = nn.pad_sequence(given, batch_first=first)
+    for found in (nn.unpad_sequence(padded, LENGTHS, first), nn.unpack_sequence(nn.pack_sequence(given, False))):
+        assert len(found) == len(sequences)
+        for one, other in zip(found, sequences, strict=True):
+            np.testing.assert_array_equal(one.numpy(), other)
+    with pytest.raises(la.DataError, match="unpad_sequence: lengths must be from 0 to 5"):
+        nn.unpad_sequence(padded, [3, 6, 1, 4], first)

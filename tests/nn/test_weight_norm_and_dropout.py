@@ -57,13 +57,13 @@ def test_a_normalised_weight_is_trained_compiled_copied_and_made_plain_again():
     for copied in (copy.deepcopy(model),):
         np.testing.assert_array_equal(copied(x).numpy(), expected)
     layer = model.layers[0] if hasattr(model, "layers") else next(iter(model.children()))
-    with pytest.raises(la.DataError, match="normalised already"):
+    with pytest.raises(la.DataError, match="made of others already"):
         nn.weight_norm(layer)
-    nn.remove_weight_norm(layer)
+    nn.remove_parametrizations(layer, "weight")
     assert type(layer) is nn.Linear
     np.testing.assert_allclose(model(x).numpy(), expected, rtol=1e-5)
-    with pytest.raises(la.DataError, match="is not normalised"):
-        nn.remove_weight_norm(layer)
+    with pytest.raises(la.DataError, match="is not made of others"):
+        nn.remove_parametrizations(layer, "weight")
     assert pickle.loads(pickle.dumps(layer)).weight.tolist() == layer.weight.tolist()
 
 
@@ -78,9 +78,9 @@ def test_several_weights_of_a_module_are_normalised():
     module = nn.weight_norm(nn.weight_norm(Two(), "a"), "b")
     assert len(module.parameters()) == 4
     np.testing.assert_allclose(module().numpy(), 0.0)
-    nn.remove_weight_norm(module, "a")
+    nn.remove_parametrizations(module, "a")
     assert sorted(module.state_dict()) == ["a", "parametrizations.b.original0", "parametrizations.b.original1"]
-    nn.remove_weight_norm(module, "b")
+    nn.remove_parametrizations(module, "b")
     assert type(module) is Two
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from lamina.dtypes import bool_, int64
 from lamina.errors import ShapeError
 from lamina.functions.operands import floating, numeric
+from lamina.functions.pooling_places import first_largest
 from lamina.functions.pooling_windows import largest
 from lamina.functions.spatial import sizes_of, spatial
 from lamina.primitives import convolutions, indexing, shaping
@@ -92,6 +93,21 @@ def adaptive_max_pool3d(x: Tensor, output_size: OutputSize) -> Tensor:
     return adaptive_max_pool("adaptive_max_pool3d", 3, x, output_size)
 
 
+def adaptive_max_pool1d_with_indices(x: Tensor, output_size: OutputSize) -> tuple[Tensor, Tensor]:
+    """Return what `adaptive_max_pool1d` does, and the place of each; see `max_pool2d_with_indices`."""
+    return adaptive_max_pool_with_indices("adaptive_max_pool1d", 1, x, output_size)
+
+
+def adaptive_max_pool2d_with_indices(x: Tensor, output_size: OutputSize) -> tuple[Tensor, Tensor]:
+    """Return what `adaptive_max_pool2d` does, and the place of each; see `max_pool2d_with_indices`."""
+    return adaptive_max_pool_with_indices("adaptive_max_pool2d", 2, x, output_size)
+
+
+def adaptive_max_pool3d_with_indices(x: Tensor, output_size: OutputSize) -> tuple[Tensor, Tensor]:
+    """Return what `adaptive_max_pool3d` does, and the place of each; see `max_pool2d_with_indices`."""
+    return adaptive_max_pool_with_indices("adaptive_max_pool3d", 3, x, output_size)
+
+
 def adaptive_avg_pool(name: str, axes: int, x: Tensor, output_size: OutputSize) -> Tensor:
     """Return means over the last axes of ``x``."""
     x = floating(name, spatial(name, x, axes))
@@ -117,6 +133,16 @@ def adaptive_max_pool(name: str, axes: int, x: Tensor, output_size: OutputSize) 
     x = numeric(name, spatial(name, x, axes))
     seen, _ = _covering(x, _counts(name, axes, x, output_size), axes)
     return largest(seen, axes=axes)
+
+
+def adaptive_max_pool_with_indices(name: str, axes: int, x: Tensor, output_size: OutputSize) -> tuple[Tensor, Tensor]:
+    """Return the largest elements over the last axes of ``x``, and the place of each within them."""
+    x = numeric(name, spatial(name, x, axes))
+    counts, past = _counts(name, axes, x, output_size), math.prod(x.shape[-axes:])
+    numbers = x._constant(np.arange(past).reshape(*[1] * (x.ndim - axes), *x.shape[-axes:]), int64)
+    (seen, _), (places, _) = _covering(x, counts, axes), _covering(numbers, counts, axes)
+    values = largest(seen, axes=axes)
+    return values, first_largest(seen, values, places, axes, past)
 
 
 def _counts(name: str, axes: int, x: Tensor, output_size: OutputSize) -> Shape:

@@ -89,5 +89,10 @@ def max_pool_with_indices(
     # The places are seen by the same windows. Those of the padding lie behind all others, and the first one counts.
     numbers = x._constant(np.arange(past).reshape(*[1] * (x.ndim - axes), *sizes), int64)
     places, seen = windows.seen(numbers, past), windows.seen(x._untracked, lowest(x))
-    candidates = where(is_largest(seen, values._untracked, axes), places, places._scalar(past))
-    return values, reductions.min_(candidates, axes=tuple(range(seen.ndim - axes, seen.ndim)), keepdims=False)
+    return values, first_largest(seen, values, places, axes, past)
+
+
+def first_largest(seen: Tensor, values: Tensor, places: Tensor, axes: int, past: int) -> Tensor:
+    """Return the places of the largest elements over the last axes, of several the lowest; all are below ``past``."""
+    candidates = where(is_largest(seen._untracked, values._untracked, axes), places, places._scalar(past))
+    return reductions.min_(candidates, axes=tuple(range(seen.ndim - axes, seen.ndim)), keepdims=False)

@@ -28,8 +28,11 @@ from lamina.functions.adaptive_pooling import (
     adaptive_avg_pool2d,
     adaptive_avg_pool3d,
     adaptive_max_pool1d,
+    adaptive_max_pool1d_with_indices,
     adaptive_max_pool2d,
+    adaptive_max_pool2d_with_indices,
     adaptive_max_pool3d,
+    adaptive_max_pool3d_with_indices,
 )
 from lamina.functions.convolutions import (
     conv1d,
@@ -40,6 +43,12 @@ from lamina.functions.convolutions import (
     conv_transpose3d,
 )
 from lamina.functions.elementwise import tanh
+from lamina.functions.fractional_pooling import (
+    fractional_max_pool2d,
+    fractional_max_pool2d_with_indices,
+    fractional_max_pool3d,
+    fractional_max_pool3d_with_indices,
+)
 from lamina.functions.grids import affine_grid, grid_sample
 from lamina.functions.padding import pad
 from lamina.functions.patches import channel_shuffle, fold, pixel_shuffle, pixel_unshuffle, unfold
@@ -99,6 +108,7 @@ from lamina.nn.activations import (
     Tanhshrink,
     Threshold,
 )
+from lamina.nn.adaptive_softmax import AdaptiveLogSoftmax, AdaptiveLogSoftmaxWithLoss
 from lamina.nn.attention import scaled_dot_product_attention
 from lamina.nn.classification_losses import binary_cross_entropy_with_logits, cross_entropy, kl_div, nll_loss
 from lamina.nn.containers import MLP, Sequential
@@ -116,6 +126,7 @@ from lamina.nn.dropout_functions import (
 from lamina.nn.dropouts import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout
 from lamina.nn.embedding_bags import EmbeddingBag, embedding_bag
 from lamina.nn.embeddings import Embedding, embedding
+from lamina.nn.fractional_pooling import FractionalMaxPool2d, FractionalMaxPool3d
 from lamina.nn.gated import GLU, SwiGLU, glu
 from lamina.nn.gumbel import gumbel_softmax
 from lamina.nn.key_value_cache import KeyValueCache
@@ -168,6 +179,8 @@ from lamina.nn.packed_sequences import (
     pack_sequence,
     pad_packed_sequence,
     pad_sequence,
+    unpack_sequence,
+    unpad_sequence,
 )
 from lamina.nn.padding import (
     CircularPad1d,
@@ -186,6 +199,7 @@ from lamina.nn.padding import (
     ZeroPad2d,
     ZeroPad3d,
 )
+from lamina.nn.parametrizations import is_parametrized, register_parametrization, remove_parametrizations
 from lamina.nn.pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -224,6 +238,7 @@ from lamina.nn.running_normalisation import (
     InstanceNorm2d,
     InstanceNorm3d,
 )
+from lamina.nn.spectral_normalisation import spectral_norm
 from lamina.nn.state import Unmatched
 from lamina.nn.summary import Summary
 from lamina.nn.transformer import TransformerDecoderLayer, TransformerEncoderLayer
@@ -235,8 +250,17 @@ from lamina.nn.triplet_losses import (
     triplet_margin_with_distance_loss,
 )
 from lamina.nn.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d, max_unpool1d, max_unpool2d, max_unpool3d
-from lamina.nn.upsampling import ChannelShuffle, Fold, PixelShuffle, PixelUnshuffle, Unfold, Upsample
-from lamina.nn.weight_normalisation import remove_weight_norm, weight_norm
+from lamina.nn.upsampling import (
+    ChannelShuffle,
+    Fold,
+    PixelShuffle,
+    PixelUnshuffle,
+    Unfold,
+    Upsample,
+    UpsamplingBilinear2d,
+    UpsamplingNearest2d,
+)
+from lamina.nn.weight_normalisation import weight_norm
 from lamina.other_names import NN, of_module
 
 __all__ = [
@@ -244,7 +268,8 @@ __all__ = [
     "Module", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "MLP", "Linear", "Bilinear",
     "linear", "bilinear", "Flatten", "Unflatten", "Identity", "Summary", "Unmatched", "init",
     "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout", "dropout", "dropout1d",
-    "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout", "weight_norm", "remove_weight_norm",
+    "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout", "weight_norm",
+    "spectral_norm", "register_parametrization", "remove_parametrizations", "is_parametrized",
     # tables
     "Embedding", "embedding", "EmbeddingBag", "embedding_bag",
     # normalisation
@@ -254,18 +279,21 @@ __all__ = [
     # over space: convolution, pooling, padding, other sizes
     "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d",
     "MaxPool1d", "MaxPool2d", "MaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "LPPool1d", "LPPool2d", "LPPool3d",
-    "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d",
+    "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d", "FractionalMaxPool2d", "FractionalMaxPool3d",
     "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d",
     "AdaptiveMaxPool3d", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d", "ConstantPad1d", "ConstantPad2d", "ConstantPad3d",
     "ReflectionPad1d", "ReflectionPad2d", "ReflectionPad3d", "ReplicationPad1d", "ReplicationPad2d",
-    "ReplicationPad3d", "CircularPad1d", "CircularPad2d", "CircularPad3d", "Upsample", "PixelShuffle",
+    "ReplicationPad3d", "CircularPad1d", "CircularPad2d", "CircularPad3d", "Upsample", "UpsamplingNearest2d",
+    "UpsamplingBilinear2d", "PixelShuffle",
     "PixelUnshuffle", "ChannelShuffle", "Unfold", "Fold",
     "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
     "max_pool1d_with_indices", "max_pool2d_with_indices", "max_pool3d_with_indices", "max_unpool1d", "max_unpool2d",
     "max_unpool3d", "max_pool1d", "max_pool2d", "max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d", "lp_pool1d",
     "lp_pool2d", "lp_pool3d", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d",
-    "adaptive_max_pool1d",
-    "adaptive_max_pool2d", "adaptive_max_pool3d", "pad", "interpolate", "pixel_shuffle", "pixel_unshuffle",
+    "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d", "adaptive_max_pool1d_with_indices",
+    "adaptive_max_pool2d_with_indices", "adaptive_max_pool3d_with_indices", "fractional_max_pool2d",
+    "fractional_max_pool3d", "fractional_max_pool2d_with_indices", "fractional_max_pool3d_with_indices",
+    "pad", "interpolate", "pixel_shuffle", "pixel_unshuffle",
     "channel_shuffle", "unfold", "fold", "grid_sample", "affine_grid",
     # activations
     "ACTIVATIONS", "ReLU", "LeakyReLU", "PReLU", "RReLU", "ReLU6", "ELU", "CELU", "SELU", "GELU", "SiLU", "Mish",
@@ -281,7 +309,8 @@ __all__ = [
     "Transformer",
     # recurrence
     "RNN", "GRU", "LSTM", "RNNCell", "GRUCell", "LSTMCell",
-    "PackedSequence", "pack_padded_sequence", "pad_packed_sequence", "pack_sequence", "pad_sequence",
+    "PackedSequence", "pack_padded_sequence", "pad_packed_sequence", "pack_sequence", "pad_sequence", "unpack_sequence",
+    "unpad_sequence",
     # losses
     "mse_loss", "l1_loss", "huber_loss", "smooth_l1_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits",
     "cross_entropy", "nll_loss", "kl_div", "hinge_loss", "hinge_embedding_loss", "cosine_similarity",
@@ -292,6 +321,7 @@ __all__ = [
     "normalize", "margin_ranking_loss",
     "soft_margin_loss", "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss",
     "poisson_nll_loss", "gaussian_nll_loss",
+    "AdaptiveLogSoftmaxWithLoss", "AdaptiveLogSoftmax",
     "CTCLoss", "TripletMarginLoss", "TripletMarginWithDistanceLoss", "PairwiseDistance", "MarginRankingLoss",
     "SoftMarginLoss", "MultiMarginLoss", "MultiLabelMarginLoss", "MultiLabelSoftMarginLoss", "PoissonNLLLoss",
     "GaussianNLLLoss",

@@ -132,6 +132,8 @@ def _bags(name: str, input: Tensor, offsets: Tensor | None, include_last: bool) 
 def _largest(rows: Tensor, bag: Tensor, bags: int, counted: Tensor | None) -> Tensor:
     """Return the largest row of each bag, element by element: a scan in doubling steps that stops where bags end."""
     count, low = rows.shape[0], -math.inf
+    if count == 0:
+        return scatter_add(rows, bag, axis=0, size=bags)
     if counted is not None:
         rows = where(reshape(counted, shape=(count, 1)), rows, rows._scalar(low))
     step = 1
@@ -144,8 +146,6 @@ def _largest(rows: Tensor, bag: Tensor, bags: int, counted: Tensor | None) -> Te
     numbers = bag._constant(np.arange(bags), int64)
     last = searchsorted(bag, numbers, side="right") - 1
     inside = maximum(last, last._scalar(0))
-    if count == 0:
-        return rows._full((bags, rows.shape[1]), 0)
     found = bitwise_and(less(last._scalar(-1), last), equal(take(bag, inside, axis=0), numbers))
     result = take(rows, inside, axis=0)
     found = bitwise_and(reshape(found, shape=(bags, 1)), not_equal(result, result._scalar(low)))

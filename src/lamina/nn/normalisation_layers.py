@@ -145,6 +145,8 @@ class GroupNorm(Module):
     eps : float, default 1e-5
     affine : bool, default True
         Whether there are a weight and a bias, a number for each channel.
+    bias : bool, default True
+        Whether, of weight and bias, there is a bias.
     dtype : DType, default float32
         Of the parameters.
 
@@ -170,6 +172,7 @@ class GroupNorm(Module):
         eps: float = 1e-5,
         affine: bool = True,
         *,
+        bias: bool = True,
         dtype: DTypeLike | None = None,
     ) -> None:
         self.num_groups = positive_count("GroupNorm", "num_groups", num_groups)
@@ -180,7 +183,7 @@ class GroupNorm(Module):
         self.affine = affine
         kind = parameter_dtype("GroupNorm", dtype)
         self.weight = unit_weight((self.num_channels,), kind) if affine else None
-        self.bias = zero_bias((self.num_channels,), kind) if affine else None
+        self.bias = zero_bias((self.num_channels,), kind) if affine and bias else None
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return the normalised input, in its shape."""

@@ -200,6 +200,42 @@ def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> P
     return pack_padded_sequence(padded, [x.shape[0] for x in sequences], enforce_sorted=enforce_sorted)
 
 
+def unpad_sequence(
+    padded_sequences: Tensor, lengths: Sequence[int] | Tensor, batch_first: bool = False
+) -> list[Tensor]:
+    """Return the sequences that `pad_sequence` has put together, each of its own length.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> from lamina import nn
+    >>> nn.unpad_sequence(la.asarray([[1, 2], [3, 0]]), [2, 1], batch_first=True)
+    [Tensor([1, 2], shape=[2], dtype=int64), Tensor([3], shape=[1], dtype=int64)]
+    """
+    x, counts = time_first(tensor("unpad_sequence", padded_sequences), batch_first), _counts("unpad_sequence", lengths)
+    if x.ndim < 2 or counts.shape != x.shape[1:2]:
+        raise ShapeError(
+            f"unpad_sequence: {len(counts)} lengths for an input of shape {list(padded_sequences.shape)}; give one for "
+            "each sequence"
+        )
+    if np.any(counts < 0) or np.any(counts > x.shape[0]):
+        raise DataError(f"unpad_sequence: lengths must be from 0 to {x.shape[0]}, got {counts.tolist()}")
+    return [x[: int(count), at] for at, count in enumerate(counts)]
+
+
+def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
+    """Return the sequences that `pack_sequence` has packed.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> from lamina import nn
+    >>> nn.unpack_sequence(nn.pack_sequence([la.asarray([1, 2]), la.asarray([3])]))
+    [Tensor([1, 2], shape=[2], dtype=int64), Tensor([3], shape=[1], dtype=int64)]
+    """
+    return unpad_sequence(*pad_packed_sequence(packed_sequences))
+
+
 def time_first(x: Tensor, batch_first: bool) -> Tensor:
     """Return ``x`` with its first two axes exchanged, if the batch comes first in it."""
     return permute_dims(x, (1, 0, *range(2, x.ndim))) if batch_first and x.ndim >= 2 else x

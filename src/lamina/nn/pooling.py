@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from lamina.functions.adaptive_pooling import OutputSize, adaptive_avg_pool, adaptive_max_pool
+from lamina.functions.adaptive_pooling import (
+    OutputSize,
+    adaptive_avg_pool,
+    adaptive_max_pool,
+    adaptive_max_pool_with_indices,
+)
 from lamina.functions.pooling import avg_pool, lp_pool, max_pool
 from lamina.functions.pooling_places import max_pool_with_indices
 from lamina.functions.spatial import Sizes, sizes_of
@@ -250,8 +255,14 @@ class _AdaptiveAvgPool(_Adaptive):
 class _AdaptiveMaxPool(_Adaptive):
     """The largest elements in windows that cover the input; see `AdaptiveMaxPool2d`."""
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """Return the output, of shape [batch, channels, *output_size]."""
+    def __init__(self, output_size: OutputSize, return_indices: bool = False) -> None:
+        super().__init__(output_size)
+        self.return_indices = return_indices
+
+    def __call__(self, x: Tensor) -> Any:
+        """Return the output, of shape [batch, channels, *output_size]; with ``return_indices`` the indices besides."""
+        if self.return_indices:
+            return adaptive_max_pool_with_indices(type(self).__name__, self._axes, x, self.output_size)
         return adaptive_max_pool(type(self).__name__, self._axes, x, self.output_size)
 
 
@@ -301,6 +312,8 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPool):
     ----------
     output_size : int, None, or one of them for each axis
         How many windows; None keeps the size of an axis, and 1 is global pooling.
+    return_indices : bool, default False
+        Whether the places of the largest elements are returned too, as `max_pool2d_with_indices` does.
 
     Examples
     --------

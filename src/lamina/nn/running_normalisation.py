@@ -31,6 +31,7 @@ class _RunningStatistics(Module):
         momentum: float | None,
         affine: bool,
         track_running_stats: bool,
+        bias: bool,
         dtype: DTypeLike | None,
     ) -> None:
         name = type(self).__name__
@@ -41,7 +42,7 @@ class _RunningStatistics(Module):
         self.track_running_stats = track_running_stats
         kind, shape = parameter_dtype(name, dtype), (self.num_features,)
         self.weight = unit_weight(shape, kind) if affine else None
-        self.bias = zero_bias(shape, kind) if affine else None
+        self.bias = zero_bias(shape, kind) if affine and bias else None
         self.running_mean = self.running_var = self.num_batches_tracked = None
         if track_running_stats:
             self.running_mean = Variable(zeros(shape, dtype=kind), "running_mean", trainable=False)
@@ -76,9 +77,10 @@ class _BatchNorm(_RunningStatistics):
         affine: bool = True,
         track_running_stats: bool = True,
         *,
+        bias: bool = True,
         dtype: DTypeLike | None = None,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, bias, dtype)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return the normalised input, in its shape."""
@@ -115,6 +117,8 @@ class BatchNorm1d(_BatchNorm):
         Whether there are a weight and a bias.
     track_running_stats : bool, default True
         Whether there are running statistics; without them, those of the batch are used in evaluation too.
+    bias : bool, default True
+        Whether, of weight and bias, there is a bias.
     dtype : DType, default float32
         Of parameters and statistics.
 
@@ -185,9 +189,10 @@ class _InstanceNorm(_RunningStatistics):
         affine: bool = False,
         track_running_stats: bool = False,
         *,
+        bias: bool = True,
         dtype: DTypeLike | None = None,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, bias, dtype)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return the normalised input, in its shape; without a batch axis it is one sample."""
@@ -217,6 +222,8 @@ class InstanceNorm1d(_InstanceNorm):
         Whether there are a weight and a bias.
     track_running_stats : bool, default False
         Whether there are running statistics, which are then used in evaluation.
+    bias : bool, default True
+        Whether, of weight and bias, there is a bias.
     dtype : DType, default float32
         Of parameters and statistics.
 
