@@ -48,8 +48,6 @@ TABLE = [
     ("Upsample", {"scale_factor": 2, "mode": "bicubic"}, PLANE),
     ("Upsample", {"size": (3, 5, 7), "mode": "trilinear"}, BOX),
     ("Upsample", {"size": (9, 4), "mode": "nearest-exact"}, PLANE),
-    ("UpsamplingNearest2d", {"scale_factor": 2}, PLANE),
-    ("UpsamplingBilinear2d", {"size": (9, 4)}, PLANE),
     ("PixelShuffle", {"upscale_factor": 2}, (2, 8, 3, 5)),
     ("PixelUnshuffle", {"downscale_factor": 2}, (2, 3, 6, 4)),
     ("ChannelShuffle", {"groups": 2}, (2, 6, 3, 5)),

@@ -79,9 +79,9 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     --------
     >>> import lamina as la
     >>> from lamina import nn
-    >>> layer = nn.AdaptiveLogSoftmaxWithLoss(8, 1000, [10, 100])
-    >>> output, loss = layer(la.zeros((3, 8)), la.asarray([0, 50, 999]))
-    >>> output.shape, layer.log_prob(la.zeros((3, 8))).shape
+    >>> layer = nn.AdaptiveLogSoftmaxWithLoss(32, 1000, [10, 100])
+    >>> output, loss = layer(la.zeros((3, 32)), la.asarray([0, 50, 999]))
+    >>> output.shape, layer.log_prob(la.zeros((3, 32))).shape
     ((3,), (3, 1000))
 
     Source: E. Grave et al., "Efficient softmax approximation for GPUs", ICML 2017, section 4.
@@ -110,7 +110,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         self.head_bias = head_bias
         self.n_clusters = len(starts)
         self.head = Linear(self.in_features, starts[0] + self.n_clusters, bias=head_bias, dtype=dtype)
-        self.tail: ModuleList[Sequential] = ModuleList()
+        self.tail = ModuleList()
         for at, (start, stop) in enumerate(pairwise(self.cutoffs), 1):
             hidden = int(self.in_features // div_value**at)
             if hidden < 1:

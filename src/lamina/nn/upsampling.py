@@ -62,38 +62,6 @@ class Upsample(Module):
         return f"{size}, mode={self.mode!r}"
 
 
-class UpsamplingNearest2d(Upsample):
-    """Images [batch, channels, height, width] in other sizes by their nearest elements; see `Upsample`.
-
-    Examples
-    --------
-    >>> import lamina as la
-    >>> from lamina import nn
-    >>> nn.UpsamplingNearest2d(scale_factor=2)(la.zeros((1, 1, 2, 3))).shape
-    (1, 1, 4, 6)
-    """
-
-    def __init__(self, size: Sizes | None = None, scale_factor: Scale | None = None) -> None:
-        super().__init__(size, scale_factor, "nearest")
-
-
-class UpsamplingBilinear2d(Upsample):
-    """Images [batch, channels, height, width] in other sizes by lines between elements, corners aligned.
-
-    It is `Upsample` with ``mode="bilinear"`` and ``align_corners=True``.
-
-    Examples
-    --------
-    >>> import lamina as la
-    >>> from lamina import nn
-    >>> nn.UpsamplingBilinear2d(scale_factor=2)(la.zeros((1, 1, 2, 3))).shape
-    (1, 1, 4, 6)
-    """
-
-    def __init__(self, size: Sizes | None = None, scale_factor: Scale | None = None) -> None:
-        super().__init__(size, scale_factor, "bilinear", align_corners=True)
-
-
 class PixelShuffle(Module):
     """Channels traded for pixels: [..., channels * r**2, height, width] as [..., channels, height * r, width * r].
 
