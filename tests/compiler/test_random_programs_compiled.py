@@ -118,6 +118,13 @@ def test_programs_cut_into_kernels_anywhere_compute_what_eager_code_computes(
         check(at_random(first), threads=(1, 3))
 
 
+@pytest.mark.usefixtures("many_threads")
+def test_programs_that_may_be_ended_early_compute_what_eager_code_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lowering, "INTERRUPTIBLE", 0.0)
+    for first in range(9000, 9000 + 2 * BATCH, BATCH):
+        check(at_random(first), threads=(1, 3), repeat=1 + first // BATCH % 2)
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("many_threads")
 @pytest.mark.parametrize("possible", [SHAPES, (*SHAPES, *LARGER_SHAPES)], ids=["small", "larger"])

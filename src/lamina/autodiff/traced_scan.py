@@ -179,7 +179,7 @@ class _Loop:
             whole = Tensor(values, tracer.backend, Node(self, inputs, {}, values))  # type: ignore[arg-type]
             made = [_as_tracked(x, of) for x, of in zip(unpack(whole, len(values)), results, strict=True)]
         conditions = made[len(made) - len(self._checks) :]
-        left_out = self._left_out()
+        left_out = self._left_out() if conditions else None
         for condition, (_, error) in zip(conditions, self._checks, strict=True):
             tracer.require(reductions.all(condition if left_out is None else condition | left_out), error)
         return made[:count], made[count : count + self._ys]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -15,8 +16,9 @@ from lamina.compiler.graph.indexing import INDEXED
 from lamina.compiler.graph.ir import CHECK, SCAN, Graph, Value, operation
 from lamina.compiler.graph.passes.simplify import simplify
 from lamina.compiler.schedule.costs import kernel_cost
-from lamina.compiler.schedule.fused import COPY, Rules
+from lamina.compiler.schedule.fused import COPY, Fused, Rules
 from lamina.compiler.schedule.fusion import fuse
+from lamina.compiler.schedule.kernels import Kernel
 from lamina.compiler.schedule.memory import plan_memory
 from lamina.compiler.schedule.order import Machine, order
 from lamina.compiler.schedule.rounds import Rounds, rounds
@@ -29,6 +31,10 @@ WORTH_A_THREAD = 5000.0
 """Nanoseconds of work from which another thread is worth its part in the barriers."""
 NEAR = 4
 """After how many times the second cache's bytes what was touched first is far away."""
+
+
+INTERRUPTIBLE = 30e6
+"""Nanoseconds of work from which a program looks, now and then, whether it is to end early."""
 
 
 class Layout(NamedTuple):
@@ -46,6 +52,8 @@ class Layout(NamedTuple):
         Whether it may fail on its values.
     fallbacks : bool
         Whether Python computes some of it.
+    interruptible : bool
+        Whether it can be ended early.
     index_faults : list of str
         What may be wrong with indices, in the order of the numbers of the faults.
     """
@@ -56,6 +64,7 @@ class Layout(NamedTuple):
     nanoseconds: float
     faults: bool
     fallbacks: bool
+    interruptible: bool
     index_faults: list[str]
 
     def as_dict(self) -> dict[str, Any]:
@@ -100,9 +109,11 @@ def lower(graph: Graph, target: Target, most_threads: int = 1024, *, profiled: b
         nanoseconds,
         may_fault(schedule),
         bool(numbers.fallbacks),
+        # Python, where it computes something, has signals handled meanwhile.
+        nanoseconds >= INTERRUPTIBLE and not numbers.fallbacks,
         numbers.index_faults,
     )
-    return Lowered(str(emit_program(schedule)), layout, schedule)
+    return Lowered(str(emit_program(schedule, interruptible=layout.interruptible)), layout, schedule)
 
 
 def scheduled(
@@ -120,14 +131,19 @@ def scheduled(
         lambda value: not inside and _may_fault(value),
         lambda kernel: column_grain(kernel, target),
         NEAR * target.l2,
+        late=not inside and _cost_of(fused.kernels, fused, target) >= INTERRUPTIBLE,
     )
     ordered = order(fused, machine)
-    nanoseconds = sum(kernel_cost(kernel, fused, target, _cost) for kernel in ordered.kernels)
+    nanoseconds = _cost_of(ordered.kernels, fused, target)
     alone = _worth(nanoseconds, most_threads) == 1
     # A program of one thread uses memory again as soon as a kernel has read it.
     turns = [Rounds((kernel,)) for kernel in ordered.kernels] if alone else rounds(ordered, target)
     memory = plan_memory(fused, ordered, turns, alone=alone)
     return Schedule(fused, ordered, turns, memory, target, alone, profiled), nanoseconds
+
+
+def _cost_of(kernels: Iterable[Kernel], fused: Fused, target: Target) -> float:
+    return sum(kernel_cost(kernel, fused, target, _cost) for kernel in kernels)
 
 
 def _worth(nanoseconds: float, most_threads: int) -> int:

@@ -9,6 +9,9 @@ offset  content, 8 bytes each
 128     how many barriers all threads have passed
 256     the first fault that a thread reported, 0 for none
 264     address of a function without arguments that offers the processor to others
+272     not 0 when the caller of the program wants it to end early
+280     not 0 after a barrier at which that was found
+288     not 0 once a thread has left work out for it
 ======  ===========================================================================
 
 `lamina.compiler.runtime.runtime_block` allocates it.
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 
 LINE = 128  # processors fetch cache lines in pairs; what different threads write lies this far apart
 ARRIVED, GENERATION, FAULT, YIELD, SIZE = 0, LINE, 2 * LINE, 2 * LINE + 8, 3 * LINE
+INTERRUPT, AGREED, CUT_SHORT = (YIELD + 8 * place for place in (1, 2, 3))
 _SPINS = 127  # pauses before a waiting thread first offers its processor to others; some 3 us
 
 
@@ -51,6 +55,26 @@ def emit_barrier(f: Emitter, target: Target, runtime: Value, threads: Value) -> 
     if not any(each.startswith(f"define internal void @{name}(") for each in f.module.functions):
         _define_barrier(f.module, name, target)
     f.write(f"call void @{name}(ptr {runtime.text}, i64 {threads.text})")
+
+
+def emit_interruptible_barrier(f: Emitter, target: Target, runtime: Value, threads: Value) -> Value:
+    """Write a barrier at which all threads learn the same: whether the program is to end early; return that.
+
+    The last to come looks. What it saw stays until all have come to another barrier.
+    """
+    name = "lamina.interruptible_barrier"
+    if not any(f" @{name}(" in each for each in f.module.functions):
+        with f.module.function(name, [("runtime", PTR), ("threads", I64)], notes="noinline", result=I64) as inner:
+            _emit_agreement(inner, target)
+    return f.icmp("ne", f.call_here(name, [runtime, threads], I64), f.integer(0))
+
+
+def emit_interrupted(f: Emitter, runtime: Value) -> Value:
+    """Return whether the program is to end early; if so, note that work is left out."""
+    wanted = f.icmp("ne", load_atomic(f, offset(f, runtime, INTERRUPT), "monotonic"), f.integer(0))
+    with f.when(wanted):
+        store_atomic(f, f.integer(1), offset(f, runtime, CUT_SHORT), "monotonic")
+    return wanted
 
 
 def emit_fault(f: Emitter, runtime: Value, code: int) -> None:
@@ -88,16 +112,40 @@ def store_atomic(f: Emitter, value: Value, place: Value, order: str = "release")
 def _define_barrier(module: Module, name: str, target: Target) -> None:
     parameters = [("runtime", PTR), ("threads", I64)]
     with module.function(name, parameters, notes="noinline") as f:
-        runtime, threads = f.arguments["runtime"], f.arguments["threads"]
-        f.leave(f.icmp("sle", threads, f.integer(1)))
-        arrived, generation = offset(f, runtime, ARRIVED), offset(f, runtime, GENERATION)
-        # Read before arriving: afterwards the last thread may have opened the barrier already.
-        seen = load_atomic(f, generation)
-        before = f.result(f"atomicrmw add ptr {arrived.text}, i64 1 acq_rel, align 8", I64)
-        with f.when(f.icmp("eq", f.add(before, f.integer(1)), threads)):
-            store_atomic(f, f.integer(0), arrived, "monotonic")
-            store_atomic(f, f.add(seen, f.integer(1)), generation)
-        emit_wait(f, target, runtime, lambda: f.icmp("eq", load_atomic(f, generation), seen))
+        f.leave(f.icmp("sle", f.arguments["threads"], f.integer(1)))
+        _emit_meeting(f, target, lambda: None)
+
+
+def _emit_meeting(f: Emitter, target: Target, at_last: Callable[[], None]) -> None:
+    """Write a barrier of several threads; ``at_last()`` writes what the last to come does before it opens."""
+    runtime, threads = f.arguments["runtime"], f.arguments["threads"]
+    arrived, generation = offset(f, runtime, ARRIVED), offset(f, runtime, GENERATION)
+    # Read before arriving: afterwards the last thread may have opened the barrier already.
+    seen = load_atomic(f, generation)
+    before = f.result(f"atomicrmw add ptr {arrived.text}, i64 1 acq_rel, align 8", I64)
+    with f.when(f.icmp("eq", f.add(before, f.integer(1)), threads)):
+        at_last()
+        store_atomic(f, f.integer(0), arrived, "monotonic")
+        store_atomic(f, f.add(seen, f.integer(1)), generation)
+    emit_wait(f, target, runtime, lambda: f.icmp("eq", load_atomic(f, generation), seen))
+
+
+def _emit_agreement(f: Emitter, target: Target) -> None:
+    runtime = f.arguments["runtime"]
+    agreed = offset(f, runtime, AGREED)
+
+    def look() -> None:
+        wanted = load_atomic(f, offset(f, runtime, INTERRUPT), "monotonic")
+        store_atomic(f, wanted, agreed, "monotonic")
+        with f.when(f.icmp("ne", wanted, f.integer(0))):
+            store_atomic(f, f.integer(1), offset(f, runtime, CUT_SHORT), "monotonic")
+
+    alone = f.icmp("sle", f.arguments["threads"], f.integer(1))
+    with f.when(alone):
+        look()
+    f.leave(alone, load_atomic(f, agreed, "monotonic"))
+    _emit_meeting(f, target, look)
+    f.returned = load_atomic(f, agreed, "monotonic")
 
 
 def emit_wait(f: Emitter, target: Target, runtime: Value, waiting: Callable[[], Value]) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import NamedTuple, Protocol
 
-from lamina.compiler.codegen.barrier import emit_barrier
+from lamina.compiler.codegen.barrier import emit_barrier, emit_interrupted, emit_interruptible_barrier
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.expressions import ZERO
 from lamina.compiler.codegen.schedule import Schedule
-from lamina.compiler.codegen.values import I8, I64, Value
+from lamina.compiler.codegen.values import I1, I8, I64, Value
 from lamina.compiler.schedule.kernels import Kernel
 from lamina.compiler.schedule.memory import Place
 from lamina.compiler.schedule.order import Share
@@ -116,35 +116,56 @@ class Caller:
         here = f.sub(f.integer(self._passing + place.number), f.mul(first, f.integer(place.step)))
         return f.at(self.shared.scratch, here, I8)
 
-    def by_turns(self, calls: Sequence[Called], units: int) -> None:
-        """Write calls of kernels that take turns over so many units of their share, which is the same for all."""
+    def by_turns(self, calls: Sequence[Called], units: int, *, early: bool = False) -> None:
+        """Write calls of kernels that take turns over so many units of their share, which is the same for all.
+
+        With ``early``, turns are left out if the program is to end early.
+        """
         f = self.f
         begin, end = self._share(calls[0].share)
         with f.loop(begin, end, units) as first:
             part = first, f.intrinsic("smin", f.add(first, f.integer(units)), end)
-            for call in calls:
-                self.call(call, part)
+            with self.unless_interrupted() if early else nullcontext():
+                for call in calls:
+                    self.call(call, part)
 
     def barrier(self) -> None:
         """Let the threads meet, where there are several."""
         if not self.schedule.alone:
             emit_barrier(self.f, self.schedule.target, self.shared.runtime, self.f.arguments["threads"])
 
+    def meet_or_leave(self) -> None:
+        """Leave the function if the program is to end early, all threads or none."""
+        f, runtime = self.f, self.shared.runtime
+        if self.schedule.alone:
+            f.leave(emit_interrupted(f, runtime))
+        else:
+            f.leave(emit_interruptible_barrier(f, self.schedule.target, runtime, f.arguments["threads"]))
+
+    @contextmanager
+    def unless_interrupted(self) -> Iterator[None]:
+        """Leave what is written inside out if the program is to end early; at the next barrier all threads leave."""
+        with self.f.when(self.f.binary("xor", emit_interrupted(self.f, self.shared.runtime), self.f.integer(1, I1))):
+            yield
+
     def timed(self, call: Called) -> AbstractContextManager[None]:
         """Surround the call of a kernel; nothing here."""
         return nullcontext()
 
 
-def emit_calls(caller: Caller, calls: Sequence[Called]) -> None:
-    """Write the calls of all kernels, in order."""
+def emit_calls(caller: Caller, calls: Sequence[Called], early: Collection[Kernel] = ()) -> None:
+    """Write the calls of all kernels, in order; those that are ``early`` are left out if the program is to end."""
     f, schedule = caller.f, caller.schedule
     ordered = schedule.ordered
     phase = 0
     checked = ordered.check == 0
     found = {call.kernel: call for call in calls}
-    for turns in schedule.turns:
+    for number, turns in enumerate(schedule.turns):
         wanted = ordered.phases[turns.kernels[0]]
-        if wanted > phase:
+        before = schedule.turns[number - 1].kernels[0] if number else None
+        if before in early and (wanted > phase or schedule.alone):
+            caller.meet_or_leave()
+        elif wanted > phase:
             caller.barrier()
         if wanted >= ordered.check and not checked:
             f.leave(f.icmp("ne", f.load(I64, caller.shared.fault), f.integer(0)))
@@ -152,9 +173,12 @@ def emit_calls(caller: Caller, calls: Sequence[Called]) -> None:
         phase = wanted
         group = [found[kernel] for kernel in turns.kernels]
         if turns.units:
-            caller.by_turns(group, turns.units)
-        else:
-            for call in group:
+            caller.by_turns(group, turns.units, early=turns.kernels[0] in early)
+            continue
+        for call in group:
+            # What all threads do together, they leave together.
+            apart = call.kernel in early and not call.together
+            with caller.unless_interrupted() if apart else nullcontext():
                 caller.call(call)
 
 

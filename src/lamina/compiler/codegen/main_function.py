@@ -7,7 +7,7 @@ threads. Every thread runs all of it, each on its share, and they meet at barrie
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
 
 from lamina.compiler.codegen.barrier import FAULT, emit_barrier
@@ -18,8 +18,9 @@ from lamina.compiler.codegen.expressions import ZERO
 from lamina.compiler.codegen.module import Module
 from lamina.compiler.codegen.program_table import Slot
 from lamina.compiler.codegen.scan_loop import functions_of
-from lamina.compiler.codegen.schedule import Schedule, may_fault, numbered
+from lamina.compiler.codegen.schedule import Schedule, before_updates, may_fault, numbered
 from lamina.compiler.codegen.values import I8, I64, PTR, Value
+from lamina.compiler.schedule.kernels import Kernel
 from lamina.compiler.schedule.memory import Place
 
 MANY = 64
@@ -27,19 +28,23 @@ MANY = 64
 _PARAMETERS = [("table", PTR), ("thread", I64), ("threads", I64)]
 
 
-def emit_program(schedule: Schedule) -> Module:
-    """Return the module of a program; its function is ``program(table, thread, threads)``."""
+def emit_program(schedule: Schedule, *, interruptible: bool = False) -> Module:
+    """Return the module of a program; its function is ``program(table, thread, threads)``.
+
+    An interruptible one can be ended from outside until it begins to update its inputs.
+    """
     module = Module(schedule.target.triple, target=schedule.target)
-    _emit_once(module, schedule, functions_of(module, schedule, "kernel", numbered(schedule)))
+    early = before_updates(schedule) if interruptible else set()
+    _emit_once(module, schedule, functions_of(module, schedule, "kernel", numbered(schedule), early), early)
     _emit_repeated(module, schedule)
     return module
 
 
-def _emit_once(module: Module, schedule: Schedule, calls: list[Called]) -> None:
+def _emit_once(module: Module, schedule: Schedule, calls: list[Called], early: Collection[Kernel]) -> None:
     """Write the function that runs every kernel once; ``run`` says which repetition this is."""
     notes = "noinline optnone" if len(calls) > MANY else "noinline"
     with module.function("once", [*_PARAMETERS, ("run", I64)], notes=notes) as f:
-        emit_calls(_Caller(f, schedule), calls)
+        emit_calls(_Caller(f, schedule), calls, early)
 
 
 def _emit_repeated(module: Module, schedule: Schedule) -> None:

@@ -7,6 +7,7 @@ the loop runs over, and what each step gives, lies one step after the other. Its
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from contextlib import nullcontext
 
 from lamina.compiler.codegen.calls import Called, Caller, Shared, constant_data, emit_calls
@@ -22,10 +23,15 @@ from lamina.compiler.schedule.kernels import Kernel, Special
 from lamina.compiler.schedule.memory import Place
 
 
-def functions_of(module: Module, schedule: Schedule, name: str, numbers: Numbered) -> list[Called]:
-    """Write the functions of all kernels, and return them in the order of their calls."""
+def functions_of(
+    module: Module, schedule: Schedule, name: str, numbers: Numbered, early: Collection[Kernel]
+) -> list[Called]:
+    """Write the functions of all kernels, and return them in the order of their calls.
+
+    Loops that are ``early`` may be left before their last step: nothing outside of them has been updated.
+    """
     return [
-        LoopFunction(module, schedule, kernel, f"{name}{number}", numbers)
+        LoopFunction(module, schedule, kernel, f"{name}{number}", numbers, interruptible=kernel in early)
         if is_loop(kernel)
         else KernelFunction(module, schedule, kernel, f"{name}{number}", numbers)
         for number, kernel in enumerate(schedule.ordered.kernels)
@@ -37,7 +43,16 @@ class LoopFunction:
 
     together = True
 
-    def __init__(self, module: Module, schedule: Schedule, kernel: Kernel, name: str, numbers: Numbered) -> None:
+    def __init__(
+        self,
+        module: Module,
+        schedule: Schedule,
+        kernel: Kernel,
+        name: str,
+        numbers: Numbered,
+        *,
+        interruptible: bool,
+    ) -> None:
         assert isinstance(kernel, Special)
         assert kernel.value is not None
         self.kernel = kernel
@@ -47,7 +62,10 @@ class LoopFunction:
         self._body: Schedule = kernel.value.params["schedule"]
         memory = memory_of(kernel, schedule)
         self.places = list(dict.fromkeys(memory.values()))
-        calls = functions_of(module, self._body, f"{name}.", numbers)
+        self._interruptible = interruptible
+        calls = functions_of(
+            module, self._body, f"{name}.", numbers, self._body.ordered.kernels if interruptible else ()
+        )
         pointers = [(f"p{at}", PTR) for at in range(len(self.places))]
         rest = [("begin", I64), ("end", I64), ("scratch", PTR), ("fault", PTR), ("callback", PTR)]
         team = [("thread", I64), ("threads", I64), ("runtime", PTR)]
@@ -77,7 +95,10 @@ class LoopFunction:
             step = f.sub(f.sub(count, f.integer(1)), number) if params["reverse"] else number
             emit_calls(caller, calls)
             # The next step reads what this one wrote.
-            caller.barrier()
+            if self._interruptible:
+                caller.meet_or_leave()
+            else:
+                caller.barrier()
 
     def _pointer(self, f: Emitter, place: Place, step: Value) -> Value:
         params, graph = self._value.params, self._body.fused.graph

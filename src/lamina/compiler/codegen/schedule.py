@@ -126,6 +126,19 @@ def lanes_in(kernel: Kernel, fused: Fused, target: Target) -> int:
     return min(target.lanes(max(widths, default=32)), target.lanes(32))
 
 
+def before_updates(schedule: Schedule) -> set[Kernel]:
+    """Return the kernels that have run, in every thread, before the first that updates an input begins."""
+    ordered = schedule.ordered
+    writers = {schedule.fused.home[update.value][0] for update in ordered.in_place}
+    first = next((number for number, kernel in enumerate(ordered.kernels) if kernel in writers), None)
+    if first is None:
+        return set(ordered.kernels)
+    if schedule.alone:
+        return set(ordered.kernels[:first])
+    phase = ordered.phases[ordered.kernels[first]]
+    return {kernel for kernel in ordered.kernels if ordered.phases[kernel] < phase}
+
+
 def may_fault(schedule: Schedule) -> bool:
     """Tell whether a program can fail on its values."""
     return schedule.ordered.check > 0

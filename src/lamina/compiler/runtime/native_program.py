@@ -16,6 +16,7 @@ from lamina.compiler.codegen.program_table import Slot
 from lamina.compiler.graph.ir import NO_PARAMS, Line
 from lamina.compiler.runtime.fallback import Fallback
 from lamina.compiler.runtime.forking import fork_safe
+from lamina.compiler.runtime.interruption import run_interruptibly
 from lamina.compiler.runtime.machine_code import Loaded
 from lamina.compiler.runtime.runtime_block import RuntimeBlock
 from lamina.compiler.runtime.thread_choice import Choice, ThreadChoice
@@ -105,6 +106,7 @@ class NativeProgram:
         self.table = (ctypes.c_void_p * (Slot.FIRST + inputs + outputs))()
         self._table = ctypes.addressof(self.table)
         self._most_threads, self._faults = layout["threads"], layout["faults"]
+        self._interruptible: bool = layout["interruptible"]
         self.nanoseconds: float = layout["nanoseconds"]
         self._alone = entry_point(self._address, self.nanoseconds > RELEASED)
         self._thread_choice = ThreadChoice(self._most_threads, self.nanoseconds < SHORT)
@@ -143,19 +145,20 @@ class NativeProgram:
         LaminaError
             What a fallback raised.
         """
-        if repeat == 1:
-            self._once_or_more(1)
-            return
-        self.table[Slot.REPEAT] = repeat
+        if repeat != 1:
+            self.table[Slot.REPEAT] = repeat
         try:
-            self._once_or_more(repeat)
+            if self._interruptible:
+                run_interruptibly(lambda: self._once_or_more(repeat), self._block)
+            else:
+                self._once_or_more(repeat)
         finally:
             self.table[Slot.REPEAT] = 1
 
     @property
     def entry(self) -> Entry | None:
-        """How machine code runs it; None for a program that calls Python."""
-        if self._fallback is not None:
+        """How machine code runs it; None for a program that calls Python, or that a signal may end."""
+        if self._fallback is not None or self._interruptible:
             return None
         fault, releases = self._block.pointer + FAULT, self.nanoseconds > RELEASED
         choice = ctypes.addressof(self._thread_choice.words) if self._most_threads > 1 else 0

@@ -6,7 +6,7 @@ import ctypes
 import os
 from functools import cache
 
-from lamina.compiler.codegen.barrier import ARRIVED, FAULT, LINE, SIZE, YIELD
+from lamina.compiler.codegen.barrier import AGREED, ARRIVED, CUT_SHORT, FAULT, INTERRUPT, LINE, SIZE, YIELD
 from lamina.compiler.runtime.forking import fork_safe
 
 
@@ -32,6 +32,7 @@ class RuntimeBlock:
         """Forget the threads that had arrived at a barrier in the parent."""
         _word(self.pointer + ARRIVED).value = 0
         self.clear_fault()
+        self.clear_interrupt()
 
     @property
     def fault(self) -> int:
@@ -41,6 +42,17 @@ class RuntimeBlock:
     def clear_fault(self) -> None:
         """Forget a fault."""
         self._fault.value = 0
+
+    def interrupt(self) -> None:
+        """Let a run end early, where it is written to and has updated nothing yet."""
+        _word(self.pointer + INTERRUPT).value = 1
+
+    def clear_interrupt(self) -> bool:
+        """Forget that a run was to end early, and tell whether it left work out."""
+        short = bool(_word(self.pointer + CUT_SHORT).value)
+        for place in (INTERRUPT, AGREED, CUT_SHORT):
+            _word(self.pointer + place).value = 0
+        return short
 
 
 def aligned_memory(size: int) -> tuple[ctypes.Array[ctypes.c_char], int]:

@@ -3,7 +3,8 @@
 The workers are daemon threads of Python that stay in native code, without the interpreter lock. They are made when a
 program first asks for them, look for work for a moment after each run, and then sleep without using the processor.
 
-A signal such as Ctrl-C that arrives while a program runs is handled when it returns, as for every native call.
+A signal such as Ctrl-C that arrives while a program runs is handled when it returns, as for every native call; a long
+program runs beside the thread that handles signals (see `lamina.compiler.runtime.interruption`).
 """
 
 from __future__ import annotations

@@ -21,6 +21,8 @@ from lamina.compiler.schedule.phases import Ties, into_phases
 from lamina.compiler.schedule.views import combined, contiguous, squeezed
 from lamina.errors import BackendError
 
+SMALL = 1 << 16
+"""Up to how many elements an update of its own is put off to the end of a long program."""
 CHUNKED = 2048
 """From how many elements a single loop is shared out in whole vectors, not in elements."""
 
@@ -86,6 +88,8 @@ class Machine(NamedTuple):
         How many columns of a product are a unit of work; 0 where it is better shared out by rows.
     room : float
         After how many bytes read and written what was read or written first is no longer near.
+    late : bool
+        Whether updates are put off to the end where that costs little: until then a program can be ended.
     """
 
     lanes: Callable[[Kernel], int]
@@ -93,6 +97,7 @@ class Machine(NamedTuple):
     faults: Callable[[Value], bool]
     columns: Callable[[MatrixProduct], int] = lambda _: 0
     room: float = math.inf
+    late: bool = False
 
 
 def order(fused: Fused, machine: Machine) -> Ordered:
@@ -113,6 +118,8 @@ def order(fused: Fused, machine: Machine) -> Ordered:
     ordered = Ordered(done, shares, reads=known, after=fused.after, in_place=updates)
     updating = {_writer(update, fused) for update in updates} if faulty else set()
     into_phases(ordered, fused, Ties(before, faulty, updating), machine.room)
+    if machine.late:
+        _put_off_updates(ordered, fused, before)
     return ordered
 
 
@@ -248,6 +255,16 @@ def _sorted(kernels: list[Kernel], before: dict[Kernel, dict[Kernel, list[Read]]
                 if not wanted[needed]:
                     free.append(needed)
     return done, stuck
+
+
+def _put_off_updates(ordered: Ordered, fused: Fused, before: dict[Kernel, dict[Kernel, list[Read]]]) -> None:
+    """Move loops that do nothing but update something small, and for which none waits, behind everything else."""
+    awaited = {needed for others in before.values() for needed in others}
+    last = max(ordered.phases.values(), default=0)
+    for kernel in {_writer(update, fused) for update in ordered.in_place}:
+        if isinstance(kernel, Loops) and kernel not in awaited and math.prod(kernel.dims) <= SMALL:
+            ordered.phases[kernel] = last + 1
+    ordered.kernels.sort(key=ordered.phases.__getitem__)
 
 
 def _single_row(kernel: Contraction) -> bool:

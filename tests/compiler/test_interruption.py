@@ -1,0 +1,133 @@
+"""A long program ends early when a handler of a signal raises, and has then updated everything or nothing."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lamina as la
+from lamina.compiler.runtime.threads import num_threads
+
+pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no timers that signal")
+
+ENDLESS = 10**9
+
+
+class StoppedError(Exception):
+    """What the handlers of these tests raise."""
+
+
+@contextmanager
+def stopping(*times: float) -> Iterator[None]:
+    """Raise in the main thread after so many seconds, and again after so many more."""
+    left = list(times[1:])
+
+    def stop(number: int, frame: Any) -> None:
+        if left:
+            signal.setitimer(signal.ITIMER_REAL, left.pop(0))
+        raise StoppedError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, times[0])
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+
+
+class Loop:
+    """A loop of as many steps as it is told, between updates of what it reads and of what it does not."""
+
+    def __init__(self, width: int) -> None:
+        self.calls = la.variable(np.asarray(0))
+        self.rate = la.variable(np.full((width,), 0.5))
+
+    def __call__(self, steps: la.Tensor) -> la.Tensor:
+        self.calls.assign(self.calls + 1)
+        start = la.zeros(self.rate.shape, dtype=la.float64)
+        with la.no_grad():  # which keeps no carries
+            last, _ = la.scan(lambda c, _: (la.tanh(c * self.rate + 1.0), None), start, length=ENDLESS, stop=steps)
+        self.rate.assign(self.rate * 0.5 + last * 0.0)
+        return last
+
+    def values(self) -> list[Any]:
+        return [each.numpy().copy() for each in (self.calls, self.rate)]
+
+
+def nested(loop: Loop) -> Callable[[la.Tensor], la.Tensor]:
+    """The loop inside of another, of one step."""
+
+    def outer(steps: la.Tensor) -> la.Tensor:
+        with la.no_grad():
+            return la.scan(lambda c, _: (c + loop(steps), None), la.zeros(loop.rate.shape, dtype=la.float64), length=5)[
+                0
+            ]
+
+    return outer
+
+
+@pytest.mark.parametrize("wrap", [lambda loop: loop, nested], ids=["a loop", "a loop in a loop"])
+@pytest.mark.parametrize(("width", "threads"), [(3, 1), (40_000, 1), (40_000, 2), (40_000, 3)])
+def test_a_loop_ends_when_a_handler_raises_and_nothing_is_updated(width: int, threads: int, wrap: Any) -> None:
+    eager, compiled = Loop(width), Loop(width)
+    step = la.compile(wrap(compiled))
+    wanted = wrap(eager)(la.asarray(3))
+    with num_threads(threads):
+        np.testing.assert_allclose(step(la.asarray(3)).numpy(), wanted.numpy(), rtol=1e-12)
+        for times in ((0.05,), (0.05, 1e-4, 1e-4)):
+            before = compiled.values()
+            with pytest.raises(StoppedError), stopping(*times):
+                step(la.asarray(ENDLESS))
+            assert all(map(np.array_equal, compiled.values(), before))
+        wanted = wrap(eager)(la.asarray(4))
+        np.testing.assert_allclose(step(la.asarray(4)).numpy(), wanted.numpy(), rtol=1e-12)
+    for a, b in zip(compiled.values(), eager.values(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_products_in_a_row_end_when_a_handler_raises(threads: int) -> None:
+    generator = np.random.default_rng(0)
+    weight = la.variable(generator.normal(size=(1024, 1024)) / 32.0)
+    calls = la.variable(np.asarray(0))
+
+    @la.compile
+    def step(x: la.Tensor) -> la.Tensor:
+        calls.assign(calls + 1)
+        for _ in range(60):
+            x = la.tanh(x @ weight)
+        weight.assign(weight * 0.5 + x.sum() * 0.0)
+        return x
+
+    x, before = la.asarray(generator.normal(size=(1024, 1024))), weight.numpy().copy()
+    with num_threads(threads):
+        step.llvm_ir(x)
+        with pytest.raises(StoppedError), stopping(0.5):
+            for _ in range(1000):
+                step(x)
+    made = calls.numpy().item()
+    np.testing.assert_allclose(weight.numpy(), before * 0.5**made, rtol=1e-9, atol=1e-300)
+
+
+def test_an_error_of_a_long_program_is_raised_as_ever() -> None:
+    count = la.variable(np.asarray(0))
+
+    @la.compile
+    def step(x: la.Tensor, row: la.Tensor) -> la.Tensor:
+        count.assign(count + 1)
+        last, _ = la.scan(
+            lambda c, _: (la.tanh(c + la.take(x, row, axis=0)), None), x[0], length=10**6, stop=la.astype(row, la.int64)
+        )
+        return last
+
+    x = la.ones((4, 100))
+    step(x, la.asarray(3))
+    with pytest.raises(la.SubscriptError):
+        step(x, la.asarray(4))
+    assert count.item() == 1
