@@ -235,9 +235,9 @@ def test_every_read_that_is_written_was_foreseen_by_the_order(monkeypatch: pytes
     foreseen: dict[Any, Any] = {}
     load, emit = expressions.Step.load, main_function.emit_program
 
-    def watched(schedule: Schedule) -> Any:
+    def watched(schedule: Schedule, **options: Any) -> Any:
         foreseen.update(schedule.ordered.reads)
-        return emit(schedule)
+        return emit(schedule, **options)
 
     def checked(self: expressions.Step, base: Value, place: Any) -> Any:
         known = foreseen[self.body.kernel]
