@@ -197,3 +197,34 @@ def test_errors_say_what_would_have_worked() -> None:
         la.jvp(la.exp, [x], [la.asarray(1.0)])
     with pytest.raises(DTypeError, match="tangent is float64"):
         la.jvp(la.exp, [x], [la.asarray([1.0, 2.0], dtype=la.float64)])
+
+
+@pytest.mark.parametrize("way", [lambda f: f, la.compile], ids=["eager", "compiled"])
+def test_gradients_by_trees_are_trees(way):
+    def f(layers, scale):
+        x = la.ones((2, 3))
+        for layer in layers:
+            x = (x @ layer["w"] + layer["b"]).tanh()
+        return (scale[0] * x).sum()
+
+    rng = np.random.default_rng(0)
+    layers = [{"w": la.asarray(rng.normal(size=(3, 3))), "b": la.zeros(3, dtype="float64")} for _ in range(2)]
+    scale = (la.asarray(2.0, dtype="float64"),)
+    of_layers, of_scale = way(la.grad(f, argnums=(0, 1)))(layers, scale)
+    for at, name in ((0, "w"), (1, "b")):
+
+        def of_one(value, at=at, name=name):
+            return f([{**layer, name: value} if place == at else layer for place, layer in enumerate(layers)], scale)
+
+        np.testing.assert_allclose(of_layers[at][name].numpy(), la.grad(of_one)(layers[at][name]).numpy(), rtol=1e-12)
+    assert isinstance(of_scale, tuple)
+    np.testing.assert_allclose(of_scale[0].item(), f(layers, scale).item() / 2.0, rtol=1e-12)
+
+
+def test_gradient_by_a_list_of_numbers_is_a_tensor():
+    assert la.grad(lambda x: (x**2).sum())([1.0, 2.0]).tolist() == [2.0, 4.0]
+
+
+def test_gradient_by_a_module_says_what_gives_it():
+    with pytest.raises(la.DTypeError, match=r"got Linear; loss\.backward\(\) returns the gradients"):
+        la.value_and_grad(lambda m: m(la.ones((1, 2))).sum())(la.nn.Linear(2, 1))

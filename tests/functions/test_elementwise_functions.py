@@ -224,3 +224,11 @@ def test_logaddexp_does_not_overflow():
 def test_error_names_the_operation_and_the_remedy(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+def test_a_tensor_is_not_none_and_may_stand_beside_it():
+    x = la.ones(2)
+    assert (x == None) is False  # noqa: E711
+    assert (x != None) is True  # noqa: E711
+    assert None in (x, None)
+    assert None not in (x, 1)

@@ -265,3 +265,14 @@ def test_every_variable_of_any_tree_is_found_once_and_round_trips(tree):
 def test_mistakes_in_making_a_layer_are_noticed_where_it_is_made(make, words):
     with pytest.raises(la.LaminaError, match=words):
         make()
+
+
+def test_a_tensor_in_the_place_of_a_parameter_is_refused():
+    layer = nn.Linear(2, 1)
+    with pytest.raises(la.AssignmentError, match=r"Linear\.weight is a variable.*weight\.assign\(value\)"):
+        layer.weight = layer.weight * 2
+    assert [name for name, _ in layer.named_parameters()] == ["weight", "bias"]
+    layer.weight = la.variable([[1.0, 2.0]])
+    del layer.bias
+    layer.bias = la.zeros(1)
+    assert [name for name, _ in layer.named_parameters()] == ["weight"]

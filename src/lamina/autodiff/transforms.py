@@ -6,7 +6,7 @@ their derivative.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from typing import Any
 
@@ -15,11 +15,13 @@ import numpy as np
 from lamina.autodiff.gradients import seed
 from lamina.autodiff.node import Leaf, Node, record
 from lamina.autodiff.sweep import sweep
+from lamina.autodiff.trees import branches, leaves, with_leaves
 from lamina.backends.thread_state import STATE
 from lamina.errors import DTypeError, ShapeError
 from lamina.functions.creation import asarray
 from lamina.functions.manipulation import stack
 from lamina.primitives.elementwise import alias
+from lamina.primitives.operand import Operand
 from lamina.tensor import Tensor
 
 Function = Callable[..., Any]
@@ -31,6 +33,10 @@ def _marked(name: str, x: Any) -> Tensor:
 
     The node keeps its link to what ``x`` was made from, so that an enclosing derivative goes on behind it.
     """
+    if hasattr(x, "parameters"):
+        raise DTypeError(
+            f"{name}: expected tensors, got {type(x).__name__}; loss.backward() returns the gradients of its parameters"
+        )
     value = x._snapshot if isinstance(x, Tensor) else asarray(x)
     if not value.dtype.floating:
         raise DTypeError(f"{name}: can differentiate by floating-point inputs only, got {value.dtype.name}; cast it")
@@ -155,7 +161,8 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..
     f : callable
         Returns a tensor without axes.
     argnums : int or sequence of int, default 0
-        Which positional arguments to differentiate by; several give a tuple of gradients.
+        Which positional arguments to differentiate by; several give a tuple of gradients. The gradient of a dict, of a
+        dataclass, and of a list or tuple of tensors, one inside another too, is one like it.
 
     Raises
     ------
@@ -168,6 +175,9 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..
     >>> value, (by_x, by_y) = la.value_and_grad(lambda x, y: x * y, argnums=(0, 1))(la.asarray(2.0), la.asarray(5.0))
     >>> value.item(), by_x.item(), by_y.item()
     (10.0, 5.0, 2.0)
+    >>> value, grads = la.value_and_grad(lambda p: (p["w"] * p["b"]).sum())({"w": la.ones(2), "b": la.asarray(3.0)})
+    >>> grads["b"].item()
+    2.0
     """
     several = not isinstance(argnums, int)
 
@@ -175,21 +185,38 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..
     def differentiated(*args: Any, **kwargs: Any) -> tuple[Tensor, Any]:
         positions = _positions("grad", argnums, len(args))
 
-        def of_chosen(*chosen: Tensor) -> Any:
-            complete = list(args)
-            for position, x in zip(positions, chosen, strict=True):
-                complete[position] = x
+        chosen = [_Argument(args[position]) for position in positions]
+
+        def of_chosen(*tensors: Tensor) -> Any:
+            complete, rest = list(args), iter(tensors)
+            for position, each in zip(positions, chosen, strict=True):
+                complete[position] = each.like(rest)
             return f(*complete, **kwargs)
 
-        y, marked = _run("grad", of_chosen, [args[position] for position in positions])
+        y, marked = _run("grad", of_chosen, [x for each in chosen for x in each.leaves])
         if y.shape != ():
             raise ShapeError(
                 f"grad: the function must return a scalar, got shape {list(y.shape)}; reduce it, or use vjp or jacobian"
             )
-        gradients = _cotangents(y, y._full((), 1), marked)
+        found = iter(_cotangents(y, y._full((), 1), marked))
+        gradients = tuple(each.like(found) for each in chosen)
         return y, gradients if several else gradients[0]
 
     return differentiated
+
+
+class _Argument:
+    """What is differentiated by: an array-like, or a tree of them."""
+
+    def __init__(self, value: Any) -> None:
+        kinds = Operand | np.ndarray
+        sequence = isinstance(value, list | tuple) and not any(isinstance(each, kinds) for each in leaves(value))
+        self._tree = None if sequence or branches(value) is None else value
+        self.leaves = [value] if self._tree is None else leaves(value)
+
+    def like(self, rest: Iterator[Tensor]) -> Any:
+        """Return a tree like this one, or a tensor, made of the next tensors."""
+        return next(rest) if self._tree is None else with_leaves(self._tree, [next(rest) for _ in self.leaves])
 
 
 def _positions(name: str, argnums: int | Sequence[int], count: int) -> list[int]:

@@ -116,10 +116,11 @@ class Operators:
         return binary(rows.bitwise_right_shift, other, self)
 
     def __eq__(self, other: Other) -> Tensor:  # type: ignore[override]
-        return binary(rows.equal, self, other)
+        # Python then says that they differ: nothing is None, whatever its values.
+        return NotImplemented if other is None else binary(rows.equal, self, other)
 
     def __ne__(self, other: Other) -> Tensor:  # type: ignore[override]
-        return binary(rows.not_equal, self, other)
+        return NotImplemented if other is None else binary(rows.not_equal, self, other)
 
     def __lt__(self, other: Other) -> Tensor:
         return binary(rows.less, self, other)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from lamina.backends.registry import get_backend
 from lamina.dtypes import DTypeLike
+from lamina.errors import AssignmentError
 from lamina.nn.state import Unmatched, load_into, state_of
 from lamina.nn.summary import Summary, summarize
 from lamina.nn.tree import Branch, children, walk
@@ -62,6 +63,14 @@ class Module(Branch, Watched):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output: to be defined by a class that does not define ``__call__``."""
         raise NotImplementedError(f"{type(self).__name__}: define __call__(self, x), which computes the output")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if value.__class__ is Tensor and isinstance(vars(self).get(name), Variable):
+            raise AssignmentError(
+                f"{type(self).__name__}.{name} is a variable, and a tensor in its place would not be trained or saved; "
+                f"write {name}.assign(value), or delete it first"
+            )
+        super().__setattr__(name, value)
 
     if not TYPE_CHECKING:
 
