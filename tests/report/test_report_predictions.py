@@ -146,3 +146,8 @@ def test_training_losses_that_are_not_finite_are_drawn_around(page, history):
     object.__setattr__(records[2], "val_loss", float("nan"))
     object.__setattr__(records[3], "loss", float("inf"))
     assert "5 epochs" in page(history=made).text
+
+
+def test_one_epoch_is_told_in_the_singular(page, history):
+    assert re.search(r"\b1 epoch in ", page(history=history(1)).text)
+    assert re.search(r"\b5 epochs in ", page(history=history(5)).text)

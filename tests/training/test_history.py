@@ -167,3 +167,16 @@ def test_a_file_that_is_no_history_is_refused(text, tmp_path):
         History.read(path)
     with pytest.raises(CheckpointError, match="cannot be read"):
         History.read(tmp_path / "none.jsonl")
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 50])
+def test_ticks_of_epochs_are_whole_numbers(epochs):
+    from lamina.training.plot import draw
+
+    made = History()
+    for epoch in range(1, epochs + 1):
+        made.append(EpochRecord(epoch, 1.0 / epoch, 0.1, 0.0))
+    low, high = (axis := draw(made).axes[0].xaxis).get_view_interval()
+    ticks = [tick for tick in axis.get_ticklocs() if low <= tick <= high]
+    assert ticks
+    assert all(float(tick).is_integer() for tick in ticks)

@@ -60,4 +60,4 @@ def _paint(axes: Axes, history: History, title: str, names: list[str]) -> None:
     if best is not None:
         axes.axvline(best, color=MUTED, linewidth=0.9, linestyle=":")
     axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, min_n_ticks=1))

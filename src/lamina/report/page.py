@@ -139,7 +139,8 @@ def _training(content: ReportContent, numbers: Iterator[int]) -> list[Html]:
     if history is None or not history.records:
         return []
     seconds = sum(record.seconds for record in history.records)
-    told = f"{count(len(history.records))} epochs in {quantity(seconds)} seconds"
+    epochs = "1 epoch" if len(history.records) == 1 else f"{count(len(history.records))} epochs"
+    told = f"{epochs} in {quantity(seconds)} seconds"
     if history.best_epoch is not None:
         told += f"; the best was epoch {count(history.best_epoch)} by {recorded_title(history.monitor)}"
     if history.stopped:
