@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,8 +10,20 @@ import numpy as np
 import pytest
 
 import lamina as la
+from lamina import nn
 from lamina.compiler import lowering
 from lamina.compiler.runtime.threads import num_threads
+
+
+def _of_axes(x: la.Tensor, ndim: int) -> la.Tensor:
+    """Return a value with so many axes: new ones before, or the first ones as one."""
+    more = x.ndim - ndim
+    return x.reshape((1,) * -more + x.shape if more < 0 else (-1, *x.shape[more + 1 :]))
+
+
+def _weights(*shape: int) -> la.Tensor:
+    return la.asarray(np.linspace(-0.5, 0.6, math.prod(shape)).reshape(shape))
+
 
 # Each keeps numbers of moderate size moderate, so that errors do not grow.
 UNARY: dict[str, Callable[[la.Tensor], la.Tensor]] = {
@@ -37,6 +50,29 @@ UNARY: dict[str, Callable[[la.Tensor], la.Tensor]] = {
     "softmax": lambda x: la.softmax(x, axis=-1),
     "normalised": lambda x: (x - x.mean(axis=-1, keepdims=True)) / la.sqrt(x.var(axis=-1, keepdims=True) + 1.0),
     "logsumexp": lambda x: x - la.logsumexp(x, axis=-1, keepdims=True),
+    "variance": lambda x: x.var(keepdims=True) + x,
+    "padded": lambda x: la.pad(x, ((1, 2),) * x.ndim),
+    "rolled": lambda x: la.roll(x, 2, axis=0),
+    "repeated": lambda x: la.repeat(x, 2, axis=0),
+    "by subscripts": lambda x: x[::-1][None, ..., ::2],
+    "rows replaced": lambda x: x.replaced(la.asarray([0]), x[-1:] * 2.0),
+    "added at places": lambda x: la.scatter_add(x, la.asarray(np.arange(x.shape[0]) % 3), axis=0, size=3),
+    "by rank": lambda x: la.take_along_axis(x, la.argsort(x, axis=-1, descending=True), axis=-1),
+    "a product with itself": lambda x: la.matmul(_of_axes(x, 2).T, _of_axes(x, 2)) * 0.1,
+    "a convolution": lambda x: nn.conv1d(_of_axes(x, 3), _weights(2, _of_axes(x, 3).shape[1], 3), padding=2, stride=2),
+    "the largest of windows": lambda x: nn.max_pool1d(_of_axes(x, 3), 3, stride=2, padding=1),
+    "the mean of windows": lambda x: nn.avg_pool1d(_of_axes(x, 3), 2, stride=1, padding=1),
+    "a layer's norm": lambda x: nn.layer_norm(x, x.shape[-1:]),
+    "attention": lambda x: nn.scaled_dot_product_attention(*[_of_axes(x, 3)] * 3, is_causal=True),
+    "a loop": lambda x: la.scan(lambda c, row: (la.tanh(c * 0.5 + row), c), la.zeros(x.shape[1:], dtype=la.float64), x)[
+        1
+    ],
+    "a choice": lambda x: la.cond(x.sum() > 0.1234, lambda: la.sin(x) * 2.0, lambda: x * x * 0.3 - 1.0),
+    "computed again": lambda x: la.checkpoint(lambda a: la.tanh(a) * la.sin(a))(x),
+    "a gradient": lambda x: la.grad(lambda a: (la.tanh(a) * a).sum())(x),
+    "smoothed labels": lambda x: nn.cross_entropy(
+        _of_axes(x, 2), la.asarray([0] * _of_axes(x, 2).shape[0]), label_smoothing=0.1
+    ).reshape(1),
 }
 BINARY: dict[str, Callable[[la.Tensor, la.Tensor], la.Tensor]] = {
     "add": la.add,
