@@ -64,9 +64,9 @@ def test_a_run_killed_twenty_five_times_leaves_the_same_folder(compiled, tmp_pat
             process.kill()
             process.communicate()
             kills += not ended
-            if ended or kills == 25:
-                break
             if (folder / "config.json").exists():
                 arguments = ["train", "--resume", folder]
-        finished(lamina("train", "--resume", folder))
+            if ended or kills == 25:
+                break
+        finished(lamina(*arguments))
         assert left(folder) == wanted
