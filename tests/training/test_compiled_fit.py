@@ -12,7 +12,7 @@ import pytest
 import lamina as la
 from lamina import nn, optim
 from lamina.errors import BackendError, DataError, TracingError, TrainingDiverged
-from lamina.training import Callback, bulk, fit
+from lamina.training import Callback, bulk, compiling, fit
 
 N = 52
 INPUTS = np.random.default_rng(0).normal(size=(N, 4)).astype(np.float32)
@@ -269,7 +269,7 @@ def test_a_layer_that_counts_its_calls_is_not_called_to_be_weighed(compile):
 
 
 def test_the_smaller_last_batch_is_compiled_where_it_comes_often(monkeypatch, eager_steps):
-    monkeypatch.setattr(bulk, "PAYS", 30.0)
+    monkeypatch.setattr(compiling, "PAYS", 30.0)
     monkeypatch.setattr(bulk, "LAST_PAYS", 30.0)
     trained("auto", epochs=20, batch_size=8)
     assert eager_steps == [8, *[4] * 20]
@@ -284,7 +284,7 @@ def branching(outputs, targets):
 
 
 def test_a_loss_that_decides_by_values_is_trained_operation_by_operation(monkeypatch):
-    monkeypatch.setattr(bulk, "PAYS", 1.0)
+    monkeypatch.setattr(compiling, "PAYS", 1.0)
     with pytest.warns(UserWarning, match=r"(?s)operation by operation.*TracingError: bool.*if error > 1") as caught:
         _, weights, _ = trained("auto", loss=branching)
     assert [each.filename for each in caught] == [__file__]
@@ -302,7 +302,7 @@ def test_a_step_that_must_be_compiled_and_cannot_be_is_an_error():
 
 
 def test_what_a_loss_counts_is_counted_in_every_step(monkeypatch):
-    monkeypatch.setattr(bulk, "PAYS", 1.0)
+    monkeypatch.setattr(compiling, "PAYS", 1.0)
     calls = 0
 
     def loss(outputs, targets):
@@ -316,7 +316,7 @@ def test_what_a_loss_counts_is_counted_in_every_step(monkeypatch):
 
 
 def test_what_a_layer_counts_is_counted_in_every_step(monkeypatch):
-    monkeypatch.setattr(bulk, "PAYS", 1.0)
+    monkeypatch.setattr(compiling, "PAYS", 1.0)
 
     class Counting(nn.Module):
         def __init__(self):
@@ -335,7 +335,7 @@ def test_what_a_layer_counts_is_counted_in_every_step(monkeypatch):
 
 
 def test_settings_that_never_stay_are_not_compiled_again_without_end(monkeypatch):
-    monkeypatch.setattr(bulk, "PAYS", 1.0)
+    monkeypatch.setattr(compiling, "PAYS", 1.0)
 
     class Cycle(Callback):
         def on_epoch_begin(self, state):
@@ -350,7 +350,7 @@ def test_settings_that_never_stay_are_not_compiled_again_without_end(monkeypatch
 
 def test_on_other_devices_steps_are_not_compiled(monkeypatch):
     pytest.importorskip("array_api_strict")
-    monkeypatch.setattr(bulk, "PAYS", 1.0)
+    monkeypatch.setattr(compiling, "PAYS", 1.0)
     fit(network(), (INPUTS, VALUES), loss=nn.mse_loss, epochs=1, device="strict", progress=False)
     with pytest.raises(BackendError, match="compile=True is for models on the cpu"):
         fit(network(), (INPUTS, VALUES), loss=nn.mse_loss, device="strict", progress=False, compile=True)
@@ -389,12 +389,12 @@ def noisy_loss():
 
 @pytest.mark.parametrize("make", [counting_loss, noisy_loss])
 def test_a_loss_that_python_decides_about_runs_operation_by_operation(monkeypatch, make):
-    monkeypatch.setattr(bulk, "PAYS", 0.0)
+    monkeypatch.setattr(compiling, "PAYS", 0.0)
     with pytest.warns(UserWarning, match="counts, draws or remembers"):
         trained("auto", loss=make())
 
 
 @pytest.mark.filterwarnings("error")
 def test_what_lamina_draws_is_compiled(monkeypatch):
-    monkeypatch.setattr(bulk, "PAYS", 0.0)
+    monkeypatch.setattr(compiling, "PAYS", 0.0)
     trained("auto", dropout=0.5)

@@ -11,7 +11,7 @@ import pytest
 import lamina as la
 from lamina import nn, optim
 from lamina.errors import DataError, TracingError
-from lamina.training import Callback, bulk, evaluate, find_lr, fit
+from lamina.training import Callback, bulk, compiling, evaluate, find_lr, fit
 from lamina.training.streaming import is_stream
 
 N = 50
@@ -126,7 +126,7 @@ def test_steps_on_a_stream_are_compiled_when_there_are_many(monkeypatch):
     taken = []
     take = bulk.EagerSteps.take
     monkeypatch.setattr(bulk.EagerSteps, "take", lambda self, batch: taken.append(len(batch)) or take(self, batch))
-    monkeypatch.setattr(bulk, "PAYS", 10.0)
+    monkeypatch.setattr(compiling, "PAYS", 10.0)
     trained(Stream(INPUTS, VALUES), compile="auto")
     assert taken == [8]  # the first of all
 
@@ -164,7 +164,7 @@ def branching(outputs, targets):
 
 
 def test_a_step_on_a_stream_that_cannot_be_compiled_says_so(monkeypatch):
-    monkeypatch.setattr(bulk, "PAYS", 1.0)
+    monkeypatch.setattr(compiling, "PAYS", 1.0)
     with pytest.warns(UserWarning, match=r"(?s)operation by operation.*if error > 1") as caught:
         found = trained(Stream(INPUTS, VALUES), loss=branching, compile="auto")
     assert [each.filename for each in caught] == [__file__]

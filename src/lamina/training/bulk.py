@@ -20,14 +20,9 @@ from lamina.variable import Variable
 if TYPE_CHECKING:
     from lamina.compiler.decorator import CompiledFunction
 
-PAYS = 1000.0
-"""Work from which steps are compiled: their number, each counted as `StepPrograms.weight` says.
-
-Compiling takes as long as several hundred small steps operation by operation, and saves most of each.
-"""
 LAST_PAYS = 250.0
-"""The same for the smaller last batch of an epoch: what compiles is loaded by then, and what runs between two native
-calls keeps the next from working in place."""
+"""What `lamina.training.compiling.PAYS` is for steps, for the smaller last batch of an epoch: what compiles is loaded by
+then, and what runs between two native calls keeps the next from working in place."""
 CALL_SECONDS = 0.03
 """How long a native call is to take: between two Ctrl-C is noticed and the progress shown."""
 

@@ -10,7 +10,7 @@ from lamina.backends.registry import CPU
 from lamina.errors import BackendError, DataError
 from lamina.training.accumulation import AccumulatedSteps, GradientSum
 from lamina.training.arithmetic import load
-from lamina.training.bulk import PAYS, BulkSteps
+from lamina.training.bulk import BulkSteps
 from lamina.training.checkpointing.parts import Part
 from lamina.training.evaluation import Forward, answer
 from lamina.training.pairs import Pairs, Samples
@@ -20,6 +20,12 @@ from lamina.training.stream_steps import StreamSteps
 from lamina.training.streaming import on_cpu
 
 Compile = bool | Literal["auto"]
+
+PAYS = 1000.0
+"""Work from which steps are compiled: their number, each counted as `StepPrograms.weight` says.
+
+Compiling takes as long as several hundred small steps operation by operation, and saves most of each.
+"""
 
 
 def check_compile(value: Any) -> Compile:
