@@ -218,6 +218,7 @@ from lamina.functions.searching import (
     argsort,
     searchsorted,
     sort,
+    topk,
     unique_all,
     unique_counts,
     unique_inverse,
@@ -305,7 +306,7 @@ __all__ = [
     "all", "any", "argmax", "argmin", "count_nonzero", "cumulative_prod", "cumulative_sum", "diff", "logsumexp",
     "max", "mean", "min", "prod", "std", "sum", "var",
     # searching
-    "argsort", "searchsorted", "sort", "unique_all", "unique_counts", "unique_inverse", "unique_values",
+    "argsort", "searchsorted", "sort", "topk", "unique_all", "unique_counts", "unique_inverse", "unique_values",
     # tensors
     "Tensor", "Variable",
     # loaded when first used: modules, and names of theirs

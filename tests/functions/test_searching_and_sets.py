@@ -10,6 +10,7 @@ import lamina as la
 few = settings(deadline=None, max_examples=40)
 DEVICES = ["cpu", "strict"]
 values = st.sampled_from([-2.0, -1.0, 0.0, 0.5, 3.0])
+EXTREMES = [np.nan, np.inf, -np.inf, -0.0, 0.0, 1.0, -1.0, 2.5]
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -33,6 +34,36 @@ def test_sort_and_argsort_agree_and_keep_the_order_of_equals(dtype, device, data
 
 def test_nan_sorts_to_the_end():
     assert np.isnan(la.sort(la.asarray([np.nan, 1.0, -np.inf])).numpy()[-1])
+
+
+@pytest.mark.parametrize("largest", [True, False])
+@pytest.mark.parametrize("device", DEVICES)
+@given(data=st.data())
+@few
+def test_the_values_of_topk_are_pytorchs_and_the_first_of_equals_come_first(device, largest, data):
+    torch = pytest.importorskip("torch")
+    x = data.draw(hnp.arrays("float64", hnp.array_shapes(min_dims=1, max_dims=3), elements=st.sampled_from(EXTREMES)))
+    axis = data.draw(st.integers(-x.ndim, x.ndim - 1))
+    k = data.draw(st.integers(0, x.shape[axis]))
+    values, indices = la.topk(la.asarray(x, device=device), k, axis=axis, largest=largest)
+    theirs = torch.topk(torch.from_numpy(x), k, dim=axis, largest=largest).values.numpy()
+    np.testing.assert_array_equal(values.numpy(), theirs)
+    np.testing.assert_array_equal(np.take_along_axis(x, indices.numpy(), axis), theirs)
+    if not np.isnan(x).any():
+        order = np.argsort(-x if largest else x, axis=axis, kind="stable")
+        np.testing.assert_array_equal(indices.numpy(), np.take(order, range(k), axis=axis))
+
+
+def test_topk_passes_gradients_to_what_it_took_also_compiled():
+    x = la.asarray([[3.0, 1.0, 4.0], [1.0, 5.0, 9.0]])
+    slope = la.grad(lambda x: (la.topk(x, 2).values * la.asarray([1.0, 10.0])).sum())
+    assert slope(x).tolist() == la.compile(slope)(x).tolist() == [[10.0, 0.0, 1.0], [0.0, 10.0, 1.0]]
+
+
+@pytest.mark.parametrize("k", [-1, 4, 2.0, True])
+def test_topk_of_more_than_there_are_says_so(k):
+    with pytest.raises(la.LaminaError, match="topk: k must be a whole number from 0 to 3"):
+        la.topk(la.ones((2, 3)), k)
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -29,6 +29,54 @@ def argsort(x: Tensor, /, *, axis: int = -1, descending: bool = False, stable: b
     return rows.argsort(x, axis=one_axis("argsort", axis, x.ndim), descending=descending, stable=stable)
 
 
+class TopK(NamedTuple):
+    """What `topk` returns."""
+
+    values: Tensor
+    indices: Tensor
+
+
+def topk(x: Tensor, k: int, /, *, axis: int = -1, largest: bool = True) -> TopK:
+    """Return the ``k`` largest elements along ``axis`` in descending order, and where they are.
+
+    Of equal elements the first comes first; NaN counts as larger than any number.
+
+    Parameters
+    ----------
+    x : Tensor
+    k : int
+        From 0 to the length of the axis.
+    axis : int, default -1
+    largest : bool, default True
+        Without, the smallest in ascending order.
+
+    Returns
+    -------
+    TopK
+        ``values``, through which gradients flow, and ``indices``.
+
+    Raises
+    ------
+    DataError
+        When the axis has no ``k`` elements.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> values, indices = la.topk(la.asarray([3.0, 1.0, 4.0, 1.0, 5.0]), 2)
+    >>> values, indices
+    (Tensor([5., 4.], shape=[2], dtype=float32), Tensor([4, 2], shape=[2], dtype=int64))
+    """
+    x = tensor("topk", x)
+    axis = one_axis("topk", axis, x.ndim)
+    length = x.shape[axis]
+    if not isinstance(k, int) or isinstance(k, bool) or not 0 <= k <= length:
+        raise DataError(f"topk: k must be a whole number from 0 to {length}, the length of axis {axis}; got {k!r}")
+    order = rows.argsort(x, axis=axis, descending=largest, stable=True)
+    indices = order[(*[slice(None)] * axis, slice(0, k))]
+    return TopK(rows.take_along_axis(x, indices, axis=axis), indices)
+
+
 def searchsorted(
     x1: Tensor, x2: Tensor, /, *, side: Literal["left", "right"] = "left", sorter: Tensor | None = None
 ) -> Tensor:

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from lamina.compiler.decorator import CompiledFunction
 
 LAST_PAYS = 250.0
-"""The same as `lamina.training.compiling.PAYS`, for the smaller last batch of an epoch: what compiles is loaded by then,
-and what runs between two native calls keeps the next from working in place."""
+"""The same as `lamina.training.compiling.PAYS`, for the smaller last batch of an epoch.
+
+What compiles is loaded by then, and what runs between two native calls keeps the next from working in place.
+"""
 CALL_SECONDS = 0.03
 """How long a native call is to take: between two Ctrl-C is noticed and the progress shown."""
 

@@ -75,9 +75,7 @@ def _top_k(x: Tensor, k: Tensor, /, *, axis: int = -1, largest: int = 1, sorted:
     count = numbers("the number of elements", k.reshape((-1,)))[0]
     if not 0 <= count <= x.shape[at]:
         raise DataError(f"{count} elements of the {x.shape[at]} along axis {at}")
-    order = la.argsort(x, axis=at, descending=bool(largest), stable=True)
-    order = order[(*[slice(None)] * at, slice(0, count))]
-    return la.take_along_axis(x, order, axis=at), order
+    return la.topk(x, count, axis=at, largest=bool(largest))
 
 
 def _gemm(
