@@ -248,16 +248,24 @@ def _held_byte(make: Callable[[], Any]) -> int | None:
         return ctypes.string_at(id(lock) + 2 * WORD, size - 2 * WORD)
 
     states = [content()]
-    expected = [0, 1, 0, 1, 0]
     for _ in range(2):
         with lock:
             states.append(content())
             if make is threading.RLock:
-                # It counts how often it is held. A byte of the holder's number may be 1 too, and 0 for another thread.
+                # A byte of the holder's number may be 1 too, and 0 for another thread.
                 with lock:
                     states.append(content())
         states.append(content())
-    if make is threading.RLock:
-        expected = [0, 1, 2, 0, 1, 2, 0]
-    wanted = tuple(expected)
-    return next((at + 2 * WORD for at, now in enumerate(zip(*states, strict=True)) if now == wanted), None)
+    found = list(zip(*states, strict=True))
+    for wanted in _WHILE_HELD[make]:
+        if wanted in found:
+            return found.index(wanted) + 2 * WORD
+    return None
+
+
+# A lock that its holder may take again counts how often, until Python 3.13 from 1; from 3.14 on it begins with the
+# byte of a plain lock, before the holder's number.
+_WHILE_HELD: dict[Callable[[], Any], list[tuple[int, ...]]] = {
+    threading.Lock: [(0, 1, 0, 1, 0)],
+    threading.RLock: [(0, 1, 2, 0, 1, 2, 0), (0, 1, 1, 0, 1, 1, 0)],
+}
