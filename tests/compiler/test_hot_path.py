@@ -540,6 +540,8 @@ def test_a_lock_that_is_held_is_seen(make: Callable[[], Any]) -> None:
 
 
 def test_nothing_is_run_while_another_thread_updates() -> None:
+    if object_layout.locked(updating) is None:
+        pytest.skip("this interpreter's locks do not show whether they are held: the short way waits")
     w = la.variable([1.0])
 
     @la.compile
