@@ -10,7 +10,7 @@ import lamina as la
 from lamina import nn, optim
 from lamina.data import ArrayStream, ParquetStream
 from lamina.optim import compiled_update, lr_scheduler
-from lamina.training import Callback, Checkpoints, EarlyStopping, bulk, fit, programs
+from lamina.training import Callback, Checkpoints, EarlyStopping, bulk, compiling, fit, programs
 
 N = 28
 INPUTS = np.random.default_rng(0).normal(size=(N, 4)).astype(np.float32)
@@ -242,7 +242,7 @@ def test_an_optimiser_that_was_used_before_goes_on(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("last_pays", [1.0, 1e9])
 def test_steps_that_are_compiled_by_their_number_go_on(tmp_path, monkeypatch, last_pays):
-    monkeypatch.setattr(bulk, "PAYS", 5.0)
+    monkeypatch.setattr(compiling, "PAYS", 5.0)
     monkeypatch.setattr(bulk, "LAST_PAYS", last_pays)
     assert_resumes(tmp_path, every=4, validation=0.3, batch_size=9)
 
@@ -255,7 +255,7 @@ class Cycle(Callback):
 
 
 def test_settings_that_never_stay_are_given_up_at_the_same_epoch(tmp_path, monkeypatch):
-    monkeypatch.setattr(bulk, "PAYS", 5.0)
+    monkeypatch.setattr(compiling, "PAYS", 5.0)
     monkeypatch.setattr(programs, "_TRACES", 3)
     asked = {"optimizer": MOMENTUM, "callbacks": [Cycle], "epochs": 4, "batch_size": 10}
     with pytest.warns(UserWarning, match="change again and again"):
@@ -263,7 +263,7 @@ def test_settings_that_never_stay_are_given_up_at_the_same_epoch(tmp_path, monke
 
 
 def test_a_loss_that_was_found_to_decide_by_values_is_not_compiled_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(bulk, "PAYS", 5.0)
+    monkeypatch.setattr(compiling, "PAYS", 5.0)
 
     def branching(outputs, targets):
         error = nn.mse_loss(outputs, targets)
@@ -274,7 +274,7 @@ def test_a_loss_that_was_found_to_decide_by_values_is_not_compiled_again(tmp_pat
 
 
 def test_more_epochs_do_not_change_how_steps_are_taken(tmp_path, monkeypatch):
-    monkeypatch.setattr(bulk, "PAYS", 15.0)
+    monkeypatch.setattr(compiling, "PAYS", 15.0)
     trained(tmp_path, epochs=3)
     found = trained(tmp_path, resume=True, epochs=6)
     assert_same_bits(found, trained(epochs=6, compile=False), "12 steps are not worth a program, 24 would be")
