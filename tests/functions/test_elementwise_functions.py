@@ -232,3 +232,12 @@ def test_a_tensor_is_not_none_and_may_stand_beside_it():
     assert (x != None) is True  # noqa: E711
     assert None in (x, None)
     assert None not in (x, 1)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_nextafter_of_equal_numbers_is_the_second_as_in_c(dtype, compiled):
+    x = la.asarray([0.0, -0.0, 1.5], dtype=dtype)
+    function = la.compile(la.nextafter) if compiled else la.nextafter
+    assert function(x, x).tolist() == [0.0, 0.0, 1.5]
+    assert la.signbit(function(x, -x)).tolist() == [True, False, False]

@@ -84,6 +84,11 @@ class NumPyBackend(ArrayAPIBackend):
         total = _sum(product, axis=None)
         return product if total == total else super().multiply_no_nan(x, y)
 
+    def nextafter(self, x: Array, y: Array) -> Array:
+        found = np.nextafter(x, y)
+        # Of equal numbers C and NumPy return the second, but NumPy before 2.5 the first of halves: zeros have signs.
+        return np.where(np.equal(x, y), y, found) if found.dtype == np.float16 else found
+
     # --- reductions and scans: narrow floats accumulate in float32 ---
 
     def sum(self, x: Array, *, axes: Shape, keepdims: bool) -> Array:

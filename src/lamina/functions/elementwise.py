@@ -89,7 +89,7 @@ def copysign(x1: Tensor | Scalar, x2: Tensor | Scalar, /) -> Tensor:
 
 
 def nextafter(x1: Tensor | Scalar, x2: Tensor | Scalar, /) -> Tensor:
-    """Return the representable number after ``x1`` towards ``x2``."""
+    """Return the representable number after ``x1`` towards ``x2``; ``x2`` where they are equal."""
     return floating_binary(rows.nextafter, x1, x2)
 
 

@@ -110,7 +110,7 @@ def _signed_rest(rest: Lanes, y: Lanes) -> tuple[Lanes, Lanes]:
 
 
 def nextafter(f: Emitter, types: Any, x: Value, y: Value) -> Value:
-    """The number after x in the direction of y; y if they are equal, but x for float16.
+    """The number after x in the direction of y; y if they are equal.
 
     The bits of floats of one sign, read as integers, are in the order of their magnitudes.
     """
@@ -124,5 +124,5 @@ def nextafter(f: Emitter, types: Any, x: Value, y: Value) -> Value:
     least = f.select(f.fcmp("olt", y, zero), f.integer((1 << (dtype.bits - 1)) + 1, bits.type), one)
     stepped = f.select(f.fcmp("oeq", x, zero), least, stepped)
     value = unpacked(f, dtype, f.convert("bitcast", stepped, stored.type.scalar))
-    value = f.select(f.fcmp("oeq", x, y), x if dtype is float16 else y, value)
+    value = f.select(f.fcmp("oeq", x, y), y, value)
     return f.select(f.fcmp("uno", x, y), f.fadd(x, y), value)
