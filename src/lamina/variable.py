@@ -225,10 +225,22 @@ class Variable(Tensor):
     __iand__ = __ior__ = __ixor__ = __ilshift__ = __irshift__ = _refuse
 
     def __copy__(self) -> Variable:
-        return Variable(self._untracked, self.name, self.trainable)
+        return _made(*self._parts)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
-        return Variable(self._untracked, self.name, self.trainable)
+        return _made(*self._parts)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Variable, (self._untracked, self.name, self.trainable)
+        return _made, self._parts
+
+    @property
+    def _parts(self) -> tuple[Tensor, str | None, bool, bool]:
+        return self._untracked, self.name, self.trainable, self._while_trainable is not None
+
+
+def _made(value: Tensor, name: str | None, trainable: bool, freed: bool) -> Variable:
+    """Return a variable like another, which was trainable if it is to be set free by `Module.unfreeze`."""
+    made = Variable(value, name, trainable)
+    if freed and made._while_trainable is None:
+        made._while_trainable = Leaf(made)
+    return made

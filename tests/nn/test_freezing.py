@@ -116,6 +116,16 @@ def test_copy_of_a_frozen_variable_is_frozen(copied):
     assert (again * 2.0).sum().backward()[again].tolist() == [2.0]
 
 
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_copy_of_a_frozen_model_is_set_free_by_unfreeze(copied):
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    names = [name for name, _ in model.named_parameters()]
+    again = copied(copied(model.freeze()))
+    assert again.parameters() == []
+    assert [name for name, _ in again.unfreeze().named_parameters()] == names
+    assert model.parameters() == []
+
+
 def test_what_was_computed_before_still_has_its_gradient():
     w = la.variable([3.0])
     loss = (w * w).sum()

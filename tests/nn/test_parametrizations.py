@@ -1,5 +1,8 @@
 """Variables that are made of others, and spectral norm, against PyTorch's parametrizations."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -105,3 +108,23 @@ def test_what_cannot_be_made_of_others_is_said_and_left_as_it_was():
     with pytest.raises(la.DataError, match="there is no one original"):
         nn.remove_parametrizations(nn.weight_norm(nn.Linear(3, 2)), "weight", leave_parametrized=False)
     assert sorted(layer.state_dict()) == ["bias", "weight"]
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))])
+@pytest.mark.parametrize("made", [nn.weight_norm, nn.spectral_norm])
+def test_copies_and_pickled_modules_are_made_of_the_same_parts(made, copied):
+    layer = made(nn.Linear(3, 2)).eval()
+    other = copied(layer)
+    assert type(other) is type(layer)
+    assert other.state_dict().keys() == layer.state_dict().keys()
+    np.testing.assert_array_equal(other.weight.numpy(), layer.weight.numpy())
+    nn.remove_parametrizations(other, "weight")
+    assert type(other) is nn.Linear
+    assert nn.is_parametrized(layer)
+
+
+def test_a_frozen_weight_that_is_one_again_stays_frozen():
+    layer = nn.weight_norm(nn.Linear(3, 2)).freeze()
+    nn.remove_parametrizations(layer, "weight")
+    assert layer.parameters() == []
+    assert sorted(name for name, _ in layer.unfreeze().named_parameters()) == ["bias", "weight"]

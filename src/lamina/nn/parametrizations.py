@@ -152,13 +152,16 @@ def remove_parametrizations(module: M, name: str, leave_parametrized: bool = Tru
         raise DataError(f"remove_parametrizations: {name!r} is made of several variables; there is no one original")
     with record(False):
         value = kept[name]() if leave_parametrized or original is None else original._untracked
+    made = Variable(value, name)
+    # What was frozen stays so, until it is set free.
+    made.trainable = any(each.trainable for each in vars(kept[name]).values() if isinstance(each, Variable))
     rest = {each: parts for each, parts in kept.items() if each != name}
     module.__class__ = _computing(_plain(module), tuple(rest))
     if rest:
         setattr(module, _KEPT, rest)
     else:
         delattr(module, _KEPT)
-    setattr(module, name, Variable(value, name))
+    setattr(module, name, made)
     return module
 
 
@@ -191,9 +194,20 @@ def _computing(plain: type[Any], names: tuple[str, ...]) -> type[Any]:
     found = _CLASSES.get((plain, names))
     if found is None:
         members: dict[str, Any] = {name: property(_computed(name)) for name in names}
-        members |= {"_plain": plain, "__module__": plain.__module__}
+        members |= {"_plain": plain, "__module__": plain.__module__, "__reduce__": _reduced}
         found = _CLASSES[plain, names] = type(plain.__name__, (plain,), members)
     return found
+
+
+def _reduced(module: Any) -> tuple[Any, ...]:
+    """Say how to make a module like this one: its class is found by no name, so pickle makes it of the plain one."""
+    return _without_values, (_plain(module), tuple(vars(module)[_KEPT])), module.__getstate__()
+
+
+def _without_values(plain: type[Any], names: tuple[str, ...]) -> Any:
+    """Return a module some of whose attributes are computed, which waits for its other ones."""
+    kind: Any = _computing(plain, names)
+    return kind.__new__(kind)
 
 
 def _computed(name: str) -> Callable[[Any], Tensor]:
