@@ -111,6 +111,8 @@ def test_iteration_ends():
         ((0, 0, 0), IndexError, "3 subscripts for the 2 axes"),
         ((..., ...), IndexError, "one ellipsis only"),
         (1.0, la.DTypeError, "cannot subscript with float"),
+        (True, la.DTypeError, "True chooses no index"),
+        ((slice(None), False), la.DTypeError, "False chooses no index"),
         ([0.0, 1.0], la.DTypeError, "cannot subscript with list"),
         ("rows", la.DTypeError, "cannot subscript with str"),
         (slice(None, None, 0), IndexError, "not usable"),

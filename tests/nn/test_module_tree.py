@@ -271,6 +271,8 @@ def test_a_tensor_in_the_place_of_a_parameter_is_refused():
     layer = nn.Linear(2, 1)
     with pytest.raises(la.AssignmentError, match=r"Linear\.weight is a variable.*weight\.assign\(value\)"):
         layer.weight = layer.weight * 2
+    with pytest.raises(la.AssignmentError, match=r"an array in its place would not be trained"):
+        layer.bias = np.zeros(1, np.float32)
     assert [name for name, _ in layer.named_parameters()] == ["weight", "bias"]
     layer.weight = la.variable([[1.0, 2.0]])
     del layer.bias

@@ -137,6 +137,8 @@ def _regular(part: slice, size: int) -> tuple[int, int, int, int]:
 
 def _position(part: Any, axis: int, shape: tuple[int, ...]) -> int:
     size = shape[axis]
+    if isinstance(part, bool):
+        raise DTypeError(f"getitem: {part} chooses no index; use None for a new axis, and la.where to choose by a bool")
     try:
         index = operator.index(part)
     except TypeError as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from lamina.backends.registry import get_backend
 from lamina.dtypes import DTypeLike
 from lamina.errors import AssignmentError
@@ -65,9 +67,10 @@ class Module(Branch, Watched):
         raise NotImplementedError(f"{type(self).__name__}: define __call__(self, x), which computes the output")
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if value.__class__ is Tensor and isinstance(vars(self).get(name), Variable):
+        if (value.__class__ is Tensor or isinstance(value, np.ndarray)) and isinstance(vars(self).get(name), Variable):
+            kind = "a tensor" if value.__class__ is Tensor else "an array"
             raise AssignmentError(
-                f"{type(self).__name__}.{name} is a variable, and a tensor in its place would not be trained or saved; "
+                f"{type(self).__name__}.{name} is a variable, and {kind} in its place would not be trained or saved; "
                 f"write {name}.assign(value), or delete it first"
             )
         super().__setattr__(name, value)
