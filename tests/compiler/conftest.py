@@ -57,11 +57,13 @@ class Pointed:
     def __call__(self, inputs: Sequence[Any], outputs: Sequence[Any], repeat: int) -> None:
         self._run(inputs, outputs, repeat)
 
-    def run(self, repeat: int) -> None:
-        """Run on what the table points to."""
+    def run(self, repeat: int, attempt: int) -> bool:
+        """Run on what the table points to; it is always done at the first attempt."""
+        assert attempt == 0
         self.runs += 1
         arrays = [_array(self.table[_BEFORE + place], value) for place, value in enumerate(self._values)]
         self._run(arrays[: self._inputs], arrays[self._inputs :], repeat)
+        return True
 
 
 def _array(address: int, value: Value) -> Any:

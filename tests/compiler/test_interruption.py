@@ -23,22 +23,19 @@ class StoppedError(Exception):
 
 
 @contextmanager
-def stopping(*times: float) -> Iterator[None]:
-    """Raise in the main thread after so many seconds, and again after so many more."""
-    left = list(times[1:])
-
-    def stop(number: int, frame: Any) -> None:
-        if left:
-            signal.setitimer(signal.ITIMER_REAL, left.pop(0))
-        raise StoppedError
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, times[0])
+def after(seconds: float, handler: Callable[[], None]) -> Iterator[None]:
+    """Call a handler of a signal in the main thread after so many seconds."""
+    before = signal.signal(signal.SIGALRM, lambda *_: handler())
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, before)
+
+
+def stop() -> None:
+    raise StoppedError
 
 
 class Loop:
@@ -80,11 +77,10 @@ def test_a_loop_ends_when_a_handler_raises_and_nothing_is_updated(width: int, th
     wanted = wrap(eager)(la.asarray(3))
     with num_threads(threads):
         np.testing.assert_allclose(step(la.asarray(3)).numpy(), wanted.numpy(), rtol=1e-12)
-        for times in ((0.05,), (0.05, 1e-4, 1e-4)):
-            before = compiled.values()
-            with pytest.raises(StoppedError), stopping(*times):
-                step(la.asarray(ENDLESS))
-            assert all(map(np.array_equal, compiled.values(), before))
+        before = compiled.values()
+        with pytest.raises(StoppedError), after(0.05, stop):
+            step(la.asarray(ENDLESS))
+        assert all(map(np.array_equal, compiled.values(), before))
         wanted = wrap(eager)(la.asarray(4))
         np.testing.assert_allclose(step(la.asarray(4)).numpy(), wanted.numpy(), rtol=1e-12)
     for a, b in zip(compiled.values(), eager.values(), strict=True):
@@ -108,11 +104,51 @@ def test_products_in_a_row_end_when_a_handler_raises(threads: int) -> None:
     x, before = la.asarray(generator.normal(size=(1024, 1024))), weight.numpy().copy()
     with num_threads(threads):
         step.llvm_ir(x)
-        with pytest.raises(StoppedError), stopping(0.5):
+        with pytest.raises(StoppedError), after(0.5, stop):
             for _ in range(1000):
                 step(x)
     made = calls.numpy().item()
     np.testing.assert_allclose(weight.numpy(), before * 0.5**made, rtol=1e-9, atol=1e-300)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_a_handler_sees_and_calls_a_program_before_it_runs_or_after(threads: int) -> None:
+    quiet, loop, steps = Loop(40_000), Loop(40_000), la.asarray(3000)
+    undisturbed, step = la.compile(quiet), la.compile(loop)
+    results, states, seen = [], [], []
+    for _ in range(5):
+        states.append(quiet.values())
+        results.append(undisturbed(steps).numpy())
+    for _ in range(2):
+        step(steps)
+
+    def look() -> None:
+        seen.append((loop.values(), step(steps).numpy()))
+
+    with num_threads(threads), after(0.05, look):
+        result = step(steps).numpy()
+    [(values, meanwhile)] = seen
+    at = values[0].item()
+    assert all(map(np.array_equal, values, states[at]))
+    np.testing.assert_array_equal(meanwhile, results[at])
+    np.testing.assert_array_equal(result, results[5 - at])
+    assert all(map(np.array_equal, loop.values(), states[4]))
+
+
+def test_signals_again_and_again_do_not_keep_a_program_from_its_end() -> None:
+    loop, seen = Loop(40_000), []
+    step = la.compile(loop)
+    for _ in range(2):
+        step(la.asarray(3))
+
+    def again() -> None:
+        seen.append(loop.calls.item())
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+
+    with after(0.01, again):
+        step(la.asarray(3000))
+    assert loop.calls.item() == 3
+    assert seen[:2] == [2, 2]
 
 
 def test_an_error_of_a_long_program_is_raised_as_ever() -> None:

@@ -1,4 +1,4 @@
-"""Runs of long programs that end early when a handler of a signal, such as that of Ctrl-C, raises an exception."""
+"""Runs of long programs that end early for a signal such as that of Ctrl-C."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ _SECONDS = 0.1
 """How long to wait at a time, where the system does not wake a thread that waits when a signal comes."""
 
 
-def run_interruptibly(work: Callable[[], None], block: RuntimeBlock) -> None:
-    """Run a program, in a thread of its own, while this one has signals handled.
+def run_interruptibly(work: Callable[[], None], block: RuntimeBlock) -> bool:
+    """Run a program, in a thread of its own, while this one notices signals.
 
-    Python calls handlers of signals in the main thread and nowhere else. If one raises, the program is asked to end,
-    and the exception goes on when it has. By then either nothing has been updated or everything.
+    Python calls handlers of signals in the main thread and nowhere else. At a signal the program is asked to end, and
+    its handler is called when it has: a handler may read variables, or call this very program. By then either nothing
+    has been updated or everything.
 
     Parameters
     ----------
@@ -24,57 +25,67 @@ def run_interruptibly(work: Callable[[], None], block: RuntimeBlock) -> None:
         Runs the program.
     block : RuntimeBlock
         Of the program.
+
+    Returns
+    -------
+    bool
+        Whether the program left work out, and has updated nothing, for handlers that raised nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         work()
-        return
-    run = _Run(work)
-    try:
-        with uninterrupted():
-            started = run.start()
-        if started:
-            run.wait()
-    except BaseException:
-        block.interrupt()
-        run.wait_until_done()
-        block.clear_fault()
-        block.clear_interrupt()
-        raise
-    if not started:
-        work()
-    elif run.error is not None:
+        return False
+    run = _Run(work, block)
+    with uninterrupted(run.interrupt):
+        run.until_done()
+    if run.raised is not None:
+        raise run.raised
+    if run.error is not None and not run.short:
         raise run.error
+    return run.short
 
 
 class _Run:
-    """Work in a thread of its own, and the exception that it ended with, if any."""
+    """Work in a thread of its own.
 
-    def __init__(self, work: Callable[[], None]) -> None:
+    Attributes
+    ----------
+    error : BaseException or None
+        What it ended with.
+    raised : BaseException or None
+        What the first handler raised that was called meanwhile, of a signal that `uninterrupted` does not know.
+    short : bool
+        Whether it left something out.
+    """
+
+    def __init__(self, work: Callable[[], None], block: RuntimeBlock) -> None:
         self.error: BaseException | None = None
-        self._work = work
+        self.raised: BaseException | None = None
+        self.short = False
+        self._work, self._block = work, block
         self._done = threading.Event()
+        self._over = False
 
-    def start(self) -> bool:
-        """Begin, or return False: the system has no more threads."""
+    def interrupt(self) -> None:
+        """Ask the program to end, unless it has."""
+        if not self._over:
+            self._block.interrupt()
+
+    def until_done(self) -> None:
+        """Begin, and wait until the work is done, whatever happens: it uses the program's memory."""
         try:
             threading.Thread(target=self._run, name="lamina-run", daemon=True).start()
-        except RuntimeError:
-            self._done.set()
-            return False
-        return True
-
-    def wait(self) -> None:
-        """Wait until the work is done; what handlers of signals raise passes through."""
-        while not self._done.wait(_SECONDS):
-            pass
-
-    def wait_until_done(self) -> None:
-        """Wait until the work is done, whatever handlers of signals raise: it still uses the program's memory."""
+        except (RuntimeError, MemoryError):  # the system has no more threads
+            self._run()
         while not self._done.is_set():
             try:
-                self.wait()
-            except BaseException:  # the first is the one that goes on
-                continue
+                self._done.wait(_SECONDS)
+            except BaseException as raised:
+                self.raised = self.raised or raised
+                self.interrupt()
+        self._over = True
+        self.short = self._block.clear_interrupt()
+        if self.short:
+            self._block.clear_fault()
 
     def _run(self) -> None:
         try:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Mapping, Sequence
-from threading import Lock
+from itertools import count
+from threading import Lock, RLock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +28,8 @@ RELEASED = 3000.0
 """Nanoseconds from which a program gives up the interpreter lock."""
 SHORT = 300_000.0
 """Nanoseconds below which a program may do better with one thread, where other processors are busy."""
+SIGNALS = 2
+"""How many times a long program begins anew at most: the first Ctrl-C asks training to end, and the second ends it."""
 _LINE = 64
 
 
@@ -80,7 +83,7 @@ class NativeProgram:
     ----------
     table : ctypes array of pointers
         See `lamina.compiler.codegen.program_table.Slot`; inputs and outputs are for the caller to fill in.
-    lock : Lock
+    lock : Lock or RLock
     nanoseconds : float
         How long a run should take one thread, roughly.
     """
@@ -97,7 +100,8 @@ class NativeProgram:
     ) -> None:
         self.code = code
         self.layout = layout
-        self.lock = fork_safe(Lock())
+        # Where handlers of signals are called between attempts, they may call this program.
+        self.lock: Any = fork_safe(RLock() if layout["interruptible"] else Lock())
         self.inputs, self.outputs = inputs, outputs
         self._address = code.address("program")
         self._fallback = fallback
@@ -131,12 +135,21 @@ class NativeProgram:
             How many times to run, each on what the one before left in the inputs.
         """
         with self.lock:
-            for place, array in enumerate([*inputs, *outputs], Slot.FIRST):
-                self.table[place] = array.ctypes.data
-            self.run(repeat)
+            for attempt in count():
+                for place, array in enumerate([*inputs, *outputs], Slot.FIRST):
+                    self.table[place] = array.ctypes.data
+                if self.run(repeat, attempt):
+                    return
 
-    def run(self, repeat: int = 1) -> None:
+    def run(self, repeat: int = 1, attempt: int = 0) -> bool:
         """Run on what the table points to; the caller holds the lock.
+
+        Returns
+        -------
+        bool
+            False where handlers of signals were called instead, and nothing has been updated. The caller fills the
+            table again, since handlers may assign variables or call this program, and tries once more; after a few
+            attempts no signal ends it.
 
         Raises
         ------
@@ -148,10 +161,10 @@ class NativeProgram:
         if repeat != 1:
             self.table[Slot.REPEAT] = repeat
         try:
-            if self._interruptible:
-                run_interruptibly(lambda: self._once_or_more(repeat), self._block)
-            else:
-                self._once_or_more(repeat)
+            if self._interruptible and repeat == 1 and attempt < SIGNALS:
+                return not run_interruptibly(lambda: self._once_or_more(1), self._block)
+            self._once_or_more(repeat)
+            return True
         finally:
             self.table[Slot.REPEAT] = 1
 

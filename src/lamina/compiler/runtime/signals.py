@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -14,8 +14,10 @@ _SIGNALS = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
+def uninterrupted(noticed: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Call handlers of signals in Python, such as that of Ctrl-C, after the block and not inside.
+
+    ``noticed()`` is called at once.
 
     llvmlite gives memory back in two steps of Python, and an exception between the two gives it back again.
     """
@@ -27,6 +29,7 @@ def uninterrupted() -> Iterator[None]:
 
     def hold(number: int, frame: FrameType | None) -> None:
         held.append((handlers[signal.Signals(number)], number, frame))
+        noticed()
 
     ours = [number for number, handler in handlers.items() if callable(handler)]
     try:
