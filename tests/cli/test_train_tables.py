@@ -177,7 +177,7 @@ def test_numbers_with_decimal_commas_are_noted(lamina: Run, tmp_path: Path) -> N
     (tmp_path / "t.csv").write_text("a;b;y\n" + "".join(f"{i},5;{i};{i}\n" for i in range(20)))
     ended = lamina("train", "t.csv", "-t", "y", "--epochs", "1", "--out", "run")
     assert ended.code == 0, ended.err
-    assert "the commas of numbers are read as decimal points in 'a'" in ended.out
+    assert "column 'a' holds numbers with commas, which are read as text; write them with points" in ended.out
     assert "column 'b' holds" not in ended.out
 
 

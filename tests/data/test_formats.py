@@ -394,26 +394,3 @@ def test_data_set_becomes_a_table_with_its_classes_in_words() -> None:
 def test_what_is_no_table_is_refused(source: Any) -> None:
     with pytest.raises(DataError):
         Dataset.of(source, "a")
-
-
-@pytest.mark.parametrize("quoted", [False, True])
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_decimal_commas_are_read_as_pandas_reads_them(write: Write, quoted: bool, end: str) -> None:
-    rows = ["0,5;Ulm;1.234,75;1,2,3", "-12;Köln;98;4", "1,5e3;Jena;12.345.678;", ";Bonn;0,25;x"]
-    cells = [";".join(f'"{cell}"' if quoted else cell for cell in row.split(";")) for row in rows]
-    path = write(end.join(["size;town;price;note", *cells]) + end)
-    expected = pd.read_csv(path, sep=";", decimal=",", thousands=".")
-    found = read_table(path)
-    for name in ("size", "price"):
-        np.testing.assert_array_equal(found.numbers(name), expected[name])
-    assert found.texts("note").tolist()[0] == "1,2,3"
-    assert found.notes == ("the commas of numbers are read as decimal points in 'size', 'price'",)
-
-
-@pytest.mark.parametrize("text", ["a;b\n1.5;x\n2.25;y\n", "a;b\n1,5;x\n1.5;y\n", 'a,b\n"1,5",x\n"2,5",y\n'])
-def test_numbers_without_decimal_commas_are_left_as_they_are(write: Write, text: str) -> None:
-    found = read_table(write(text))
-    assert found.notes == ()
-    separator = ";" if ";" in text else ","
-    expected = pd.read_csv(io.StringIO(text), sep=separator, dtype=str)["a"].tolist()
-    assert found.frame["a"].cast(pl.String).to_list() == expected

@@ -5,21 +5,12 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from lamina.data.cells import MISSING_MARKS
 from lamina.data.reading.columns import check_names, table_from
-from lamina.data.table import Table, counted_name, shortened
+from lamina.data.table import Table, counted_name
 from lamina.errors import DataError
-
-if TYPE_CHECKING:
-    import polars as pl
-
-# How numbers are written where the comma is not the separator of cells: 1.234,5 or 0,5, at least one with a comma.
-DECIMAL_COMMA = r"^\s*[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d+)?([eE][+-]?\d+)?\s*$"
 
 # Lines are counted so many bytes at a time.
 PIECE = 1 << 24
@@ -71,7 +62,7 @@ def _read(path: Path, text: str, separator: str) -> Table:
     check_names(str(path), header)
     columns = zip(header, zip(*rows, strict=True), strict=True)
     series = [pl.Series(name, column, dtype=pl.String) for name, column in columns]
-    return _table(path, series, np.array(lines, dtype=np.int64), separator)
+    return table_from(str(path), series, np.array(lines, dtype=np.int64))
 
 
 def _plain(path: Path, text: str, separator: str) -> Table | None:
@@ -98,27 +89,7 @@ def _plain(path: Path, text: str, separator: str) -> Table | None:
         new_columns=[str(number) for number in range(len(names))],
     )
     series = [column.alias(name) for column, name in zip(frame.get_columns(), names, strict=True)]
-    return _table(path, series, np.arange(2, 2 + frame.height), separator)
-
-
-def _table(path: Path, series: list[pl.Series], lines: npt.NDArray[np.int64], separator: str) -> Table:
-    """Return the table of columns of text; decimal commas become points where commas do not separate cells."""
-    if separator == ",":
-        return table_from(str(path), series, lines)
-    pointed = [_with_points(column) for column in series]
-    changed = [shortened(new.name) for new, old in zip(pointed, series, strict=True) if new is not old]
-    notes = [f"the commas of numbers are read as decimal points in {', '.join(changed[:5])}"] if changed else []
-    if len(changed) > 5:
-        notes[0] += f" and {len(changed) - 5} more columns"
-    return table_from(str(path), pointed, lines, notes)
-
-
-def _with_points(column: pl.Series) -> pl.Series:
-    """Return a column whose values are all numbers, some with decimal commas, with points instead; others as it is."""
-    present = column.filter(~column.str.strip_chars().is_in(MISSING_MARKS))
-    if not present.str.contains(",", literal=True).any() or not present.str.contains(DECIMAL_COMMA).all():
-        return column
-    return column.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
+    return table_from(str(path), series, np.arange(2, 2 + frame.height))
 
 
 def _is_rectangle(data: bytes, separator: str, columns: int) -> bool:
