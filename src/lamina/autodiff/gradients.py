@@ -89,23 +89,33 @@ class Gradients(Mapping["Variable", "Tensor"]):
             total[leaf] = total[leaf] + g if leaf in total else g
         return Gradients(total)
 
+    def __radd__(self, other: object) -> Gradients:
+        # With which `sum` begins.
+        return self if other.__class__ is int and other == 0 else NotImplemented
+
     def __mul__(self, factor: Tensor | float) -> Gradients:
         """Return the gradients of so many times the result."""
-        if isinstance(factor, Gradients):
-            return NotImplemented
-        return self.map(lambda g: g * factor)
+        return self.map(lambda g: g * factor) if _is_number("times", factor) else NotImplemented
 
     __rmul__ = __mul__
 
     def __truediv__(self, divisor: Tensor | float) -> Gradients:
         """Return the gradients of the result divided by a number."""
-        if isinstance(divisor, Gradients):
-            return NotImplemented
-        return self.map(lambda g: g / divisor)
+        return self.map(lambda g: g / divisor) if _is_number("divided by", divisor) else NotImplemented
+
+    __array_ufunc__ = None  # a number of NumPy's leaves products to this class
 
     def __repr__(self) -> str:
         names = ", ".join(f"{variable.label}: {list(variable.shape)}" for variable in self)
         return f"Gradients({names})"
+
+
+def _is_number(operation: str, other: object) -> bool:
+    """Tell whether gradients can be scaled by something; a tensor with axes would change their shapes."""
+    shape = getattr(other, "shape", ())
+    if shape:
+        raise ShapeError(f"gradients {operation} a tensor of shape {list(shape)}: expected a number; map(f) changes each")
+    return not isinstance(other, Mapping)
 
 
 def _leaf_of(variable: Variable) -> Leaf:
