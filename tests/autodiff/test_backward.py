@@ -205,7 +205,8 @@ def test_gradients_of_parts_add_up_to_those_of_the_whole():
 def test_gradients_scale_from_both_sides_and_by_tensors():
     w = la.variable([1.0, 2.0])
     grads = (w * w).sum().backward()
-    for scaled in (grads * 2, 2 * grads, grads * la.asarray(2.0), grads / 0.5):
+    numbers = (grads * 2, 2 * grads, np.float32(2) * grads, grads * la.asarray(2.0), grads / 0.5)
+    for scaled in (*numbers, sum([grads, grads])):
         assert scaled[w].tolist() == [4.0, 8.0]
 
 
@@ -214,6 +215,14 @@ def test_gradients_add_to_gradients_and_scale_by_numbers_only(wrong):
     w = la.variable([1.0])
     with pytest.raises(TypeError, match="unsupported operand"):
         wrong(w.sum().backward())
+
+
+@pytest.mark.parametrize("factor", [la.ones((3, 1)), np.ones(1)])
+def test_gradients_are_not_scaled_by_what_has_axes(factor):
+    grads = la.variable([1.0]).sum().backward()
+    for scaled in (lambda: grads * factor, lambda: factor * grads, lambda: grads / factor):
+        with pytest.raises((la.LaminaError, TypeError), match="gradients|Gradients"):
+            scaled()
 
 
 def test_gradients_of_rows_add_and_scale():

@@ -27,7 +27,8 @@ class Interpreted:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
 
-    def __call__(self, inputs: Sequence[Any], outputs: Sequence[Any], repeat: int) -> None:
+    def __call__(self, inputs: Sequence[Any], outputs: Sequence[Any], repeat: int, attempt: int = 0) -> bool:
+        assert attempt == 0  # it is always done at the first
         carried = list(inputs)
         results = []
         for _ in range(repeat):
@@ -39,6 +40,7 @@ class Interpreted:
             output[...] = results[0][place] if repeat == 1 else np.stack([each[place] for each in results])
         for update in self._graph.updates:
             inputs[update.input][...] = carried[update.input]
+        return True
 
 
 class Pointed:
@@ -54,8 +56,8 @@ class Pointed:
         self.table = (ctypes.c_void_p * (_BEFORE + len(self._values)))()
         self.runs = 0
 
-    def __call__(self, inputs: Sequence[Any], outputs: Sequence[Any], repeat: int) -> None:
-        self._run(inputs, outputs, repeat)
+    def __call__(self, inputs: Sequence[Any], outputs: Sequence[Any], repeat: int, attempt: int = 0) -> bool:
+        return self._run(inputs, outputs, repeat, attempt)
 
     def run(self, repeat: int, attempt: int) -> bool:
         """Run on what the table points to; it is always done at the first attempt."""

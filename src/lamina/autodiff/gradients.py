@@ -114,7 +114,7 @@ def _is_number(operation: str, other: object) -> bool:
     """Tell whether gradients can be scaled by something; a tensor with axes would change their shapes."""
     shape = getattr(other, "shape", ())
     if shape:
-        raise ShapeError(f"gradients {operation} a tensor of shape {list(shape)}: expected a number; map(f) changes each")
+        raise ShapeError(f"gradients {operation} a tensor of shape {list(shape)}: expected a number; see map")
     return not isinstance(other, Mapping)
 
 

@@ -135,7 +135,7 @@ def call(program: TracedProgram, operands: tuple[Tensor, ...], cotangents: list[
     new = inputs[count + len(cotangents) :]
     captured = [source.captured for source in new if source.captured is not None]
     complete = (*operands[:count], *cotangents, *captured)
-    outputs = program.run([np.ascontiguousarray(x._data) for x in complete])
+    outputs = program.run(lambda: [np.ascontiguousarray(x._data) for x in complete])
     tracked = results(program, (*complete, *operands[count:]), outputs) if STATE.recording else []
     return [
         tracked[each.tracked] if tracked and each.tracked is not None else Tensor(outputs[each.output], CPU)

@@ -25,8 +25,8 @@ class Executable(Protocol):
 
     nanoseconds: float
 
-    def __call__(self, inputs: Sequence[NDArray], outputs: Sequence[NDArray], repeat: int) -> None:
-        """Run the program.
+    def __call__(self, inputs: Sequence[NDArray], outputs: Sequence[NDArray], repeat: int, attempt: int = 0) -> bool:
+        """Run the program, and return whether that is done.
 
         Parameters
         ----------
@@ -37,6 +37,9 @@ class Executable(Protocol):
             C-contiguous; with a leading axis of ``repeat`` when that is more than one.
         repeat : int
             How many times in a row to run; updates carry on from one run to the next.
+        attempt : int
+            How often it has been tried before: a long program is left for handlers of signals, which may assign what it
+            reads, and runs again then. After a few attempts it is not.
         """
 
 

@@ -83,9 +83,14 @@ class Specialisation:
             return self._run(leaves, times)
 
     def _run(self, leaves: Sequence[Any], times: int | None) -> Any:
-        # Taken before variables are updated: what is held is not written to.
-        operands = self._operands(leaves) if self.trace.tracked else ()
-        inputs = [self._array(place, leaves) for place in range(len(self._specs))]
+        operands: tuple[Tensor, ...] = ()
+
+        def inputs() -> list[NDArray]:
+            nonlocal operands
+            # Taken before variables are updated: what is held is not written to.
+            operands = self._operands(leaves) if self.trace.tracked else ()
+            return [self._array(place, leaves) for place in range(len(self._specs))]
+
         outputs = self.program.run(inputs, times)
         for replacement in self.trace.replacements:
             self.replace(replacement, outputs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,14 +29,17 @@ class TracedProgram:
         self._derivatives: dict[tuple[int, ...], TracedProgram] = {}
         self._lock = threading.RLock()
 
-    def run(self, inputs: Sequence[NDArray], times: int | None = None) -> list[NDArray]:
+    def run(self, inputs: Callable[[], Sequence[NDArray]], times: int | None = None) -> list[NDArray]:
         """Run on arrays that are C-contiguous, and return the outputs; updated inputs are written in place.
 
+        They are asked for again where handlers of signals were called instead, which may have assigned variables.
         With ``times``, run so often in a row; each output has an axis of that length before the others.
         """
         axis = () if times is None else (times,)
         outputs = [np.empty((*axis, *shape), dtype) for shape, dtype in self.outputs]
-        self.execute(inputs, outputs, times or 1)
+        attempt = 0
+        while not self.execute(inputs(), outputs, times or 1, attempt):
+            attempt += 1
         return outputs
 
     def derivative(self, present: tuple[int, ...]) -> TracedProgram:

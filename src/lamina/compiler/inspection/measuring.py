@@ -21,7 +21,7 @@ from lamina.compiler.inspection.peak import clock, peak_flops
 from lamina.compiler.inspection.profile import KernelTime, Profile
 from lamina.compiler.lowering import Lowered
 from lamina.compiler.runtime.machine_code import assemble, load
-from lamina.compiler.runtime.native_program import NativeProgram
+from lamina.compiler.runtime.native_program import SIGNALS, NativeProgram
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.runtime.threads import get_num_threads
 
@@ -150,10 +150,10 @@ class _Bench:
             np.copyto(array, first)
         if self._wakes:
             # The threads, and what was restored: it comes into the caches.
-            program.run(1)
+            program.run(1, SIGNALS)
         self._ticks[:] = 0
         start = time.perf_counter()
-        program.run(self.repeat)
+        program.run(self.repeat, SIGNALS)
         return (time.perf_counter() - start) / self.repeat
 
 

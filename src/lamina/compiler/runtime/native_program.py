@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Mapping, Sequence
-from itertools import count
 from threading import Lock, RLock
 from typing import Any, NamedTuple
 
@@ -122,8 +121,10 @@ class NativeProgram:
         if fallback is not None:
             self.table[Slot.CALLBACK] = ctypes.cast(fallback.callback, ctypes.c_void_p).value
 
-    def __call__(self, inputs: Sequence[npt.NDArray[Any]], outputs: Sequence[npt.NDArray[Any]], repeat: int) -> None:
-        """Run on arrays.
+    def __call__(
+        self, inputs: Sequence[npt.NDArray[Any]], outputs: Sequence[npt.NDArray[Any]], repeat: int, attempt: int = 0
+    ) -> bool:
+        """Run on arrays, and return whether that is done; see `run`.
 
         Parameters
         ----------
@@ -135,11 +136,9 @@ class NativeProgram:
             How many times to run, each on what the one before left in the inputs.
         """
         with self.lock:
-            for attempt in count():
-                for place, array in enumerate([*inputs, *outputs], Slot.FIRST):
-                    self.table[place] = array.ctypes.data
-                if self.run(repeat, attempt):
-                    return
+            for place, array in enumerate([*inputs, *outputs], Slot.FIRST):
+                self.table[place] = array.ctypes.data
+            return self.run(repeat, attempt)
 
     def run(self, repeat: int = 1, attempt: int = 0) -> bool:
         """Run on what the table points to; the caller holds the lock.
