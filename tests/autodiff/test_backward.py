@@ -221,7 +221,7 @@ def test_gradients_add_to_gradients_and_scale_by_numbers_only(wrong):
 def test_gradients_are_not_scaled_by_what_has_axes(factor):
     grads = la.variable([1.0]).sum().backward()
     for scaled in (lambda: grads * factor, lambda: factor * grads, lambda: grads / factor):
-        with pytest.raises((la.LaminaError, TypeError), match="gradients|Gradients"):
+        with pytest.raises((la.LaminaError, TypeError), match=r"[Gg]radients"):
             scaled()
 
 
