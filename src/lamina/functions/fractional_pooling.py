@@ -72,7 +72,7 @@ def fractional_max_pool2d(
 
     Source: B. Graham, "Fractional max-pooling", 2014, section 2.
     """
-    return fractional_max_pool("fractional_max_pool2d", 2, x, kernel_size, output_size, output_ratio, samples)[0]
+    return fractional_max_pool("fractional_max_pool2d", 2, x, kernel_size, output_size, output_ratio, samples)
 
 
 def fractional_max_pool3d(
@@ -86,7 +86,7 @@ def fractional_max_pool3d(
 
     ``samples`` [batch, channels, 3] are of the depth first.
     """
-    return fractional_max_pool("fractional_max_pool3d", 3, x, kernel_size, output_size, output_ratio, samples)[0]
+    return fractional_max_pool("fractional_max_pool3d", 3, x, kernel_size, output_size, output_ratio, samples)
 
 
 def fractional_max_pool2d_with_indices(
@@ -97,7 +97,9 @@ def fractional_max_pool2d_with_indices(
     samples: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return what `fractional_max_pool2d` does, and the place of each element as `max_pool2d_with_indices` does."""
-    return fractional_max_pool("fractional_max_pool2d", 2, x, kernel_size, output_size, output_ratio, samples)
+    return fractional_max_pool_with_indices(
+        "fractional_max_pool2d", 2, x, kernel_size, output_size, output_ratio, samples
+    )
 
 
 def fractional_max_pool3d_with_indices(
@@ -108,7 +110,9 @@ def fractional_max_pool3d_with_indices(
     samples: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return what `fractional_max_pool3d` does, and the place of each element as `max_pool3d_with_indices` does."""
-    return fractional_max_pool("fractional_max_pool3d", 3, x, kernel_size, output_size, output_ratio, samples)
+    return fractional_max_pool_with_indices(
+        "fractional_max_pool3d", 3, x, kernel_size, output_size, output_ratio, samples
+    )
 
 
 def fractional_max_pool(
@@ -119,19 +123,46 @@ def fractional_max_pool(
     output_size: Sizes | None,
     output_ratio: Ratio | None,
     samples: Tensor | None,
+) -> Tensor:
+    """Return the largest element of every window over the last axes of ``x``."""
+    return largest(_windows(name, axes, x, kernel_size, output_size, output_ratio, samples)[0], axes=axes)
+
+
+def fractional_max_pool_with_indices(
+    name: str,
+    axes: int,
+    x: Tensor,
+    kernel_size: Sizes,
+    output_size: Sizes | None,
+    output_ratio: Ratio | None,
+    samples: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
     """Return the largest element of every window over the last axes of ``x``, and its place within them."""
+    seen, places = _windows(name, axes, x, kernel_size, output_size, output_ratio, samples)
+    values = largest(seen, axes=axes)
+    return values, first_largest(seen, values, places, axes, math.prod(x.shape[-axes:]))
+
+
+def _windows(
+    name: str,
+    axes: int,
+    x: Tensor,
+    kernel_size: Sizes,
+    output_size: Sizes | None,
+    output_ratio: Ratio | None,
+    samples: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """Return the elements of every window, [*before, *counts, *size], and their places in the last axes of ``x``."""
     x = floating(name, spatial(name, x, axes))
     size, sizes, before = sizes_of(name, "kernel_size", kernel_size, axes), x.shape[-axes:], x.shape[:-axes]
     counts = _counts(name, sizes, output_size, output_ratio)
     if any(count + window - 1 > length for count, window, length in zip(counts, size, sizes, strict=True)):
         raise ShapeError(f"{name}: {list(counts)} windows {list(size)} do not fit into an input of sizes {list(sizes)}")
     places = _places(x, size, counts, _drawn(name, axes, x, samples))
-    planes, past = reshape(x, shape=(*before, math.prod(sizes))), math.prod(sizes)
+    planes = reshape(x, shape=(*before, math.prod(sizes)))
     flat = reshape(places, shape=(*before, math.prod((*counts, *size))))
     seen = reshape(indexing.take_along_axis(planes, flat, axis=len(before)), shape=(*before, *counts, *size))
-    values = largest(seen, axes=axes)
-    return values, first_largest(seen, values, places, axes, past)
+    return seen, places
 
 
 def _counts(name: str, sizes: Shape, output_size: Sizes | None, output_ratio: Ratio | None) -> Shape:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from lamina.functions.fractional_pooling import Ratio, fractional_max_pool
+from lamina.functions.fractional_pooling import Ratio, fractional_max_pool, fractional_max_pool_with_indices
 from lamina.functions.spatial import Sizes
 from lamina.nn.module import Module
 from lamina.tensor import Tensor
@@ -32,8 +32,8 @@ class _FractionalMaxPool(Module):
     def __call__(self, x: Tensor) -> Any:
         """Return the output, of shape [batch, channels, *output_size]; with ``return_indices`` the indices besides."""
         settings = (self.kernel_size, self.output_size, self.output_ratio, self.samples)
-        values, indices = fractional_max_pool(type(self).__name__, self._axes, x, *settings)
-        return (values, indices) if self.return_indices else values
+        pool = fractional_max_pool_with_indices if self.return_indices else fractional_max_pool
+        return pool(type(self).__name__, self._axes, x, *settings)
 
     def extra_repr(self) -> str:
         wanted = "output_ratio" if self.output_size is None else "output_size"
