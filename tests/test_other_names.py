@@ -36,6 +36,7 @@ def test_what_is_told_exists(table, name):
     for root, path in re.findall(r"\b(\w+)((?:\.[a-zA-Z_]\w*)+)", TABLES[table][1][name]):
         found = ROOTS.get(root)
         for step in path.split(".")[1:] if found is not None else ():
+            assert hasattr(found, step), f"{root}{path}"
             found = getattr(found, step)
 
 

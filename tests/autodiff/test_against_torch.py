@@ -68,7 +68,7 @@ def _inputs(seed: int, count: int = 1) -> list[np.ndarray]:
     return [generator.uniform(-1.5, 1.5, (3, 3)) for _ in range(count)]
 
 
-def _same(ours: la.Tensor, theirs: Any) -> None:
+def assert_same(ours: la.Tensor, theirs: Any) -> None:
     expected = theirs.detach().numpy()
     np.testing.assert_allclose(ours.numpy(), expected, rtol=1e-9, atol=1e-9 * max(1.0, np.abs(expected).max()))
 
@@ -78,8 +78,8 @@ def test_pullbacks_agree(names: list[str], seed: int) -> None:
     x, cotangent = _inputs(seed, 2)
     value, pullback = la.vjp(lambda x: _run(names, x, 0), x)
     their_value, their_pullback = torch.func.vjp(lambda x: _run(names, x, 1), torch.tensor(x))
-    _same(value, their_value)
-    _same(pullback(la.asarray(cotangent))[0], their_pullback(torch.tensor(cotangent))[0])
+    assert_same(value, their_value)
+    assert_same(pullback(la.asarray(cotangent))[0], their_pullback(torch.tensor(cotangent))[0])
 
 
 @given(PROGRAMS, SEEDS)
@@ -87,21 +87,21 @@ def test_pushforwards_agree(names: list[str], seed: int) -> None:
     x, tangent = _inputs(seed, 2)
     _, ours = la.jvp(lambda x: _run(names, x, 0), [x], [la.asarray(tangent)])
     _, theirs = torch.autograd.functional.jvp(lambda x: _run(names, x, 1), torch.tensor(x), torch.tensor(tangent))
-    _same(ours, theirs)
+    assert_same(ours, theirs)
 
 
 @given(PROGRAMS, SEEDS)
 def test_jacobians_agree(names: list[str], seed: int) -> None:
     (x,) = _inputs(seed)
     ours = la.jacobian(lambda x: _run(names, x, 0))(x)
-    _same(ours, torch.func.jacrev(lambda x: _run(names, x, 1))(torch.tensor(x)))
+    assert_same(ours, torch.func.jacrev(lambda x: _run(names, x, 1))(torch.tensor(x)))
 
 
 @given(PROGRAMS, SEEDS)
 def test_hessians_agree(names: list[str], seed: int) -> None:
     (x,) = _inputs(seed)
     ours = la.hessian(lambda x: (_run(names, x, 0) ** 2).sum())(x)
-    _same(ours, torch.autograd.functional.hessian(lambda x: (_run(names, x, 1) ** 2).sum(), torch.tensor(x)))
+    assert_same(ours, torch.autograd.functional.hessian(lambda x: (_run(names, x, 1) ** 2).sum(), torch.tensor(x)))
 
 
 @given(PROGRAMS, SEEDS)
@@ -112,5 +112,5 @@ def test_backward_agrees_on_variables(names: list[str], seed: int) -> None:
     their_w = torch.tensor(first, requires_grad=True)
     their_b = torch.tensor(second[0], requires_grad=True)
     (_run(names, torch.tensor(x) @ their_w + their_b, 1) ** 2).mean().backward()
-    _same(grads.wrt(w), their_w.grad)
-    _same(grads.wrt(b), their_b.grad)
+    assert_same(grads.wrt(w), their_w.grad)
+    assert_same(grads.wrt(b), their_b.grad)

@@ -31,7 +31,7 @@ def data(seed: int = 1, rows: int = 8) -> tuple[la.Tensor, la.Tensor]:
     return generator.normal((rows, 3)), generator.normal((rows, 2))
 
 
-def same(found: Any, wanted: Any) -> None:
+def assert_same(found: Any, wanted: Any) -> None:
     assert found.dtype is wanted.dtype
     assert found.shape == wanted.shape
     np.testing.assert_allclose(
@@ -57,11 +57,11 @@ def training(
 
 def agree(first: tuple[nn.Module, optim.Optimizer, Any], second: tuple[nn.Module, optim.Optimizer, Any]) -> None:
     for name, value in first[0].state_dict().items():
-        same(second[0].state_dict()[name], value)
+        assert_same(second[0].state_dict()[name], value)
     states = second[1].state_dict()
     for name, value in first[1].state_dict().items():
         if isinstance(value, la.Tensor):
-            same(states[name], value)
+            assert_same(states[name], value)
 
 
 # --- training steps ---
@@ -71,7 +71,7 @@ def agree(first: tuple[nn.Module, optim.Optimizer, Any], second: tuple[nn.Module
 def test_a_compiled_training_step_does_what_the_eager_one_does(name: str) -> None:
     eager, compiled = (training(OPTIMIZERS[name], each) for each in (False, True))
     for _ in range(4):
-        same(compiled[2](*data()), eager[2](*data()))
+        assert_same(compiled[2](*data()), eager[2](*data()))
     agree(eager, compiled)
 
 
@@ -143,7 +143,7 @@ def test_classification_with_labels_agrees_with_eager() -> None:
     model = nn.Linear(3, 4)
     labels = la.asarray([0, 3, 2, 1, 1, 0, 3, 2])
     loss = la.compile(lambda x, y: nn.cross_entropy(model(x), y))
-    same(loss(data()[0], labels), nn.cross_entropy(model(data()[0]), labels))
+    assert_same(loss(data()[0], labels), nn.cross_entropy(model(data()[0]), labels))
 
 
 # --- variables ---
@@ -266,7 +266,7 @@ def test_a_variable_made_inside_is_as_it_is_eagerly() -> None:
         w.assign(w * 3)
         return (w * w * x).sum().backward()[w]
 
-    same(la.compile(gradient)(la.asarray([1.0, 2.0])), gradient(la.asarray([1.0, 2.0])))
+    assert_same(la.compile(gradient)(la.asarray([1.0, 2.0])), gradient(la.asarray([1.0, 2.0])))
 
 
 def test_a_variable_moved_in_type_of_memory_is_traced_again() -> None:
@@ -355,7 +355,7 @@ def test_gradients_can_be_returned_and_used_outside() -> None:
     optimizer.step(gradients(*data()))
     step(*data())
     for name, value in other.state_dict().items():
-        same(model.state_dict()[name], value)
+        assert_same(model.state_dict()[name], value)
 
 
 def test_static_arguments_are_python_values_inside() -> None:
@@ -397,9 +397,9 @@ def test_a_model_can_be_an_argument_or_be_compiled_itself() -> None:
     first, second = nn.Linear(3, 2), nn.Linear(3, 2)
     x, _ = data()
     apply = la.compile(lambda model, x: model(x))
-    same(apply(first, x), first(x))
-    same(apply(second, x), second(x))
-    same(la.compile(first)(x), first(x))
+    assert_same(apply(first, x), first(x))
+    assert_same(apply(second, x), second(x))
+    assert_same(la.compile(first)(x), first(x))
 
 
 def test_a_compiled_function_in_another_is_part_of_it() -> None:
@@ -419,7 +419,7 @@ def test_a_compiled_function_in_another_is_part_of_it() -> None:
 def test_large_tensors_from_outside_are_held_and_small_ones_written_out() -> None:
     table, offset = la.random.normal((200, 2)), la.asarray([1.0, 2.0])
     f = la.compile(lambda i: table[i] + offset)
-    same(f(la.asarray([3, 5])), table[la.asarray([3, 5])] + offset)
+    assert_same(f(la.asarray([3, 5])), table[la.asarray([3, 5])] + offset)
 
 
 def test_decompositions_are_traced() -> None:
@@ -429,7 +429,7 @@ def test_decompositions_are_traced() -> None:
     for found, wanted in zip(
         f(a), [la.linalg.cholesky(a), *la.linalg.eigh(a), la.linalg.slogdet(a).logabsdet], strict=True
     ):
-        same(found, wanted)
+        assert_same(found, wanted)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float16", "bfloat16", "int32", "uint8", "bool"])
@@ -540,9 +540,9 @@ SUBSCRIPTS: dict[str, Callable[[la.Tensor, la.Tensor], la.Tensor]] = {
 def test_a_traced_number_is_a_subscript(name: str, index: int) -> None:
     x, i = la.random.Generator(0).normal((5, 3, 4)), la.asarray(index, dtype=la.int32)
     read = SUBSCRIPTS[name]
-    same(la.compile(read)(x, i), read(x, i))
+    assert_same(la.compile(read)(x, i), read(x, i))
     gradient = la.grad(lambda x, i: (read(x, i) ** 2).sum())
-    same(la.compile(gradient)(x, i), gradient(x, i))
+    assert_same(la.compile(gradient)(x, i), gradient(x, i))
 
 
 def test_a_step_takes_its_rows_by_a_counter() -> None:
@@ -554,8 +554,8 @@ def test_a_step_takes_its_rows_by_a_counter() -> None:
         at.assign(at + 1)
         return row
 
-    same(step(rows), rows[0])
-    same(step(rows), rows[1])
+    assert_same(step(rows), rows[0])
+    assert_same(step(rows), rows[1])
     with pytest.raises(IndexError):
         step(rows)
     assert at.item() == 2
@@ -564,8 +564,8 @@ def test_a_step_takes_its_rows_by_a_counter() -> None:
 def test_traced_keys_replace_elements_and_name_each_once() -> None:
     x, values = la.zeros((4, 3)), la.asarray([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
     replace = la.compile(lambda x, key, values: x.replaced(key, values))
-    same(replace(x, la.asarray([3, 1]), values), x.replaced(la.asarray([3, 1]), values))
-    same(replace(x, la.asarray(-1), values[0]), x.replaced(-1, values[0]))
+    assert_same(replace(x, la.asarray([3, 1]), values), x.replaced(la.asarray([3, 1]), values))
+    assert_same(replace(x, la.asarray(-1), values[0]), x.replaced(-1, values[0]))
     with pytest.raises(la.ShapeError, match="names an element twice"):
         replace(x, la.asarray([1, -3]), values)
 
@@ -579,10 +579,10 @@ def test_products_of_batches_that_broadcast(shapes: Any, computed: bool) -> None
     def product(a: la.Tensor, b: la.Tensor) -> la.Tensor:
         return (a * 2.0 if computed else a) @ b
 
-    same(la.compile(product)(a, b), product(a, b))
+    assert_same(la.compile(product)(a, b), product(a, b))
     gradient = la.grad(lambda a, b: (product(a, b) ** 2).sum(), (0, 1))
     for found, wanted in zip(la.compile(gradient)(a, b), gradient(a, b), strict=True):
-        same(found, wanted)
+        assert_same(found, wanted)
 
 
 @pytest.mark.parametrize(

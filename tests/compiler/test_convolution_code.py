@@ -93,7 +93,7 @@ def seen(memory, offset, shape, strides):
     return np.lib.stride_tricks.as_strided(memory[offset:], shape, [each * memory.itemsize for each in strides])
 
 
-def run(problem, name, shares):
+def check_against_numpy(problem, name, shares):
     """Compute a convolution of small whole numbers by shares, each element once, and compare with NumPy's."""
     _, function = compiled(problem, name)
     rng, dtype = np.random.default_rng(0), problem.dtype.name
@@ -159,8 +159,8 @@ CASES = {
 def test_convolutions_by_channels_are_numpys_whatever_their_shares(case, target):
     problem = CASES[case]
     assert boxes(problem, AVX512) is not None
-    run(problem, target, shares_of(problem, []))
-    run(problem, target, shares_of(problem, [1, 2]))
+    check_against_numpy(problem, target, shares_of(problem, []))
+    check_against_numpy(problem, target, shares_of(problem, [1, 2]))
 
 
 @pytest.mark.parametrize("case", ["sums that wait", "sums of rows that wait"])
@@ -180,7 +180,7 @@ def test_convolutions_of_any_size_are_numpys(images, groups, rows, depth, places
         images, groups, rows, depth, tuple(places), (taps,) * len(places), stride=stride, w_order=w_order
     )
     assume(w_order != "rows last" or groups == 1)
-    run(problem, "host", shares_of(problem, cuts))
+    check_against_numpy(problem, "host", shares_of(problem, cuts))
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -47,7 +47,7 @@ def check(before: Maker, after: Maker, shapes: tuple[tuple[int, ...], ...], dtyp
         assert same(a, b)
 
 
-def stays(before: Maker, shapes: tuple[tuple[int, ...], ...], dtype: str) -> None:
+def assert_stays(before: Maker, shapes: tuple[tuple[int, ...], ...], dtype: str) -> None:
     check(before, before, shapes, dtype)
 
 
@@ -166,7 +166,7 @@ KEPT: list[tuple[str, Maker]] = [
 
 @pytest.mark.parametrize("before", [pytest.param(each[1], id=each[0]) for each in KEPT])
 def test_what_holds_for_ordinary_numbers_only_is_left(before: Maker) -> None:
-    stays(before, X, "float32")
+    assert_stays(before, X, "float32")
 
 
 BOOLS: list[tuple[str, Maker, Maker]] = [
@@ -252,7 +252,7 @@ def test_a_broadcast_result_of_an_identity_keeps_its_shape() -> None:
 
 
 def test_small_powers_of_narrow_types_round_once() -> None:
-    stays(lambda x: op("pow", x, c(x, 3.0)), X, "float16")
+    assert_stays(lambda x: op("pow", x, c(x, 3.0)), X, "float16")
 
 
 @pytest.mark.parametrize("exponent", [2.0, 3.0, 4.0, -1.0])

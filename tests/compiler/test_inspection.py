@@ -265,7 +265,7 @@ def test_a_target_that_is_an_argument_of_the_function_is_an_error_that_says_what
 # --- profiles ---
 
 
-def accounted(found: Profile) -> None:
+def assert_accounted(found: Profile) -> None:
     assert found.seconds > 0
     assert all(each.seconds >= 0 and 0 <= each.share <= 1 for each in found.kernels)
     assert 0 <= found.waiting <= found.seconds
@@ -276,7 +276,7 @@ def accounted(found: Profile) -> None:
 def test_a_profile_has_the_kernels_of_the_explanation(training: Training) -> None:
     explained, found = training.step.explain(*training.data), training.step.profile(*training.data, seconds=BRIEF)
     assert [each.name for each in found.kernels] == [each.name for each in explained.kernels]
-    accounted(found)
+    assert_accounted(found)
 
 
 def test_on_one_thread_the_shares_of_kernels_and_waiting_are_all_of_the_time(training: Training) -> None:
@@ -337,7 +337,7 @@ def test_products_of_every_type_are_profiled(dtype: Any) -> None:
 
 def test_programs_with_fallbacks_are_profiled() -> None:
     found = factorised.profile(la.eye(6), seconds=BRIEF)
-    accounted(found)
+    assert_accounted(found)
     python = [each for each in found.kernels if each.kind == "fallback"]
     assert len(python) == 2
     assert all(each.seconds > 1e-6 for each in python)
@@ -349,7 +349,7 @@ def test_programs_are_profiled_on_any_number_of_threads(threads: int) -> None:
     with num_threads(threads):
         found = layer.profile(ones(128, 128), ones(128, 128), ones(128), seconds=BRIEF)
     assert found.threads == threads
-    accounted(found)
+    assert_accounted(found)
 
 
 def test_a_profile_goes_on_while_other_threads_call_the_function(training: Training) -> None:
@@ -363,7 +363,7 @@ def test_a_profile_goes_on_while_other_threads_call_the_function(training: Train
     other = threading.Thread(target=calls)
     other.start()
     try:
-        accounted(training.step.profile(*training.data, seconds=BRIEF))
+        assert_accounted(training.step.profile(*training.data, seconds=BRIEF))
     finally:
         ends.set()
         other.join()
@@ -449,7 +449,7 @@ def test_static_arguments_are_fixed_in_what_is_shown(given: dict[str, Any]) -> N
 def test_arrays_in_any_order_in_memory_are_profiled_as_they_are() -> None:
     x = np.asfortranarray(np.arange(12.0, dtype=np.float32).reshape(3, 4))[::-1]
     before = x.copy()
-    accounted(la.compile(lambda x: la.exp(la.asarray(x))).profile(x, seconds=BRIEF))
+    assert_accounted(la.compile(lambda x: la.exp(la.asarray(x))).profile(x, seconds=BRIEF))
     np.testing.assert_array_equal(x, before)
 
 
@@ -457,7 +457,7 @@ def test_tensors_from_outside_are_inputs_that_are_named_so() -> None:
     outside = la.random.Generator(0).normal((100,))
     add = la.compile(lambda x: x + outside)
     assert add.explain(ones(100)).inputs[1] == "%1 float32[100] from outside"
-    accounted(add.profile(ones(100), seconds=BRIEF))
+    assert_accounted(add.profile(ones(100), seconds=BRIEF))
 
 
 # --- tables and pictures ---

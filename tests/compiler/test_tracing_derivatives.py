@@ -11,7 +11,7 @@ from lamina import nn
 pytestmark = pytest.mark.usefixtures("executables")
 
 
-def same(found: la.Tensor, wanted: la.Tensor) -> None:
+def assert_same(found: la.Tensor, wanted: la.Tensor) -> None:
     assert found.dtype is wanted.dtype
     np.testing.assert_allclose(found.numpy(), wanted.numpy(), rtol=2e-5, atol=1e-6)
 
@@ -28,7 +28,7 @@ def test_derivatives_of_a_compiled_function(order: int) -> None:
     eager, compiled = cubes, la.compile(cubes)
     for _ in range(order):
         eager, compiled = (la.grad(lambda x, f=f: f(x).sum()) for f in (eager, compiled))
-    same(compiled(X), eager(X))
+    assert_same(compiled(X), eager(X))
 
 
 @pytest.mark.parametrize("order", [1, 2])
@@ -36,12 +36,12 @@ def test_compiled_derivatives(order: int) -> None:
     eager = cubes
     for _ in range(order):
         eager = la.grad(lambda x, f=eager: f(x).sum())
-    same(la.compile(eager)(X), eager(X))
+    assert_same(la.compile(eager)(X), eager(X))
 
 
 def test_a_derivative_of_a_compiled_derivative() -> None:
     inner = la.compile(la.grad(cubes))
-    same(la.grad(lambda x: inner(x).sum())(X), la.grad(lambda x: la.grad(cubes)(x).sum())(X))
+    assert_same(la.grad(lambda x: inner(x).sum())(X), la.grad(lambda x: la.grad(cubes)(x).sum())(X))
 
 
 @pytest.mark.parametrize("transform", [la.jacobian, la.hessian, la.value_and_grad])
@@ -49,19 +49,19 @@ def test_transforms_take_compiled_functions(transform: object) -> None:
     f = (lambda x: x**3 * x.sum()) if transform is la.jacobian else cubes
     found, wanted = transform(la.compile(f))(X), transform(f)(X)  # type: ignore[operator]
     for each, other in zip(*((y if isinstance(y, tuple) else (y,)) for y in (found, wanted)), strict=True):
-        same(each, other)
+        assert_same(each, other)
     compiled = la.compile(transform(f))(X)  # type: ignore[operator]
     for each, other in zip(*((y if isinstance(y, tuple) else (y,)) for y in (compiled, wanted)), strict=True):
-        same(each, other)
+        assert_same(each, other)
 
 
 def test_pullbacks_and_tangents_of_compiled_functions() -> None:
     f = la.compile(lambda x: x**2 * 3)
     _, pullback = la.vjp(f, X)
-    same(pullback(X)[0], 6 * X * X)
+    assert_same(pullback(X)[0], 6 * X * X)
     value, tangent = la.jvp(f, [X], [X])
-    same(value, 3 * X * X)
-    same(tangent, 6 * X * X)
+    assert_same(value, 3 * X * X)
+    assert_same(tangent, 6 * X * X)
 
 
 def test_gradients_reach_variables_through_a_compiled_model() -> None:
@@ -72,7 +72,7 @@ def test_gradients_reach_variables_through_a_compiled_model() -> None:
     found, wanted = (nn.mse_loss(f(x), y).backward() for f in (compiled, model))
     assert len(found) == len(wanted) == 4
     for variable in model.parameters():
-        same(found[variable], wanted[variable])
+        assert_same(found[variable], wanted[variable])
 
 
 def test_gradients_hold_for_the_values_of_the_call_not_for_those_assigned_since() -> None:
@@ -111,14 +111,14 @@ def test_gradients_flow_to_tracked_tensors_from_outside() -> None:
 
 def test_what_is_stopped_inside_stays_stopped() -> None:
     f = la.compile(lambda x: (la.stop_gradient(x) * x).sum())
-    same(la.grad(f)(X), X)
+    assert_same(la.grad(f)(X), X)
 
     def partly(x: la.Tensor) -> la.Tensor:
         with la.no_grad():
             factor = x * 2
         return (factor * x).sum()
 
-    same(la.grad(la.compile(partly))(X), 2 * X)
+    assert_same(la.grad(la.compile(partly))(X), 2 * X)
 
 
 def test_nothing_is_tracked_without_recording() -> None:
@@ -161,5 +161,5 @@ def test_the_forward_pass_runs_once_in_python() -> None:
 
     g = la.grad(lambda x: f(x).sum())
     for _ in range(3):
-        same(g(X), 2 * X)
+        assert_same(g(X), 2 * X)
     assert len(calls) == 1

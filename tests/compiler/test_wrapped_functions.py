@@ -38,7 +38,7 @@ class Network(nn.Module):
         return self.rest[0](self.first(x))
 
 
-def same(a: la.Tensor, b: la.Tensor) -> None:
+def assert_same(a: la.Tensor, b: la.Tensor) -> None:
     np.testing.assert_array_equal(a.numpy(), b.numpy())
 
 
@@ -125,7 +125,7 @@ def test_a_copy_of_a_compiled_function_computes_the_same(copied: Any, called: bo
     assert other is not compiled
     assert other.traces == 0
     for _ in range(3):
-        same(other(x), tripled(x))
+        assert_same(other(x), tripled(x))
     assert other._static == frozenset({"y"})
     assert other.traces == 1
 
@@ -135,11 +135,11 @@ def test_a_model_with_compiled_layers_can_be_copied(copied: Any) -> None:
     model, x = Network(), la.ones((2, 3))
     expected = model(x)
     other = copied(model)
-    same(other(x), expected)
+    assert_same(other(x), expected)
     assert not {id(each) for each in model.parameters()} & {id(each) for each in other.parameters()}
     other.load_state_dict({name: value * 0.0 for name, value in other.state_dict().items()})
     assert (other(x).numpy() == 0.0).all()
-    same(model(x), expected)
+    assert_same(model(x), expected)
 
 
 def test_a_copy_of_what_holds_its_own_compiled_function_holds_the_copy() -> None:
@@ -158,13 +158,13 @@ def test_a_decorated_function_is_pickled_by_its_name_and_copied_deeply() -> None
     other, x = copy.deepcopy(doubled), la.ones(2)
     doubled(x)
     assert (other is not doubled, other.traces) == (True, 0)
-    same(other(x), doubled(x))
+    assert_same(other(x), doubled(x))
 
 
 def test_a_method_taken_from_an_object_is_copied_with_it() -> None:
     squares, x = Squares(), la.asarray([2.0, 3.0])
     for other in (copy.deepcopy(squares.of), pickle.loads(pickle.dumps(squares.of))):
-        same(other(x), x * x)
+        assert_same(other(x), x * x)
 
 
 # --- arguments that are arrays of others ---
@@ -189,7 +189,7 @@ def test_arrays_of_another_library_are_no_arguments() -> None:
                 compiled(*args)
         with pytest.raises(la.DTypeError, match=r"la\.asarray\(x\)"):
             compiled(la.ones(2), y=given)
-    same(compiled(la.asarray(torch.ones(3)), 0), la.ones(3))
+    assert_same(compiled(la.asarray(torch.ones(3)), 0), la.ones(3))
 
 
 def test_arrays_of_another_library_may_be_static() -> None:

@@ -64,7 +64,7 @@ WRITERS: dict[str, Callable[[Path], object]] = {
 }
 
 
-def expect_houses(table: Table) -> None:
+def assert_houses(table: Table) -> None:
     assert table.columns == ["rooms", "area", "town", "sold"]
     np.testing.assert_array_equal(table.numbers("rooms"), [3, 4, 2])
     np.testing.assert_array_equal(table.numbers("area"), [70.5, np.nan, 40.0])
@@ -76,7 +76,7 @@ def expect_houses(table: Table) -> None:
 @pytest.mark.parametrize("name", WRITERS)
 def test_formats_give_the_same_table(tmp_path: Path, name: str) -> None:
     WRITERS[name](tmp_path / name)
-    expect_houses(read_table(tmp_path / name))
+    assert_houses(read_table(tmp_path / name))
 
 
 FRAMES: dict[str, Callable[[], Any]] = {
@@ -94,7 +94,7 @@ FRAMES: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("name", FRAMES)
 def test_objects_in_memory_give_the_same_table(name: str) -> None:
-    expect_houses(Table.of(FRAMES[name]()))
+    assert_houses(Table.of(FRAMES[name]()))
 
 
 def test_pandas_dates_and_repeated_names() -> None:

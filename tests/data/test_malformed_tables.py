@@ -109,7 +109,7 @@ def within(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def read_anything(name: str, content: bytes) -> None:
+def check_read_or_refused(name: str, content: bytes) -> None:
     """Read a file as a table and as a data set; a `DataError` is the only exception allowed."""
     with tempfile.TemporaryDirectory() as folder, within(LONGEST):
         path = Path(folder) / name
@@ -170,15 +170,15 @@ def test_undamaged_files_are_read(name: str, tmp_path: Path) -> None:
 @settings(deadline=None, max_examples=25)
 @given(data=st.data())
 def test_damaged_files_are_read_or_refused(name: str, data: st.DataObject) -> None:
-    read_anything(name, data.draw(damaged(valid(name))))
+    check_read_or_refused(name, data.draw(damaged(valid(name))))
 
 
 @pytest.mark.parametrize("name", FILES)
 @settings(deadline=None, max_examples=10)
 @given(content=st.binary(max_size=300))
 def test_random_bytes_are_read_or_refused(name: str, content: bytes) -> None:
-    read_anything(name, content)
-    read_anything(name, valid(name)[:8] + content)
+    check_read_or_refused(name, content)
+    check_read_or_refused(name, valid(name)[:8] + content)
 
 
 @pytest.mark.parametrize("kind", IMAGES)
@@ -210,19 +210,19 @@ CELLS = st.one_of(
 @given(rows=st.lists(st.lists(CELLS, min_size=1, max_size=4), max_size=12), separator=st.sampled_from(",;\t"))
 def test_ragged_tables_of_odd_cells_are_read_or_refused(rows: list[list[str]], separator: str) -> None:
     text = "\n".join(separator.join(row) for row in rows)
-    read_anything("t.csv", text.encode("utf-8", "surrogatepass"))
+    check_read_or_refused("t.csv", text.encode("utf-8", "surrogatepass"))
 
 
 @settings(deadline=None, max_examples=60)
 @given(rows=st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=30))
 def test_odd_cells_become_finite_inputs_or_are_refused(rows: list[tuple[str, str, str]]) -> None:
-    read_anything("t.json", json.dumps([dict(zip("abc", row, strict=True)) for row in rows]).encode())
+    check_read_or_refused("t.json", json.dumps([dict(zip("abc", row, strict=True)) for row in rows]).encode())
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "latin-1", "cp037", "utf-7", "shift-jis", "utf-8-sig"])
 @pytest.mark.parametrize("name", ["t.csv", "t.json", "t.ndjson"])
 def test_other_encodings_are_read_or_refused(name: str, encoding: str) -> None:
-    read_anything(name, valid(name).decode().replace("Köln", "Kö").encode(encoding, "replace"))
+    check_read_or_refused(name, valid(name).decode().replace("Köln", "Kö").encode(encoding, "replace"))
 
 
 VALUES = st.recursive(
@@ -235,14 +235,14 @@ VALUES = st.recursive(
 @settings(deadline=None, max_examples=80)
 @given(value=st.one_of(VALUES, st.lists(st.dictionaries(st.sampled_from("abcd"), VALUES, max_size=4), max_size=6)))
 def test_any_json_is_read_or_refused(value: object) -> None:
-    read_anything("t.json", json.dumps(value).encode())
-    read_anything("t.ndjson", json.dumps(value).encode())
+    check_read_or_refused("t.json", json.dumps(value).encode())
+    check_read_or_refused("t.ndjson", json.dumps(value).encode())
 
 
 @settings(deadline=None, max_examples=50)
 @given(value=st.fixed_dictionaries(dict.fromkeys("mnxy", VALUES), optional={"m_test": VALUES, "x_test": VALUES}))
 def test_any_values_in_iron_learns_form_are_read_or_refused(value: object) -> None:
-    read_anything("t.json", json.dumps(value).encode())
+    check_read_or_refused("t.json", json.dumps(value).encode())
 
 
 @pytest.mark.parametrize("depth", [900, 1100, 200_000])

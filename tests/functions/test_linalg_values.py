@@ -33,7 +33,7 @@ def positive(x):
     return x @ np.swapaxes(x, -1, -2) + np.eye(x.shape[-1])
 
 
-def close(found, expected, dtype=None):
+def assert_close(found, expected, dtype=None):
     expected = np.asarray(expected)
     assert found.shape == expected.shape
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-9, atol=1e-9)
@@ -63,7 +63,7 @@ OF_RECTANGULAR = {
 @given(x=square())
 @few
 def test_function_of_square_matrices_is_numpys(name, device, x):
-    close(OF_SQUARE[name](la, la.asarray(x, device=device)), OF_SQUARE[name](np, x))
+    assert_close(OF_SQUARE[name](la, la.asarray(x, device=device)), OF_SQUARE[name](np, x))
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -71,7 +71,7 @@ def test_function_of_square_matrices_is_numpys(name, device, x):
 @given(x=rectangular())
 @few
 def test_function_of_matrices_is_numpys(name, device, x):
-    close(OF_RECTANGULAR[name](la, la.asarray(x, device=device)), OF_RECTANGULAR[name](np, x))
+    assert_close(OF_RECTANGULAR[name](la, la.asarray(x, device=device)), OF_RECTANGULAR[name](np, x))
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -79,7 +79,7 @@ def test_function_of_matrices_is_numpys(name, device, x):
 @few
 def test_pinv_and_rank_are_numpys(device, x):
     t = la.asarray(x, device=device)
-    close(la.linalg.pinv(t), np.linalg.pinv(x) if x.size else np.zeros(np.swapaxes(x, -1, -2).shape))
+    assert_close(la.linalg.pinv(t), np.linalg.pinv(x) if x.size else np.zeros(np.swapaxes(x, -1, -2).shape))
     np.testing.assert_array_equal(la.linalg.matrix_rank(t).numpy(), np.linalg.matrix_rank(x))
 
 
@@ -89,11 +89,11 @@ def test_pinv_and_rank_are_numpys(device, x):
 def test_solve_is_numpys_and_batches_broadcast(device, x, columns):
     b = matrix((*x.shape[:-1], columns), 1)
     t = la.asarray(x, device=device)
-    close(la.linalg.solve(t, la.asarray(b, device=device)), np.linalg.solve(x, b))
+    assert_close(la.linalg.solve(t, la.asarray(b, device=device)), np.linalg.solve(x, b))
     one = matrix((x.shape[-1], 2), 2)
-    close(la.linalg.solve(t, la.asarray(one, device=device)), np.linalg.solve(x, one))
+    assert_close(la.linalg.solve(t, la.asarray(one, device=device)), np.linalg.solve(x, one))
     vector = matrix((x.shape[-1],), 3)
-    close(la.linalg.solve(t, la.asarray(vector, device=device)), np.linalg.solve(x, vector))
+    assert_close(la.linalg.solve(t, la.asarray(vector, device=device)), np.linalg.solve(x, vector))
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -102,14 +102,14 @@ def test_solve_is_numpys_and_batches_broadcast(device, x, columns):
 def test_cholesky_eigh_and_slogdet_are_numpys(device, x):
     x = positive(x)
     t = la.asarray(x, device=device)
-    close(la.linalg.cholesky(t), np.linalg.cholesky(x))
-    close(la.linalg.cholesky(t, upper=True), np.swapaxes(np.linalg.cholesky(x), -1, -2))
-    close(la.linalg.eigvalsh(t), np.linalg.eigvalsh(x))
+    assert_close(la.linalg.cholesky(t), np.linalg.cholesky(x))
+    assert_close(la.linalg.cholesky(t, upper=True), np.swapaxes(np.linalg.cholesky(x), -1, -2))
+    assert_close(la.linalg.eigvalsh(t), np.linalg.eigvalsh(x))
     values, vectors = la.linalg.eigh(t)
-    close((vectors * values[..., None, :]) @ vectors.mT, x)
+    assert_close((vectors * values[..., None, :]) @ vectors.mT, x)
     sign, logarithm = la.linalg.slogdet(t)
-    close(sign, np.linalg.slogdet(x).sign)
-    close(logarithm, np.linalg.slogdet(x).logabsdet)
+    assert_close(sign, np.linalg.slogdet(x).sign)
+    assert_close(logarithm, np.linalg.slogdet(x).logabsdet)
 
 
 @pytest.mark.parametrize("mode", ["reduced", "complete"])
@@ -118,7 +118,7 @@ def test_cholesky_eigh_and_slogdet_are_numpys(device, x):
 def test_qr_factors_multiply_to_the_matrix(mode, x):
     found = la.linalg.qr(la.asarray(x), mode=mode)
     for ours, numpys in zip(found, np.linalg.qr(x, mode=mode), strict=True):
-        close(ours, numpys)
+        assert_close(ours, numpys)
     assert found._fields == ("Q", "R")
 
 
@@ -128,7 +128,7 @@ def test_qr_factors_multiply_to_the_matrix(mode, x):
 def test_svd_factors_are_numpys(full_matrices, x):
     found = la.linalg.svd(la.asarray(x), full_matrices=full_matrices)
     for ours, numpys in zip(found, np.linalg.svd(x, full_matrices=full_matrices), strict=True):
-        close(ours, numpys)
+        assert_close(ours, numpys)
     assert found._fields == ("U", "S", "Vh")
 
 
@@ -148,7 +148,7 @@ def test_vector_norm_is_numpys(ord, device, data):
     keepdims = data.draw(st.booleans())
     with np.errstate(divide="ignore"):
         expected = np.linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=ord)
-    close(la.linalg.vector_norm(la.asarray(x, device=device), axis=axis, keepdims=keepdims, ord=ord), expected)
+    assert_close(la.linalg.vector_norm(la.asarray(x, device=device), axis=axis, keepdims=keepdims, ord=ord), expected)
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -157,7 +157,7 @@ def test_vector_norm_is_numpys(ord, device, data):
 @few
 def test_matrix_norm_is_numpys(ord, device, x, keepdims):
     expected = np.linalg.matrix_norm(x, keepdims=keepdims, ord=ord)
-    close(la.linalg.matrix_norm(la.asarray(x, device=device), keepdims=keepdims, ord=ord), expected)
+    assert_close(la.linalg.matrix_norm(la.asarray(x, device=device), keepdims=keepdims, ord=ord), expected)
 
 
 # --- products ---
@@ -175,7 +175,7 @@ def test_matmul_names_the_shapes_it_was_given(first, second):
 def test_matmul_broadcasts_batches_and_takes_vectors(device, data):
     shapes = data.draw(hnp.mutually_broadcastable_shapes(signature="(m?,n),(n,p?)->(m?,p?)", max_dims=2, max_side=3))
     a, b = (matrix(shape, seed) for seed, shape in enumerate(shapes.input_shapes))
-    close(la.asarray(a, device=device) @ la.asarray(b, device=device), a @ b)
+    assert_close(la.asarray(a, device=device) @ la.asarray(b, device=device), a @ b)
 
 
 @given(data=st.data())
@@ -183,21 +183,21 @@ def test_matmul_broadcasts_batches_and_takes_vectors(device, data):
 def test_vecdot_and_outer_are_numpys(data):
     shapes = data.draw(hnp.mutually_broadcastable_shapes(signature="(n),(n)->()", max_dims=2, max_side=3))
     a, b = (matrix(shape, seed) for seed, shape in enumerate(shapes.input_shapes))
-    close(la.vecdot(la.asarray(a), la.asarray(b)), np.vecdot(a, b))
+    assert_close(la.vecdot(la.asarray(a), la.asarray(b)), np.vecdot(a, b))
     flat, other = a.ravel(), b.ravel()
-    close(la.linalg.outer(la.asarray(flat), la.asarray(other)), np.outer(flat, other))
+    assert_close(la.linalg.outer(la.asarray(flat), la.asarray(other)), np.outer(flat, other))
 
 
 @pytest.mark.parametrize("axes", [0, 1, 2, ((0, 2), (2, 0)), ((-1,), (0,))])
 def test_tensordot_is_numpys(axes):
     a, b = matrix((2, 3, 4), 0), matrix((4, 3, 2) if axes != 2 else (3, 4, 2), 1)
-    close(la.tensordot(la.asarray(a), la.asarray(b), axes=axes), np.tensordot(a, b, axes=axes))
+    assert_close(la.tensordot(la.asarray(a), la.asarray(b), axes=axes), np.tensordot(a, b, axes=axes))
 
 
 @pytest.mark.parametrize(("first", "second", "axis"), [((3,), (3,), -1), ((2, 3), (3,), -1), ((3, 4), (3, 4), 0)])
 def test_cross_is_numpys(first, second, axis):
     a, b = matrix(first, 0), matrix(second, 1)
-    close(la.linalg.cross(la.asarray(a), la.asarray(b), axis=axis), np.linalg.cross(a, b, axis=axis))
+    assert_close(la.linalg.cross(la.asarray(a), la.asarray(b), axis=axis), np.linalg.cross(a, b, axis=axis))
 
 
 # --- types and errors ---

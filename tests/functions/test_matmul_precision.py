@@ -23,7 +23,7 @@ def normal(*shape, seed=0):
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
-def near(found, wanted):
+def assert_near(found, wanted):
     np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
 
 
@@ -56,7 +56,7 @@ def test_values_are_sums_of_products_of_rounded_operands():
     a, b = normal(9, 30), normal(30, 7, seed=1)
     with la.matmul_precision("bfloat16"):
         found = (la.asarray(a) @ la.asarray(b)).numpy()
-    near(found, rounded_by_ml_dtypes(a) @ rounded_by_ml_dtypes(b))
+    assert_near(found, rounded_by_ml_dtypes(a) @ rounded_by_ml_dtypes(b))
     assert np.abs(found - a @ b).max() > 1e-4
 
 
@@ -78,8 +78,8 @@ def test_gradients_are_such_products_wherever_the_sweep_runs():
     with la.matmul_precision("bfloat16"):
         y = x @ w
     gradients = y.backward(la.asarray(g))
-    near(gradients[x].numpy(), rounded_by_ml_dtypes(g) @ rounded_by_ml_dtypes(b).T)
-    near(gradients[w].numpy(), rounded_by_ml_dtypes(a).T @ rounded_by_ml_dtypes(g))
+    assert_near(gradients[x].numpy(), rounded_by_ml_dtypes(g) @ rounded_by_ml_dtypes(b).T)
+    assert_near(gradients[w].numpy(), rounded_by_ml_dtypes(a).T @ rounded_by_ml_dtypes(g))
 
 
 def test_the_gradient_of_a_gradient_is_a_rounded_product_too():
@@ -225,7 +225,7 @@ def test_a_compiled_function_is_traced_once_for_each_precision():
         with la.matmul_precision("bfloat16"):
             coarse = product(x, w).numpy()
         np.testing.assert_array_equal(product(x, w).numpy(), full)
-        near(coarse, rounded_by_ml_dtypes(x.numpy()) @ rounded_by_ml_dtypes(w.numpy()))
+        assert_near(coarse, rounded_by_ml_dtypes(x.numpy()) @ rounded_by_ml_dtypes(w.numpy()))
         assert np.abs(coarse - full).max() > 1e-4
     assert product.traces == 2
     la.set_matmul_precision("bfloat16")

@@ -13,7 +13,9 @@ import lamina as la
 from lamina import nn
 
 
-def _same_as_pytorch(ours: Callable[..., Any], theirs: Callable[..., Any], *arrays: Any, rtol: float = 1e-10) -> None:
+def _assert_same_as_pytorch(
+    ours: Callable[..., Any], theirs: Callable[..., Any], *arrays: Any, rtol: float = 1e-10
+) -> None:
     torch = pytest.importorskip("torch")
     variables = [la.variable(x) for x in arrays]
     tensors = [torch.tensor(x, requires_grad=True) for x in arrays]
@@ -28,9 +30,9 @@ def _same_as_pytorch(ours: Callable[..., Any], theirs: Callable[..., Any], *arra
 
 
 @pytest.fixture
-def same_as_pytorch() -> Callable[..., None]:
+def assert_same_as_pytorch() -> Callable[..., None]:
     """A check that two functions of arrays give the same value and the same gradients by every array."""
-    return _same_as_pytorch
+    return _assert_same_as_pytorch
 
 
 # --- a layer of each library with the same weights --------------------------------------------------------

@@ -27,7 +27,7 @@ def numbers(*shape, dtype="float64"):
 
 @pytest.mark.parametrize("axes", [1, 2, 3])
 @pytest.mark.parametrize("groups", [1, 2])
-def test_convolutions_agree_with_pytorch_over_strides_paddings_and_dilations(axes, groups, same_as_pytorch):
+def test_convolutions_agree_with_pytorch_over_strides_paddings_and_dilations(axes, groups, assert_same_as_pytorch):
     functional = pytest.importorskip("torch.nn.functional")
     ours, theirs = getattr(nn, f"conv{axes}d"), getattr(functional, f"conv{axes}d")
     x, bias = numbers(2, 4, *SIZES[axes]), numbers(6)
@@ -35,7 +35,7 @@ def test_convolutions_agree_with_pytorch_over_strides_paddings_and_dilations(axe
         if settings[-1] != groups:
             continue
         weight = numbers(6, 4 // groups, *(window,) * axes)
-        same_as_pytorch(
+        assert_same_as_pytorch(
             lambda x, w, b, s=settings: ours(x, w, b, *s),
             lambda x, w, b, s=settings: theirs(x, w, b, *s),
             x,
@@ -46,7 +46,7 @@ def test_convolutions_agree_with_pytorch_over_strides_paddings_and_dilations(axe
 
 @pytest.mark.parametrize("axes", [1, 2, 3])
 @pytest.mark.parametrize("groups", [1, 2])
-def test_transposed_convolutions_agree_with_pytorch_over_their_settings(axes, groups, same_as_pytorch):
+def test_transposed_convolutions_agree_with_pytorch_over_their_settings(axes, groups, assert_same_as_pytorch):
     functional = pytest.importorskip("torch.nn.functional")
     ours, theirs = getattr(nn, f"conv_transpose{axes}d"), getattr(functional, f"conv_transpose{axes}d")
     x, bias = numbers(2, 4, *(size - 2 for size in SIZES[axes])), numbers(6)
@@ -55,7 +55,7 @@ def test_transposed_convolutions_agree_with_pytorch_over_their_settings(axes, gr
         if each != groups or more >= max(stride, dilation) or empty:
             continue
         weight, settings = numbers(4, 6 // groups, *(window,) * axes), (stride, padding, more, groups, dilation)
-        same_as_pytorch(
+        assert_same_as_pytorch(
             lambda x, w, b, s=settings: ours(x, w, b, *s),
             lambda x, w, b, s=settings: theirs(x, w, b, *s),
             x,
@@ -83,11 +83,11 @@ MIXED = {
 @pytest.mark.filterwarnings("ignore:Using padding='same'")
 @pytest.mark.parametrize("kind", MIXED)
 @pytest.mark.parametrize("batch", [(2,), (0,), ()])
-def test_special_convolutions_agree_with_pytorch(kind, batch, same_as_pytorch):
+def test_special_convolutions_agree_with_pytorch(kind, batch, assert_same_as_pytorch):
     functional = pytest.importorskip("torch.nn.functional")
     ours, name, shape, settings = MIXED[kind]
     x, weight = numbers(*batch, 4, 7, 6), numbers(*shape)
-    same_as_pytorch(
+    assert_same_as_pytorch(
         lambda x, w: ours(x, w, None, **settings),
         lambda x, w: getattr(functional, name)(x, w, None, **settings),
         x,
@@ -98,18 +98,18 @@ def test_special_convolutions_agree_with_pytorch(kind, batch, same_as_pytorch):
 @pytest.mark.filterwarnings("ignore:Using padding='same'")
 @pytest.mark.parametrize("mode", ["zeros", "reflect", "replicate", "circular"])
 @pytest.mark.parametrize("padding", [2, (1, 2), "same"])
-def test_padding_modes_agree_with_pytorch(mode, padding, same_as_pytorch):
+def test_padding_modes_agree_with_pytorch(mode, padding, assert_same_as_pytorch):
     torch = pytest.importorskip("torch")
     ours = nn.Conv2d(3, 4, (3, 2), padding=padding, padding_mode=mode, dtype="float64")
     theirs = torch.nn.Conv2d(3, 4, (3, 2), padding=padding, padding_mode=mode).double()
     theirs.load_state_dict({name: torch.tensor(each.numpy()) for name, each in ours.state_dict().items()})
-    same_as_pytorch(ours, theirs, numbers(2, 3, 6, 5))
+    assert_same_as_pytorch(ours, theirs, numbers(2, 3, 6, 5))
 
 
-def test_single_precision_is_as_good_as_pytorch(same_as_pytorch):
+def test_single_precision_is_as_good_as_pytorch(assert_same_as_pytorch):
     functional = pytest.importorskip("torch.nn.functional")
     x, weight = numbers(3, 8, 9, 9, dtype="float32"), numbers(5, 8, 3, 3, dtype="float32")
-    same_as_pytorch(
+    assert_same_as_pytorch(
         lambda x, w: nn.conv2d(x, w, None, 2, 1), lambda x, w: functional.conv2d(x, w, None, 2, 1), x, weight, rtol=2e-5
     )
 

@@ -14,14 +14,14 @@ WITH_ZEROS = np.where(np.arange(20).reshape(5, 4) < 4, 0.0, X)
 
 @pytest.mark.parametrize("p", [1.0, 2.0, 3.5, math.inf])
 @pytest.mark.parametrize("axis", [0, 1, -1])
-def test_vectors_of_length_one_are_pytorchs(p, axis, same_as_pytorch):
+def test_vectors_of_length_one_are_pytorchs(p, axis, assert_same_as_pytorch):
     functional = pytest.importorskip("torch.nn.functional")
-    same_as_pytorch(lambda x: nn.normalize(x, p, axis), lambda x: functional.normalize(x, p, axis), X)
+    assert_same_as_pytorch(lambda x: nn.normalize(x, p, axis), lambda x: functional.normalize(x, p, axis), X)
 
 
-def test_a_vector_of_zeros_stays_zero_with_a_finite_gradient(same_as_pytorch):
+def test_a_vector_of_zeros_stays_zero_with_a_finite_gradient(assert_same_as_pytorch):
     functional = pytest.importorskip("torch.nn.functional")
-    same_as_pytorch(lambda x: nn.normalize(x, eps=0.5), lambda x: functional.normalize(x, eps=0.5), WITH_ZEROS)
+    assert_same_as_pytorch(lambda x: nn.normalize(x, eps=0.5), lambda x: functional.normalize(x, eps=0.5), WITH_ZEROS)
 
 
 @pytest.mark.parametrize("p", [0.0, 1.0, 2.0, 3.5, math.inf])
@@ -34,19 +34,19 @@ def test_distances_of_all_pairs_are_pytorchs(p, x):
 
 
 @pytest.mark.parametrize("p", [1.0, 2.0, 3.5])
-def test_gradients_of_distances_of_all_pairs_are_pytorchs(p, same_as_pytorch):
+def test_gradients_of_distances_of_all_pairs_are_pytorchs(p, assert_same_as_pytorch):
     functional = pytest.importorskip("torch.nn.functional")
-    same_as_pytorch(lambda x: nn.pdist(x, p), lambda x: functional.pdist(x, p), X)
+    assert_same_as_pytorch(lambda x: nn.pdist(x, p), lambda x: functional.pdist(x, p), X)
 
 
 @pytest.mark.parametrize(
     "shapes",
     [((2, 3, 5), (4, 5), (4,)), ((2, 3, 5), (4, 5)), ((5,), (4, 5), (4,)), ((0, 5), (4, 5), (4,)), ((3, 5), (5,))],
 )
-def test_an_affine_map_is_pytorchs(shapes, same_as_pytorch):
+def test_an_affine_map_is_pytorchs(shapes, assert_same_as_pytorch):
     functional = pytest.importorskip("torch.nn.functional")
     arrays = [np.random.default_rng(at).normal(size=shape) for at, shape in enumerate(shapes)]
-    same_as_pytorch(nn.linear, functional.linear, *arrays)
+    assert_same_as_pytorch(nn.linear, functional.linear, *arrays)
 
 
 # The function, the shape of an input, and that of the elements which are dropped together.

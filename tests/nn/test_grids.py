@@ -66,10 +66,10 @@ def test_places_that_are_no_numbers_count_as_the_first_end():
 
 @pytest.mark.parametrize("size", [(2, 3, 4, 5), (2, 2, 3, 4, 6), (2, 1, 7, 2)])
 @pytest.mark.parametrize("align_corners", [False, True])
-def test_grids_of_affine_maps_are_pytorchs(size, align_corners, same_as_pytorch):
+def test_grids_of_affine_maps_are_pytorchs(size, align_corners, assert_same_as_pytorch):
     functional = pytest.importorskip("torch.nn.functional")
     theta = np.random.default_rng(0).normal(size=(2, len(size) - 2, len(size) - 1))
-    same_as_pytorch(
+    assert_same_as_pytorch(
         lambda t: nn.affine_grid(t, size, align_corners),
         lambda t: functional.affine_grid(t, size, align_corners=align_corners),
         theta,

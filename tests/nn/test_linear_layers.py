@@ -188,9 +188,9 @@ def test_bilinear_starts_uniform_and_refuses_what_does_not_fit():
     ("axis", "sizes", "shape"),
     [(1, (2, 3), (4, 6, 2)), (-1, (3, -1), (4, 6)), (0, (-1,), (5, 2)), (1, (1, 6, 1), (0, 6)), (1, (-1, 2), (3, 0))],
 )
-def test_unflatten_is_pytorchs(axis, sizes, shape, same_as_pytorch):
+def test_unflatten_is_pytorchs(axis, sizes, shape, assert_same_as_pytorch):
     torch = pytest.importorskip("torch")
-    same_as_pytorch(nn.Unflatten(axis, sizes), torch.nn.Unflatten(axis, sizes), np.ones(shape))
+    assert_same_as_pytorch(nn.Unflatten(axis, sizes), torch.nn.Unflatten(axis, sizes), np.ones(shape))
 
 
 @pytest.mark.parametrize(

@@ -25,12 +25,12 @@ def with_ties(*shape):
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3])
-def test_max_pooling_agrees_with_pytorch_and_ties_go_to_the_first(axes, same_as_pytorch):
+def test_max_pooling_agrees_with_pytorch_and_ties_go_to_the_first(axes, assert_same_as_pytorch):
     functional = pytest.importorskip("torch.nn.functional")
     ours, theirs = getattr(nn, f"max_pool{axes}d"), getattr(functional, f"max_pool{axes}d")
     x = with_ties(2, 3, *SIZES[axes])
     for settings in GRID:
-        same_as_pytorch(lambda x, s=settings: ours(x, *s), lambda x, s=settings: theirs(x, *s), x)
+        assert_same_as_pytorch(lambda x, s=settings: ours(x, *s), lambda x, s=settings: theirs(x, *s), x)
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3])
@@ -56,25 +56,25 @@ def test_where_all_of_a_window_is_minus_infinity_the_first_inside_counts_and_nev
 
 @pytest.mark.parametrize("axes", [1, 2, 3])
 @pytest.mark.parametrize("count_include_pad", [True, False])
-def test_average_pooling_agrees_with_pytorch(axes, count_include_pad, same_as_pytorch):
+def test_average_pooling_agrees_with_pytorch(axes, count_include_pad, assert_same_as_pytorch):
     functional = pytest.importorskip("torch.nn.functional")
     ours, theirs = getattr(nn, f"avg_pool{axes}d"), getattr(functional, f"avg_pool{axes}d")
     x = np.random.default_rng(0).normal(size=(2, 3, *SIZES[axes]))
     for window, stride, padding, dilation, ceil_mode in GRID:
         if dilation == 1:
             given = (window, stride, padding, ceil_mode, count_include_pad)
-            same_as_pytorch(lambda x, s=given: ours(x, *s), lambda x, s=given: theirs(x, *s), x)
+            assert_same_as_pytorch(lambda x, s=given: ours(x, *s), lambda x, s=given: theirs(x, *s), x)
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3])
 @pytest.mark.parametrize("kind", ["avg", "max"])
-def test_adaptive_pooling_agrees_with_pytorch_for_sizes_that_divide_and_that_do_not(axes, kind, same_as_pytorch):
+def test_adaptive_pooling_agrees_with_pytorch_for_sizes_that_divide_and_that_do_not(axes, kind, assert_same_as_pytorch):
     functional = pytest.importorskip("torch.nn.functional")
     name = f"adaptive_{kind}_pool{axes}d"
     ours, theirs = getattr(nn, name), getattr(functional, name)
     x = with_ties(2, 3, *SIZES[axes])
     for size in (1, 2, 3, 5, 8, (None, 2, 4)[:axes] if axes > 1 else 4):
-        same_as_pytorch(lambda x, s=size: ours(x, s), lambda x, s=size: theirs(x, s), x)
+        assert_same_as_pytorch(lambda x, s=size: ours(x, s), lambda x, s=size: theirs(x, s), x)
 
 
 MIXED = {
@@ -95,13 +95,13 @@ LAYERS = [(kind, settings) for kind, several in MIXED.items() for settings in se
 
 @pytest.mark.parametrize(("kind", "settings"), LAYERS, ids=str)
 @pytest.mark.parametrize("batch", [(2,), (0,), ()])
-def test_pooling_layers_agree_with_pytorch(kind, settings, batch, same_as_pytorch):
+def test_pooling_layers_agree_with_pytorch(kind, settings, batch, assert_same_as_pytorch):
     torch = pytest.importorskip("torch")
     if kind.startswith("AdaptiveMax") and batch == (0,):  # PyTorch refuses an empty batch here.
         assert getattr(nn, kind)(3)(la.zeros((0, 3, 7, 9))).shape == (0, 3, 3, 3)
         return
     x = np.random.default_rng(3).uniform(0.5, 2.0, size=(*batch, 3, 7, 9))
-    same_as_pytorch(getattr(nn, kind)(**settings), getattr(torch.nn, kind)(**settings), x)
+    assert_same_as_pytorch(getattr(nn, kind)(**settings), getattr(torch.nn, kind)(**settings), x)
 
 
 @pytest.mark.parametrize(("kind", "settings"), LAYERS, ids=str)
@@ -111,10 +111,10 @@ def test_layers_are_written_as_pytorch_writes_them(kind, settings):
 
 
 @pytest.mark.parametrize("axes", [1, 3])
-def test_p_norms_over_one_and_three_axes_agree_with_pytorch(axes, same_as_pytorch):
+def test_p_norms_over_one_and_three_axes_agree_with_pytorch(axes, assert_same_as_pytorch):
     torch = pytest.importorskip("torch")
     x = np.random.default_rng(3).uniform(0.5, 2.0, size=(2, 3, *SIZES[axes]))
-    same_as_pytorch(getattr(nn, f"LPPool{axes}d")(2, 2, 1), getattr(torch.nn, f"LPPool{axes}d")(2, 2, 1), x)
+    assert_same_as_pytorch(getattr(nn, f"LPPool{axes}d")(2, 2, 1), getattr(torch.nn, f"LPPool{axes}d")(2, 2, 1), x)
 
 
 def test_the_largest_of_integers_infinities_and_nan():

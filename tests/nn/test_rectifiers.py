@@ -39,12 +39,12 @@ def test_prelu_starts_as_pytorchs_and_learns():
     assert nn.PReLU(init=0.5).weight.tolist() == [0.5]
 
 
-def test_rrelu_in_evaluation_is_pytorchs(same_as_pytorch):
+def test_rrelu_in_evaluation_is_pytorchs(assert_same_as_pytorch):
     torch = pytest.importorskip("torch")
     x = np.random.default_rng(0).normal(size=(3, 4))
-    same_as_pytorch(nn.RReLU().eval(), torch.nn.RReLU().eval(), x)
-    same_as_pytorch(nn.RReLU(0.5, 0.75).eval(), torch.nn.RReLU(0.5, 0.75).eval(), x)
-    same_as_pytorch(nn.rrelu, torch.nn.functional.rrelu, x)
+    assert_same_as_pytorch(nn.RReLU().eval(), torch.nn.RReLU().eval(), x)
+    assert_same_as_pytorch(nn.RReLU(0.5, 0.75).eval(), torch.nn.RReLU(0.5, 0.75).eval(), x)
+    assert_same_as_pytorch(nn.rrelu, torch.nn.functional.rrelu, x)
 
 
 @pytest.mark.parametrize("compiled", [False, True])

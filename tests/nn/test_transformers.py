@@ -20,7 +20,7 @@ def name(value):
     return "-".join(value) or "default" if isinstance(value, dict) else None
 
 
-def same(found, expected, tolerance=1e-11):
+def assert_same(found, expected, tolerance=1e-11):
     np.testing.assert_allclose(found.numpy(), expected.detach().numpy(), rtol=tolerance, atol=tolerance)
 
 
@@ -51,7 +51,7 @@ def sequence(length, settings, samples=3):
     return rng.normal(size=shape)
 
 
-def same_gradients(ours, theirs, y, expected):
+def assert_same_gradients(ours, theirs, y, expected):
     gradients = (y * y).sum().backward()
     (expected * expected).sum().backward()
     for (key, parameter), other in zip(ours.named_parameters(), theirs.parameters(), strict=True):
@@ -67,8 +67,8 @@ def test_an_encoder_layer_is_pytorchs(settings, masked):
     masks = (mask, padding) if masked else (None, None)
     y = ours(la.asarray(x), *(None if m is None else la.asarray(m) for m in masks))
     expected = theirs(torch.tensor(x), *(None if m is None else torch.tensor(m) for m in masks))
-    same(y, expected)
-    same_gradients(ours, theirs, y, expected)
+    assert_same(y, expected)
+    assert_same_gradients(ours, theirs, y, expected)
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=name)
@@ -85,8 +85,8 @@ def test_a_decoder_layer_is_pytorchs(settings):
     expected = theirs(
         torch.tensor(x), torch.tensor(memory), **{key: torch.tensor(value) for key, value in masks.items()}
     )
-    same(y, expected)
-    same_gradients(ours, theirs, y, expected)
+    assert_same(y, expected)
+    assert_same_gradients(ours, theirs, y, expected)
 
 
 @pytest.mark.filterwarnings("ignore:enable_nested_tensor")  # PyTorch says that it takes no short way
@@ -100,11 +100,11 @@ def test_a_transformer_is_pytorchs(settings):
     mask = torch.nn.Transformer.generate_square_subsequent_mask(4, dtype=torch.float64)
     expected = theirs(torch.tensor(source), torch.tensor(target), tgt_mask=mask)
     y = ours(la.asarray(source), la.asarray(target), tgt_mask=la.asarray(mask.numpy()))
-    same(y, expected)
-    same(ours(la.asarray(source), la.asarray(target), tgt_is_causal=True), expected)
+    assert_same(y, expected)
+    assert_same(ours(la.asarray(source), la.asarray(target), tgt_is_causal=True), expected)
     compiled = la.compile(lambda a, b: ours(a, b, tgt_is_causal=True))
-    same(compiled(la.asarray(source), la.asarray(target)), expected)
-    same_gradients(ours, theirs, y, expected)
+    assert_same(compiled(la.asarray(source), la.asarray(target)), expected)
+    assert_same_gradients(ours, theirs, y, expected)
 
 
 def test_layers_of_a_stack_begin_alike_but_are_their_own():

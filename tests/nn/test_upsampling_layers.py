@@ -23,13 +23,13 @@ WANTED = [{"size": 9}, {"size": 3}, {"size": 1}, {"scale_factor": 2}, {"scale_fa
 
 @pytest.mark.parametrize(("axes", "mode"), MODES)
 @pytest.mark.parametrize("align_corners", [None, False, True])
-def test_other_sizes_agree_with_pytorch(axes, mode, align_corners, same_as_pytorch):
+def test_other_sizes_agree_with_pytorch(axes, mode, align_corners, assert_same_as_pytorch):
     functional = pytest.importorskip("torch.nn.functional")
     if align_corners is not None and mode in ("nearest", "nearest-exact", "area"):
         return
     for wanted in (*WANTED, {"scale_factor": 1.7, "recompute_scale_factor": True}, {"size": (4, 8, 6)[:axes]}):
         settings = {**wanted, "mode": mode, "align_corners": align_corners}
-        same_as_pytorch(
+        assert_same_as_pytorch(
             lambda x, s=settings: nn.interpolate(x, **s),
             lambda x, s=settings: functional.interpolate(x, **s),
             numbers(2, 3, *SIZES[axes]),
@@ -38,10 +38,10 @@ def test_other_sizes_agree_with_pytorch(axes, mode, align_corners, same_as_pytor
 
 @pytest.mark.parametrize(("mode", "size"), [("nearest", (2, 3)), ("bilinear", (2, 3)), ("trilinear", (2, 3, 2))])
 @pytest.mark.parametrize("factor", [1.3, 2.1, (1.3, 2.2, 1.4)])
-def test_a_factor_that_is_rounded_away_moves_what_it_moves_in_pytorch(mode, size, factor, same_as_pytorch):
+def test_a_factor_that_is_rounded_away_moves_what_it_moves_in_pytorch(mode, size, factor, assert_same_as_pytorch):
     functional = pytest.importorskip("torch.nn.functional")
     given = factor[: len(size)] if isinstance(factor, tuple) else factor
-    same_as_pytorch(
+    assert_same_as_pytorch(
         lambda x: nn.interpolate(x, scale_factor=given, mode=mode),
         lambda x: functional.interpolate(x, scale_factor=given, mode=mode),
         numbers(2, 3, *size),
@@ -64,11 +64,11 @@ def test_nearest_elements_are_those_of_pytorch_at_every_size(size):
 
 
 @pytest.mark.parametrize("settings", [{"scale_factor": 2}, {"scale_factor": (2, 1.5), "mode": "bilinear"}, {"size": 3}])
-def test_the_layer_is_written_and_computes_as_in_pytorch(settings, same_as_pytorch):
+def test_the_layer_is_written_and_computes_as_in_pytorch(settings, assert_same_as_pytorch):
     torch = pytest.importorskip("torch")
     ours, theirs = nn.Upsample(**settings), torch.nn.Upsample(**settings)
     assert repr(ours) == repr(theirs)
-    same_as_pytorch(ours, theirs, numbers(2, 3, 5, 4))
+    assert_same_as_pytorch(ours, theirs, numbers(2, 3, 5, 4))
 
 
 def test_a_value_that_is_not_finite_stays_where_it_is():
@@ -88,7 +88,7 @@ PADS = {
 @pytest.mark.parametrize("axes", [1, 2, 3])
 @pytest.mark.parametrize("kind", PADS)
 @pytest.mark.parametrize("batch", [(2,), ()])
-def test_padding_layers_agree_with_pytorch(axes, kind, batch, same_as_pytorch):
+def test_padding_layers_agree_with_pytorch(axes, kind, batch, assert_same_as_pytorch):
     torch = pytest.importorskip("torch")
     for given in PADS[kind]:
         padding = given if isinstance(given, int) else given * axes
@@ -96,24 +96,26 @@ def test_padding_layers_agree_with_pytorch(axes, kind, batch, same_as_pytorch):
         assert repr(ours) == repr(theirs)
         if kind == "CircularPad" and not batch:  # PyTorch wants a batch here.
             theirs = _of_one(theirs)
-        same_as_pytorch(ours, theirs, numbers(*batch, 3, *(size + 1 for size in SIZES[axes])))
+        assert_same_as_pytorch(ours, theirs, numbers(*batch, 3, *(size + 1 for size in SIZES[axes])))
 
 
 def _of_one(layer):
     return lambda x: layer(x[None])[0]
 
 
-def test_one_value_is_put_around(same_as_pytorch):
+def test_one_value_is_put_around(assert_same_as_pytorch):
     torch = pytest.importorskip("torch")
     for axes in (1, 2, 3):
         ours, theirs = (getattr(module, f"ConstantPad{axes}d")(1, 2.5) for module in (nn, torch.nn))
         assert repr(ours) == repr(theirs)
-        same_as_pytorch(ours, theirs, numbers(2, 3, *SIZES[axes]))
+        assert_same_as_pytorch(ours, theirs, numbers(2, 3, *SIZES[axes]))
 
 
-def test_pairs_of_the_last_axes_come_first(same_as_pytorch):
+def test_pairs_of_the_last_axes_come_first(assert_same_as_pytorch):
     functional = pytest.importorskip("torch.nn.functional")
-    same_as_pytorch(lambda x: nn.pad(x, (1, 2, 0, 3)), lambda x: functional.pad(x, (1, 2, 0, 3)), numbers(2, 3, 4))
+    assert_same_as_pytorch(
+        lambda x: nn.pad(x, (1, 2, 0, 3)), lambda x: functional.pad(x, (1, 2, 0, 3)), numbers(2, 3, 4)
+    )
 
 
 WINDOWS = [{}, {"stride": 2}, {"dilation": (2, 1), "padding": (1, 2)}, {"stride": (3, 2), "padding": 1}]
@@ -121,7 +123,7 @@ WINDOWS = [{}, {"stride": 2}, {"dilation": (2, 1), "padding": (1, 2)}, {"stride"
 
 @pytest.mark.parametrize("settings", WINDOWS, ids=str)
 @pytest.mark.parametrize("batch", [(2,), (0,), ()])
-def test_windows_as_columns_and_back_agree_with_pytorch(settings, batch, same_as_pytorch):
+def test_windows_as_columns_and_back_agree_with_pytorch(settings, batch, assert_same_as_pytorch):
     torch = pytest.importorskip("torch")
     if batch == (0,):
         columns = nn.Unfold((3, 2), **settings)(la.zeros((0, 3, 7, 6)))
@@ -130,24 +132,24 @@ def test_windows_as_columns_and_back_agree_with_pytorch(settings, batch, same_as
     ours, theirs = nn.Unfold((3, 2), **settings), torch.nn.Unfold((3, 2), **settings)
     assert repr(ours) == repr(theirs)
     x = numbers(*batch, 3, 7, 6)
-    same_as_pytorch(ours, theirs, x)
+    assert_same_as_pytorch(ours, theirs, x)
     columns = numbers(*ours(la.asarray(x)).shape)
-    same_as_pytorch(nn.Fold((7, 6), (3, 2), **settings), torch.nn.Fold((7, 6), (3, 2), **settings), columns)
+    assert_same_as_pytorch(nn.Fold((7, 6), (3, 2), **settings), torch.nn.Fold((7, 6), (3, 2), **settings), columns)
 
 
-def test_channels_become_pixels_and_channels_again(same_as_pytorch):
+def test_channels_become_pixels_and_channels_again(assert_same_as_pytorch):
     torch = pytest.importorskip("torch")
     x = numbers(2, 12, 3, 5)
-    same_as_pytorch(nn.PixelShuffle(2), torch.nn.PixelShuffle(2), x)
-    same_as_pytorch(nn.PixelUnshuffle(2), torch.nn.PixelUnshuffle(2), numbers(2, 3, 6, 4))
+    assert_same_as_pytorch(nn.PixelShuffle(2), torch.nn.PixelShuffle(2), x)
+    assert_same_as_pytorch(nn.PixelUnshuffle(2), torch.nn.PixelUnshuffle(2), numbers(2, 3, 6, 4))
     assert np.array_equal(nn.PixelUnshuffle(2)(nn.PixelShuffle(2)(la.asarray(x))).numpy(), x)
 
 
 @pytest.mark.parametrize(("groups", "shape"), [(2, (2, 6, 3, 5)), (3, (1, 6, 4)), (1, (0, 2, 3)), (6, (2, 6, 2, 1, 3))])
-def test_channels_are_dealt_out_as_pytorchs(groups, shape, same_as_pytorch):
+def test_channels_are_dealt_out_as_pytorchs(groups, shape, assert_same_as_pytorch):
     torch = pytest.importorskip("torch")
     assert repr(nn.ChannelShuffle(groups)) == repr(torch.nn.ChannelShuffle(groups))
-    same_as_pytorch(nn.ChannelShuffle(groups), torch.nn.ChannelShuffle(groups), numbers(*shape))
+    assert_same_as_pytorch(nn.ChannelShuffle(groups), torch.nn.ChannelShuffle(groups), numbers(*shape))
 
 
 @pytest.mark.parametrize(
