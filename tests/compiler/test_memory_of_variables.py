@@ -21,6 +21,12 @@ def _counted(variable: la.Variable) -> Any:
     return step
 
 
+def _in_the_middle_of_a_line(shape: tuple[int, ...], number: float) -> Any:
+    """Return an array of NumPy's own, which begins at a multiple of 16 bytes as a rule."""
+    arrays = [np.full(shape, number, np.float32) for _ in range(8)]
+    return next(array for array in arrays if array.ctypes.data % 64)
+
+
 @pytest.mark.parametrize("shape", [(), (1,), (3,), (64, 33), (0, 4)], ids=str)
 def test_small_variables_begin_with_a_cache_line_once_a_program_updates_them(shape: tuple[int, ...]) -> None:
     variables = [la.variable(np.full(shape, number, np.float32)) for number in range(8)]
@@ -32,6 +38,17 @@ def test_small_variables_begin_with_a_cache_line_once_a_program_updates_them(sha
     assert [variable.numpy().tolist() for variable in variables] == [
         np.full(shape, number + 3.0).tolist() for number in range(8)
     ]
+
+
+def test_large_variables_begin_with_a_cache_line_whatever_is_assigned_to_them() -> None:
+    variable = la.variable(np.zeros((256, 300), np.float32))
+    step = _counted(variable)
+    for number in range(8):
+        for _ in range(3):
+            step(la.constant(1.0))
+        assert variable._data.ctypes.data % 64 == 0
+        assert np.all(variable.numpy() == number + 3)
+        variable.assign(la.Tensor(_in_the_middle_of_a_line((256, 300), number + 1), la.constant(0.0)._backend))
 
 
 def test_updates_happen_where_the_values_are() -> None:

@@ -188,7 +188,10 @@ def _emit_variable(w: Writer, record: Value) -> None:
         held = f.convert("zext", f.load(I32, value), "i64")
         f.leave(f.icmp("ne", held, word_of(f, I64, record, Cell.VALUE_COUNT)), w.zero)
     place = f.at(w.get(PTR, Plan.INPUT_TABLE), word_of(f, I64, record, Cell.PLACE), I64)
-    _put(f, f.load(PTR, at(f, array, DATA)), place)
+    data = f.load(PTR, at(f, array, DATA))
+    beside = f.binary("and", f.convert("ptrtoint", data, "i64"), word_of(f, I64, record, Cell.ALIGNMENT))
+    f.leave(f.icmp("ne", beside, w.zero), w.zero)
+    _put(f, data, place)
 
 
 def _put(f: Emitter, address: Value, place: Value) -> None:

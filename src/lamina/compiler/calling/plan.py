@@ -108,7 +108,9 @@ class Cell:
     DTYPE = 4
     ARRAY_COUNT = 5
     VALUE_COUNT = 6
-    WORDS = 7
+    ALIGNMENT = 7
+    """The bits that its address must not have."""
+    WORDS = 8
 
 
 class Output:
