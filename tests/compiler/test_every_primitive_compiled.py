@@ -26,12 +26,12 @@ from lamina.dtypes import DType, as_dtype
 from lamina.primitives.primitive import Primitive, Spec
 from lamina.primitives.table import TABLE
 from lamina.testing.comparison import ZERO_OF_EITHER_SIGN, difference
-from lamina.testing.compiling import CompiledGraph, interpreted, runs_here
 from lamina.testing.conformance import LINEAR_ALGEBRA, operand_dtypes
 from lamina.testing.factorisations import RESULTS, factorisation_difference
-from lamina.testing.graphs import same
 from lamina.testing.strategies import Case, cases
 from lamina.testing.values import ACCUMULATING
+from lamina_tests.compiling import CompiledGraph, interpreted, runs_here
+from lamina_tests.graphs import same
 
 # Takes one result out of several; it is compiled with those that have several.
 NAMES = [name for name in TABLE if name != "item"]

@@ -16,8 +16,8 @@ from lamina.compiler.runtime.threads import num_threads
 from lamina.dtypes import as_dtype
 from lamina.primitives.indexing import scatter_add
 from lamina.primitives.primitive import Spec
-from lamina.testing.compiling import CompiledGraph
-from lamina.testing.graphs import apply, graph, inputs, number
+from lamina_tests.compiling import CompiledGraph
+from lamina_tests.graphs import apply, graph, inputs, number
 
 Loss = Callable[[Any, Any, Any, Any], la.Tensor]
 

@@ -6,7 +6,7 @@ import pytest
 from lamina.compiler.graph.fingerprint import fingerprint
 from lamina.compiler.graph.passes.simplify import simplify
 from lamina.compiler.graph.printer import text
-from lamina.testing.graphs import apply as op, graph, inputs, results
+from lamina_tests.graphs import apply as op, graph, inputs, results
 
 
 def cut(x, *ranges):

@@ -14,7 +14,7 @@ from lamina.compiler.graph.ir import Value
 from lamina.compiler.graph.passes.simplify import simplify
 from lamina.compiler.graph.printer import text
 from lamina.dtypes import as_dtype
-from lamina.testing.graphs import apply as op, graph, inputs, number, results, same
+from lamina_tests.graphs import apply as op, graph, inputs, number, results, same
 
 Maker = Callable[..., Value]
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 2.5, -3.0, np.inf, -np.inf, np.nan, 1e-40, 3e38, -0.5]

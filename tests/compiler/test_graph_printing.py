@@ -16,7 +16,7 @@ from lamina.compiler.graph.ir import Graph, Value, constant, full
 from lamina.compiler.graph.printer import text
 from lamina.dtypes import as_dtype, float32, int64
 from lamina.primitives.primitive import Spec
-from lamina.testing.graphs import apply as op, graph, inputs, number
+from lamina_tests.graphs import apply as op, graph, inputs, number
 
 
 def example() -> Graph:
@@ -53,7 +53,7 @@ def test_several_results_of_one_operation_are_printed() -> None:
 
 def test_the_fingerprint_is_the_same_in_another_process() -> None:
     code = "import runpy; print(runpy.run_path(__import__('sys').argv[1])['fingerprint_of_example']())"
-    environment = {**os.environ, "PYTHONHASHSEED": "7"}
+    environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
         [sys.executable, "-c", code, __file__], capture_output=True, text=True, check=True, env=environment
     )

@@ -11,8 +11,8 @@ from lamina.compiler.graph.passes import splitting
 from lamina.compiler.graph.passes.simplify import simplify
 from lamina.compiler.graph.printer import text
 from lamina.primitives.table import TABLE
-from lamina.testing.graphs import results, same
-from lamina.testing.random_graphs import Program, programs
+from lamina_tests.graphs import results, same
+from lamina_tests.random_graphs import Program, programs
 
 
 def check(program: Program, *, zeros: bool) -> None:

@@ -20,8 +20,8 @@ from lamina.compiler.graph.passes.splitting import SPLITTING
 from lamina.dtypes import as_dtype, float32, int64, uint64
 from lamina.primitives.primitive import Spec
 from lamina.primitives.table import TABLE
-from lamina.testing.graphs import apply as op, graph, inputs, number, results, same
 from lamina.testing.strategies import Case, cases
+from lamina_tests.graphs import apply as op, graph, inputs, number, results, same
 
 
 def operations(found: Graph) -> Counter[str]:

@@ -13,7 +13,7 @@ from lamina.compiler.graph.fingerprint import fingerprint
 from lamina.compiler.graph.ir import Graph, Value
 from lamina.compiler.graph.passes.simplify import simplify
 from lamina.compiler.graph.printer import text
-from lamina.testing.graphs import apply as op, graph, inputs, number, results
+from lamina_tests.graphs import apply as op, graph, inputs, number, results
 
 Maker = Callable[..., Value]
 Shapes = tuple[tuple[int, ...], ...]

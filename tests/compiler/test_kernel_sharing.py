@@ -13,8 +13,8 @@ from lamina.compiler.graph.ir import Graph
 from lamina.compiler.graph.passes.simplify import simplify
 from lamina.compiler.lowering import lower
 from lamina.compiler.runtime.processor import host
-from lamina.testing.compiling import joined
-from lamina.testing.random_graphs import Program, programs
+from lamina_tests.compiling import joined
+from lamina_tests.random_graphs import Program, programs
 
 
 def text(graph: Graph) -> str:

@@ -18,7 +18,7 @@ from lamina.compiler.codegen.values import I64, PTR, VOID
 from lamina.compiler.runtime.machine_code import assemble, load
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.target import AARCH64, AVX2, AVX512, BASELINE
-from lamina.testing.tile_registers import emulated
+from lamina_tests.tile_registers import emulated
 
 TARGETS = {"host": host(), "avx2": AVX2, "baseline": BASELINE}
 TILE_REGISTERS = replace(host(), features=f"{host().features},+amx-tile,+amx-bf16")

@@ -26,9 +26,9 @@ from lamina.compiler.schedule import placing
 from lamina.compiler.target import AARCH64, AVX2, AVX512, BASELINE, Target
 from lamina.dtypes import DTYPES
 from lamina.primitives.primitive import Spec
-from lamina.testing.compiling import CompiledGraph, interpreted, joined, runs_here
-from lamina.testing.graphs import apply, graph, inputs, same
-from lamina.testing.random_graphs import LARGER_SHAPES, SHAPES, Program, program_at_random, programs
+from lamina_tests.compiling import CompiledGraph, interpreted, joined, runs_here
+from lamina_tests.graphs import apply, graph, inputs, same
+from lamina_tests.random_graphs import LARGER_SHAPES, SHAPES, Program, program_at_random, programs
 
 BATCH = 25
 """Programs that are compiled as one: calls of LLVM cost more than a few lines do, and kernels mix."""

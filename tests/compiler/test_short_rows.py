@@ -10,7 +10,7 @@ import lamina as la
 from lamina import nn
 from lamina.compiler.codegen.expressions import pieces
 from lamina.compiler.schedule.views import operand_index, splits
-from lamina.testing.graphs import apply as op, inputs
+from lamina_tests.graphs import apply as op, inputs
 
 
 @pytest.mark.parametrize("repeatable", [False, True])

@@ -1,6 +1,6 @@
 """The operations of random graphs: each appended to a program where its operands fit, numbers small enough to be exact.
 
-See `lamina.testing.random_graphs`.
+See `lamina_tests.random_graphs`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lamina.compiler.graph.ir import Value, constant, full
 from lamina.dtypes import DTYPES, DType, bool_, float32, integer_info
 from lamina.errors import LaminaError
 from lamina.primitives.primitive import Spec
-from lamina.testing.graphs import apply
+from lamina_tests.graphs import apply
 
 NDArray = npt.NDArray[Any]
 Kind = Literal["integers", "whole", "special"]

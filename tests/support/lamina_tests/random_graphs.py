@@ -17,7 +17,7 @@ from lamina.compiler.graph.ir import Graph, Update, input_value
 from lamina.compiler.graph.printer import text
 from lamina.dtypes import DTYPES, DType
 from lamina.primitives.primitive import Spec
-from lamina.testing.random_operations import Kind, NDArray, Shape, Writer, random_array
+from lamina_tests.random_operations import Kind, NDArray, Shape, Writer, random_array
 
 SHAPES: tuple[Shape, ...] = ((), (1,), (3,), (2, 3), (3, 2), (1, 3), (2, 1), (3, 3), (2, 3, 2), (1, 2, 3), (4,), (0, 3))
 LARGER_SHAPES: tuple[Shape, ...] = (

@@ -22,7 +22,7 @@ def apply(name: str, *operands: Value, **params: Any) -> Value:
 
     Examples
     --------
-    >>> from lamina.testing.graphs import apply, inputs
+    >>> from lamina_tests.graphs import apply, inputs
     >>> (x,) = inputs((2, 3))
     >>> apply("sum", x, axes=(1,), keepdims=False).spec
     Spec(shape=(2,), dtype=lamina.float32)
