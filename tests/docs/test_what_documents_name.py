@@ -32,3 +32,27 @@ def test_every_name_that_the_reference_is_made_of_is_there(document: Path) -> No
         except ModuleNotFoundError:
             home, _, member = name.rpartition(".")
             assert hasattr(import_module(home), member), f"{document.name} names {name}"
+
+
+def test_the_reference_shows_each_name_of_nn_once() -> None:
+    nn = import_module("lamina.nn")
+    shown = [value for document in sorted((ROOT / "docs/reference").glob("*.md")) for value in documented(document)]
+    for name in set(nn.__all__) - {"init"}:
+        value = getattr(nn, name)
+        assert sum(each is value for each in shown) == 1, f"nn.{name} is to stand once in the reference"
+
+
+def documented(document: Path) -> list[object]:
+    """What the directives of a page show: the named members of a module, or all public ones that it defines."""
+    values = []
+    directives = re.split(r"^::: ", document.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    for directive in directives:
+        try:
+            module = import_module(directive.split()[0])
+        except ModuleNotFoundError:
+            continue  # a single function or class, of which `nn` has none
+        members = re.search(r"members: \[([^\]]*)\]", directive)
+        names = re.split(r",\s*", members[1]) if members else [each for each in vars(module) if each[0] != "_"]
+        own = [getattr(module, name.strip()) for name in names]
+        values += own if members else [each for each in own if getattr(each, "__module__", "") == module.__name__]
+    return values

@@ -44,6 +44,9 @@ def minimise(
     It warns where that is not reached in ``max_iter`` iterations, or no step makes the objective smaller any more
     though the gradient is larger than rounding explains.
 
+    Source: R. Byrd, P. Lu, J. Nocedal and C. Zhu, "A limited memory algorithm for bound constrained optimization",
+    SIAM J. Sci. Comput. 16, 1995.
+
     Parameters
     ----------
     owner : str
@@ -55,9 +58,6 @@ def minimise(
     start : ndarray of shape [p]
     tol : float
     max_iter : int
-
-    Source: R. Byrd, P. Lu, J. Nocedal and C. Zhu, "A limited memory algorithm for bound constrained optimization",
-    SIAM J. Sci. Comput. 16, 1995.
     """
     evaluate: Callable[..., tuple[Tensor, Tensor]] = value_and_grad(objective)
     if sum(each.size for each in data) >= _COMPILED_ELEMENTS:

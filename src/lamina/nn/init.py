@@ -239,6 +239,8 @@ def xavier_normal(gain: float = 1.0) -> VarianceScaling:
 def kaiming_uniform(a: float = 0.0, mode: Mode = "fan_in", nonlinearity: str = "leaky_relu") -> VarianceScaling:
     """Return an initialiser uniform on ±``gain * sqrt(3 / fan)``.
 
+    Source: K. He et al., ICCV 2015, equations 10 and 14.
+
     Parameters
     ----------
     a : float, default 0.0
@@ -252,8 +254,6 @@ def kaiming_uniform(a: float = 0.0, mode: Mode = "fan_in", nonlinearity: str = "
     ------
     DataError
         When the mode or nonlinearity is unknown.
-
-    Source: K. He et al., ICCV 2015, equations 10 and 14.
     """
     return VarianceScaling(calculate_gain(nonlinearity, a), _mode("kaiming_uniform", mode), "uniform")
 

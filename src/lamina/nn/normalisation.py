@@ -133,6 +133,8 @@ def instance_norm(
 ) -> Tensor:
     """Return each channel of each sample with its own mean taken away, over its own standard deviation.
 
+    Source: D. Ulyanov, A. Vedaldi, V. Lempitsky, arXiv 1607.08022, 2016.
+
     Parameters
     ----------
     input : Tensor of shape [n, channels, ...]
@@ -148,8 +150,6 @@ def instance_norm(
     ------
     ShapeError
         When shapes do not fit, or a channel has a single place.
-
-    Source: D. Ulyanov, A. Vedaldi, V. Lempitsky, arXiv 1607.08022, 2016.
     """
     x = floating("instance_norm", input)
     if x.ndim < 3:
@@ -258,6 +258,8 @@ def group_norm(
 ) -> Tensor:
     """Return each group of neighbouring channels with its mean taken away, over its standard deviation.
 
+    Source: Y. Wu, K. He, "Group normalization", ECCV 2018, equations 1 to 5.
+
     Parameters
     ----------
     input : Tensor of shape [n, channels, ...]
@@ -270,8 +272,6 @@ def group_norm(
     ------
     ShapeError
         When shapes do not fit.
-
-    Source: Y. Wu, K. He, "Group normalization", ECCV 2018, equations 1 to 5.
     """
     x = floating("group_norm", input)
     if x.ndim < 2 or num_groups < 1 or x.shape[1] % num_groups:
@@ -293,6 +293,8 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
 
     ``x / (k + alpha / size * Σ x²)^beta``, the sum over ``size`` channels, of which those outside are zero.
 
+    Source: A. Krizhevsky, I. Sutskever, G. E. Hinton, NIPS 2012, section 3.3; divided by ``size`` as in PyTorch.
+
     Parameters
     ----------
     input : Tensor of shape [n, channels, ...]
@@ -305,8 +307,6 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
     ------
     ShapeError
         When the input has less than three axes.
-
-    Source: A. Krizhevsky, I. Sutskever, G. E. Hinton, NIPS 2012, section 3.3; divided by ``size`` as in PyTorch.
     """
     x = floating("local_response_norm", input)
     if x.ndim < 3 or size < 1:

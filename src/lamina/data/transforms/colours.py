@@ -75,12 +75,12 @@ class ColorJitter:
 class Grayscale:
     """Make an image grey: ``0.299 red + 0.587 green + 0.114 blue``.
 
+    Source: ITU-R Recommendation BT.601.
+
     Parameters
     ----------
     num_output_channels : int, default 1
         1, or 3 equal ones.
-
-    Source: ITU-R Recommendation BT.601.
     """
 
     num_output_channels: int = 1

@@ -126,6 +126,8 @@ class RandomCrop:
 class RandomResizedCrop:
     """Cut out a part of random area and proportion and scale it.
 
+    Source: C. Szegedy et al., "Going deeper with convolutions", CVPR 2015, section 6.
+
     Parameters
     ----------
     size : int or pair of int
@@ -136,8 +138,6 @@ class RandomResizedCrop:
         Width by height; its logarithm is uniform.
     interpolation : str, default "bilinear"
         As in `Resize`.
-
-    Source: C. Szegedy et al., "Going deeper with convolutions", CVPR 2015, section 6.
     """
 
     size: int | tuple[int, int]
