@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +69,7 @@ def _row(axes: Axes, results: Results, workload: str, place: int) -> None:
 def _frame(axes: Axes, results: Results, workloads: list[str]) -> None:
     axes.set_xscale("log")
     axes.set_ylim(len(workloads) - 0.5, -0.5)
-    axes.set_yticks(range(len(workloads)), [f"{name}\n{_sizes(name)}" for name in workloads])
+    axes.set_yticks(range(len(workloads)), [f"{name}\n{_sizes(name)}" for name in workloads], fontsize=9)
     axes.tick_params(axis="y", length=0)
     for boundary in range(1, len(workloads)):
         axes.axhline(boundary - 0.5, color="0.85", linewidth=0.8)
@@ -91,7 +93,7 @@ def _round(seconds: float) -> str:
 
 
 def _sizes(name: str) -> str:
-    return WORKLOADS[name].description.replace(", ", "\n")
+    return textwrap.fill(WORKLOADS[name].description, width=32)
 
 
 def _legend(figure: Figure, results: Results) -> None:
@@ -101,4 +103,5 @@ def _legend(figure: Figure, results: Results) -> None:
         Line2D([], [], color=MARKS[name][0], marker=MARKS[name][1], linestyle="", markersize=8, label=load(name).label)
         for name in results.contenders()
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False, columnspacing=1.2)
+    columns = math.ceil(len(handles) / 2)  # all of them in one row are wider than the picture
+    figure.legend(handles=handles, loc="outside upper center", ncols=columns, frameon=False, columnspacing=1.2)
