@@ -506,5 +506,5 @@ def test_a_picture_of_many_kernels_shows_the_slowest_and_says_so() -> None:
 
 
 def test_a_picture_in_no_format_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="does not end in a format"):
+    with pytest.raises(DataError, match=r"ends in \.doc, which is no format"):
         layer.profile(*LAYER, seconds=BRIEF).plot(tmp_path / "profile.doc")

@@ -513,7 +513,7 @@ def test_the_picture_has_layers_and_operations(tmp_path: Path) -> None:
     figure = trained().plot(tmp_path / "profile.svg")
     assert [axis.get_title(loc="left") for axis in figure.axes] == ["time by layer", "time by operation"]
     assert (tmp_path / "profile.svg").stat().st_size > 1000
-    with pytest.raises(DataError, match="does not end in a format"):
+    with pytest.raises(DataError, match=r"ends in \.xyz, which is no format"):
         trained().plot(tmp_path / "profile.xyz")
 
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings, strategies as st
 from hypothesis.extra import numpy as hnp
 
 import lamina as la
-from lamina import training
+from lamina import files, training
 from lamina.errors import CheckpointError
 
 nn = pytest.importorskip("lamina.nn")
@@ -281,7 +281,7 @@ def break_step(monkeypatch, step, failure):
                 os.write(self.descriptor, content[: len(content) // 2])
                 failure()
 
-        monkeypatch.setattr(training.files, "open", Failing, raising=False)
+        monkeypatch.setattr(files, "open", Failing, raising=False)
     else:
         monkeypatch.setattr(os, step, failure)
 

@@ -18,11 +18,11 @@ from lamina.data import (
 )
 from lamina.data.reading.image_files import class_files
 from lamina.data.schema import Schema
+from lamina.files import replace_file
 from lamina.runs.data_kinds import IMAGES, TABLE, TEXT, kind_of
 from lamina.runs.option_declaration import OptionError
 from lamina.runs.subjects.named import GENERATORS, named_table
 from lamina.runs.subjects.text import read_text
-from lamina.training.files import replace_file
 
 
 def data(given: Given) -> int:

@@ -16,6 +16,7 @@ from lamina.cli.predict import check_output
 from lamina.cli.screen import Screen, show_scores
 from lamina.cli.trials import OPTIONS, read_trials, show_trials, trial_record
 from lamina.errors import CheckpointError, DataError
+from lamina.files import replace_file
 from lamina.functions.creation import zeros
 from lamina.runs.applicable import options_of
 from lamina.runs.config_files import read_configuration
@@ -25,7 +26,6 @@ from lamina.runs.options import TrainingOptions
 from lamina.runs.reporting import scores_of
 from lamina.runs.run_config import RunConfig
 from lamina.training import read_metadata, read_state_dict
-from lamina.training.files import replace_file
 from lamina.tuning.options import TuneOptions
 
 

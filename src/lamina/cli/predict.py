@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from lamina.cli.declare import Given
 from lamina.cli.exit_codes import DONE
 from lamina.errors import DataError
+from lamina.files import replace_file
 from lamina.runs.folder import RunFolder
 from lamina.runs.option_declaration import OptionError
-from lamina.training.files import replace_file
 
 if TYPE_CHECKING:
     import polars as pl

@@ -104,7 +104,7 @@ class Screen:
     def result(self, values: Mapping[str, Any]) -> None:
         """Give machines the result, with the notes."""
         if self.json:
-            from lamina.training.files import finite_or_null
+            from lamina.files import finite_or_null
 
             found = {**values, "notes": self.notes} if self.notes else dict(values)
             print(json.dumps(finite_or_null(found), allow_nan=False, ensure_ascii=True, default=str))

@@ -14,12 +14,12 @@ from lamina.cli.exit_codes import DONE, INTERRUPTED
 from lamina.cli.screen import Screen
 from lamina.cli.trials import OPTIONS, check_search, merged, read_trials, show_trials, tried, write_trials
 from lamina.errors import CheckpointError
+from lamina.files import replace_file
 from lamina.runs.applicable import check_options, options_of
 from lamina.runs.config_files import configuration_text, read_configuration
 from lamina.runs.folder import new_folder
 from lamina.runs.option_declaration import OptionError, declared
 from lamina.runs.options import TrainingOptions, filled
-from lamina.training.files import replace_file
 from lamina.tuning.options import TuneOptions
 from lamina.tuning.space import DEFAULT_SPACE, Range
 from lamina.tuning.storage import optuna_library

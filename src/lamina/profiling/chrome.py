@@ -8,8 +8,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from lamina.files import replace_file
 from lamina.profiling.recorder import Event, Recorder
-from lamina.training.files import replace_file
 
 
 def write(found: Recorder, start: int, path: str | Path) -> None:

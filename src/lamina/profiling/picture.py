@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lamina.compiler.inspection.tables import duration
+from lamina.pictures import BLUE, GREEN, ORANGE, PINK, QUIET, YELLOW, new_figure, time_axis, time_unit
 from lamina.profiling.recorder import BACKWARD, COMPILED, COMPILING, FORWARD, UPDATE
 from lamina.profiling.rows import OperationRow
 from lamina.profiling.tables import layer_label
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
 
 MOST = 24
 """Bars of a panel; of more operations the slowest are shown, of more layers the outermost."""
-COLOURS = {FORWARD: "#0072B2", BACKWARD: "#D55E00", UPDATE: "#009E73", COMPILED: "#CC79A7", COMPILING: "#E69F00"}
-"""Of the palette of Okabe and Ito (2008), which people with colour-blindness can tell apart."""
-QUIET = "#6B7280"
+COLOURS = {FORWARD: BLUE, BACKWARD: ORANGE, UPDATE: GREEN, COMPILED: PINK, COMPILING: YELLOW}
 _WIDTH, _HEIGHT, _MARGINS = 11.5, 0.3, 1.1  # inches: of the picture, of a bar, around the bars of a panel
 _NAME = 44
 """Letters of a name."""
@@ -31,13 +30,10 @@ Bar = tuple[str, dict[str, float]]
 
 def draw(profile: Profile) -> Figure:
     """Return a figure with the layers above and the operations below."""
-    from matplotlib.figure import Figure
-
     panels = [("time by layer", _layers(profile)), ("time by operation", _operations(profile))]
     panels = [(title, bars) for title, bars in panels if bars]
     heights = [_HEIGHT * max(len(bars), 2) + _MARGINS for _, bars in panels]
-    # A Figure of its own, not pyplot's: no window, no global state.
-    figure = Figure(figsize=(_WIDTH, sum(heights) + 0.4), layout="constrained")
+    figure = new_figure(_WIDTH, sum(heights) + 0.4)
     axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
     for axis, (title, bars) in zip(axes, panels, strict=True):
         _panel(axis, title, bars)
@@ -77,7 +73,7 @@ def _operations(profile: Profile) -> list[Bar]:
 
 def _panel(axis: Axes, title: str, bars: Sequence[Bar]) -> None:
     totals = [sum(times.values()) for _, times in bars]
-    unit, symbol = _unit(max(totals))
+    unit, _ = time_unit(max(totals))
     left = [0.0] * len(bars)
     for phase in (*COLOURS, ""):
         lengths = [times.get(phase, 0.0) / unit for _, times in bars]
@@ -89,30 +85,15 @@ def _panel(axis: Axes, title: str, bars: Sequence[Bar]) -> None:
         end = (total / unit, place)
         axis.annotate(duration(total), end, (4, 0), textcoords="offset points", va="center", fontsize=8)
     names = [_shortened(name) for name, _ in bars]
-    # As they are written: a name is no formula.
-    axis.set_yticks(range(len(bars)), names, fontsize=8, parse_math=False)
+    time_axis(axis, names, max(totals), 1.12)
     if any(name.startswith(" ") for name in names):
         # A tree, which stands at the left.
         axis.set_yticks(range(len(bars)), names, fontsize=8, parse_math=False, ha="left")
         axis.tick_params(axis="y", pad=8 + 5.2 * max(map(len, names)))
-    axis.set_ylim(len(bars) - 0.4, -0.6)
-    # Room for what is written behind the longest bar.
-    axis.set_xlim(0.0, max(totals) / unit * 1.12 or 1.0)
-    axis.set_xlabel(f"time ({symbol})", fontsize=9)
     axis.set_title(title, loc="left", fontsize=10, fontweight="bold")
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.grid(axis="x", alpha=0.25, linewidth=0.6)
-    axis.set_axisbelow(True)
     if axis.get_legend_handles_labels()[0]:
         axis.legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(COLOURS))
 
 
 def _shortened(name: str) -> str:
     return name if len(name) <= _NAME else f"{name[: _NAME - 1].rstrip()}…"
-
-
-def _unit(longest: float) -> tuple[float, str]:
-    for unit, symbol in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
-        if longest >= unit:
-            return unit, symbol
-    return 1e-9, "ns"

@@ -117,14 +117,15 @@ class Profile:
         Raises
         ------
         DataError
-            The ending is no format.
+            When the ending is no format.
+        CheckpointError
+            When the picture cannot be written.
         """
-        from lamina.compiler.inspection.picture import save
+        from lamina.pictures import save
         from lamina.profiling.picture import draw
 
         figure = draw(self)
-        if path is not None:
-            save(figure, Path(path))
+        save("Profile.plot", figure, path)
         return figure
 
     def chrome_trace(self, path: str | Path) -> None:

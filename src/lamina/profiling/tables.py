@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lamina.compiler.inspection.tables import aligned, digits, duration, size
+from lamina.compiler.inspection.tables import aligned, bar_table, digits, duration, size
+from lamina.pictures import BLUE
 from lamina.profiling.recorder import COMPILING
 from lamina.profiling.rows import LayerRow, OperationRow
 
 if TYPE_CHECKING:
     from rich.console import Group
-    from rich.table import Table
 
     from lamina.profiling.profiles import Profile
 
@@ -55,37 +55,16 @@ def rich_tables(profile: Profile) -> Group:
 
     parts: list[object] = [Text(_summary(profile) + "\n")]
     if len(profile.layers) > 1:
-        rows = [(*_layer_cells(each), each.share) for each in profile.layers]
-        parts += [_table(LAYERS, rows, left=1), Text()]
-    shares = [each.share for each in profile.operations[:MOST]]
+        bars = [(each.share, BLUE) for each in profile.layers]
+        parts += [bar_table(LAYERS, [*map(_layer_cells, profile.layers)], bars, [0], shrinking=0, width=_BAR), Text()]
+    shown = [(each.share, BLUE) for each in profile.operations[:MOST]]
     left_out = [None] * (len(profile.operations) > MOST)
     between = profile.between / profile.seconds if profile.seconds else 0.0
-    all_shares = [*shares, *left_out, between]
-    rows = [(*cells, share) for cells, share in zip(_operation_cells(profile), all_shares, strict=True)]
-    parts.append(_table(OPERATIONS, rows, left=2))
+    all_bars = [*shown, *left_out, (between, BLUE)]
+    parts.append(bar_table(OPERATIONS, _operation_cells(profile), all_bars, [0, 1], shrinking=0, width=_BAR))
     for each in profile.kernels.values():
         parts += [Text(), each]
     return Group(*parts)  # type: ignore[arg-type]
-
-
-def _table(headings: tuple[str, ...], rows: list[tuple[object, ...]], left: int) -> Table:
-    from rich import box
-    from rich.bar import Bar
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.HORIZONTALS, padding=(0, 0, 0, 1), show_edge=False, pad_edge=False)
-    for at, heading in enumerate(headings):
-        # Names, the first column, give way to numbers where there is little room.
-        table.add_column(heading, justify="left" if at < left else "right", no_wrap=at > 0)
-        if heading == "share":
-            table.add_column("", width=_BAR, no_wrap=True)
-    place = headings.index("share") + 1
-    for *cells, share in rows:
-        bar = Text() if share is None else Bar(1.0, 0.0, min(float(share), 1.0), width=_BAR, color="#0072B2")  # type: ignore[arg-type]
-        written = [Text(str(cell), no_wrap=True, overflow="ellipsis") for cell in cells]
-        table.add_row(*written[:place], bar, *written[place:])
-    return table
 
 
 def _summary(profile: Profile) -> str:

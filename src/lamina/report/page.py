@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import lamina as la
+from lamina.files import PathLike, replace_file
 from lamina.report.classification import classification
 from lamina.report.content import ClassPredictions, ReportContent, ValuePredictions
 from lamina.report.curves import training_curves
@@ -18,7 +19,6 @@ from lamina.report.drawing import panels
 from lamina.report.markup import Html, join, tag
 from lamina.report.regression import regression
 from lamina.report.tables import ABSENT, count, metric_value, quantity, recorded_title, table
-from lamina.training.files import PathLike, replace_file
 from lamina.training.metrics import title_of
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ import lamina as la
 from lamina import nn
 from lamina.data.record import Record
 from lamina.errors import CheckpointError, DataError
+from lamina.files import finite_or_null, replace_file
 from lamina.runs.applicable import options_of
 from lamina.runs.config_files import configuration_text
 from lamina.runs.inference import Answers
 from lamina.runs.run_config import RunConfig
-from lamina.training.files import finite_or_null, replace_file
 
 CONFIG = "config.json"
 OPTIONS = "config.toml"

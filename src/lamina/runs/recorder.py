@@ -8,12 +8,12 @@ from typing import Any
 
 import lamina as la
 from lamina.data.record import Record
+from lamina.files import replace_file
 from lamina.runs.folder import RunFolder
 from lamina.runs.options import TrainingOptions
 from lamina.runs.subjects import Subject
 from lamina.runs.subjects.text import TextSubject
 from lamina.training import Callback, Checkpoints, EpochRecord, History, JSONLines, TensorBoard, TrainingState
-from lamina.training.files import replace_file
 
 
 class BestWeights(Callback):

@@ -38,7 +38,7 @@ from lamina.training.weighting import ClassWeight, weighed
 
 if TYPE_CHECKING:
     from lamina.data.record import Record
-    from lamina.training.files import PathLike
+    from lamina.files import PathLike
 
 
 def fit(

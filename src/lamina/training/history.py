@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lamina.errors import CheckpointError, DataError
-from lamina.training.files import PathLike, finite_or_null, replace_file
+from lamina.files import PathLike, finite_or_null, replace_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -241,13 +241,13 @@ class History(Mapping[str, list[float]]):
         CheckpointError
             When the picture cannot be written.
         """
-        from lamina.training.plot import draw, picture
+        from lamina.pictures import save
+        from lamina.training.plot import draw
 
         if not self.records:
             raise DataError("History.plot: no epoch was completed, so there is nothing to draw")
         figure = draw(self)
-        if path is not None:
-            replace_file("History.plot", path, picture(figure, Path(path)))
+        save("History.plot", figure, path)
         return figure
 
     # --- in files ---

@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 
 from lamina.errors import CheckpointError
+from lamina.files import PathLike, check_path, finite_or_null
 from lamina.training.callbacks import Callback, TrainingState
-from lamina.training.files import PathLike, check_path, finite_or_null
 from lamina.training.history import EpochRecord
 
 

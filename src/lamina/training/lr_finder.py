@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lamina.errors import DataError, TrainingDiverged
+from lamina.files import PathLike
 from lamina.nn.module import Module
 from lamina.optim import Adam, Optimizer
 from lamina.training.callbacks import Callback, Snapshot, TrainingState
 from lamina.training.evaluation import Loss
-from lamina.training.files import PathLike, replace_file
 from lamina.training.fitting import fit
 from lamina.training.pairs import check_count
 from lamina.training.streaming import is_stream
@@ -105,11 +104,10 @@ class LearningRates:
         CheckpointError
             When the picture cannot be written.
         """
-        from matplotlib.figure import Figure
+        from lamina.pictures import QUIET, new_figure, plain, save
+        from lamina.training.plot import PANEL_HEIGHT, PANEL_WIDTH, TRAINING, VALIDATION
 
-        from lamina.training.plot import PANEL_HEIGHT, PANEL_WIDTH, QUIET, TRAINING, VALIDATION, picture
-
-        figure = Figure(figsize=(PANEL_WIDTH, PANEL_HEIGHT), layout="constrained")
+        figure = new_figure(PANEL_WIDTH, PANEL_HEIGHT)
         axis, smoothed = figure.subplots(), self.smoothed
         axis.plot(self.rates, self.losses, color=QUIET, linewidth=0.8, alpha=0.5, label="loss of a step")
         axis.plot(self.rates, smoothed, color=TRAINING, linewidth=1.8, label="smoothed")
@@ -120,13 +118,9 @@ class LearningRates:
         low, high = float(smoothed.min()), float(smoothed[: _FEWEST * 2].max())
         if high > low:
             axis.set_ylim(low - 0.1 * (high - low), high + 0.5 * (high - low))
-        axis.set_title("loss while the learning rate grows", loc="left", fontweight="bold")
-        axis.set_xlabel("learning rate")
-        axis.grid(alpha=0.25, linewidth=0.6)
-        axis.spines[["top", "right"]].set_visible(False)
+        plain(axis, "loss while the learning rate grows", "learning rate")
         axis.legend(frameon=False, loc="lower left")
-        if path is not None:
-            replace_file("LearningRates.plot", path, picture(figure, Path(path)))
+        save("LearningRates.plot", figure, path)
         return figure
 
     def __repr__(self) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lamina.errors import DataError
+from lamina.pictures import BLUE, ORANGE, QUIET, new_figure, plain
 from lamina.training.history import NOT_METRICS, History
 from lamina.training.metrics import title_of
 
@@ -14,24 +12,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Blue and orange of a palette that people with colour-blindness can tell apart (Okabe and Ito 2008).
-TRAINING, VALIDATION, QUIET = "#0072B2", "#D55E00", "#6B7280"
+TRAINING, VALIDATION = BLUE, ORANGE
 PANEL_WIDTH, PANEL_HEIGHT = 5.2, 3.6
 PANELS_IN_A_ROW = 3
 
 
 def draw(history: History) -> Figure:
     """Return a figure with the losses and each metric in a panel of its own."""
-    from matplotlib.figure import Figure
-
     panels = {"loss": [name for name in ("loss", "val_loss") if name in history]}
     for name in history:
         if name not in NOT_METRICS:
             panels.setdefault(name.removeprefix("val_"), []).append(name)
-    # A Figure of its own, not pyplot's: no window, no global state.
     columns = min(len(panels), PANELS_IN_A_ROW)
     rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(PANEL_WIDTH * columns, PANEL_HEIGHT * rows), layout="constrained")
+    figure = new_figure(PANEL_WIDTH * columns, PANEL_HEIGHT * rows)
     for place, (title, names) in enumerate(panels.items(), start=1):
         _panel(figure.add_subplot(rows, columns, place), history, title, names)
     return figure
@@ -58,20 +52,6 @@ def _panel(axis: Axes, history: History, title: str, names: list[str]) -> None:
     best = history.best
     if best is not None:
         axis.axvline(best.epoch, color=QUIET, linewidth=1.0, linestyle=":", label=f"best, epoch {best.epoch}")
-    axis.set_title(title_of(title), loc="left", fontweight="bold")
-    axis.set_xlabel("epoch")
+    plain(axis, title_of(title), "epoch")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axis.grid(alpha=0.25, linewidth=0.6)
-    axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False)
-
-
-def picture(figure: Figure, path: Path) -> bytes:
-    """Return a figure as the bytes of a file of the format that the ending of ``path`` names."""
-    ending = path.suffix.lower().lstrip(".") or "png"
-    formats = figure.canvas.get_supported_filetypes()
-    if ending not in formats:
-        raise DataError(f"History.plot: {path.name} ends in .{ending}, which is no format; use {', '.join(formats)}")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=ending, dpi=150)
-    return buffer.getvalue()

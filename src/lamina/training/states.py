@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from lamina.errors import CheckpointError, DTypeError
+from lamina.files import PathLike, check_path, replace_file
 from lamina.training.checkpointing.format import from_bytes, to_bytes
-from lamina.training.files import PathLike, check_path, replace_file
 
 
 def save_state(parts: Mapping[str, Any], path: PathLike) -> None:

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lamina.errors import CheckpointError, LaminaError
+from lamina.files import PathLike, check_path
 from lamina.training.callbacks import Callback, TrainingState
-from lamina.training.files import PathLike, check_path
 from lamina.training.history import EpochRecord
 
 if TYPE_CHECKING:

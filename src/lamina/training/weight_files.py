@@ -15,10 +15,10 @@ import numpy as np
 from lamina.backends.protocol import numpy_dtype
 from lamina.dtypes import DTYPES, DType
 from lamina.errors import CheckpointError, DTypeError
+from lamina.files import PathLike, check_path, replace_file
 from lamina.functions.creation import asarray
 from lamina.primitives.operand import Operand
 from lamina.tensor import Tensor
-from lamina.training.files import PathLike, check_path, replace_file
 
 if TYPE_CHECKING:
     from lamina.nn.module import Module

@@ -14,8 +14,9 @@ from lamina.errors import DataError
 from lamina.functions.creation import linspace
 from lamina.nn.activations import activation_layer
 from lamina.nn.module import Module
+from lamina.pictures import new_figure, plain
 from lamina.tensor import Tensor
-from lamina.visualize.style import NDArray, colours, new_figure, plain
+from lamina.visualize.style import NDArray, colours
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lamina.errors import DataError, DTypeError, ShapeError
+from lamina.pictures import new_figure, plain
 from lamina.visualize.models import answers
-from lamina.visualize.style import NDArray, as_array, colours, new_figure, plain
+from lamina.visualize.style import NDArray, as_array, colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

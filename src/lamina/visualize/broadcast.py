@@ -9,7 +9,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from lamina.errors import DataError, ShapeError
-from lamina.visualize.style import BLUE, ORANGE, QUIET, new_figure
+from lamina.pictures import BLUE, ORANGE, QUIET, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,7 +10,8 @@ import numpy as np
 from lamina.autodiff.gradients import Gradients
 from lamina.errors import DataError, DTypeError
 from lamina.nn.module import Module
-from lamina.visualize.style import BLUE, ORANGE, QUIET, NDArray, as_array, new_figure, plain, shortened
+from lamina.pictures import BLUE, ORANGE, QUIET, new_figure, plain
+from lamina.visualize.style import NDArray, as_array, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

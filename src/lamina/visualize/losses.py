@@ -17,8 +17,9 @@ from lamina.nn.classification_losses import binary_cross_entropy_with_logits, cr
 from lamina.nn.loss_layers import BCEWithLogitsLoss, CrossEntropyLoss
 from lamina.nn.margin_losses import hinge_loss
 from lamina.nn.regression_losses import huber_loss, l1_loss, mse_loss, smooth_l1_loss
+from lamina.pictures import BLUE, GREEN, ORANGE, PINK, new_figure, plain
 from lamina.tensor import Tensor
-from lamina.visualize.style import BLUE, GREEN, ORANGE, PINK, NDArray, new_figure, plain
+from lamina.visualize.style import NDArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,29 +1,15 @@
-"""What all pictures share: colours, and axes without ornament."""
+"""What pictures of models and functions share: many colours, names that fit, arrays of anything."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from lamina.pictures import SERIES
 
 NDArray = npt.NDArray[Any]
-
-# Of the palette of Okabe and Ito (2008), which people with colour-blindness can tell apart.
-BLUE, ORANGE, GREEN, PINK, YELLOW, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
-SERIES = (BLUE, ORANGE, GREEN, PINK, YELLOW, SKY)
-QUIET = "#6B7280"
-
-
-def new_figure(width: float, height: float) -> Figure:
-    """Return a figure of its own, not pyplot's: no window, no global state. Sizes are inches."""
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
 
 
 def colours(count: int) -> list[Any]:
@@ -34,16 +20,6 @@ def colours(count: int) -> list[Any]:
 
     wheel = colormaps["tab10" if count <= 10 else "tab20" if count <= 20 else "turbo"]
     return [wheel(place if wheel.N <= 20 else place / (count - 1)) for place in range(count)]
-
-
-def plain(axis: Axes, title: str = "", x: str = "", y: str = "") -> None:
-    """Name axes; a grid that does not get in the way. Titles are text, never formulas."""
-    axis.set_title(title, loc="left", fontweight="bold", fontsize=10, parse_math=False)
-    axis.set_xlabel(x, parse_math=False)
-    axis.set_ylabel(y, parse_math=False)
-    axis.grid(alpha=0.25, linewidth=0.6)
-    axis.set_axisbelow(True)
-    axis.spines[["top", "right"]].set_visible(False)
 
 
 def shortened(name: str, letters: int) -> str:

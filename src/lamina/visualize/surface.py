@@ -10,11 +10,12 @@ import numpy as np
 from lamina.errors import DataError
 from lamina.functions.creation import asarray
 from lamina.nn.module import Module
+from lamina.pictures import ORANGE, new_figure, plain
 from lamina.tensor import Tensor
 from lamina.training.evaluation import scalar_loss
 from lamina.variable import Variable
 from lamina.visualize.models import asked, place_of
-from lamina.visualize.style import ORANGE, NDArray, as_array, new_figure, plain
+from lamina.visualize.style import NDArray, as_array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lamina.compiler.inspection.kernels import FALLBACK, KernelReport
-from lamina.compiler.inspection.tables import aligned, digits, duration
+from lamina.compiler.inspection.tables import aligned, bar_table, digits, duration
+from lamina.pictures import BLUE, GREEN, ORANGE, PINK, QUIET, YELLOW
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,9 +21,7 @@ _BAR = 10
 """Characters of a bar that stands for all of the time."""
 _SHORT = 1e-8
 """Seconds up to which a time is the clock's more than the kernel's, so that no rate is shown."""
-COLOURS = {"product": "#0072B2", "reduction": "#D55E00", "loops": "#009E73", "special": "#CC79A7", FALLBACK: "#E69F00"}
-"""Of the palette of Okabe and Ito (2008), which people with colour-blindness can tell apart."""
-QUIET = "#6B7280"
+COLOURS = {"product": BLUE, "reduction": ORANGE, "loops": GREEN, "special": PINK, FALLBACK: YELLOW}
 
 
 @dataclass(frozen=True)
@@ -121,13 +120,15 @@ class Profile:
         Raises
         ------
         DataError
-            The ending is no format.
+            When the ending is no format.
+        CheckpointError
+            When the picture cannot be written.
         """
-        from lamina.compiler.inspection.picture import draw, save
+        from lamina.compiler.inspection.picture import draw
+        from lamina.pictures import save
 
         figure = draw(self)
-        if path is not None:
-            save(figure, Path(path))
+        save("Profile.plot", figure, path)
         return figure
 
     def __str__(self) -> str:
@@ -136,23 +137,11 @@ class Profile:
     __repr__ = __str__
 
     def __rich__(self) -> Group:
-        from rich import box
-        from rich.bar import Bar
         from rich.console import Group
-        from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=box.HORIZONTALS, padding=(0, 0, 0, 1), show_edge=False, pad_edge=False)
-        for at, heading in enumerate(_HEADINGS):
-            table.add_column(heading, justify="left" if at in _LEFT else "right", no_wrap=at not in _LEFT)
-            if heading == "share":
-                table.add_column("", width=_BAR, no_wrap=True)
-        times = [(each.share, COLOURS[each.kind]) for each in self.kernels] + [(self._waiting_share, QUIET)]
-        for (share, colour), row in zip(times, self._rows(), strict=True):
-            bar = Bar(1.0, 0.0, min(share, 1.0), width=_BAR, color=colour)
-            # Names give way to numbers where there is little room, in one line each.
-            cells = [Text(cell, no_wrap=True, overflow="ellipsis") for cell in row]
-            table.add_row(*cells[:4], bar, *cells[4:])
+        bars = [(each.share, COLOURS[each.kind]) for each in self.kernels] + [(self._waiting_share, QUIET)]
+        table = bar_table(_HEADINGS, self._rows(), bars, _LEFT, shrinking=1, width=_BAR)
         return Group(Text(f"{self.name}: {self.summary}\n"), table)
 
     @property

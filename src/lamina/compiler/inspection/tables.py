@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _LONG = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _LARGE = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
@@ -65,3 +69,43 @@ def aligned(rows: Sequence[Sequence[str]], left: Sequence[int]) -> str:
         ]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
+
+
+def bar_table(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    bars: Sequence[tuple[float, str] | None],
+    left: Sequence[int],
+    shrinking: int,
+    width: int,
+) -> Table:
+    """Return a table for the terminal, with a bar behind the column ``share`` of each row.
+
+    Parameters
+    ----------
+    headings, rows : sequence of str
+    bars : sequence of (float, str) or None
+        The length of each, at most 1, and its colour.
+    left : sequence of int
+        The columns that begin at the left.
+    shrinking : int
+        The column, of names, that gives way to numbers where there is little room.
+    width : int
+        Characters of a bar of length 1.
+    """
+    from rich import box
+    from rich.bar import Bar
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.HORIZONTALS, padding=(0, 0, 0, 1), show_edge=False, pad_edge=False)
+    for at, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if at in left else "right", no_wrap=at != shrinking)
+        if heading == "share":
+            table.add_column("", width=width, no_wrap=True)
+    place = headings.index("share") + 1
+    for row, bar in zip(rows, bars, strict=True):
+        drawn = Text() if bar is None else Bar(1.0, 0.0, min(bar[0], 1.0), width=width, color=bar[1])
+        cells = [Text(cell, no_wrap=True, overflow="ellipsis") for cell in row]
+        table.add_row(*cells[:place], drawn, *cells[place:])
+    return table

@@ -18,10 +18,10 @@ from lamina.exchange.onnx.library import onnx_library
 from lamina.exchange.onnx.nodes import Nodes
 from lamina.exchange.onnx.operators import OPERATORS, REFUSED
 from lamina.exchange.onnx.proto import Described, written
+from lamina.files import PathLike, check_path, replace_file
 from lamina.functions.creation import asarray, zeros
 from lamina.primitives.operand import Operand
 from lamina.tensor import Tensor
-from lamina.training.files import PathLike, check_path, replace_file
 
 if TYPE_CHECKING:
     from lamina.data import TablePreprocessing, Target

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 from lamina.data.record import Record
 from lamina.dtypes import python_number
 from lamina.errors import CheckpointError, DataError
+from lamina.files import PathLike, check_path, replace_file
 from lamina.training.checkpointing.format import from_bytes
-from lamina.training.files import PathLike, check_path, replace_file
 from lamina.training.history import History
 from lamina.training.user_warnings import warn
 
