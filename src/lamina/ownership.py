@@ -6,6 +6,7 @@ one line, which threads that write them pull to and fro. So memory for variables
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from itertools import count
@@ -18,6 +19,8 @@ CACHE_LINE = 64
 _PAGE = 4096
 _APART = 39 * CACHE_LINE  # an odd number of lines, near the golden section of a page
 _COLOURS = count()
+LARGE = 1 << 18
+"""Bytes from which on the place of an array in memory is worth more than finding it takes."""
 
 
 class AlignedMemory(np.ndarray[Any, np.dtype[np.uint8]]):
@@ -34,12 +37,18 @@ def aligned_copy(data: npt.NDArray[Any]) -> npt.NDArray[Any]:
     Large copies begin at different places of a memory page, one after the other. A processor tells by an address within
     a page whether a load must wait for a store, so arrays that are walked through together should not begin alike.
     """
-    colour = next(_COLOURS) * _APART % _PAGE if data.nbytes >= _PAGE else 0
-    memory = AlignedMemory(data.nbytes + (2 * _PAGE if data.nbytes >= _PAGE else 2 * CACHE_LINE), np.uint8)
-    start = (colour - memory.ctypes.data) % (_PAGE if data.nbytes >= _PAGE else CACHE_LINE)
-    made: npt.NDArray[Any] = np.ndarray(data.shape, data.dtype, memory, start)
+    made = aligned_empty(data.shape, data.dtype)
     made[...] = data
     return made
+
+
+def aligned_empty(shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
+    """Return an array whose values are not to be relied on, placed as `aligned_copy` places one."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    colour = next(_COLOURS) * _APART % _PAGE if size >= _PAGE else 0
+    memory = AlignedMemory(size + (2 * _PAGE if size >= _PAGE else 2 * CACHE_LINE), np.uint8)
+    start = (colour - memory.ctypes.data) % (_PAGE if size >= _PAGE else CACHE_LINE)
+    return np.ndarray(shape, dtype, memory, start)
 
 
 class _Held:

@@ -51,6 +51,21 @@ def test_large_variables_begin_with_a_cache_line_whatever_is_assigned_to_them() 
         variable.assign(la.Tensor(_in_the_middle_of_a_line((256, 300), number + 1), la.constant(0.0)._backend))
 
 
+@pytest.mark.parametrize("made", [la.ones, lambda shape: la.asarray(np.ones(shape)[:, ::-1], dtype=la.float32)])
+def test_large_arrays_are_made_where_a_program_that_updates_them_leaves_them(
+    made: Callable[[tuple[int, int]], la.Tensor],
+) -> None:
+    variables = [la.variable(made((256, 300))) for _ in range(4)]
+    places = [variable._data.ctypes.data for variable in variables]
+    assert [place % 64 for place in places] == [0] * 4
+    assert len({place % 4096 for place in places}) == 4
+    for variable in variables:
+        step = _counted(variable)
+        step(la.constant(1.0))
+        assert np.all(variable.numpy() == 2)
+    assert [variable._data.ctypes.data for variable in variables] == places
+
+
 def test_updates_happen_where_the_values_are() -> None:
     variable = la.variable(np.zeros((5, 7), np.float32))
     step = _counted(variable)

@@ -11,6 +11,7 @@ from lamina.backends.array_api import ArrayAPIBackend
 from lamina.backends.protocol import Array, NDArray, Shape, numpy_dtype
 from lamina.backends.rounding import rounded_by_bits
 from lamina.dtypes import DTYPES, DType, bfloat16
+from lamina.ownership import LARGE, aligned_empty
 
 # From how many elements on it is worth asking whether there is a faster way.
 LONG = 4096
@@ -59,7 +60,12 @@ class NumPyBackend(ArrayAPIBackend):
         return super().dtype_of(array)
 
     def from_numpy(self, array: NDArray, dtype: DType) -> Array:
-        return np.array(array, dtype=self.native(dtype), order="C")
+        native = self.native(dtype)
+        if array.size * native.itemsize < LARGE:
+            return np.array(array, dtype=native, order="C")
+        made = aligned_empty(array.shape, native)
+        made[...] = array
+        return made
 
     def to_numpy(self, array: Array) -> NDArray:
         return np.asarray(array)
@@ -69,6 +75,8 @@ class NumPyBackend(ArrayAPIBackend):
         if not shape:
             return np.asarray(value, native)
         filled = np.empty(shape, native)
+        if filled.nbytes >= LARGE:
+            filled = aligned_empty(shape, native)
         filled.fill(value)
         return filled
 

@@ -14,12 +14,9 @@ from lamina.compiler.calling.object_layout import READ, WRITTEN, counts, offsets
 from lamina.compiler.calling.plan import ATTRIBUTE, CALLED, ITEM, Cell, Name, Output
 from lamina.compiler.specialisation import Specialisation
 from lamina.compiler.tracing.environment import Environment
-from lamina.ownership import CACHE_LINE
+from lamina.ownership import CACHE_LINE, LARGE
 from lamina.random import default_generator
 from lamina.watched import REVISION
-
-_LARGE = 1 << 18
-"""Bytes from which on it pays to move a variable to where a cache line begins, which takes longer than a short call."""
 
 
 class Records:
@@ -77,7 +74,7 @@ def watched_records(environment: Environment, revision: int) -> Records:
 def variable_records(specialisation: Specialisation) -> Records:
     """Return how variables must be: which arrays they share, who else may hold those, and where the large ones begin.
 
-    What was assigned since may begin anywhere, and the long way moves it.
+    What was assigned since may begin anywhere. The long way moves it, which takes longer than a short call.
     """
     alone = counts()
     words: list[int] = []
@@ -90,7 +87,7 @@ def variable_records(specialisation: Specialisation) -> Records:
             dtypes.append(variable._data.dtype)
             words += [id(variable), id(source.variables[0]), place, WRITTEN if written else READ, id(dtypes[-1])]
             words += [held, alone[1] if written else 0]
-            words.append(CACHE_LINE - 1 if written and variable._data.nbytes >= _LARGE else 0)
+            words.append(CACHE_LINE - 1 if written and variable._data.nbytes >= LARGE else 0)
     return Records.of(words, Cell.WORDS, (specialisation, dtypes))
 
 
