@@ -489,3 +489,13 @@ def test_a_float16_eps_that_can_be_held_is_kept_as_it_is():
         optim.Adam([w], lr=0.5, eps=0.25).step((w * 0.5).sum().backward())
         steps.append(w.item())
     assert steps[0] == pytest.approx(steps[1], rel=0.05)
+
+
+@pytest.mark.parametrize("dtype", [la.float32, la.float64], ids=["float32", "float64"])
+def test_centered_rmsprop_takes_a_gradient_that_hardly_varies(dtype: la.DType) -> None:
+    w = la.variable(la.linspace(0.1, 3.0, 100, dtype=dtype))
+    optimizer = optim.RMSprop([w], lr=1e-9, alpha=0.5, centered=True)
+    slope = la.linspace(0.1, 3.0, 100, dtype=dtype)
+    for _ in range(80):
+        optimizer.step((w * slope).sum().backward())
+    assert bool(la.all(la.isfinite(w)))

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from lamina.optim.hyperparameters import Check, flag, fraction, non_negative
 from lamina.optim.optimizer import Optimizer, Values
 from lamina.optim.parameter_group import Parameters
-from lamina.primitives.elementwise import sqrt
+from lamina.primitives.elementwise import relu, sqrt
 from lamina.tensor import Tensor
 
 
@@ -107,7 +107,8 @@ class RMSprop(Optimizer):
         new = [s]
         if k.centered:
             a = k.alpha * state[1] + k.rest * g
-            variance = s - a * a
+            # Rounded, the difference of two that are nearly equal may be negative.
+            variance = relu(s - a * a)
             new.append(a)
         d = g / (sqrt(variance) + k.eps)
         if k.has_momentum:

@@ -39,7 +39,6 @@ class RunningTotals:
         self.lane_loop = lane_loop
         self.lengths = _lengths(kernel, places)
         self.inner = [loop for loop in sorted(self.lengths) if loop != lane_loop]
-        self.empty = any(kernel.dims[loop] == 0 for loop in kernel.reduced)
         # Without loops there is nothing to tell the two kinds of value apart, nor any need to.
         self.before = [each for each in kernel.computed if kernel.index_of(each) is None]
         self.after = [each for each in kernel.computed if kernel.index_of(each) is not None]
@@ -53,9 +52,8 @@ class RunningTotals:
         dtype = value.operands[0].dtype
         if value.op in ("any", "all"):
             return literal(self.f, bool_, value.op == "all", width)
-        # Minus zero is what leaves every float as it is, itself too; nothing at all sums to plain zero.
         number = {
-            "sum": -0.0 if dtype.floating and not self.empty else 0,
+            "sum": 0,  # a sum of negative zeros is plain zero
             "prod": 1,
             "max": _least(dtype),
             "min": _greatest(dtype),

@@ -8,7 +8,14 @@ import numpy as np
 
 from lamina.backends.protocol import numpy_dtype
 from lamina.compiler.graph.ir import Value
-from lamina.compiler.graph.passes.facts import finite, nowhere_zero, number, positive_or_zero, power_of_two
+from lamina.compiler.graph.passes.facts import (
+    finite,
+    never_negative_zero,
+    nowhere_zero,
+    number,
+    positive_or_zero,
+    power_of_two,
+)
 from lamina.compiler.graph.passes.rewriting import Builder, Pass
 from lamina.dtypes import float_info
 from lamina.primitives.primitive import Spec
@@ -37,7 +44,7 @@ def add(value: Value, builder: Builder) -> Value | None:
     """x + 0 is x where x is no negative zero, and x + -0 always; x + -y is x - y."""
     a, b = value.operands
     for x, other in ((a, b), (b, a)):
-        if _is(other, -0.0) or (_is(other, 0.0) and (not value.dtype.floating or positive_or_zero(x))):
+        if _is(other, -0.0) or (_is(other, 0.0) and (not value.dtype.floating or never_negative_zero(x))):
             return _wide(x, value, builder)
         if other.op == "negative":
             return builder.operation("subtract", (x, other.operands[0]), value.spec)

@@ -84,6 +84,13 @@ def positive_or_zero(value: Value, depth: int = DEPTH) -> bool:
     return op in MOVES and all(positive_or_zero(each, depth - 1) for each in _moved(value))
 
 
+def never_negative_zero(value: Value) -> bool:
+    """Tell whether no element is the negative zero."""
+    if value.op == "add":
+        return any(map(positive_or_zero, value.operands))
+    return value.op == "sum" or positive_or_zero(value)
+
+
 def lossless(source: DType, target: DType) -> bool:
     """Tell whether a type holds every value of another."""
     if source is target or source.kind == "bool":

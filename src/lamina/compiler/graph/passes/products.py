@@ -63,7 +63,7 @@ def outer(value: Value, builder: Builder) -> Value | None:
         return builder.full(value.shape, value.dtype, 0)
     if a.shape[-1] != 1 or value.op != "matmul":
         return None
-    return builder.operation("multiply", (a, b), value.spec)
+    return builder.added_to_zero(builder.operation("multiply", (a, b), value.spec))
 
 
 def stacked_rows(value: Value, builder: Builder) -> Value | None:

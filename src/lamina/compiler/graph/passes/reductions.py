@@ -44,6 +44,8 @@ def short_axes(value: Value, builder: Builder) -> Value | None:
 def _itself(value: Value, builder: Builder) -> Value:
     """Return what a reduction is of single elements."""
     x = value.operands[0]
+    if value.op == "sum":
+        return builder.added_to_zero(x)
     if x.dtype is value.dtype:
         return x
     zero = builder.full((), x.dtype, 0)
@@ -63,7 +65,7 @@ def of_number(value: Value, builder: Builder) -> Value | None:
     if value.op == "sum":
         native = np.asarray(given, numpy_dtype(value.dtype))
         if value.dtype.floating:
-            return builder.full(value.shape, value.dtype, float(native) * count) if _exact(count, value) else None
+            return builder.full(value.shape, value.dtype, float(native) * count + 0.0) if _exact(count, value) else None
         wrapped = (int(given) * count) % (1 << value.dtype.bits)
         return builder.full(value.shape, value.dtype, np.uint64(wrapped).astype(native.dtype).item())
     return builder.full(value.shape, value.dtype, bool(given) if value.dtype is bool_ else given)

@@ -179,6 +179,12 @@ class Builder:
             return x
         return self.settle(Value("broadcast_to", (x,), {"shape": shape}, Spec(shape, x.dtype)))
 
+    def added_to_zero(self, x: Value) -> Value:
+        """Return what a sum is that has one term: the term, but of a negative zero the other one."""
+        if not x.dtype.floating:
+            return x
+        return self.operation("add", (x, self.full((), x.dtype, 0.0)), x.spec)
+
 
 def value_key(value: Value) -> Any:
     """Return what equal values have in common."""
