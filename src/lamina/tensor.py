@@ -17,6 +17,7 @@ from lamina.errors import DataError, DTypeError, ShapeError
 from lamina.functions.conversion import as_numpy, common_dtype, holds_tensors, in_range, leaves, natural_dtype
 from lamina.functions.manipulation import stack
 from lamina.functions.methods import Methods
+from lamina.functions.numpy_protocols import NumPyProtocols
 from lamina.functions.operands import cast
 from lamina.functions.operators import Operators
 from lamina.functions.products import matrix_transpose
@@ -25,7 +26,7 @@ from lamina.primitives.operand import Operand
 from lamina.primitives.shaping import permute_dims
 
 
-class Tensor(Operators, Methods, Operand):
+class Tensor(Operators, Methods, NumPyProtocols, Operand):
     """An array of numbers of one type that knows how it was computed.
 
     A tensor never changes. Make one with `lamina.asarray`, `lamina.zeros` and the like; make a `Variable` to

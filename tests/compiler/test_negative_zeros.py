@@ -8,8 +8,8 @@ import pytest
 from lamina.backends.protocol import numpy_dtype
 from lamina.compiler.target import AVX2, AVX512, BASELINE, Target
 from lamina.dtypes import DTYPES
-from lamina.testing.compiling import CompiledGraph, interpreted, joined, runs_here
-from lamina.testing.graphs import apply, graph, inputs, number, same
+from lamina_tests.compiling import CompiledGraph, interpreted, joined, runs_here
+from lamina_tests.graphs import apply, graph, inputs, number, same
 
 X86 = [
     pytest.param(each, id=each.cpu, marks=pytest.mark.skipif(not runs_here(each), reason="another processor"))

@@ -22,9 +22,6 @@ class Operators:
 
     __slots__ = ()
 
-    # NumPy arrays on the left leave the operation to us, which says how to convert them.
-    __array_ufunc__ = None
-
     def __add__(self, other: Other) -> Tensor:
         return arithmetic(rows.add, self, other)
 
