@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 import lamina as la
+from lamina.compiler.runtime.native_program import NativeProgram
+from lamina.compiler.runtime.signals import uninterrupted
 from lamina.compiler.runtime.threads import num_threads
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no timers that signal")
@@ -169,3 +171,95 @@ def test_an_error_of_a_long_program_is_raised_as_ever() -> None:
     with pytest.raises(la.SubscriptError):
         step(x, la.asarray(4))
     assert count.item() == 1
+
+
+def replaced() -> Any:
+    """A program that leaves a tensor of an argument in a variable, which Python puts there."""
+    kept = la.variable(np.zeros(4, np.float32))
+
+    def step(x: la.Tensor) -> la.Tensor:
+        kept.assign(x)
+        return x * 2.0
+
+    return step
+
+
+def tracked() -> Any:
+    w = la.variable(np.full(4, 2.0, np.float32))
+    return lambda x: w * x
+
+
+def calls_python() -> Any:
+    return lambda x: la.linalg.solve(la.eye(4), x[:, None])[:, 0] * 2.0
+
+
+WAYS = {"tracked": tracked, "replaced": replaced, "plain": lambda: lambda x: x * 2.0, "calls python": calls_python}
+
+
+@pytest.mark.parametrize("warm", [0, 1, 3], ids=["first call", "second", "later"])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_handler_may_call_a_program_in_the_middle_of_a_call_of_it(
+    way: str, warm: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = la.compile(WAYS[way]())
+    for _ in range(warm):
+        step(la.ones(4))
+    run, seen = NativeProgram.run, []
+
+    def late(program: NativeProgram, *args: Any) -> bool:
+        """The pointers are in the table, and the program has not begun."""
+        if not seen:
+            seen.append(None)
+            signal.raise_signal(signal.SIGURG)
+        return run(program, *args)
+
+    def call(number: int, frame: Any) -> None:
+        seen.append(step(la.asarray([3.0, 4.0, 5.0, 6.0])).numpy().tolist())
+
+    monkeypatch.setattr(NativeProgram, "run", late)
+    before = signal.signal(signal.SIGURG, call)
+    try:
+        result = step(la.asarray([1.0, 2.0, 3.0, 4.0])).numpy().tolist()
+    finally:
+        signal.signal(signal.SIGURG, before)
+    assert result == [2.0, 4.0, 6.0, 8.0]
+    assert seen in ([], [None, [6.0, 8.0, 10.0, 12.0]])  # machine code runs the program with nothing in between
+
+
+def test_handlers_of_all_signals_wait_until_a_long_program_has_ended() -> None:
+    inside = []
+
+    def noticed(number: int, frame: Any) -> None:
+        inside.append(number)
+
+    numbers = (signal.SIGURG, signal.SIGWINCH, signal.SIGUSR2)
+    before = [signal.signal(number, noticed) for number in numbers]
+    try:
+        with uninterrupted():
+            for number in numbers:
+                signal.raise_signal(number)
+            assert not inside
+        assert inside == list(numbers)
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def test_a_handler_that_raises_keeps_no_other_from_being_called() -> None:
+    seen = []
+
+    def raises(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    def notes(number: int, frame: Any) -> None:
+        seen.append(number)
+
+    before = signal.signal(signal.SIGUSR1, raises), signal.signal(signal.SIGUSR2, notes)
+    try:
+        with pytest.raises(KeyboardInterrupt), uninterrupted():
+            signal.raise_signal(signal.SIGUSR1)
+            signal.raise_signal(signal.SIGUSR2)
+    finally:
+        signal.signal(signal.SIGUSR1, before[0])
+        signal.signal(signal.SIGUSR2, before[1])
+    assert seen == [signal.SIGUSR2]

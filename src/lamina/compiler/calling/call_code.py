@@ -17,7 +17,7 @@ from lamina.compiler.calling.object_layout import DATA, FUNCTIONS, SIZE, WORD, O
 from lamina.compiler.calling.plan import ARRAYS, ATTRIBUTE, CALLED, ITEM, ONE_TENSOR, Argument, Name, Output, Plan
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.module import Module
-from lamina.compiler.codegen.values import I1, I32, I64, PTR, VOID, Value
+from lamina.compiler.codegen.values import I1, I8, I32, I64, PTR, VOID, Value
 from lamina.compiler.runtime.thread_choice import Choice
 from lamina.compiler.runtime.threads import Shared
 
@@ -76,7 +76,7 @@ def _emit_attempt(w: Writer, items: Value, number: Value) -> None:
     acquire = w.get(PTR, Plan.ACQUIRE)
     with f.when(f.icmp("eq", acquire, NULL)):
         f.set(outcome, f.call_here("carried_out", [w.plan, items, number, made], I64))
-    with f.when(f.icmp("ne", acquire, NULL)):
+    with f.when(_is_free(w, acquire)):
         taken = w.call("PyObject_CallOneArg", PTR, acquire, w.get(PTR, Plan.FALSE))
         with f.when(f.icmp("eq", taken, NULL)):
             w.call("Py_DecRef", VOID, made)
@@ -91,6 +91,15 @@ def _emit_attempt(w: Writer, items: Value, number: Value) -> None:
         # It raises, so there is nothing to give back.
         f.leave(f.integer(1, I1), w.call("PyObject_CallNoArgs", PTR, w.get(PTR, Plan.FAILED)))
     f.returned = missed
+
+
+def _is_free(w: Writer, acquire: Value) -> Value:
+    """Return whether there is a lock to take, and nobody has it: not this thread either, for which it would open."""
+    f = w.f
+    free = f.variable(f.integer(0, I1))
+    with f.when(f.icmp("ne", acquire, NULL)):
+        f.set(free, f.icmp("eq", f.load(I8, w.get(PTR, Plan.HELD)), f.integer(0, I8)))
+    return f.get(free)
 
 
 def _emit_carried_out(w: Writer, items: Value, number: Value, made: Value) -> None:

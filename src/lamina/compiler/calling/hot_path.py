@@ -96,23 +96,30 @@ class HotPath:
         times = portions.of(times)
         with self._lock:
             outputs = [np.empty((times, *shape), dtype) for shape, dtype in specialisation.program.outputs]
-            for attempt in count():
-                if self._only_checks(given) is MISSED:
-                    return MISSED
-                for place, output in enumerate(outputs, len(execute.table) - len(outputs)):
-                    execute.table[place] = output.ctypes.data
-                began = perf_counter()
-                if execute.run(times, attempt):
-                    break
+            if execute.busy:
+                return MISSED
+            try:
+                for attempt in count():
+                    execute.busy = True
+                    if self._only_checks(given) is MISSED:
+                        return MISSED
+                    for place, output in enumerate(outputs, len(execute.table) - len(outputs)):
+                        execute.table[place] = output.ctypes.data
+                    began = perf_counter()
+                    if execute.run(times, attempt):
+                        break
+            finally:
+                execute.busy = False
             portions.took(perf_counter() - began, times)
         return times, specialisation.tree(outputs, [], times)
 
     # --- the ways ---
 
     def _all_in_machine_code(self) -> bool:
-        """Tell whether nothing is left to do outside of the machine code."""
+        """Tell whether nothing is left to do outside of the machine code, which must see who has the lock."""
         trace = self._specialisation.trace
-        return self._entry is not None and not trace.tracked and not trace.replacements
+        seen = self._entry is not None and locked(self._lock) is not None
+        return seen and not trace.tracked and not trace.replacements
 
     def _with_tree(self) -> _Call:
         """Return what checks, runs and returns in machine code; where that misses, Python may still serve."""
@@ -135,9 +142,9 @@ class HotPath:
         return call_and_build
 
     def _takes_lock(self) -> bool:
-        """Tell whether others may run while the machine code does, or it cannot see whether somebody has the lock."""
+        """Tell whether others may run while the machine code does."""
         entry = self._entry
-        return entry is not None and (entry.releases or bool(entry.choice) or locked(self._lock) is None)
+        return entry is not None and (entry.releases or bool(entry.choice))
 
     def _locked(self) -> _Call:
         """Return what checks in machine code, and runs from here."""
@@ -145,19 +152,25 @@ class HotPath:
         program, replacements = specialisation.program, specialisation.trace.replacements
         operands_of = _Operands(specialisation, self._given) if specialisation.trace.tracked else None
         plain = operands_of is None and not replacements
-        call, run = guard.builtin(self._made(TENSORS if plain else ARRAYS)), self._execute.run
+        call, execute = guard.builtin(self._made(TENSORS if plain else ARRAYS)), self._execute
         build = _builder(specialisation.trace.tree)
 
         def call_locked(given: tuple[Any, ...]) -> Any:
             with lock:
-                # Taken first: what is held is not written to.
-                for attempt in count():
-                    operands = None if operands_of is None else operands_of.now(given)
-                    outputs = call(given)
-                    if outputs is MISSED:
-                        return MISSED
-                    if run(1, attempt):
-                        break
+                if execute.busy:  # a handler of a signal calls it in the middle of a call
+                    return MISSED
+                try:
+                    for attempt in count():
+                        execute.busy = True
+                        # Taken first: what is held is not written to.
+                        operands = None if operands_of is None else operands_of.now(given)
+                        outputs = call(given)
+                        if outputs is MISSED:
+                            return MISSED
+                        if execute.run(1, attempt):
+                            break
+                finally:
+                    execute.busy = False
                 for replacement in replacements:
                     specialisation.replace(replacement, outputs)
             if plain:
@@ -203,11 +216,13 @@ class HotPath:
             words[Plan.ENTRY], words[Plan.TABLE], words[Plan.FAULT] = entry.address, entry.table, entry.fault
             words[Plan.FAILED], words[Plan.RELEASES] = id(entry.failed), entry.releases
             words[Plan.CHOICE], words[Plan.SHARED] = entry.choice, ctypes.addressof(shared)
+            seen = locked(self._lock) or 0
             if self._takes_lock():
+                words[Plan.HELD] = seen
                 held += [self._lock.acquire, self._lock.release]
                 words[Plan.ACQUIRE], words[Plan.RELEASE] = id(held[-2]), id(held[-1])
             else:
-                words[Plan.LOCKED] = locked(self._lock) or 0
+                words[Plan.LOCKED] = seen
         return guard.holder(words, (held, entry, specialisation, environment, self._revision, self._given))
 
 

@@ -52,7 +52,9 @@ class Plan:
     FALSE = 31
     MEMORY = 32
     """The class of what arrays may have for a base that others do not share."""
-    WORDS = 33
+    HELD = 33
+    """Address of a byte that is 0 while nobody has the lock that `ACQUIRE` takes, this thread included."""
+    WORDS = 34
 
 
 ONE_TENSOR, TENSORS, ARRAYS = range(3)

@@ -12,7 +12,7 @@ _SECONDS = 0.1
 """How long to wait at a time, where the system does not wake a thread that waits when a signal comes."""
 
 
-def run_interruptibly(work: Callable[[], None], block: RuntimeBlock) -> bool:
+def run_interruptibly(work: Callable[[], None], block: RuntimeBlock, over: Callable[[], None]) -> bool:
     """Run a program, in a thread of its own, while this one notices signals.
 
     Python calls handlers of signals in the main thread and nowhere else. At a signal the program is asked to end, and
@@ -25,6 +25,8 @@ def run_interruptibly(work: Callable[[], None], block: RuntimeBlock) -> bool:
         Runs the program.
     block : RuntimeBlock
         Of the program.
+    over : callable
+        Is told that the program has ended, before handlers are called.
 
     Returns
     -------
@@ -37,8 +39,7 @@ def run_interruptibly(work: Callable[[], None], block: RuntimeBlock) -> bool:
     run = _Run(work, block)
     with uninterrupted(run.interrupt):
         run.until_done()
-    if run.raised is not None:
-        raise run.raised
+        over()
     if run.error is not None and not run.short:
         raise run.error
     return run.short
@@ -51,15 +52,12 @@ class _Run:
     ----------
     error : BaseException or None
         What it ended with.
-    raised : BaseException or None
-        What the first handler raised that was called meanwhile, of a signal that `uninterrupted` does not know.
     short : bool
         Whether it left something out.
     """
 
     def __init__(self, work: Callable[[], None], block: RuntimeBlock) -> None:
         self.error: BaseException | None = None
-        self.raised: BaseException | None = None
         self.short = False
         self._work, self._block = work, block
         self._done = threading.Event()
@@ -77,11 +75,7 @@ class _Run:
         except (RuntimeError, MemoryError):  # the system has no more threads
             self._run()
         while not self._done.is_set():
-            try:
-                self._done.wait(_SECONDS)
-            except BaseException as raised:
-                self.raised = self.raised or raised
-                self.interrupt()
+            self._done.wait(_SECONDS)
         self._over = True
         self.short = self._block.clear_interrupt()
         if self.short:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Mapping, Sequence
-from threading import Lock, RLock
+from threading import RLock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -82,7 +82,11 @@ class NativeProgram:
     ----------
     table : ctypes array of pointers
         See `lamina.compiler.codegen.program_table.Slot`; inputs and outputs are for the caller to fill in.
-    lock : Lock or RLock
+    lock : RLock
+        Handlers of signals that are called while a call is prepared may call this program.
+    busy : bool
+        Whether the thread that has the lock has put pointers into the table, or runs the program, and does not expect
+        others there.
     nanoseconds : float
         How long a run should take one thread, roughly.
     """
@@ -99,8 +103,9 @@ class NativeProgram:
     ) -> None:
         self.code = code
         self.layout = layout
-        # Where handlers of signals are called between attempts, they may call this program.
-        self.lock: Any = fork_safe(RLock() if layout["interruptible"] else Lock())
+        self.lock = fork_safe(RLock())
+        self.busy = False
+        self._spare: NativeProgram | None = None
         self.inputs, self.outputs = inputs, outputs
         self._address = code.address("program")
         self._fallback = fallback
@@ -136,9 +141,22 @@ class NativeProgram:
             How many times to run, each on what the one before left in the inputs.
         """
         with self.lock:
-            for place, array in enumerate([*inputs, *outputs], Slot.FIRST):
-                self.table[place] = array.ctypes.data
-            return self.run(repeat, attempt)
+            if self.busy:
+                return self._with_other_memory()(inputs, outputs, repeat, attempt)
+            try:
+                self.busy = True
+                for place, array in enumerate([*inputs, *outputs], Slot.FIRST):
+                    self.table[place] = array.ctypes.data
+                return self.run(repeat, attempt)
+            finally:
+                self.busy = False
+
+    def _with_other_memory(self) -> NativeProgram:
+        """Return the same program for a call in the middle of a call, as a handler of a signal makes."""
+        if self._spare is None:
+            memory = self.inputs, self.outputs, self._fallback, self._errors, self._lines
+            self._spare = NativeProgram(self.code, self.layout, *memory)
+        return self._spare
 
     def run(self, repeat: int = 1, attempt: int = 0) -> bool:
         """Run on what the table points to; the caller holds the lock.
@@ -161,7 +179,7 @@ class NativeProgram:
             self.table[Slot.REPEAT] = repeat
         try:
             if self._interruptible and repeat == 1 and attempt < SIGNALS:
-                return not run_interruptibly(lambda: self._once_or_more(1), self._block)
+                return not run_interruptibly(lambda: self._once_or_more(1), self._block, self._over)
             self._once_or_more(repeat)
             return True
         finally:
@@ -184,6 +202,10 @@ class NativeProgram:
             self._in_threads(min(self._most_threads, get_num_threads()), repeat)
         if self._faults and self._block.fault:
             self._raise()
+
+    def _over(self) -> None:
+        """Note that handlers of signals may use the table from now on."""
+        self.busy = False
 
     def use_all_threads(self) -> None:
         """Never choose one thread because others are slow at the moment: for measuring."""

@@ -1,16 +1,13 @@
-"""Handlers of signals wait while LLVM is used."""
+"""Handlers of signals wait while LLVM is used, or a program that may end early runs."""
 
 from __future__ import annotations
 
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Any
-
-_NAMES = ("SIGINT", "SIGTERM", "SIGALRM", "SIGHUP", "SIGUSR1", "SIGUSR2")
-_SIGNALS = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
 
 
 @contextmanager
@@ -24,11 +21,11 @@ def uninterrupted(noticed: Callable[[], None] = lambda: None) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # which runs no handlers
         return
-    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    handlers: dict[int, Any] = {number: signal.getsignal(number) for number in signal.valid_signals()}
     held: list[tuple[Any, int, FrameType | None]] = []
 
     def hold(number: int, frame: FrameType | None) -> None:
-        held.append((handlers[signal.Signals(number)], number, frame))
+        held.append((handlers[number], number, frame))
         noticed()
 
     ours = [number for number, handler in handlers.items() if callable(handler)]
@@ -39,5 +36,6 @@ def uninterrupted(noticed: Callable[[], None] = lambda: None) -> Iterator[None]:
     finally:
         for number in ours:
             signal.signal(number, handlers[number])
-        for handler, *given in held:
-            handler(*given)
+        with ExitStack() as all_of_them:  # whatever one of them raises
+            for handler, *given in reversed(held):
+                all_of_them.callback(handler, *given)
