@@ -284,12 +284,17 @@ class ArrayAPIBackend:
             moved = xp.where(same, total[:-step, :], xp.zeros((), dtype=rows.dtype, device=self.device))
             total = xp.concat([total[:step, :], total[step:, :] + moved], axis=0)
             step *= 2
+        inside, found = self._last_of_each(places, size)
+        nothing = xp.zeros((), dtype=rows.dtype, device=self.device)
+        return xp.where(found[:, None], xp.take(total, inside, axis=0), nothing)
+
+    def _last_of_each(self, places: Array, size: int) -> tuple[Array, Array]:
+        """Return where each place up to ``size`` stands last among sorted ones, and whether it does."""
+        xp = self.xp
         wanted = xp.arange(size, dtype=places.dtype, device=self.device)
         last = xp.searchsorted(places, wanted, side="right") - 1
         inside = xp.where(last < 0, xp.zeros_like(last), last)
-        found = (last >= 0) & (xp.take(places, inside, axis=0) == wanted)
-        nothing = xp.zeros((), dtype=rows.dtype, device=self.device)
-        return xp.where(found[:, None], xp.take(total, inside, axis=0), nothing)
+        return inside, (last >= 0) & (xp.take(places, inside, axis=0) == wanted)
 
     def put_rows(self, x: Array, rows: Array, indices: Array) -> Array:
         xp, size = self.xp, x.shape[0]
@@ -297,12 +302,7 @@ class ArrayAPIBackend:
             return xp.asarray(x, copy=True)
         places = xp.astype(indices, xp.int64, copy=False)
         order = self._positions(xp.argsort(places, stable=True))
-        places = xp.take(places, order, axis=0)
-        # The last row for each place, if there is one.
-        wanted = xp.arange(size, dtype=xp.int64, device=self.device)
-        last = xp.searchsorted(places, wanted, side="right") - 1
-        inside = xp.where(last < 0, xp.zeros_like(last), last)
-        found = (last >= 0) & (xp.take(places, inside, axis=0) == wanted)
+        inside, found = self._last_of_each(xp.take(places, order, axis=0), size)
         new = xp.take(rows, xp.take(order, inside, axis=0), axis=0)
         return xp.where(xp.reshape(found, (size, *[1] * (len(x.shape) - 1))), new, x)
 

@@ -41,7 +41,7 @@ class Record:
     def number(self, key: str, least: float = -math.inf) -> float:
         """Return a finite number that is at least ``least``."""
         wanted = "a finite number" if least == -math.inf else f"a finite number of at least {least}"
-        return float(self._take(key, wanted, lambda v: _is_number(v) and v >= least))
+        return float(self._take(key, wanted, lambda v: is_number(v) and v >= least))
 
     def any_number(self, key: str) -> float:
         """Return a number, which may be NaN or infinite where JSON has a mark for it."""
@@ -78,7 +78,7 @@ class Record:
     def numbers(self, key: str) -> tuple[float, ...]:
         """Return a list of finite numbers, at least one."""
         found = self._list(key)
-        if not found or not all(_is_number(v) for v in found):
+        if not found or not all(is_number(v) for v in found):
             raise self.wrong(key, "a list of finite numbers")
         return tuple(float(v) for v in found)
 
@@ -107,5 +107,6 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Tell whether a value is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

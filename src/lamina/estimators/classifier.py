@@ -6,18 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassifierMixin
-from sklearn.utils.validation import check_is_fitted
 
 from lamina.errors import DataError
 from lamina.estimators.base import NetworkEstimator
-from lamina.estimators.labels import Labels
+from lamina.estimators.labels import LabelledAnswers, Labels
 from lamina.estimators.training import Rows, Task
 from lamina.estimators.weights import with_class_weights
 from lamina.nn.module import Module
 
 
-class LaminaClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
+class LaminaClassifier(LabelledAnswers, NetworkEstimator):
     """A network that tells classes apart, as a scikit-learn classifier.
 
     Parameters are named as those of scikit-learn's ``MLPClassifier`` where they mean the same. It minimises the
@@ -100,7 +98,6 @@ class LaminaClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
     """
 
     classes_: np.ndarray
-    _labels: Labels
 
     def __init__(
         self,
@@ -218,29 +215,6 @@ class LaminaClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         weights = self._weights(sample_weight, len(inputs), inputs.dtype)
         encoded = labels.encoded(type(self).__name__, targets)
         return Rows(inputs, encoded, with_class_weights(weights, self.class_weight, targets, inputs.dtype))
-
-    # --- answers ---
-
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Return the logits of rows: of shape [n] for two classes, else [n, classes] or [n, labels]."""
-        outputs = self._outputs(X)
-        return outputs[:, 0] if self._labels.binary else outputs
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Return the class of each row, of shape [n]; or 0 and 1 for each label, of shape [n, labels]."""
-        outputs = self._outputs(X)
-        return self._labels.decoded(outputs)
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Return the probability of each class, of shape [n, classes]; or of each label, of shape [n, labels]."""
-        outputs = self._outputs(X)
-        return self._labels.probabilities(outputs)
-
-    def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Return the logarithms of `predict_proba`."""
-        check_is_fitted(self, "_network")
-        with np.errstate(divide="ignore"):
-            return np.asarray(np.log(self.predict_proba(X)))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy.special import expit
+from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
@@ -113,3 +115,31 @@ class Labels:
         """Return the share of rows that are predicted as they are; of several labels, all of them."""
         right = self.numbers(outputs) == (targets[:, 0] if self.binary else targets)
         return float((right.all(axis=1) if self.several else right).mean())
+
+
+class LabelledAnswers(ClassifierMixin):  # type: ignore[misc]
+    """What a classifier answers by its ``_labels`` and the ``_outputs`` of rows."""
+
+    _labels: Labels
+    _outputs: Callable[[Any], np.ndarray]
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return the logits of rows: of shape [n] for two classes, else [n, classes] or [n, labels]."""
+        outputs = self._outputs(X)
+        return outputs[:, 0] if self._labels.binary else outputs
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the class of each row, of shape [n]; or 0 and 1 for each label, of shape [n, labels]."""
+        outputs = self._outputs(X)
+        return self._labels.decoded(outputs)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return the probability of each class, of shape [n, classes]; or of each label, of shape [n, labels]."""
+        outputs = self._outputs(X)
+        return self._labels.probabilities(outputs)
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Return the logarithms of `predict_proba`."""
+        probabilities = self.predict_proba(X)
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(probabilities))

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 import lamina.estimators.parameters as check
 from lamina.errors import DataError
 from lamina.estimators.base import FLOATS
-from lamina.estimators.labels import Labels
+from lamina.estimators.labels import LabelledAnswers, Labels
 from lamina.estimators.lbfgs import minimise
 from lamina.estimators.objective import RowLosses, of_classes, of_labels, of_squares
 from lamina.estimators.weights import row_weights, with_class_weights
@@ -101,7 +101,7 @@ class _Linear(BaseEstimator):  # type: ignore[misc]
                 return w, np.broadcast_to(self.intercept_, outputs).astype(np.float64)
         return np.zeros((outputs, features)), np.zeros(outputs)
 
-    def _scores(self, X: Any) -> np.ndarray:
+    def _outputs(self, X: Any) -> np.ndarray:
         check_is_fitted(self, "coef_")
         rows = validate_data(self, X, reset=False, dtype=FLOATS)
         return rows @ self.coef_.T + self.intercept_  # type: ignore[no-any-return]
@@ -204,10 +204,10 @@ class LinearRegression(RegressorMixin, _Linear):  # type: ignore[misc]
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the predictions: of shape [n] where ``y`` was, else [n, targets]."""
-        return self._scores(X)
+        return self._outputs(X)
 
 
-class LogisticRegression(ClassifierMixin, _Linear):  # type: ignore[misc]
+class LogisticRegression(LabelledAnswers, _Linear):
     """The linear model of classes, found by gradients.
 
     ``C * sum(s * losses) + sum(W**2) / 2``
@@ -299,23 +299,3 @@ class LogisticRegression(ClassifierMixin, _Linear):  # type: ignore[misc]
         self._labels, self.classes_ = labels, labels.classes
         self.coef_, self.intercept_ = w.astype(given.dtype), b.astype(given.dtype)
         return self
-
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Return the logits of rows: of shape [n] for two classes, else [n, classes]."""
-        scores = self._scores(X)
-        return scores[:, 0] if self._labels.binary else scores
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Return the class of each row, of shape [n]."""
-        scores = self._scores(X)
-        return self._labels.decoded(scores)
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Return the probability of each class, of shape [n, classes]."""
-        scores = self._scores(X)
-        return self._labels.probabilities(scores)
-
-    def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Return the logarithms of `predict_proba`."""
-        with np.errstate(divide="ignore"):
-            return np.asarray(np.log(self.predict_proba(X)))

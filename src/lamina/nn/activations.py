@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from lamina.errors import DataError, ShapeError
 from lamina.functions import activations as functions, piecewise
 from lamina.functions.elementwise import tanh
+from lamina.nn.function_layers import FunctionLayer, settings
 from lamina.nn.module import Module
 from lamina.tensor import Tensor
 
 
-class Activation(Module):
-    """The base of activation layers, whose settings are their dataclass fields; ``repr`` shows them."""
-
-    def extra_repr(self) -> str:
-        return ", ".join(f"{each.name}={getattr(self, each.name)!r}" for each in fields(self))  # type: ignore[arg-type]
-
-
-settings = dataclass(eq=False, repr=False)
-
-
 @settings
-class ReLU(Activation):
+class ReLU(FunctionLayer):
     """``max(x, 0)``; see `lamina.relu`."""
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -32,7 +22,7 @@ class ReLU(Activation):
 
 
 @settings
-class LeakyReLU(Activation):
+class LeakyReLU(FunctionLayer):
     """``x`` where positive and ``negative_slope * x`` elsewhere; see `lamina.leaky_relu`."""
 
     negative_slope: float = 0.01
@@ -42,7 +32,7 @@ class LeakyReLU(Activation):
 
 
 @settings
-class ELU(Activation):
+class ELU(FunctionLayer):
     """``x`` where positive and ``alpha * (exp(x) - 1)`` elsewhere; see `lamina.elu`."""
 
     alpha: float = 1.0
@@ -52,7 +42,7 @@ class ELU(Activation):
 
 
 @settings
-class CELU(Activation):
+class CELU(FunctionLayer):
     """``x`` where positive and ``alpha * (exp(x / alpha) - 1)`` elsewhere; see `celu`."""
 
     alpha: float = 1.0
@@ -62,7 +52,7 @@ class CELU(Activation):
 
 
 @settings
-class SELU(Activation):
+class SELU(FunctionLayer):
     """The ELU scaled to keep mean 0 and variance 1; see `lamina.selu`."""
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -70,7 +60,7 @@ class SELU(Activation):
 
 
 @settings
-class GELU(Activation):
+class GELU(FunctionLayer):
     """``x`` times the normal distribution function, exactly or with ``"tanh"`` nearly; see `lamina.gelu`."""
 
     approximate: Literal["none", "tanh"] = "none"
@@ -84,7 +74,7 @@ class GELU(Activation):
 
 
 @settings
-class SiLU(Activation):
+class SiLU(FunctionLayer):
     """``x * sigmoid(x)``; see `lamina.silu`."""
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -92,7 +82,7 @@ class SiLU(Activation):
 
 
 @settings
-class Mish(Activation):
+class Mish(FunctionLayer):
     """``x * tanh(softplus(x))``; see `lamina.mish`."""
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -100,7 +90,7 @@ class Mish(Activation):
 
 
 @settings
-class Sigmoid(Activation):
+class Sigmoid(FunctionLayer):
     """``1 / (1 + exp(-x))``; see `lamina.sigmoid`."""
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -108,7 +98,7 @@ class Sigmoid(Activation):
 
 
 @settings
-class Hardsigmoid(Activation):
+class Hardsigmoid(FunctionLayer):
     """``x/6 + 1/2`` limited to [0, 1]; see `lamina.hardsigmoid`."""
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -116,7 +106,7 @@ class Hardsigmoid(Activation):
 
 
 @settings
-class Hardswish(Activation):
+class Hardswish(FunctionLayer):
     """``x * hardsigmoid(x)``; see `hardswish`."""
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -124,7 +114,7 @@ class Hardswish(Activation):
 
 
 @settings
-class Hardtanh(Activation):
+class Hardtanh(FunctionLayer):
     """``x`` limited to [min_val, max_val]; see `hardtanh`."""
 
     min_val: float = -1.0
@@ -135,7 +125,7 @@ class Hardtanh(Activation):
 
 
 @settings
-class ReLU6(Activation):
+class ReLU6(FunctionLayer):
     """``x`` limited to [0, 6]; see `relu6`."""
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -143,7 +133,7 @@ class ReLU6(Activation):
 
 
 @settings
-class Hardshrink(Activation):
+class Hardshrink(FunctionLayer):
     """``x`` where ``|x| > lambd`` and zero elsewhere; see `hardshrink`."""
 
     lambd: float = 0.5
@@ -153,7 +143,7 @@ class Hardshrink(Activation):
 
 
 @settings
-class Softshrink(Activation):
+class Softshrink(FunctionLayer):
     """``x`` moved towards zero by ``lambd``; see `softshrink`."""
 
     lambd: float = 0.5
@@ -163,7 +153,7 @@ class Softshrink(Activation):
 
 
 @settings
-class Tanhshrink(Activation):
+class Tanhshrink(FunctionLayer):
     """``x - tanh(x)``; see `tanhshrink`."""
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -171,7 +161,7 @@ class Tanhshrink(Activation):
 
 
 @settings
-class Threshold(Activation):
+class Threshold(FunctionLayer):
     """``x`` above ``threshold`` and ``value`` elsewhere; see `threshold`."""
 
     threshold: float
@@ -182,7 +172,7 @@ class Threshold(Activation):
 
 
 @settings
-class LogSigmoid(Activation):
+class LogSigmoid(FunctionLayer):
     """The logarithm of the sigmoid; see `logsigmoid`."""
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -190,7 +180,7 @@ class LogSigmoid(Activation):
 
 
 @settings
-class Tanh(Activation):
+class Tanh(FunctionLayer):
     """The hyperbolic tangent; see `lamina.tanh`."""
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -198,7 +188,7 @@ class Tanh(Activation):
 
 
 @settings
-class Softplus(Activation):
+class Softplus(FunctionLayer):
     """``log(1 + exp(beta * x)) / beta``, exact for large inputs too; see `lamina.softplus`."""
 
     beta: float = 1.0
@@ -208,7 +198,7 @@ class Softplus(Activation):
 
 
 @settings
-class Softsign(Activation):
+class Softsign(FunctionLayer):
     """``x / (1 + |x|)``; see `lamina.softsign`."""
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -216,7 +206,7 @@ class Softsign(Activation):
 
 
 @settings
-class Softmax(Activation):
+class Softmax(FunctionLayer):
     """``exp(x) / sum(exp(x))`` along ``axis``; see `lamina.softmax`."""
 
     axis: int = -1
@@ -226,7 +216,7 @@ class Softmax(Activation):
 
 
 @settings
-class LogSoftmax(Activation):
+class LogSoftmax(FunctionLayer):
     """The logarithm of softmax along ``axis``; see `lamina.log_softmax`."""
 
     axis: int = -1
@@ -236,7 +226,7 @@ class LogSoftmax(Activation):
 
 
 @settings
-class Softmin(Activation):
+class Softmin(FunctionLayer):
     """``softmax(-x)`` along ``axis``; see `softmin`."""
 
     axis: int = -1
@@ -246,7 +236,7 @@ class Softmin(Activation):
 
 
 @settings
-class Softmax2d(Activation):
+class Softmax2d(FunctionLayer):
     """Softmax over the channels at every place of [n, channels, height, width] or [channels, height, width]."""
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -255,7 +245,7 @@ class Softmax2d(Activation):
         return functions.softmax(x, -3)
 
 
-ACTIVATIONS: dict[str, type[Activation]] = {
+ACTIVATIONS: dict[str, type[FunctionLayer]] = {
     "relu": ReLU,
     "leaky_relu": LeakyReLU,
     "elu": ELU,

@@ -45,14 +45,12 @@ class FractionalMaxPool2d(_FractionalMaxPool):
 
     Parameters
     ----------
-    kernel_size : int or tuple of int
-        Of the window.
+    kernel_size, return_indices
+        As in `MaxPool2d`.
     output_size : int or tuple of int, optional
         How many windows along each axis; either this or ``output_ratio``.
     output_ratio : float or tuple of float, optional
         How many windows for each element of an axis, between 0 and 1.
-    return_indices : bool, default False
-        Whether the places of the largest elements are returned too, as `max_pool2d_with_indices` does.
     samples : Tensor of shape [batch, channels, 2], optional
         Where windows begin, in place of random numbers.
 

@@ -23,6 +23,15 @@ def _values(x: Tensor) -> Any:
     return x._backend.to_numpy(x._data)
 
 
+def _outside(values: Any, least: float, most: float) -> Any:
+    """Return what does not lie between two numbers, NaN included; quickly where everything does."""
+    if values.size == 0 or (
+        np.minimum.reduce(values, axis=None) >= least and np.maximum.reduce(values, axis=None) <= most
+    ):
+        return values.ravel()[:0]
+    return values[~((values >= least) & (values <= most))]
+
+
 def _require(condition: Tensor, error: LaminaError) -> None:
     """Have a condition, a bool without axes, looked at when the program that is being traced runs."""
     tracer = STATE.tracer
@@ -59,11 +68,9 @@ def check_class_labels(name: str, target: Tensor, classes: int, ignore_index: in
         )
         return True
     values = _values(target)
-    if values.size == 0:
-        return False
-    if np.minimum.reduce(values, axis=None) >= 0 and np.maximum.reduce(values, axis=None) < classes:
+    outside = _outside(values, 0, classes - 1)
+    if not outside.size:
         return ignore_index >= 0 and bool((values == ignore_index).any())
-    outside = values[(values < 0) | (values >= classes)]
     wrong = outside[outside != ignore_index]
     if wrong.size:
         raise DataError(f"{name}: the label {wrong[0]!s} is out of range: {expected}")
@@ -87,11 +94,8 @@ def check_rows(name: str, indices: Tensor, length: int) -> None:
         # Others are refused by the operation that takes the rows.
         _require(all(indices >= 0), SubscriptError(f"{name}: an index is out of range: {expected}"))
         return
-    values = _values(indices._snapshot)
-    if values.size and not (
-        np.minimum.reduce(values, axis=None) >= 0 and np.maximum.reduce(values, axis=None) < length
-    ):
-        wrong = values[(values < 0) | (values >= length)]
+    wrong = _outside(_values(indices._snapshot), 0, length - 1)
+    if wrong.size:
         raise SubscriptError(f"{name}: the index {wrong[0]!s} is out of range: {expected}")
 
 
@@ -101,9 +105,8 @@ def check_unit_interval(name: str, target: Tensor, what: str = "target") -> None
         inside = all(logical_and(target >= 0, target <= 1))
         _require(inside, DataError(f"{name}: one {what} is out of range: {what}s are probabilities, from 0 to 1"))
         return
-    values = _values(target)
-    if values.size and not (np.minimum.reduce(values, axis=None) >= 0 and np.maximum.reduce(values, axis=None) <= 1):
-        wrong = values[~((values >= 0) & (values <= 1))]
+    wrong = _outside(_values(target), 0, 1)
+    if wrong.size:
         raise DataError(f"{name}: the {what} {wrong[0]!s} is out of range: {what}s are probabilities, from 0 to 1")
 
 

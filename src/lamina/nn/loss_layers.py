@@ -5,13 +5,13 @@ Those of margins and distances are in `lamina.nn.margin_loss_layers`.
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass, fields
+from dataclasses import KW_ONLY
 from typing import Literal
 
 from lamina.nn.classification_losses import binary_cross_entropy_with_logits, cross_entropy, kl_div, nll_loss
 from lamina.nn.ctc import Lengths, ctc_loss
+from lamina.nn.function_layers import FunctionLayer, settings
 from lamina.nn.likelihood_losses import gaussian_nll_loss, poisson_nll_loss
-from lamina.nn.module import Module
 from lamina.nn.probability_losses import binary_cross_entropy
 from lamina.nn.reduction import Reduction
 from lamina.nn.regression_losses import huber_loss, l1_loss, mse_loss, smooth_l1_loss
@@ -19,8 +19,8 @@ from lamina.tensor import Tensor
 from lamina.variable import Variable
 
 
-class Loss(Module):
-    """The base of loss layers, whose settings are their dataclass fields.
+class Loss(FunctionLayer):
+    """The base of loss layers.
 
     Weights become buffers, so that `Module.to` moves them and `Module.state_dict` has them, as in PyTorch.
     """
@@ -30,17 +30,6 @@ class Loss(Module):
             value = getattr(self, name, None)
             if isinstance(value, Tensor):
                 setattr(self, name, Variable(value._untracked, name, trainable=False))
-
-    def extra_repr(self) -> str:
-        values = ((each.name, getattr(self, each.name)) for each in fields(self))  # type: ignore[arg-type]
-        return ", ".join(
-            f"{name}={list(value.shape)}" if isinstance(value, Tensor) else f"{name}={value!r}"
-            for name, value in values
-            if value is not None
-        )
-
-
-settings = dataclass(eq=False, repr=False)
 
 
 @settings

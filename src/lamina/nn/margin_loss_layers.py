@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import KW_ONLY
 
+from lamina.nn.function_layers import settings
 from lamina.nn.label_losses import (
     multi_margin_loss,
     multilabel_margin_loss,
     multilabel_soft_margin_loss,
     soft_margin_loss,
 )
-from lamina.nn.loss_layers import Loss, settings
+from lamina.nn.loss_layers import Loss
 from lamina.nn.margin_losses import cosine_embedding_loss, cosine_similarity, hinge_embedding_loss, hinge_loss
 from lamina.nn.reduction import Reduction
 from lamina.nn.triplet_losses import (

@@ -88,12 +88,10 @@ class RMSNorm(Module):
 
     Parameters
     ----------
-    normalized_shape : int or sequence of int
-        Lengths of the last axes.
+    normalized_shape, elementwise_affine
+        As in `LayerNorm`.
     eps : float, optional
         By default the distance from one to the next number of the input's type.
-    elementwise_affine : bool, default True
-        Whether there is a weight.
     dtype : DType, default float32
         Of the weight.
 
@@ -142,13 +140,12 @@ class GroupNorm(Module):
     num_groups : int
         Divides the channels.
     num_channels : int
-    eps : float, default 1e-5
+    eps, dtype
+        As in `LayerNorm`.
     affine : bool, default True
         Whether there are a weight and a bias, a number for each channel.
     bias : bool, default True
         Whether, of weight and bias, there is a bias.
-    dtype : DType, default float32
-        Of the parameters.
 
     Raises
     ------

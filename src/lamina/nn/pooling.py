@@ -150,14 +150,10 @@ class AvgPool2d(_AvgPool):
 
     Parameters
     ----------
-    kernel_size : int or tuple of int
-        Of the window.
-    stride : int or tuple of int, default kernel_size
-        From one window to the next.
+    kernel_size, stride, ceil_mode
+        As in `MaxPool2d`.
     padding : int or tuple of int, default 0
         How many zeros are added at each end, at most half the window.
-    ceil_mode : bool, default False
-        Whether a last window may reach beyond the end.
     count_include_pad : bool, default True
         Whether the zeros of the padding are counted.
     divisor_override : int, optional
@@ -310,8 +306,8 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPool):
 
     Parameters
     ----------
-    output_size : int, None, or one of them for each axis
-        How many windows; None keeps the size of an axis, and 1 is global pooling.
+    output_size
+        As in `AdaptiveAvgPool2d`.
     return_indices : bool, default False
         Whether the places of the largest elements are returned too, as `max_pool2d_with_indices` does.
 

@@ -162,14 +162,8 @@ class GRUCell(Cell):
 
     Parameters
     ----------
-    input_size : int
-        Length of the last axis of the input.
-    hidden_size : int
-        Length of the state.
-    bias : bool, default True
-        Whether there are ``b_ih`` and ``b_hh``.
-    dtype : DType, default float32
-        Of the parameters, which are uniform in ``±1/sqrt(hidden_size)`` at first, as in PyTorch.
+    input_size, hidden_size, bias, dtype
+        As in `RNNCell`.
 
     Attributes
     ----------
@@ -211,14 +205,10 @@ class LSTMCell(Cell):
 
     Parameters
     ----------
-    input_size : int
-        Length of the last axis of the input.
+    input_size, bias, dtype
+        As in `RNNCell`.
     hidden_size : int
         Length of ``h`` and ``c``.
-    bias : bool, default True
-        Whether there are ``b_ih`` and ``b_hh``.
-    dtype : DType, default float32
-        Of the parameters, which are uniform in ``±1/sqrt(hidden_size)`` at first, as in PyTorch.
 
     Attributes
     ----------

@@ -117,22 +117,8 @@ class GRU(_OfOneState):
 
     Parameters
     ----------
-    input_size : int
-        Length of the last axis of the input.
-    hidden_size : int
-        Length of the hidden state.
-    num_layers : int, default 1
-        Each layer but the first runs over the outputs of the one before.
-    bias : bool, default True
-        Whether there are ``b_ih`` and ``b_hh``.
-    batch_first : bool, default False
-        Whether input and output are [batch, time, size] instead of [time, batch, size]. States are not meant.
-    dropout : float, default 0.0
-        Probability with which outputs of layers but the last are set to zero in training.
-    bidirectional : bool, default False
-        Whether each layer runs in both directions, with weights of their own; outputs lie side by side.
-    dtype : DType, default float32
-        Of the parameters, which are uniform in ``±1/sqrt(hidden_size)`` at first, as in PyTorch.
+    input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype
+        As in `RNN`.
 
     Attributes
     ----------
@@ -184,24 +170,10 @@ class LSTM(Recurrent):
 
     Parameters
     ----------
-    input_size : int
-        Length of the last axis of the input.
-    hidden_size : int
-        Length of the hidden state.
-    num_layers : int, default 1
-        Each layer but the first runs over the outputs of the one before.
-    bias : bool, default True
-        Whether there are ``b_ih`` and ``b_hh``.
-    batch_first : bool, default False
-        Whether input and output are [batch, time, size] instead of [time, batch, size]. States are not meant.
-    dropout : float, default 0.0
-        Probability with which outputs of layers but the last are set to zero in training.
-    bidirectional : bool, default False
-        Whether each layer runs in both directions, with weights of their own; outputs lie side by side.
+    input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype
+        As in `RNN`.
     proj_size : int, default 0
         If positive, ``h`` is ``W_hr`` times what it would be, and so long; ``c`` stays as it is.
-    dtype : DType, default float32
-        Of the parameters, which are uniform in ``±1/sqrt(hidden_size)`` at first, as in PyTorch.
 
     Attributes
     ----------

@@ -213,19 +213,14 @@ class InstanceNorm1d(_InstanceNorm):
 
     Parameters
     ----------
-    num_features : int
-        Channels.
-    eps : float, default 1e-5
+    num_features, eps, bias, dtype
+        As in `BatchNorm1d`.
     momentum : float or None, default 0.1
         How far the running statistics move; they stay with None, as in PyTorch.
     affine : bool, default False
         Whether there are a weight and a bias.
     track_running_stats : bool, default False
         Whether there are running statistics, which are then used in evaluation.
-    bias : bool, default True
-        Whether, of weight and bias, there is a bias.
-    dtype : DType, default float32
-        Of parameters and statistics.
 
     Raises
     ------

@@ -21,18 +21,10 @@ class Adamax(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Variable, or of dict
-        Parameters, or groups of them with their own hyperparameters.
+    params, betas, eps, weight_decay, maximize
+        As in `Adam`.
     lr : float, default 2e-3
         Learning rate.
-    betas : (float, float), default (0.9, 0.999)
-        ``β₁`` and ``β₂``, each from 0 and below 1.
-    eps : float, default 1e-8
-        ``ε``.
-    weight_decay : float, default 0
-        ``weight_decay * p`` is added to the gradient.
-    maximize : bool, default False
-        Whether to ascend.
 
     Raises
     ------
@@ -96,22 +88,12 @@ class NAdam(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Variable, or of dict
-        Parameters, or groups of them with their own hyperparameters.
+    params, betas, eps, weight_decay, decoupled_weight_decay, maximize
+        As in `Adam`.
     lr : float, default 2e-3
         Learning rate.
-    betas : (float, float), default (0.9, 0.999)
-        ``β₁`` and ``β₂``, each from 0 and below 1.
-    eps : float, default 1e-8
-        ``ε``.
-    weight_decay : float, default 0
-        ``weight_decay * p`` is added to the gradient.
     momentum_decay : float, default 4e-3
         ``ψ``.
-    decoupled_weight_decay : bool, default False
-        Whether weight decay shrinks the parameter instead, as in `AdamW`.
-    maximize : bool, default False
-        Whether to ascend.
 
     Raises
     ------
@@ -194,20 +176,8 @@ class RAdam(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Variable, or of dict
-        Parameters, or groups of them with their own hyperparameters.
-    lr : float, default 1e-3
-        Learning rate.
-    betas : (float, float), default (0.9, 0.999)
-        ``β₁`` and ``β₂``, each from 0 and below 1.
-    eps : float, default 1e-8
-        ``ε``.
-    weight_decay : float, default 0
-        ``weight_decay * p`` is added to the gradient.
-    decoupled_weight_decay : bool, default False
-        Whether weight decay shrinks the parameter instead, as in `AdamW`.
-    maximize : bool, default False
-        Whether to ascend.
+    params, lr, betas, eps, weight_decay, decoupled_weight_decay, maximize
+        As in `Adam`.
 
     Raises
     ------

@@ -21,22 +21,16 @@ class RMSprop(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Variable, or of dict
-        Parameters, or groups of them with their own hyperparameters.
+    params, eps, weight_decay, maximize
+        As in `Adam`.
     lr : float, default 1e-2
         Learning rate.
     alpha : float, default 0.99
         ``α``, from 0 to 1.
-    eps : float, default 1e-8
-        ``ε``.
-    weight_decay : float, default 0
-        ``weight_decay * p`` is added to the gradient.
     momentum : float, default 0
         ``μ``.
     centered : bool, default False
         Whether to divide by the standard deviation of the gradient.
-    maximize : bool, default False
-        Whether to ascend.
 
     Raises
     ------
@@ -125,20 +119,16 @@ class Adagrad(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Variable, or of dict
-        Parameters, or groups of them with their own hyperparameters.
+    params, weight_decay, maximize
+        As in `Adam`.
     lr : float, default 1e-2
         Learning rate.
     lr_decay : float, default 0
         How fast the learning rate falls with the steps.
-    weight_decay : float, default 0
-        ``weight_decay * p`` is added to the gradient.
     initial_accumulator_value : float, default 0
         The first ``s``.
     eps : float, default 1e-10
         ``ε``.
-    maximize : bool, default False
-        Whether to ascend.
 
     Raises
     ------
@@ -213,18 +203,14 @@ class Adadelta(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Variable, or of dict
-        Parameters, or groups of them with their own hyperparameters.
+    params, weight_decay, maximize
+        As in `Adam`.
     lr : float, default 1.0
         Learning rate.
     rho : float, default 0.9
         ``ρ``, from 0 to 1.
     eps : float, default 1e-6
         ``ε``.
-    weight_decay : float, default 0
-        ``weight_decay * p`` is added to the gradient.
-    maximize : bool, default False
-        Whether to ascend.
 
     Raises
     ------

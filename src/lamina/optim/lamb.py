@@ -24,18 +24,12 @@ class LAMB(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Variable, or of dict
-        Parameters, or groups of them with their own hyperparameters.
-    lr : float, default 1e-3
-        Learning rate.
-    betas : (float, float), default (0.9, 0.999)
-        ``β₁`` and ``β₂``, each from 0 and below 1.
+    params, lr, betas, maximize
+        As in `Adam`.
     eps : float, default 1e-6
         ``ε``.
     weight_decay : float, default 0.01
         Weight decay, inside the step.
-    maximize : bool, default False
-        Whether to ascend.
 
     Raises
     ------

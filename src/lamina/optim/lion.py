@@ -24,16 +24,14 @@ class Lion(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Variable, or of dict
-        Parameters, or groups of them with their own hyperparameters.
+    params, maximize
+        As in `Adam`.
     lr : float, default 1e-4
         Learning rate.
     betas : (float, float), default (0.9, 0.99)
         ``β₁`` and ``β₂``, each from 0 and below 1.
     weight_decay : float, default 0
         Decoupled weight decay.
-    maximize : bool, default False
-        Whether to ascend.
 
     Raises
     ------

@@ -223,13 +223,13 @@ def _exchange_methods() -> None:
             # Calls by machine code are put in now: put in meanwhile, they would keep what stands here.
             install(CompiledFunction)
         for kind in (Module, *_kinds_below(Module)):
-            _exchange(kind, "__call__", _told_of_owner)
+            _exchange(kind, "__call__", _tell_of_owner)
         _exchanged.append((Module, "__init_subclass__", None))
         setattr(Module, "__init_subclass__", classmethod(_new_kind))  # noqa: B010 - only while somebody watches
         for kind in (Optimizer, *_kinds_below(Optimizer)):
-            _exchange(kind, "step", _told_of_owner)
-        _exchange(CompiledFunction, "__call__", _told_of_call)
-        _exchange(CompiledFunction, "repeat", _told_of_repeat)
+            _exchange(kind, "step", _tell_of_owner)
+        _exchange(CompiledFunction, "__call__", _tell_of_call)
+        _exchange(CompiledFunction, "repeat", _tell_of_repeat)
 
 
 def _put_methods_back() -> None:
@@ -250,7 +250,7 @@ def _new_kind(kind: type[Any], /, **kwargs: Any) -> None:
     super(Module, kind).__init_subclass__(**kwargs)
     with _lock:
         if _watches:
-            _exchange(kind, "__call__", _told_of_owner)
+            _exchange(kind, "__call__", _tell_of_owner)
 
 
 def _kinds_below(kind: type[Any]) -> Iterator[Any]:
@@ -259,46 +259,39 @@ def _kinds_below(kind: type[Any]) -> Iterator[Any]:
         yield from _kinds_below(each)
 
 
-def _exchange(kind: type[Any], name: str, told: Callable[[Any], Any]) -> None:
+def _exchange(kind: type[Any], name: str, tell: Callable[..., Any]) -> None:
     method = vars(kind).get(name)
     # A class with several bases is met several times.
     if callable(method) and not hasattr(method, UNWATCHED):
         _exchanged.append((kind, name, method))
-        setattr(kind, name, told(method))
+        setattr(kind, name, _told(method, tell))
 
 
-def _told_of_owner(method: Callable[..., Any]) -> Callable[..., Any]:
+def _told(method: Callable[..., Any], tell: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method that lets whoever watches this thread run it."""
+
     @wraps(method)
-    def told(self: Owner, *args: Any, **kwargs: Any) -> Any:
+    def told(self: Any, *args: Any, **kwargs: Any) -> Any:
         watch = STATE.watch
         if watch is None or STATE.tracer is not None:
             return method(self, *args, **kwargs)
-        return watch.inside(self, lambda: method(self, *args, **kwargs))
+        return tell(watch, lambda: method(self, *args, **kwargs), self, *args, **kwargs)
 
     setattr(told, UNWATCHED, method)
     return told
 
 
-def _told_of_call(method: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(method)
-    def told(self: CompiledFunction[..., Any], *args: Any, **kwargs: Any) -> Any:
-        watch = STATE.watch
-        if watch is None or STATE.tracer is not None:
-            return method(self, *args, **kwargs)
-        return watch.run_compiled(CompiledCall(self, args, kwargs, 1), lambda: method(self, *args, **kwargs))
-
-    setattr(told, UNWATCHED, method)
-    return told
+def _tell_of_owner(watch: Watch, run: Callable[[], Any], owner: Owner, /, *args: Any, **kwargs: Any) -> Any:
+    return watch.inside(owner, run)
 
 
-def _told_of_repeat(method: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(method)
-    def told(self: CompiledFunction[..., Any], times: Any, /, *args: Any, **kwargs: Any) -> Any:
-        watch = STATE.watch
-        if watch is None or STATE.tracer is not None:
-            return method(self, times, *args, **kwargs)
-        runs = CompiledCall(self, args, kwargs, times)
-        return watch.run_compiled(runs, lambda: method(self, times, *args, **kwargs))
+def _tell_of_call(
+    watch: Watch, run: Callable[[], Any], function: CompiledFunction[..., Any], /, *args: Any, **kwargs: Any
+) -> Any:
+    return watch.run_compiled(CompiledCall(function, args, kwargs, 1), run)
 
-    setattr(told, UNWATCHED, method)
-    return told
+
+def _tell_of_repeat(
+    watch: Watch, run: Callable[[], Any], function: CompiledFunction[..., Any], times: Any, /, *args: Any, **kwargs: Any
+) -> Any:
+    return watch.run_compiled(CompiledCall(function, args, kwargs, times), run)

@@ -11,6 +11,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, ClassVar
 
+from lamina.data.record import is_number
+
 MOST_DIGITS = 9
 
 Names = Sequence[str] | Callable[[], Sequence[str]]
@@ -356,12 +358,8 @@ class Settings(Kind):
                 return self.value.accept(value)
             except Unfit as error:
                 raise Unfit(f"{name}: {error}") from None
-        if isinstance(value, list | tuple) and value and all(_finite(each) for each in value):
+        if isinstance(value, list | tuple) and value and all(is_number(each) for each in value):
             return tuple(value)
-        if isinstance(value, bool | str) or _finite(value):
+        if isinstance(value, bool | str) or is_number(value):
             return value
         raise Unfit(f"{name}: give a number, true, false, a text or a list of numbers, got {shown(value)}")
-
-
-def _finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

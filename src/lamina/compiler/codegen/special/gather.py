@@ -31,10 +31,7 @@ def emit_take(job: Job) -> None:
             kind = Type(f"i{8 * itemsize}")
             f.store(f.load(kind, f.at(job.operands[0], here, kind)), f.at(job.results[0], there, kind))
         elif source.inner:
-            to, at = (
-                bytes_at(f, job.results[0], there, itemsize),
-                bytes_at(f, job.operands[0], here, itemsize),
-            )
+            to, at = (bytes_at(f, *each, itemsize) for each in ((job.results[0], there), (job.operands[0], here)))
             copy(f, to, at, source.inner * itemsize)
     chosen.report()
 
