@@ -9,16 +9,14 @@ from typing import NamedTuple
 import lamina.compiler.codegen.matmul.amx as amx
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.matmul.cells import SIDE, Squares
-from lamina.compiler.codegen.matmul.packing import Panel, fill, fill_partly
+from lamina.compiler.codegen.matmul.packing import Panel, ask_for_rows, fill, fill_partly, fill_rows
 from lamina.compiler.codegen.matmul.plan import Tiling
 from lamina.compiler.codegen.matmul.product import Epilogue, Prefetch, Product
 from lamina.compiler.codegen.matmul.tiles import Beside, Drain, Operand, accumulate, keep
-from lamina.compiler.codegen.values import Value
+from lamina.compiler.codegen.values import Value, Variable
 from lamina.compiler.target import Target
 
 _ALIGNMENT = 64
-_FEW = 4
-"""Into how many parts the sums of a tile must be cut for an epilogue to be worked on beside them."""
 
 
 def panel_bytes(product: Product, plan: Tiling) -> tuple[int, int, int]:
@@ -28,6 +26,35 @@ def panel_bytes(product: Product, plan: Tiling) -> tuple[int, int, int]:
     b = plan.block_panels * plan.cells.depth * plan.width * item if plan.pack_b else 0
     edge = 0 if plan.shares_edge else plan.cells.depth * plan.edge_width * item
     return tuple(-(-size // _ALIGNMENT) * _ALIGNMENT for size in (a, b, edge))  # type: ignore[return-value]
+
+
+class Ahead(NamedTuple):
+    """How far the next panel of B is packed beside the sums of one.
+
+    Packing reads what lies far apart in memory, where a processor does not see by itself what comes next, and would
+    wait for it longer than it multiplies in the meantime.
+
+    Attributes
+    ----------
+    panel : Panel
+    rows : Variable
+        How many rows of the next panel are filled.
+    each : Variable
+        How many are filled at a time; 0 where there is no next panel to fill.
+    """
+
+    panel: Panel
+    rows: Variable
+    each: Variable
+
+    def pack(self, f: Emitter, source: Value, into: Value) -> None:
+        """Fill some rows of the panel that is filled from and to there, and ask for the memory of the next."""
+        regular, first, each = f.integer(self.panel.regular), f.get(self.rows), f.get(self.each)
+        with f.when(f.icmp("slt", first, f.intrinsic("smin", regular, f.mul(each, regular)))):
+            stop = f.intrinsic("smin", f.add(first, each), regular)
+            fill_rows(f, self.panel, source, into, first, stop)
+            ask_for_rows(f, self.panel, source, stop, f.intrinsic("smin", f.add(stop, each), regular))
+            f.set(self.rows, stop)
 
 
 class BlockedProduct(NamedTuple):
@@ -87,41 +114,64 @@ class BlockedProduct(NamedTuple):
             if plan.pack_a:
                 self._pack_a(begin, end)
             if full or plan.shares_edge:
+                ahead = None
+                if plan.packs_ahead:
+                    ahead = Ahead(self._b_panel(plan.width), f.variable(f.integer(0)), f.variable(f.integer(0)))
                 with f.loop(first, last if plan.shares_edge else stop, plan.width) as column:
-                    b = self._b_operand(begin, first, column)
-                    self._panel(begin, end, column, b, plan.lanes, plan.vectors, plan.width)
+                    b = self._b_operand(begin, first, column, ahead)
+                    if ahead is not None:
+                        self._begin_next(ahead, begin, end, f.icmp("slt", f.add(column, f.integer(plan.width)), stop))
+                    self._panel(begin, end, first, column, b, plan.lanes, plan.vectors, plan.width, ahead)
             if full < product.n and not plan.shares_edge:
                 with f.when(at_right):
                     b = Operand(self.edge, plan.edge_width, True)
-                    self._panel(begin, end, f.integer(full), b, plan.edge_lanes, plan.edge_vectors, product.n - full)
+                    edge = plan.edge_lanes, plan.edge_vectors, product.n - full
+                    self._panel(begin, end, first, f.integer(full), b, *edge)
 
     @property
     def _full(self) -> int:
         """How many columns are in full panels."""
         return self.product.n // self.plan.width * self.plan.width
 
-    def _b_operand(self, begin: Value, first: Value, column: Value) -> Operand:
+    def _b_operand(self, begin: Value, first: Value, column: Value, ahead: Ahead | None) -> Operand:
         """Return a panel of B; the first block of rows that needs it packs it, so that it is in cache at once."""
         f, plan, product = self.f, self.plan, self.product
         if not plan.pack_b:
             return Operand(self._b_at(column), product.b_strides[0], False)
+        panel, filled = self._place(first, column), None if ahead is None else f.get(ahead.rows)
         if product.m <= plan.block_rows:
-            self._pack_b(column, self.packed_b)
-            return Operand(self.packed_b, plan.width, True)
-        place = f.mul(f.sub(column, first), f.integer(plan.cells.depth))
-        panel = f.at(self.packed_b, place, product.summed)
-        with f.when(f.icmp("eq", begin, self.begin)):
-            self._pack_b(column, panel)
+            self._pack_b(column, panel, filled)
+        else:
+            with f.when(f.icmp("eq", begin, self.begin)):
+                self._pack_b(column, panel, filled)
         return Operand(panel, plan.width, True)
 
-    def _pack_b(self, column: Value, into: Value) -> None:
+    def _place(self, first: Value, column: Value) -> Value:
+        """Return where a panel of B is packed to; where all rows are one block, few panels take turns."""
+        f, plan = self.f, self.plan
+        number = f.binary("udiv", f.sub(column, first), f.integer(plan.width))
+        if self.product.m <= plan.block_rows:
+            number = f.binary("urem", number, f.integer(plan.block_panels))
+        return f.at(self.packed_b, f.mul(number, f.integer(plan.cells.depth * plan.width)), self.product.summed)
+
+    def _begin_next(self, ahead: Ahead, begin: Value, end: Value, there: Value) -> None:
+        """Begin a panel, if it is there to be packed by the first block of rows: spread over all full tiles."""
+        f, plan, unit = self.f, self.plan, ahead.panel.unit
+        parts = f.mul(f.binary("udiv", f.sub(end, begin), f.integer(plan.rows)), f.integer(plan.parts * unit))
+        more = f.add(parts, f.integer(ahead.panel.regular - 1))
+        each = f.binary("udiv", more, f.intrinsic("smax", parts, f.integer(1)))
+        wanted = f.binary("and", there, f.icmp("eq", begin, self.begin))
+        f.set(ahead.each, f.select(wanted, f.mul(each, f.integer(unit)), f.integer(0)))
+        f.set(ahead.rows, f.integer(0))
+
+    def _pack_b(self, column: Value, into: Value, filled: Value | None) -> None:
         f, plan = self.f, self.plan
         if not plan.shares_edge:
-            fill(f, self._b_panel(plan.width), self._b_at(column), into)
+            fill(f, self._b_panel(plan.width), self._b_at(column), into, filled)
             return
         if self._full:
             with f.when(f.icmp("slt", column, f.integer(self._full))):
-                fill(f, self._b_panel(plan.width), self._b_at(column), into)
+                fill(f, self._b_panel(plan.width), self._b_at(column), into, filled)
         with f.when(f.icmp("eq", column, f.integer(self._full))):
             self._pack_edge(into)
 
@@ -130,7 +180,18 @@ class BlockedProduct(NamedTuple):
         panel = self._b_panel(self.plan.edge_width)
         fill_partly(self.f, panel, self._b_at(self.f.integer(self._full)), into, left)
 
-    def _panel(self, begin: Value, end: Value, column: Value, b: Operand, lanes: int, vectors: int, valid: int) -> None:
+    def _panel(
+        self,
+        begin: Value,
+        end: Value,
+        first_column: Value,
+        column: Value,
+        b: Operand,
+        lanes: int,
+        vectors: int,
+        valid: int,
+        ahead: Ahead | None = None,
+    ) -> None:
         """Compute rows of a panel of columns, as many at a time as a tile has, and what is left by low tiles.
 
         The epilogue comes after each tile, or is done beside the sums of the next.
@@ -150,13 +211,20 @@ class BlockedProduct(NamedTuple):
             f.set(first, row)
             f.set(height, count)
 
-        parts = self._parts()
-        overlaps = self.overlaps and plan.rows > plan.low and parts >= _FEW
+        parts = plan.parts
+        overlaps = self.overlaps and plan.spreads
+
+        def pack(_: Value) -> None:
+            if ahead is not None:
+                following = f.add(column, f.integer(plan.width))
+                ahead.pack(f, self._b_at(following), self._place(first_column, following))
+
         if overlaps:
             each_time = -(-plan.rows // parts)
             with f.loop(begin, f.sub(end, f.binary("srem", f.sub(end, begin), full)), plan.rows) as row:
 
                 def beside(part: Value) -> None:
+                    pack(part)
                     start = f.mul(part, f.integer(each_time))
                     self._ask(f.add(row, start), each_time, column, width)
                     stop = f.intrinsic("smin", f.add(start, f.integer(each_time)), f.get(height))
@@ -171,16 +239,9 @@ class BlockedProduct(NamedTuple):
             loop.leave_unless(f.icmp("sgt", left, f.integer(0)))
             if plan.rows > plan.low and not overlaps:
                 with f.when(f.icmp("sge", left, full)):
-                    tile(row, full)
+                    tile(row, full, None if ahead is None else Beside(parts, pack))
             with f.when(f.icmp("slt", left, full)) if plan.rows > plan.low else nullcontext():
                 tile(row, f.intrinsic("smin", left, f.integer(plan.low)))
-
-    def _parts(self) -> int:
-        """Return into how many parts the sums of a tile are cut for what is done beside: at most one for each row."""
-        rows, steps = self.plan.rows, self.plan.steps
-        if isinstance(self.plan.cells, Squares):
-            return max(each for each in range(1, rows + 1) if steps % each == 0)
-        return min(rows, steps // 2)
 
     def _ask(self, row: Value, rows: int, column: Value, width: int) -> None:
         """Ask for the memory of the epilogue of some rows; all at once it would keep the panels from being read."""

@@ -19,6 +19,7 @@ from lamina.compiler.target import Target
 
 _PANELS = 4 * 1024 * 1024  # bytes of B that are packed at a time, in the cache that cores share
 _APART = 2048  # bytes from which on lines of neighbouring k get into each other's way
+_FEW = 4  # parts into which the sums of a tile must be cut for something to be done beside them
 TAIL = 4  # rows of the tile for what is left below the others, whose row pointers are clamped
 
 
@@ -37,6 +38,8 @@ class Tiling(NamedTuple):
         How many rows of A and panels of B are packed, or kept in cache, at a time.
     edge_lanes, edge_vectors : int
         Shape of a tile for the columns that are left at the right; no vectors where none are left.
+    far : bool
+        Whether B is not in cache when it is packed.
     """
 
     lanes: int
@@ -49,6 +52,7 @@ class Tiling(NamedTuple):
     block_panels: int
     edge_lanes: int
     edge_vectors: int
+    far: bool
 
     @property
     def width(self) -> int:
@@ -74,6 +78,23 @@ class Tiling(NamedTuple):
     def steps(self) -> int:
         """How many rounds the inner loop of a tile takes."""
         return self.cells.depth // (SIDE if isinstance(self.cells, Squares) else 1)
+
+    @property
+    def parts(self) -> int:
+        """Into how many parts the sums of a tile are cut for what is done beside: at most one for each row."""
+        if isinstance(self.cells, Squares):
+            return max(each for each in range(1, self.rows + 1) if self.steps % each == 0)
+        return min(self.rows, self.steps // 2)
+
+    @property
+    def spreads(self) -> bool:
+        """Whether sums are long enough for something to be done beside them."""
+        return self.rows > self.low and self.parts >= _FEW
+
+    @property
+    def packs_ahead(self) -> bool:
+        """Whether a panel of B is packed beside the sums of the panel before it."""
+        return self.pack_b and self.far and self.spreads
 
     @property
     def a_width(self) -> int:
@@ -178,10 +199,16 @@ def _tiling(product: Product, target: Target, lanes: int) -> Tiling:
     lines = product.a_strides[0] == 1 and product.a_strides[1] * item <= _APART
     large = n >= 8 * width and m * k * item > target.l2 // 4 and not lines
     pack_a = pairs or (n >= 2 * width if product.converted else large)
+    far = k * n * product.stored.bits // 8 > target.l2 and 1 in product.b_strides
+    panel = cells.depth * width * item
     block_rows = max(target.l2 // 2 // (cells.depth * item) // rows, 4) * rows
-    # Every block of rows needs all panels again; a single one needs each of them once.
-    block_panels = 1 if m <= block_rows else max(min(-(-n // width), _PANELS // (cells.depth * width * item)), 1)
-    return Tiling(lanes, vectors, rows, cells, pack_a, pack_b, block_rows, block_panels, edge_lanes, edge_vectors)
+    if pack_a and panel <= target.l2 // 2 and m * cells.depth * item <= _PANELS:
+        # A is packed once and read from the cache that cores share, a panel of B from a core's own.
+        block_rows = max(block_rows, -(-m // rows) * rows)
+    # Every block of rows needs all panels again; a single one needs each of them once, and the next that is packed.
+    block_panels = 1 + far if m <= block_rows else max(min(-(-n // width), _PANELS // panel), 1)
+    edge = edge_lanes, edge_vectors
+    return Tiling(lanes, vectors, rows, cells, pack_a, pack_b, block_rows, block_panels, *edge, far)
 
 
 def tile_shape(m: int, vectors: int, target: Target) -> tuple[int, int]:
