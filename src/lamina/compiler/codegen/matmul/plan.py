@@ -39,7 +39,7 @@ class Tiling(NamedTuple):
     edge_lanes, edge_vectors : int
         Shape of a tile for the columns that are left at the right; no vectors where none are left.
     far : bool
-        Whether B is not in cache when it is packed.
+        Whether B is not in a core's own cache when it is packed, and two of its panels fit there.
     """
 
     lanes: int
@@ -199,11 +199,11 @@ def _tiling(product: Product, target: Target, lanes: int) -> Tiling:
     lines = product.a_strides[0] == 1 and product.a_strides[1] * item <= _APART
     large = n >= 8 * width and m * k * item > target.l2 // 4 and not lines
     pack_a = pairs or (n >= 2 * width if product.converted else large)
-    far = k * n * product.stored.bits // 8 > target.l2 and 1 in product.b_strides
     panel = cells.depth * width * item
+    far = k * n * product.stored.bits // 8 > target.l2 and 1 in product.b_strides and 2 * panel <= target.l2
     block_rows = max(target.l2 // 2 // (cells.depth * item) // rows, 4) * rows
-    if pack_a and panel <= target.l2 // 2 and m * cells.depth * item <= _PANELS:
-        # A is packed once and read from the cache that cores share, a panel of B from a core's own.
+    if far and pack_a and m * cells.depth * item <= _PANELS:
+        # A is packed once and read from the cache that cores share, panels of B from a core's own.
         block_rows = max(block_rows, -(-m // rows) * rows)
     # Every block of rows needs all panels again; a single one needs each of them once, and the next that is packed.
     block_panels = 1 + far if m <= block_rows else max(min(-(-n // width), _PANELS // panel), 1)
