@@ -92,8 +92,8 @@ def ask_for_rows(f: Emitter, panel: Panel, source: Value, first: Value, stop: Va
     if panel.across == 1:
         with f.loop(f.mul(first, f.integer(per_cell)), f.mul(stop, f.integer(per_cell))) as k:
             start = f.at(source, f.mul(k, f.integer(panel.along)), product.stored)
-            for column in range(0, panel.width, line):
-                _ask(f, f.at(start, f.integer(column), product.stored))
+            for place in range(0, panel.width, line):
+                _ask(f, f.at(start, f.integer(place), product.stored))
     elif panel.regular:
         with f.loop(f.integer(0), f.integer(panel.width)) as column:
             start = f.at(source, f.mul(column, f.integer(panel.across)), product.stored)
