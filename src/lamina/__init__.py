@@ -16,6 +16,7 @@ from lamina.autodiff.node import no_grad
 from lamina.autodiff.row_gradient import RowGradient
 from lamina.autodiff.scan import scan
 from lamina.autodiff.transforms import grad, hessian, jacobian, jvp, value_and_grad, vjp
+from lamina.autodiff.vmap import vmap
 from lamina.backends.precision import get_matmul_precision, matmul_precision, set_matmul_precision
 from lamina.backends.registry import default_device, devices, set_default_device
 from lamina.dtypes import (
@@ -248,6 +249,7 @@ if TYPE_CHECKING:
     )
     from lamina.compiler import CompiledFunction, compile
     from lamina.compiler.runtime.threads import get_num_threads, set_num_threads
+    from lamina.nn.stateless import functional_call, stack_module_state
     from lamina.profiling import profile
     from lamina.training import History, fit, load, save
 
@@ -266,6 +268,8 @@ __all__ = [
     "checkpoint", "cond", "scan",
     # derivatives of functions
     "custom_gradient", "grad", "hessian", "jacobian", "jvp", "value_and_grad", "vjp",
+    # axes of functions
+    "vmap",
     # devices
     "default_device", "devices", "set_default_device",
     # types
@@ -312,7 +316,7 @@ __all__ = [
     # loaded when first used: modules, and names of theirs
     "data", "estimators", "exchange", "linalg", "models", "nn", "optim", "profiling", "random", "report",
     "testing", "text", "training", "tuning", "visualize", "profile", "fit", "History", "save", "load",
-    "CompiledFunction", "compile", "get_num_threads", "set_num_threads",
+    "CompiledFunction", "compile", "get_num_threads", "set_num_threads", "functional_call", "stack_module_state",
 ]  # fmt: skip
 
 # What is not needed to compute is loaded when first used, so that importing stays quick.
@@ -327,6 +331,8 @@ _HOMES = {
     "set_num_threads": "lamina.compiler.runtime.threads",
     "profile": "lamina.profiling",
     "fit": "lamina.training",
+    "functional_call": "lamina.nn.stateless",
+    "stack_module_state": "lamina.nn.stateless",
     "History": "lamina.training",
     "save": "lamina.training",
     "load": "lamina.training",

@@ -15,6 +15,7 @@ from lamina.dtypes import python_number
 from lamina.errors import AssignmentError, BackendError, DTypeError, ShapeError, TracingError
 from lamina.functions.operands import tensor
 from lamina.ownership import exclusive
+from lamina.primitives.batching import assignable, inside, is_batched
 from lamina.primitives.indexing import put_rows
 from lamina.primitives.operand import Operand
 from lamina.primitives.primitive import Spec
@@ -53,7 +54,7 @@ class Variable(Tensor):
         self._leaf = Leaf(self) if trainable and value.dtype.floating else None
         self._while_trainable = self._leaf
         tracer = STATE.tracer
-        self._set(value if tracer is None else tracer.first_value(self, value))
+        self._set(inside(value if tracer is None else tracer.first_value(self, value)))
 
     def _hold(self, value: Tensor) -> None:
         """Put a value into the cell, whatever its shape, type and device.
@@ -68,6 +69,15 @@ class Variable(Tensor):
     def _set(self, value: Tensor) -> None:
         self._data, self._backend, self._node = value._data, value._backend, self._leaf
         self._value = Tensor(value._data, value._backend, self._leaf)
+
+    @property
+    def _cell(self) -> tuple[Any, ...]:
+        """All of what the variable holds."""
+        return self._data, self._backend, self._node, self._value
+
+    @_cell.setter
+    def _cell(self, held: tuple[Any, ...]) -> None:
+        self._data, self._backend, self._node, self._value = held
 
     @property
     def trainable(self) -> bool:
@@ -149,8 +159,11 @@ class Variable(Tensor):
         if value._data.shape != self._data.shape:
             raise ShapeError(f"assign: {self.label} has shape {list(self.shape)}, the value {list(value.shape)}")
         tracer = STATE.tracer
-        if value._backend is not self._backend and tracer is None:
-            self._unify("assign", (self, value))
+        if value._backend is not self._backend:
+            if is_batched(value) or is_batched(self):
+                value = assignable(self, value)
+            elif tracer is None:
+                self._unify("assign", (self, value))
         if value._data.dtype is not self._data.dtype and value.dtype is not self.dtype:
             raise DTypeError(
                 f"assign: {self.label} is {self.dtype.name}, the value {value.dtype.name}; cast it with astype"

@@ -7,11 +7,10 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from lamina.autodiff.effects import Journal, journal, rewound
+from lamina.autodiff.effects import Journal, in_the_same_way, journal, rewound
 from lamina.autodiff.node import Joint, Leaf, Node, next_order, record
 from lamina.autodiff.sweep import ancestors, sweep_between
 from lamina.autodiff.trees import leaves, with_leaves
-from lamina.backends.precision import get_matmul_precision, matmul_precision
 from lamina.backends.thread_state import STATE
 from lamina.errors import GradientError
 from lamina.primitives.elementwise import alias
@@ -85,9 +84,8 @@ class Recomputed:
 
     def __init__(self, f: Callable[..., Any], arguments: tuple[Any, Any], places: list[int]) -> None:
         self.derivatives = Joint(self._pull_back)
-        self._f = f
+        self._f = in_the_same_way(f)
         self._arguments = arguments
-        self._precision = get_matmul_precision()
         self.places = places
         self.noted: Journal = {}
         self.results: list[int] = []
@@ -99,7 +97,7 @@ class Recomputed:
         for place, x in zip(self.places, given, strict=True):
             complete[place] = x
         args, kwargs = with_leaves(self._arguments, complete)
-        with record(True), matmul_precision(self._precision):
+        with record(True):
             return self._f(*args, **kwargs)  # type: ignore[no-any-return]
 
     def _pull_back(self, g: Any, y: Tensor, operands: tuple[Tensor, ...]) -> list[Any]:

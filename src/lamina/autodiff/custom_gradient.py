@@ -7,12 +7,13 @@ from functools import wraps
 from typing import Any
 
 from lamina.autodiff.checkpoint import lifted, under_node
-from lamina.autodiff.effects import Journal, journal, rewound
+from lamina.autodiff.effects import Journal, in_the_same_way, journal, rewound
 from lamina.autodiff.node import Joint, Leaf, record
 from lamina.autodiff.sweep import ancestors
 from lamina.autodiff.trees import leaves, with_leaves
 from lamina.backends.thread_state import STATE
 from lamina.errors import DTypeError, GradientError, ShapeError
+from lamina.primitives.batching import inside
 from lamina.primitives.multiple_results import Bundle
 from lamina.tensor import Tensor
 
@@ -83,7 +84,7 @@ class _Custom:
 
     def __init__(self, run: Callable[[Sequence[Tensor]], tuple[Any, Any]], places: list[int]) -> None:
         self.derivatives = Joint(self._pull_back)
-        self._run = run
+        self._run = in_the_same_way(run)
         self._places = places
         self.noted: Journal = {}
         self.arguments: tuple[Any, ...] = ()
@@ -132,7 +133,7 @@ class _Custom:
 def _recorded(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], places: list[int]) -> Any:
     """Run the function on constants, and return its result under a node with its rule."""
     given = leaves(args)
-    tracked = lifted(*[given[at] for at in places])
+    tracked = tuple(inside(x) for x in lifted(*[given[at] for at in places]))
 
     def run(operands: Sequence[Tensor]) -> tuple[Any, Any]:
         complete = list(given)

@@ -6,17 +6,23 @@ same numbers, and must leave them as they are, so that running statistics are no
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from functools import wraps
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from lamina.backends.precision import get_matmul_precision, matmul_precision
 from lamina.backends.thread_state import STATE
+from lamina.primitives.batching import entered
 
 if TYPE_CHECKING:
     from lamina.tensor import Tensor
     from lamina.variable import Variable
 
 Journal = dict["Variable", "Tensor"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @contextmanager
@@ -51,3 +57,36 @@ def put_back(noted: Journal) -> None:
         # One that holds it already counts as not assigned, which a trace distinguishes.
         if variable._snapshot._data is not value._data:
             variable.assign(value)
+
+
+@contextmanager
+def standing_for(values: Mapping[Variable, Tensor]) -> Iterator[None]:
+    """Let variables stand for tensors inside; what they hold, and what is assigned to them inside, is not seen.
+
+    They are changed, not copied, so no other thread may use them meanwhile.
+    """
+    before, outer = [each._cell for each in values], STATE.standing_for
+    STATE.standing_for = {**(outer or {}), **values}
+    try:
+        for variable, value in values.items():
+            variable._cell = (value._data, value._backend, value._node, value)
+        yield
+    finally:
+        STATE.standing_for = outer
+        for variable, cell in zip(values, before, strict=True):
+            variable._cell = cell
+
+
+def in_the_same_way(f: Callable[P, R]) -> Callable[P, R]:
+    """Return the function so that it runs as it would run now, though called later: in a sweep, for example.
+
+    Products are as precise, a mapped function is still the one that it is in, and variables stand for the same.
+    """
+    precision, batching, values = get_matmul_precision(), STATE.batching, STATE.standing_for
+
+    @wraps(f)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        with matmul_precision(precision), entered(batching), standing_for(values or {}):
+            return f(*args, **kwargs)
+
+    return run

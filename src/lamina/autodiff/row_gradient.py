@@ -15,6 +15,7 @@ from lamina.backends.thread_state import STATE
 from lamina.dtypes import DType, DTypeLike, bool_, int64
 from lamina.functions.indexing import nonzero
 from lamina.functions.operands import PYTHON_NUMBERS, cast
+from lamina.primitives.batching import inside, is_batched
 from lamina.primitives.broadcasting import reshape
 from lamina.primitives.elementwise import equal, less, maximum, minimum, not_equal, where
 from lamina.primitives.indexing import argsort, scatter_add, take
@@ -286,12 +287,12 @@ def gather_rows(
     dense : bool, default False
         Whether the gradient is a plain tensor.
     """
-    table, indices = table._snapshot, indices._untracked
+    table, indices = inside(table._snapshot), inside(indices._untracked)
     with record(False):
         rows = take(table, indices, axis=0)
     if table._node is None or not STATE.recording:
         return rows
     backend, primitive = table._backend, _GATHERED
     operand = Tensor(table._scalar(0)._data, backend, table._node) if backend.has_values else table
-    use = _Use(indices, table.shape, ignored, by_frequency, dense)
+    use = _Use(indices, table.shape, ignored, by_frequency, dense or is_batched(table))
     return rows._make(rows._data, backend, Node(primitive, (operand,), {"use": use}, rows._data))

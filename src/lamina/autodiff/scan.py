@@ -98,7 +98,7 @@ def scan(
     if isinstance(end, int):
         carry, ys = scan(f, carry, _filled(xs, [x[:end] for x in given]), min(end, steps), reverse)
         return carry, mapped(lambda y: None if y is None else _zeros_behind(y, steps), ys)
-    if STATE.tracer is not None:
+    if STATE.tracer is not None and STATE.batching is None:
         looped = _traced(f, carry, xs, given, steps, reverse, end)
         if looped is not None:
             return looped

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from lamina.autodiff.checkpoint import Recomputed, from_outside, marked
-from lamina.autodiff.effects import journal, put_back, rewound
+from lamina.autodiff.effects import in_the_same_way, journal, put_back, rewound
 from lamina.autodiff.node import Joint, Node, next_order, record
 from lamina.autodiff.row_gradient import RowGradient
 from lamina.autodiff.sweep import ancestors, sweep_between
@@ -128,7 +128,7 @@ class _Loop:
         variables: Sequence[Variable] = (),
     ) -> None:
         self.derivatives = Joint(self._pull_back)
-        self._step, self._scan = step, scan
+        self._step, self._scan = in_the_same_way(step), scan
         self._init, self._rows = init, rows
         self._length, self._reverse, self._stop = length, reverse, stop
         self._variables = variables

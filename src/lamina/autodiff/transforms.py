@@ -16,10 +16,11 @@ from lamina.autodiff.gradients import seed
 from lamina.autodiff.node import Leaf, Node, record
 from lamina.autodiff.sweep import sweep
 from lamina.autodiff.trees import branches, leaves, with_leaves
+from lamina.autodiff.vmap import vmap
 from lamina.backends.thread_state import STATE
 from lamina.errors import DTypeError, ShapeError
 from lamina.functions.creation import asarray
-from lamina.functions.manipulation import stack
+from lamina.primitives.batching import inside
 from lamina.primitives.elementwise import alias
 from lamina.primitives.operand import Operand
 from lamina.tensor import Tensor
@@ -37,7 +38,7 @@ def _marked(name: str, x: Any) -> Tensor:
         raise DTypeError(
             f"{name}: expected tensors, got {type(x).__name__}; loss.backward() returns the gradients of its parameters"
         )
-    value = x._snapshot if isinstance(x, Tensor) else asarray(x)
+    value = inside(x._snapshot if isinstance(x, Tensor) else asarray(x))
     if not value.dtype.floating:
         raise DTypeError(f"{name}: can differentiate by floating-point inputs only, got {value.dtype.name}; cast it")
     if value.tracked and STATE.recording:
@@ -261,8 +262,8 @@ def grad(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
 def jacobian(f: Function, argnums: int = 0) -> Callable[..., Tensor]:
     """Return a function that gives the derivative of every element of the result by every element of the input.
 
-    Its result has the shape of the result of ``f`` followed by that of the input. It takes one sweep for each
-    element of the result.
+    Its result has the shape of the result of ``f`` followed by that of the input. One sweep, mapped by `lamina.vmap`
+    over the elements of the result, gives all of it.
 
     Examples
     --------
@@ -284,15 +285,11 @@ def jacobian(f: Function, argnums: int = 0) -> Callable[..., Tensor]:
         y, (x,) = _run("jacobian", of_one, [args[position]])
         if y.size == 0:
             return x._full((*y.shape, *x.shape), 0)
-        rows = [_cotangents(y, direction, [x])[0] for direction in _basis(y)]
-        return stack(rows).reshape(*y.shape, *x.shape)
+        directions = y._constant(np.eye(y.size).reshape(y.size, *y.shape), y.dtype)
+        rows = vmap(lambda direction: _cotangents(y, direction, [x])[0])(directions)
+        return rows.reshape(*y.shape, *x.shape)  # type: ignore[no-any-return]
 
     return differentiated
-
-
-def _basis(y: Tensor) -> list[Tensor]:
-    """Return the tensors of the shape of ``y`` that are one at one element and zero elsewhere."""
-    return [y._constant(row.reshape(y.shape), y.dtype) for row in np.eye(y.size)]
 
 
 def hessian(f: Function, argnums: int = 0) -> Callable[..., Tensor]:

@@ -29,6 +29,10 @@ class ThreadState(threading.local):
         The same for any function, traced or not.
     tracer : Tracer or None
         What notes the operations of the function that is being traced.
+    batching : BatchingBackend or None
+        That of the mapped function that is running, see `lamina.vmap`; the innermost one.
+    standing_for : dict or None
+        What variables stand for while a model is called with other parameters.
     journal : dict or None
         What variables held before they were first assigned, while somebody keeps note of it.
     matmul_precision : str or None
@@ -44,6 +48,8 @@ class ThreadState(threading.local):
         context.run(np.seterr, all="ignore")
         self.run = self.silent = context.run
         self.tracer: Any = None
+        self.batching: Any = None
+        self.standing_for: dict[Any, Any] | None = None
         self.journal: dict[Any, Any] | None = None
         self.matmul_precision: Any = None
         self.watch: Any = None

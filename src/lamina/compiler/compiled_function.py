@@ -92,7 +92,7 @@ class CompiledFunction(Inspectable, Wrapper, Planned, Generic[P, R]):
         return self._long_way(args, kwargs)
 
     def _long_way(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
-        if STATE.tracer is not None:
+        if _is_inside():
             return self._function(*args, **kwargs)  # type: ignore[no-any-return]
         arguments = Arguments(args, kwargs, self._static)
         found, seen = self._specialised(args, kwargs, arguments)
@@ -149,7 +149,7 @@ class CompiledFunction(Inspectable, Wrapper, Planned, Generic[P, R]):
         Tensor(0.125, shape=[], dtype=float32)
         """
         times = _count(times)
-        if STATE.tracer is not None:
+        if _is_inside():
             results = [self._function(*args, **kwargs) for _ in range(times)]
             return _combined(stack, results)  # type: ignore[no-any-return]
         parts = []
@@ -308,6 +308,11 @@ def _combined(how: Callable[[list[Tensor]], Tensor], results: list[Any]) -> Any:
     columns = zip(*leaves, strict=True)
     made = iter([how(list(each)) if each[-1].__class__ is Tensor else each[-1] for each in columns])
     return mapped(lambda _: next(made), results[-1])
+
+
+def _is_inside() -> bool:
+    """Tell whether a call is a part of something else: of a trace, a mapped function, a model with other parameters."""
+    return STATE.tracer is not None or STATE.batching is not None or STATE.standing_for is not None
 
 
 def _circumstances() -> Parts:

@@ -21,6 +21,7 @@ from lamina.backends.thread_state import STATE
 from lamina.compiler.tracing.trace import Trace, continued
 from lamina.compiler.tracing.tracer import Input, Tracer
 from lamina.errors import TracingError
+from lamina.primitives.batching import one_by_one
 from lamina.primitives.multiple_results import Bundle, unpack
 from lamina.primitives.primitive import Same, Spec
 from lamina.tensor import Tensor
@@ -120,7 +121,8 @@ class Derivative:
                 "backward: a compiled function cannot be traced through a call that another compiled function made "
                 "before; make that call inside, too"
             )
-        found = call(self._program.derivative(present), operands, cotangents)
+        program = self._program.derivative(present)
+        found = one_by_one(lambda *parts: call(program, operands, list(parts)), *cotangents)
         self._kept = weakref.ref(g, self._forget), found
         return found
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lamina.autodiff.node import Node, record
 from lamina.backends.thread_state import STATE
+from lamina.primitives.batching import inside
 from lamina.primitives.primitive import DerivativeRule
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Composite:
         self.derivatives = (derivative,)
 
     def __call__(self, x: Tensor, **params: Any) -> Tensor:
-        x = x._snapshot
+        x = inside(x._snapshot)
         with record(False):
             result = self.function(x, **params)
         if x._node is None or not STATE.recording:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from lamina.backends.batching import BatchingBackend
 from lamina.backends.thread_state import STATE, quietly
 from lamina.dtypes import DType, Scalar, promote_scalar, python_number, scalar_default
 from lamina.errors import BackendError, DTypeError
+from lamina.primitives.batching import on_one_level
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -107,6 +109,8 @@ class Operand:
 
     def _unify(self, operation: str, operands: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Return operands that share a backend, or say that data moves only when asked to."""
+        if any(operand._backend.__class__ is BatchingBackend for operand in operands):
+            return on_one_level(operands)
         tracer = STATE.tracer
         if tracer is not None:
             return tracer.lift(operation, operands)  # type: ignore[no-any-return]

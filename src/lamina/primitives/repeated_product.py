@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lamina.autodiff.node import Node, record
 from lamina.backends.thread_state import STATE
+from lamina.primitives.batching import inside
 from lamina.primitives.contraction import product_of, transposed
 from lamina.primitives.primitive import Primitive
 from lamina.primitives.shaping import concat
@@ -31,6 +32,7 @@ class RepeatedProduct:
 
     def __init__(self, w: Tensor) -> None:
         (w,) = (w._snapshot,) if STATE.tracer is None else STATE.tracer.lift("matmul", (w,))
+        w = inside(w)
         tracked = w._node is not None and STATE.recording
         self._w = w
         self._parts = _parts(product_of(w))
@@ -38,7 +40,7 @@ class RepeatedProduct:
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return the product with ``x`` of shape [M, K]."""
-        x = x._snapshot
+        x = inside(x._snapshot)
         with record(False):
             y = self._parts.row(x, self._w)
         if not STATE.recording or (x._node is None and self._shared._node is None):

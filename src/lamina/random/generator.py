@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from lamina.backends.registry import get_backend
+from lamina.backends.thread_state import STATE
 from lamina.dtypes import DEFAULT_INT, DType, DTypeLike, bool_, float32, float64, int64, uint64
 from lamina.errors import CheckpointError, DataError, DTypeError, ShapeError
 from lamina.functions.creation import asarray, full
@@ -18,6 +19,7 @@ from lamina.functions.elementwise import minimum
 from lamina.functions.indexing import take
 from lamina.functions.manipulation import new_shape, reshape
 from lamina.functions.searching import argsort
+from lamina.primitives.batching import drawing_apart, lowered, wrapped
 from lamina.primitives.operand import Operand
 from lamina.primitives.randomness import random_bits
 from lamina.random.checks import (
@@ -141,7 +143,17 @@ class Generator:
 
     def _words(self, size: int, device: str) -> Tensor:
         """Return ``size`` fresh words of 32 bits; the rest of the last block is thrown away."""
-        return random_bits(*self._reserve(-(-size // 4), device), size=size)
+        blocks = -(-size // 4)
+        levels = [] if STATE.batching is None else drawing_apart()
+        calls = [level.size for level in levels]
+        key, start = self._reserve(math.prod(calls) * blocks, device)
+        if not levels:
+            return random_bits(key, start, size=size)
+        words = random_bits(lowered(key), lowered(start), size=math.prod(calls) * blocks * 4)
+        words = reshape(words, (*calls, blocks * 4))[..., :size]
+        for level in levels:
+            words = wrapped(words, level)
+        return words
 
     def _rows(self, size: int, width: int, device: str) -> Tensor:
         """Return fresh words in ``size`` rows, of as many as one number or pair of numbers takes."""

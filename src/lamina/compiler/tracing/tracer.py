@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lamina.autodiff.node import Leaf
+from lamina.backends.batching import Mapped, around, core
 from lamina.backends.registry import CPU
 from lamina.backends.thread_state import STATE, Deferred
 from lamina.compiler.graph import ir
@@ -24,6 +25,7 @@ from lamina.compiler.tracing.recomputation import Recomputation
 from lamina.dtypes import as_dtype, int64
 from lamina.errors import BackendError, SubscriptError, TracingError
 from lamina.functions import reductions
+from lamina.primitives.batching import everything, is_batched
 from lamina.primitives.elementwise import astype
 from lamina.primitives.primitive import Primitive, Spec
 from lamina.tensor import Tensor
@@ -110,7 +112,7 @@ class Tracer:
 
     @staticmethod
     def _run(function: Any, *args: Any, **kwargs: Any) -> Any:
-        if function.__class__ is Recorder:
+        if function.__class__ is Recorder or function.__class__ is Mapped:
             return function(*args, **kwargs)
         raise Deferred
 
@@ -143,6 +145,8 @@ class Tracer:
         """Make the program raise an error, and assign nothing, unless a bool without axes holds when it runs."""
         if self.recomputation is not None:
             return  # The first run requires the same.
+        if is_batched(condition):
+            condition = reductions.all(everything(condition))
         (condition,) = self.lift("require", (condition,))
         self.checks.append((condition._data.value, error))
 
@@ -184,6 +188,8 @@ class Tracer:
         if isinstance(x, Variable):
             return self.read(x)
         if x._backend is self.backend:
+            return x
+        if is_batched(x) and x._backend.base is self.backend:
             return x
         if not x._backend.has_values:
             x._backend.to_numpy(x._data)
@@ -227,7 +233,9 @@ class Tracer:
         """
         before = self.recomputation
         if not self._steps:
-            self.recomputation = Recomputation([x._data.value for x in self.lift("checkpoint", tuple(wanted_for))])
+            self.recomputation = Recomputation(
+                [core(x._data).value for x in self.lift("checkpoint", tuple(wanted_for))]
+            )
         try:
             yield
         finally:
@@ -238,9 +246,10 @@ class Tracer:
         tensors, others = self.lift("checkpoint", tuple(tensors)), self.lift("checkpoint", tuple(others))
         if self._steps or not others:
             return list(tensors)
-        waited_for = [x._data.value for x in others]
+        waited_for = [core(x._data).value for x in others]
         return [
-            Tensor(Traced(ir.after(x._data.value, waited_for, again=False)), self.backend, x._node) for x in tensors
+            Tensor(_like(x, ir.after(core(x._data).value, waited_for, again=False)), x._backend, x._node)
+            for x in tensors
         ]
 
     # --- loops ---
@@ -296,7 +305,7 @@ class Tracer:
 
     def read(self, variable: Variable) -> Tensor:
         """Return the value that a variable has at this point of the function, tracked by the variable."""
-        if variable._backend is self.backend:
+        if variable._backend is self.backend or is_batched(variable):
             return variable._value
         found = self.current.get(variable)
         if found is None:
@@ -329,8 +338,8 @@ class Tracer:
     def assign(self, variable: Variable, value: Tensor) -> None:
         """Note what a variable holds from here on."""
         (value,) = self.lift("assign", (value,))
-        now = Tensor(value._data, self.backend, variable._leaf)
-        if variable._backend is self.backend:
+        now = Tensor(value._data, value._backend, variable._leaf)
+        if variable._backend is self.backend or is_batched(variable):
             variable._data, variable._value = now._data, now
             return
         self._source(variable)
@@ -374,3 +383,8 @@ class Tracer:
             f"{operation}: {what} has no values while the function is compiled: it is traced once, and then runs for "
             f"all values; {remedy}{users_line()}"
         )
+
+
+def _like(x: Tensor, value: ir.Value) -> Any:
+    """Return a value as an array like that of a tensor, which may be one of a mapped function."""
+    return around(x._data, Traced(value))
