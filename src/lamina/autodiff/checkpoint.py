@@ -13,6 +13,7 @@ from lamina.autodiff.sweep import ancestors, sweep_between
 from lamina.autodiff.trees import leaves, with_leaves
 from lamina.backends.thread_state import STATE
 from lamina.errors import GradientError
+from lamina.primitives.batching import apart, together
 from lamina.primitives.elementwise import alias
 from lamina.primitives.multiple_results import Bundle, unpack
 from lamina.tensor import Tensor
@@ -208,11 +209,11 @@ def under_node(call: Any, inputs: tuple[Tensor, ...], results: list[Any]) -> lis
     """Return the results, those in the places ``call.results`` under a node that has the call for a primitive."""
     if not inputs or not call.results:
         return [x._untracked if at in call.results else x for at, x in enumerate(results)]
-    arrays = tuple(results[at]._data for at in call.results)
-    backend = results[call.results[0]]._backend
+    before = [results[at] for at in call.results]
+    backend, arrays = together(before)
     value = arrays[0] if len(arrays) == 1 else arrays
     whole = Tensor(value, backend, Node(call, inputs, {}, value))
-    parts = [whole] if len(arrays) == 1 else unpack(whole, len(arrays))
+    parts = [whole] if len(arrays) == 1 else apart(unpack(whole, len(arrays)), before)
     complete = list(results)
     for at, part in zip(call.results, parts, strict=True):
         complete[at] = part

@@ -18,6 +18,7 @@ from lamina.functions.comparisons import less, where
 from lamina.functions.creation import asarray, zeros
 from lamina.functions.manipulation import concat, stack, unstack
 from lamina.functions.operands import cast
+from lamina.primitives.batching import is_batched, lowered
 from lamina.primitives.operand import Operand
 from lamina.tensor import Tensor
 
@@ -98,7 +99,7 @@ def scan(
     if isinstance(end, int):
         carry, ys = scan(f, carry, _filled(xs, [x[:end] for x in given]), min(end, steps), reverse)
         return carry, mapped(lambda y: None if y is None else _zeros_behind(y, steps), ys)
-    if STATE.tracer is not None and STATE.batching is None:
+    if STATE.tracer is not None and (end is None or not is_batched(end)):
         looped = _traced(f, carry, xs, given, steps, reverse, end)
         if looped is not None:
             return looped
@@ -123,6 +124,7 @@ def _end(stop: Any) -> Tensor | int:
         raise DTypeError(f"scan: stop is {end.dtype.name}; it counts steps, so give an integer")
     if end.ndim:
         raise ShapeError(f"scan: stop has shape {list(end.shape)}; it is one integer for the whole loop")
+    end = lowered(end)
     return max(int(end), 0) if end._backend.has_values else cast(end, int64)._untracked
 
 

@@ -21,8 +21,8 @@ from lamina.backends.thread_state import STATE
 from lamina.dtypes import int64
 from lamina.functions import reductions
 from lamina.functions.manipulation import reshape
+from lamina.primitives.batching import apart, common_backend, spread, together
 from lamina.primitives.multiple_results import Bundle, unpack
-from lamina.primitives.primitive import Spec
 from lamina.primitives.repeated_product import Products
 from lamina.tensor import Tensor
 from lamina.variable import Variable
@@ -129,7 +129,7 @@ class _Loop:
     ) -> None:
         self.derivatives = Joint(self._pull_back)
         self._step, self._scan = in_the_same_way(step), scan
-        self._init, self._rows = init, rows
+        self._init, self._rows = ([spread(x, x._backend) for x in given] for given in (init, rows))
         self._length, self._reverse, self._stop = length, reverse, stop
         self._variables = variables
 
@@ -145,8 +145,8 @@ class _Loop:
         """
         tracer, count, moving = STATE.tracer, len(self._init), self._moving
         self._start = next_order()
-        carries = [tracer.parameter(_spec(x), STATE.recording and at in moving) for at, x in enumerate(self._init)]
-        row = [tracer.parameter(_spec(x, 1), STATE.recording and x.tracked) for x in self._rows]
+        carries = [tracer.parameter(x, STATE.recording and at in moving) for at, x in enumerate(self._init)]
+        row = [tracer.parameter(x, STATE.recording and x.tracked, element=True) for x in self._rows]
         checks = len(tracer.checks)
         with journal() as noted, tracer.in_step():
             after, ys = self._step(carries, row)
@@ -155,12 +155,18 @@ class _Loop:
         put_back(dict(noted))
         if tracer.has_left_step():
             return None
+        wider = [spread(x, common_backend((x, y))) for x, y in zip(self._init, after, strict=True)]
+        if any(new is not old for new, old in zip(wider, self._init, strict=True)):
+            # A carry that calls of a mapped function share at first, and then do not.
+            self._init = wider
+            return self.trace()
         self._parameters = [*carries, *row]
         # Of each step the carry before it is kept, for the loop backwards, and what it requires.
         self._kept = [*(carries if STATE.recording else []), *(condition for condition, _ in self._checks)]
         self._ys = len(ys)
-        self._results = list(tracer.lift("scan", (*after, *ys, *self._kept)))
-        assert len(after) == count
+        results = tracer.lift("scan", (*after, *ys, *self._kept))
+        beside = (*self._init, *results[count:])
+        self._results = [spread(x, like._backend) for x, like in zip(results, beside, strict=True)]
         return assigned
 
     def results(self) -> tuple[list[Tensor], list[Tensor]]:
@@ -173,16 +179,22 @@ class _Loop:
         # What a variable held when it was read in the step is inside of the loop.
         outside = [leaves.get(x._node, x) for x in from_outside(results, self._start)]
         inputs = (*given, *tracer.lift("scan", tuple(outside)))
-        if not STATE.recording or all(x._node is None for x in inputs):
-            made = [Tensor(value, tracer.backend) for value in values]
-        else:
-            whole = Tensor(values, tracer.backend, Node(self, inputs, {}, values))  # type: ignore[arg-type]
-            made = [_as_tracked(x, of) for x, of in zip(unpack(whole, len(values)), results, strict=True)]
+        made = [Tensor(value, of._backend) for value, of in zip(values, results, strict=True)]
+        if STATE.recording and any(x._node is not None for x in inputs):
+            self._made = made
+            backend, arrays = together(made)
+            whole = Tensor(arrays, backend, Node(self, inputs, {}, arrays))  # type: ignore[arg-type]
+            made = [_as_tracked(x, of) for x, of in zip(self._apart(whole), results, strict=True)]
         conditions = made[len(made) - len(self._checks) :]
         left_out = self._left_out() if conditions else None
         for condition, (_, error) in zip(conditions, self._checks, strict=True):
             tracer.require(reductions.all(condition if left_out is None else condition | left_out), error)
         return made[:count], made[count : count + self._ys]
+
+    def _apart(self, whole: Tensor) -> list[Tensor]:
+        """Return the results of the loop, of which ``whole`` holds all."""
+        whole = Tensor(whole._data, common_backend(self._made), whole._node)
+        return apart(unpack(whole, len(self._made)), self._made)
 
     def _left_out(self) -> Tensor | None:
         """Return which steps are left out."""
@@ -193,7 +205,7 @@ class _Loop:
     def _pull_back(self, g: Bundle, y: Tensor, operands: tuple[Tensor, ...]) -> list[Any]:
         """Return the cotangents of the first carries, of what the loop ran over, and of what it read from outside."""
         carries, rows, moving = len(self._init), len(self._rows), self._moving
-        results = unpack(y, len(g.parts))
+        results = self._apart(y)
         kept = list(results[carries + self._ys : 2 * carries + self._ys])
         outside = operands[carries + rows :]
         first = [_or_zeros(g.parts[at], operands[at]) for at in moving]
@@ -217,10 +229,6 @@ class _Loop:
         for at, (indices, of_rows) in zip(backward.tables_found, of_tables, strict=True):
             found[carries + rows + at] = RowGradient(_joined(indices), _joined(of_rows), outside[at].shape[0])
         return found
-
-
-def _spec(x: Tensor, first_axis: int = 0) -> Spec:
-    return Spec(x.shape[first_axis:], x.dtype)
 
 
 class _Backward:

@@ -125,8 +125,8 @@ class BatchingBackend:
             return self.inner.to_numpy(array.data)  # type: ignore[no-any-return]
         raise TracingError(
             f"vmap: a tensor of shape {list(array.shape)} has {self.size} values, one for each call, where the "
-            "function needs one; choose between values with la.where, between computations with la.cond, and return what you "
-            "want to look at"
+            "function needs one; choose between values with la.where, between computations with la.cond, and return "
+            "what you want to look at"
         )
 
     def nonzero(self, x: Batched) -> tuple[Batched, ...]:

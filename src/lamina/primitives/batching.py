@@ -128,6 +128,7 @@ def _shared_rule(g: Tensor, y: Tensor, x: Tensor, *, level: Level) -> Tensor:
 _WRAP = _Step("wrapped", _gathered_rule)
 _UNWRAP = _Step("unwrapped", lambda g, y, x, *, level: wrapped(g, level))
 _LIFT = _Step("lifted", _shared_rule)
+_SAME = _Step("same", lambda g, y, x, *, level: g)
 
 
 # --- where tensors meet -----------------------------------------------------------------------------------
@@ -135,12 +136,58 @@ _LIFT = _Step("lifted", _shared_rule)
 
 def on_one_level(operands: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """Return operands, of which some are of mapped functions, as tensors of one backend."""
+    target = common_backend(operands)
+    return tuple(lifted(x, target) for x in operands)
+
+
+def common_backend(operands: Sequence[Tensor]) -> Any:
+    """Return a backend with the levels of all operands."""
     target: Any = max((x._backend for x in operands), key=lambda each: getattr(each, "depth", 0))
     for x in operands:
         for level in _levels(x._backend):
             if level not in _levels(target):
                 target = level.over(target)
-    return tuple(lifted(x, target) for x in operands)
+    return target
+
+
+def spread(x: Tensor, backend: Any) -> Tensor:
+    """Return ``x`` as a tensor of a backend around its own, with the axes of all its levels."""
+    x = lifted(x, backend)
+    data = _spread(x._data, backend)
+    return x if data is x._data else _noted(_SAME, x, data, backend, backend.level)
+
+
+def _spread(data: Any, backend: Any) -> Any:
+    if backend.__class__ is not BatchingBackend:
+        return data
+    inside = _spread(backend.all_of(data), backend.inner)
+    return data if inside is data.data else Batched(inside, True)
+
+
+def together(tensors: Sequence[Tensor]) -> tuple[Any, tuple[Any, ...]]:
+    """Return the arrays of tensors as those of one backend, for a node that has them all; see `apart`."""
+    backend = common_backend(tensors)
+    return backend, tuple(_lifted_array(x._data, x._backend, backend) for x in tensors)
+
+
+def apart(parts: Sequence[Tensor], before: Sequence[Tensor]) -> list[Tensor]:
+    """Return parts of such a node, each as an array of the backend it had before."""
+    return [
+        part if part._backend is x._backend else x._make(x._data, x._backend, _same_node(part, x))
+        for part, x in zip(parts, before, strict=True)
+    ]
+
+
+def _same_node(part: Tensor, x: Tensor) -> Node | None:
+    return None if part._node is None else Node(_SAME, (part,), {"level": None}, x._data)  # type: ignore[arg-type]
+
+
+def _lifted_array(data: Any, source: Any, goal: Any) -> Any:
+    if source is goal:
+        return data
+    if source.__class__ is BatchingBackend and source.level is goal.level:
+        return Batched(_lifted_array(data.data, source.inner, goal.inner), data.is_mapped)
+    return Batched(_lifted_array(data, source, goal.inner), False)
 
 
 def inside(x: Tensor) -> Tensor:

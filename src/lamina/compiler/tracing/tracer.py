@@ -189,7 +189,7 @@ class Tracer:
             return self.read(x)
         if x._backend is self.backend:
             return x
-        if is_batched(x) and x._backend.base is self.backend:
+        if is_batched(x) and x._backend.base is self.backend:  # type: ignore[attr-defined]
             return x
         if not x._backend.has_values:
             x._backend.to_numpy(x._data)
@@ -233,9 +233,7 @@ class Tracer:
         """
         before = self.recomputation
         if not self._steps:
-            self.recomputation = Recomputation(
-                [core(x._data).value for x in self.lift("checkpoint", tuple(wanted_for))]
-            )
+            self.recomputation = Recomputation(_values(self.lift("checkpoint", tuple(wanted_for))))
         try:
             yield
         finally:
@@ -246,7 +244,7 @@ class Tracer:
         tensors, others = self.lift("checkpoint", tuple(tensors)), self.lift("checkpoint", tuple(others))
         if self._steps or not others:
             return list(tensors)
-        waited_for = [core(x._data).value for x in others]
+        waited_for = _values(others)
         return [
             Tensor(_like(x, ir.after(core(x._data).value, waited_for, again=False)), x._backend, x._node)
             for x in tensors
@@ -263,9 +261,11 @@ class Tracer:
         finally:
             self._steps -= 1
 
-    def parameter(self, spec: Spec, tracked: bool) -> Tensor:
-        """Return what stands for a carry or an element of a loop while its step is traced."""
-        made = Tensor(Traced(ir.operation(PARAMETER, (), spec)), self.backend, Leaf() if tracked else None)
+    def parameter(self, of: Tensor, tracked: bool, element: bool = False) -> Tensor:
+        """Return what stands for a carry, or an element of what a loop runs over, while its step is traced."""
+        shape, calls = core(of._data).shape, _calls(of)
+        spec = Spec((*shape[:calls], *shape[calls + element :]), of.dtype)
+        made = Tensor(_like(of, ir.operation(PARAMETER, (), spec)), of._backend, Leaf() if tracked else None)
         if made._node is not None:
             self._parameters.add(made._node)
         return made
@@ -295,11 +295,25 @@ class Tracer:
         given: Sequence[Tensor],
         keeps: bool,
         stop: Tensor | None,
-    ) -> tuple[Traced, ...]:
-        """Return the results of a loop whose step has been traced; see `lamina.compiler.tracing.loops`."""
-        before, after, start = ([x._data.value for x in tensors] for tensors in (parameters, results, given))
+    ) -> tuple[Any, ...]:
+        """Return the results of a loop whose step has been traced; see `lamina.compiler.tracing.loops`.
+
+        Of mapped functions' tensors the axes of the calls stand first, outside of the loop, and the others in it.
+        """
+        start = _values(given[:carries]) + [self._turned(x, _calls(x), 0).value for x in given[carries:]]
         end = None if stop is None else stop._data.value
-        return tuple(Traced(value) for value in recorded(before, after, carries, length, reverse, start, keeps, end))
+        found = recorded(_values(parameters), _values(results), carries, length, reverse, start, keeps, end)
+        made = [_like(x, value) for x, value in zip(results, found, strict=True)]
+        stacked = zip(results[carries:], found[carries:], strict=True)
+        made[carries:] = [around(x._data, self._turned(Traced(value), 0, _calls(x))) for x, value in stacked]
+        return tuple(made)
+
+    def _turned(self, x: Any, source: int, goal: int) -> Traced:
+        """Return an array with an axis moved before or behind those of mapped functions' calls."""
+        array = core(x._data) if isinstance(x, Tensor) else x
+        order = [axis for axis in range(len(array.shape)) if axis != source]
+        order.insert(goal, source)
+        return array if source == goal else self.backend.permute_dims(array, axes=tuple(order))  # type: ignore[no-any-return]
 
     # --- variables ---
 
@@ -383,6 +397,15 @@ class Tracer:
             f"{operation}: {what} has no values while the function is compiled: it is traced once, and then runs for "
             f"all values; {remedy}{users_line()}"
         )
+
+
+def _calls(x: Tensor) -> int:
+    """Return how many axes there are of the calls of mapped functions."""
+    return x._backend.depth if is_batched(x) else 0  # type: ignore[attr-defined, no-any-return]
+
+
+def _values(tensors: Iterable[Tensor]) -> list[ir.Value]:
+    return [core(x._data).value for x in tensors]
 
 
 def _like(x: Tensor, value: ir.Value) -> Any:
