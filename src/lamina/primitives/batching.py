@@ -101,7 +101,7 @@ def lifted(x: Tensor, backend: Any) -> Tensor:
             raise BackendError(
                 f"vmap: a tensor on {x.device!r} meets one on {backend.name!r}; move one with x.to(device)"
             )
-        return moved  # type: ignore[no-any-return]
+        return moved
     if is_batched(x) and x._backend.level is backend.level:  # type: ignore[attr-defined]
         return wrapped(lifted(unwrapped(x, backend.level), backend.inner), backend.level)
     below = lifted(x, backend.inner)
