@@ -99,7 +99,7 @@ def vmap(
 
     @wraps(function)
     def mapped(*args: Any, **kwargs: Any) -> Any:
-        given = [_Given(*each) for each in _spread("in_axes", in_axes, args, ())]
+        given = [_Given(function, *each) for each in _spread("in_axes", in_axes, args, ())]
         level = Level(_size(function, given), randomness)
         backend = level.over(_around(given))
         arguments = iter([each.seen(backend) for each in given])
@@ -161,15 +161,17 @@ def _filled(tree: Any, new: Iterator[Any]) -> Any:
 class _Given:
     """A leaf of the arguments, and the axis it is mapped over."""
 
-    def __init__(self, path: Path, value: Any, axis: int | None) -> None:
-        self.path, self.value = path, value
+    def __init__(self, function: Callable[..., Any], path: Path, value: Any, axis: int | None) -> None:
+        self.path = path
+        self.value = asarray(value) if isinstance(value, np.ndarray) else value
         self.axis: int | None = None
         if axis is None or value is None:
             return
-        if isinstance(value, np.ndarray | np.generic):
-            self.value = asarray(value)
         if not isinstance(self.value, Operand):
-            raise ShapeError(f"vmap: {{}} is a {type(value).__name__}, which has no axis {axis}; give None in in_axes")
+            name = _name(_names(function), path)
+            raise ShapeError(
+                f"vmap: {name} is a {type(value).__name__}, which has no axis {axis}; give None in in_axes"
+            )
         self.axis = one_axis("vmap", axis, self.value.ndim)
 
     @property
@@ -229,9 +231,9 @@ def _tensor(x: Any) -> Any:
         return x.dense()
     if isinstance(x, Operand):
         return x._snapshot
-    if x is None or not isinstance(x, np.ndarray | np.generic | PYTHON_NUMBERS):
-        if x is None:
-            return None
+    if x is None:
+        return None
+    if not isinstance(x, (np.ndarray, np.generic, *PYTHON_NUMBERS)):
         raise DTypeError(f"vmap: the function returned a {type(x).__name__}; return tensors, numbers and trees of them")
     return asarray(x)
 

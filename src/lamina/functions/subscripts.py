@@ -17,6 +17,7 @@ from lamina.functions.indexing import nonzero
 from lamina.functions.manipulation import broadcast_to, flatten
 from lamina.functions.operands import cast, in_type_of
 from lamina.primitives import indexing as rows, shaping, specs
+from lamina.primitives.batching import everything
 from lamina.primitives.broadcasting import reshape
 from lamina.primitives.elementwise import bitwise_or, less, less_equal, where
 from lamina.primitives.operand import Operand
@@ -269,7 +270,7 @@ def replaced(x: Tensor, key: Key, value: Any) -> Tensor:
 
 def _check_once(marks: Tensor) -> None:
     """Refuse keys that name an element twice; while tracing, have the program refuse them."""
-    error = ShapeError("replaced: the key names an element twice")
+    error, marks = ShapeError("replaced: the key names an element twice"), everything(marks)
     if not marks._backend.has_values and STATE.tracer is not None:
         STATE.tracer.require(marks.max() <= 1, error)
     elif int(marks.max()) > 1:

@@ -11,6 +11,7 @@ from lamina.errors import DataError, DTypeError, LaminaError, SubscriptError
 from lamina.functions.comparisons import logical_and, logical_or
 from lamina.functions.elementwise import abs
 from lamina.functions.reductions import all
+from lamina.primitives.batching import everything
 from lamina.tensor import Tensor
 
 
@@ -37,6 +38,8 @@ def _require(condition: Tensor, error: LaminaError) -> None:
     tracer = STATE.tracer
     if tracer is not None:
         tracer.require(condition, error)
+    elif not all(everything(condition)).item():
+        raise error
 
 
 def require_all(condition: Tensor, error: LaminaError) -> None:

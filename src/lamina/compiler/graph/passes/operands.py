@@ -109,7 +109,9 @@ def _unreshaped(x: Value, view: Value, builder: Builder) -> Value | None:
         return x.operands[0]
     if len(x.shape) <= min(_same_end(inner, outer), len(inner)):
         return x
-    if _stacks_rows(inner, outer) and x.op not in _REPEATED and x.shape[:-1] == outer[:-1]:
+    # What lies in memory waits for what is computed, see below, not the other way.
+    waits = view.operands[0].op in _IN_MEMORY and x.op not in _IN_MEMORY
+    if _stacks_rows(inner, outer) and not waits and x.op not in _REPEATED and x.shape[:-1] == outer[:-1]:
         return builder.reshape(x, (inner[0], x.shape[-1]))
     # What lies in memory has any shape for nothing; of two such neither waits for the other. What is computed may be
     # read in any that only splits its axes, and spares the other a way through memory where its elements are moved.
