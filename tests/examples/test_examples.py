@@ -16,6 +16,7 @@ CLAIMS: dict[str, Callable[[Any], bool]] = {
     "linear_regression": lambda difference: difference < 1e-3,
     "logistic_regression": lambda accuracy: accuracy >= 0.95,
     "time_series": lambda errors: errors[0] < errors[1] / 4,
+    "ensemble": lambda differences: differences[1] > 5 * differences[0],
     "digits": lambda accuracy: accuracy >= 0.97,
     # 98.9 to 99.7 % by eight seeds; which of them it is the last bits decide, and those the processor.
     "digits_cnn": lambda accuracy: accuracy >= 0.98,

@@ -178,7 +178,7 @@ class _Given:
     def length(self) -> int:
         """How long the axis is."""
         assert self.axis is not None
-        return self.value.shape[self.axis]  # type: ignore[no-any-return]
+        return self.value.shape[self.axis]
 
     def seen(self, backend: BatchingBackend) -> Any:
         """Return what the function is given."""
