@@ -13,7 +13,7 @@ def made() -> nn.Module:
 
 
 def main(members: int = 16, steps: int = 1000) -> tuple[float, float]:
-    """Learn a sine from points on both sides of a gap; return how far the members differ at the points and in the gap."""
+    """Learn a sine from points beside a gap; return how far the members differ at the points and in the gap."""
     la.random.seed(0)
     x = la.concat([la.random.uniform((20, 1), -3.0, -1.0), la.random.uniform((20, 1), 1.0, 3.0)])
     y = la.sin(2.0 * x)
