@@ -164,6 +164,16 @@ def test_what_is_cheap_is_computed_again_rather_than_stored() -> None:
     assert schedule.memory.arena == 0
 
 
+def test_what_many_elements_are_made_of_is_computed_once_where_it_is_not_cheap() -> None:
+    norm = nn.BatchNorm2d(16)
+
+    def function(x: la.Tensor, w: la.Tensor) -> la.Tensor:
+        return la.grad(lambda x: (nn.conv2d(norm(x).relu(), w) ** 2).sum())(x)
+
+    found = kernels_of(function, la.zeros((8, 16, 12, 12)), la.zeros((16, 16, 3, 3)))
+    assert [each.kind for each in found if "sqrt" in each.operations] == ["reduction", "reduction"]
+
+
 def test_optimizer_updates_are_fused_into_the_products_of_their_gradients() -> None:
     kernels = kernels_of(network_step((32, 64, 64, 1), nn.mse_loss), la.zeros((64, 32)), la.zeros((64, 1)))
     products = [kernel for kernel in kernels if kernel.kind == "product"]

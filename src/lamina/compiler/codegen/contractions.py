@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from lamina.compiler.codegen.expressions import Step
-from lamina.compiler.codegen.values import Value
+from collections.abc import Sequence
+
+from lamina.compiler.codegen.emitter import Emitter
+from lamina.compiler.codegen.expressions import Body, Step, element_type, offset
+from lamina.compiler.codegen.values import I8, VOID, Value
+from lamina.compiler.graph import ir
+from lamina.compiler.schedule.accesses import Read, expressions, place_of
 from lamina.compiler.schedule.kernels import Contraction
-from lamina.compiler.schedule.views import combined, contiguous
+from lamina.compiler.schedule.views import Affine, combined, contiguous
+
+LONG = 64
+"""From how many terms of a sum on there is time for memory to arrive before it is finished."""
+CACHE_LINE = 64
 
 
 def finish(step: Step, value: Value) -> None:
@@ -27,3 +36,21 @@ def finish(step: Step, value: Value) -> None:
             results.append((each, combined(at, contiguous(each.shape), 0, dims), step.of(each, at)))
     for each, place, found in results:
         step.store(each, place, found)
+
+
+def touched(body: Body) -> list[Read]:
+    """Return what is read and written where finished sums are handed over."""
+    kernel = body.kernel
+    written = [
+        Read(value, combined(place_of(kernel, value), contiguous(value.shape), 0, len(kernel.dims)))
+        for value in kernel.computed
+        if value in body.pointers
+    ]
+    return [*(each for each in expressions(kernel, body.fused) if isinstance(each, Read)), *written]
+
+
+def ask_for(f: Emitter, body: Body, base: ir.Value, place: Affine, loops: Sequence[Value], elements: int) -> None:
+    """Ask for the memory of so many neighbours of an array, the first where a place says."""
+    start = f.at(body.pointers[base], offset(f, place, loops), element_type(base))
+    for byte in range(0, elements * base.dtype.itemsize, CACHE_LINE):
+        f.call("llvm.prefetch.p0", VOID, f.at(start, f.integer(byte), I8), extra="i32 0, i32 3, i32 1")

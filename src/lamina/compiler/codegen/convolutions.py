@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from lamina.compiler.codegen import convolution
-from lamina.compiler.codegen.contractions import finish
-from lamina.compiler.codegen.convolution import Part
+from lamina.compiler.codegen.contractions import LONG, ask_for, finish, touched
+from lamina.compiler.codegen.convolution import Ask, Part
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.expressions import ZERO, Body, Step, element_type
 from lamina.compiler.codegen.values import Value
@@ -41,7 +42,32 @@ def emit_convolution_kernel(body: Body, begin: Value, end: Value, scratch: Value
     x, w = (
         f.at(body.pointers[view.base], f.integer(view.offset), element_type(view.base)) for view in (kernel.a, kernel.b)
     )
-    convolution.emit_convolution(f, body.target, problem, x, w, Part(*images, *channels), epilogue, scratch)
+    convolution.emit_convolution(
+        f, body.target, problem, x, w, Part(*images, *channels), epilogue, scratch, _asking(body, problem, kept)
+    )
+
+
+def _asking(body: Body, problem: convolution.Convolution, kept: Sequence[int]) -> Ask | None:
+    """Return what asks for the memory of the epilogue, where that is long enough in coming, and the sums long enough.
+
+    A tile's channels lie far apart, so the processor does not see by itself what comes next.
+    """
+    kernel, target = body.kernel, body.target
+    arrays = {
+        body.pointers[each.base].text: (each.base, each.place)
+        for each in touched(body)
+        if each.place is not None and not each.reach and each.place[-2:-1] == (1,) and any(each.place[:-2])
+    }
+    size = math.prod(kernel.dims) * sum(base.dtype.itemsize for base, _ in arrays.values())
+    if size < target.l2 or problem.terms < LONG:
+        return None
+
+    def ask(f: Emitter, indices: Sequence[Value], elements: int) -> None:
+        loops = [indices[axis] for axis in kept]
+        for base, place in arrays.values():
+            ask_for(f, body, base, place, loops, elements)
+
+    return ask
 
 
 def problem_of(kernel: Convolution) -> convolution.Convolution:

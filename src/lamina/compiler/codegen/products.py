@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from itertools import pairwise
 
-from lamina.compiler.codegen.contractions import finish
+from lamina.compiler.codegen.contractions import LONG, ask_for, finish, touched
 from lamina.compiler.codegen.elementwise import cost
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.expressions import ZERO, Body, Step, element_type, nest, offset, unravelled
 from lamina.compiler.codegen.matmul import Prefetch, Product, column_units, emit_product, scratch_bytes
-from lamina.compiler.codegen.values import I8, VOID, Value
+from lamina.compiler.codegen.values import Value
 from lamina.compiler.graph import ir
-from lamina.compiler.schedule.accesses import Read, expressions, place_of
+from lamina.compiler.schedule.accesses import Read, expressions
 from lamina.compiler.schedule.kernels import MatrixProduct
 from lamina.compiler.schedule.order import Share
-from lamina.compiler.schedule.views import Affine, Shape, View, combined, contiguous
+from lamina.compiler.schedule.views import Affine, Shape, View
 from lamina.compiler.target import Target
 
 
@@ -154,40 +154,29 @@ def _beside(body: Body, layout: Layout) -> tuple[bool, Prefetch | None]:
     for, or sums and epilogue wait for one another.
     """
     kernel, target = body.kernel, body.target
-    dims, found = len(kernel.dims), expressions(kernel, body.fused)
-    written = [
-        Read(value, combined(place_of(kernel, value), contiguous(value.shape), 0, dims))
-        for value in kernel.computed
-        if value in body.pointers
-    ]
-    read = [line for each in found if isinstance(each, Read) and (line := _line(each, kernel.dims)) is not None]
-    touched = [each for each in (*found, *written) if isinstance(each, Read)]
+    found, reads = expressions(kernel, body.fused), touched(body)
+    read = any(isinstance(each, Read) and _line(each, kernel.dims) is not None for each in found)
     # A variable is read and written in one place.
     lines = {
         body.pointers[each.base].text: (each.base, line)
-        for each in touched
+        for each in reads
         if (line := _line(each, kernel.dims)) is not None
     }
     if math.prod(kernel.dims) * sum(base.dtype.itemsize for base, _ in lines.values()) < target.l2:
         work = sum(cost(each.op) or 0 for each in found if isinstance(each, ir.Value))
-        return bool(read) or work >= MUCH, None
+        return read or work >= MUCH, None
     if not layout.one or layout.product.k < LONG:
         return False, None
 
     def prefetch(f: Emitter, row: Value, column: Value, columns: int) -> None:
         for base, line in lines.values():
-            start = f.at(body.pointers[base], offset(f, line, [row, column]), element_type(base))
-            for place in range(0, columns * base.dtype.itemsize, CACHE_LINE):
-                f.call("llvm.prefetch.p0", VOID, f.at(start, f.integer(place), I8), extra="i32 0, i32 3, i32 1")
+            ask_for(f, body, base, line, [row, column], columns)
 
     return True, prefetch
 
 
 MUCH = 12
 """Instructions an element."""
-LONG = 64
-"""From how many terms of a sum on there is time for memory to arrive before it is finished."""
-CACHE_LINE = 64
 
 
 def _line(read: Read, dims: Sequence[int]) -> Affine | None:

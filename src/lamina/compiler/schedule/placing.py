@@ -87,7 +87,10 @@ class Placing:
                 if self._size.get(operand, 0) > EXPRESSION // 4:
                     self._placed(operand)
             self.expression(value, cost)
-        if self._read_again(value) and (self._cost[value] > RECOMPUTED or value in self._of_product):
+        costly = self._cost[value] > RECOMPUTED
+        if (costly and self._is_broadcast(value)) or (
+            self._read_again(value) and (costly or value in self._of_product)
+        ):
             self._pending.add(value)
 
     def _read_again(self, value: Value) -> bool:
@@ -96,6 +99,17 @@ class Placing:
         while len(uses) == 1 and uses[0].op in VIEWS:
             uses = self.uses.get(uses[0], ())
         return len(uses) > 1
+
+    def _is_broadcast(self, value: Value) -> bool:
+        """Tell whether what is made of a value, or of views of it, has more elements than the value."""
+        waiting = [value]
+        while waiting:
+            for use in self.uses.get(waiting.pop(), ()):
+                if use.op in VIEWS and math.prod(use.shape) == math.prod(value.shape):
+                    waiting.append(use)
+                elif math.prod(use.shape) > math.prod(value.shape):
+                    return True
+        return False
 
     def _inline(self, value: Value) -> list[Value]:
         """Return the operands that are not in memory."""

@@ -7,13 +7,14 @@ places is. In the end a tile is transposed, since neighbours in memory are place
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product as combinations
 
 from lamina.compiler.codegen.convolution.boxes import Boxes, offsets
-from lamina.compiler.codegen.convolution.problem import Convolution, Epilogue, Part, groups
+from lamina.compiler.codegen.convolution.problem import Ask, Convolution, Epilogue, Part, groups
 from lamina.compiler.codegen.elements import load_element
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.matmul import Product
@@ -40,6 +41,7 @@ class Channels:
     w: Value
     part: Part
     epilogue: Epilogue
+    ask: Ask | None
     scratch: Value
 
     def write(self) -> None:
@@ -136,9 +138,9 @@ class Channels:
             x = f.at(x, f.mul(place, f.integer(stride)), problem.stored)
         zeros = [f.number(0, problem.summed.of(cut.lanes))] * (cut.places * cut.vectors)
         loops = [(cut.channels, problem.x_channel), *((size, step) for size, _, step in self._window)]
-        loops = [each for each in loops if each[0] > 1]
         if cut.channels >= problem.depth:
-            self._drain(tile, self._nest(loops, self.scratch, x, zeros)[2:], buffer)
+            sums = self._nest(loops, self.scratch, x, zeros, lambda term: self._ask(tile, term))[2:]
+            self._drain(tile, sums, buffer)
             return
         # Sums of the channels so far wait in memory.
         waiting = f.at(self.scratch, f.integer(cut.panel_bytes(problem)), I8)
@@ -152,8 +154,17 @@ class Channels:
         with f.when(f.icmp("eq", start, f.integer(problem.depth - cut.channels))):
             self._drain(tile, sums, buffer)
 
-    def _nest(self, loops: list[tuple[int, int]], w: Value, x: Value, sums: list[Value]) -> list[Value]:
+    def _nest(
+        self,
+        loops: list[tuple[int, int]],
+        w: Value,
+        x: Value,
+        sums: list[Value],
+        beside: Callable[[Value], None] | None = None,
+    ) -> list[Value]:
         """Add the terms of some loops; return where the weights and x have come to, and the sums.
+
+        ``beside`` is done in each round of the first.
 
         No loop is unrolled: LLVM would keep elements of x that several places and terms read in registers, which all
         of the sums need.
@@ -162,7 +173,11 @@ class Channels:
         if not loops:
             return self._term(w, x, sums)
         size, step = loops[0]
+        if size == 1:
+            return self._nest(loops[1:], w, x, sums)
         with f.repeat(f.integer(0), f.integer(size), [w, x, *sums]) as round_:
+            if beside is not None:
+                beside(round_.index)
             weights, elements, *inner = round_.values
             ahead, _, *inner = self._nest(loops[1:], weights, elements, inner)
             round_.values = [ahead, advanced(f, elements, step, self.problem.stored), *inner]
@@ -179,6 +194,18 @@ class Channels:
                 at = row * cut.vectors + v
                 sums[at] = multiply_add(f, self.target, wide, weight, sums[at])
         return [advanced(f, w, cut.width, problem.summed), x, *sums]
+
+    def _ask(self, tile: _Tile, term: Value) -> None:
+        """Ask for the memory of some of a tile's channels, a share for each channel of x."""
+        if self.ask is None:
+            return
+        f, cut = self.f, self.cut
+        each = -(-cut.width // cut.channels)
+        start = f.mul(term, f.integer(each))
+        with f.loop(start, f.intrinsic("smin", f.add(start, f.integer(each)), tile.valid)) as row:
+            for at in combinations(*(range(extent) for extent in cut.box[:-1])):
+                image, *before = (f.add(place, f.integer(by)) for place, by in zip(tile.places[:-1], at, strict=True))
+                self.ask(f, [image, f.add(tile.channel, row), *before, tile.places[-1]], cut.box[-1])
 
     # --- results ---
 

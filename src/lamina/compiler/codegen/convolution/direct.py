@@ -9,7 +9,7 @@ that overlaps the one before.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +17,7 @@ from itertools import product as combinations
 from typing import NamedTuple
 
 from lamina.compiler.codegen.convolution.problem import (
+    Ask,
     Convolution,
     Epilogue,
     Part,
@@ -48,6 +49,7 @@ class Direct:
     w: Value
     part: Part
     epilogue: Epilogue
+    ask: Ask | None
 
     # --- how it is cut ---
 
@@ -126,15 +128,19 @@ class Direct:
         with f.loop(f.integer(0), f.integer(self.slots), vectors) as slot:
             ends = [self._windows(x, f.add(slot, f.integer(v))) for v in range(vectors)]
             low = min(rows, TAIL)
+
+            def beside(term: Value) -> None:
+                self._ask([image, channels], slot, height, term)
+
             if rows > low:
                 with f.when(f.icmp("eq", height, f.integer(rows))):
                     offsets = [f.integer(r * problem.w_row) for r in range(rows)]
-                    self._keep(self._sums(w, offsets, ends), buffer)
+                    self._keep(self._sums(w, offsets, ends, beside), buffer)
             with f.when(f.icmp("ne", height, f.integer(rows))) if rows > low else nullcontext():
                 last = f.sub(height, f.integer(1))
                 clamped = [f.intrinsic("smin", f.integer(r), last) for r in range(low)]
                 offsets = [f.mul(each, f.integer(problem.w_row)) for each in clamped]
-                self._keep(self._sums(w, offsets, ends), buffer)
+                self._keep(self._sums(w, offsets, ends, beside), buffer)
             with f.loop(f.integer(0), height) as r:
                 for v in range(vectors):
                     inner = f.add(slot, f.integer(v))
@@ -175,8 +181,11 @@ class Direct:
 
     # --- sums ---
 
-    def _sums(self, w: Value, rows: list[Value], ends: list[_Windows]) -> list[Value]:
-        """Return the sums of a tile, row by row; ``ends`` are where the vectors' windows begin."""
+    def _sums(self, w: Value, rows: list[Value], ends: list[_Windows], beside: Callable[[Value], None]) -> list[Value]:
+        """Return the sums of a tile, row by row; ``ends`` are where the vectors' windows begin.
+
+        ``beside`` is done for each channel of x.
+        """
         f, problem = self.f, self.problem
         sums = [f.number(0, problem.summed.of(self.lanes))] * (len(rows) * len(ends))
         if not problem.terms:
@@ -186,7 +195,7 @@ class Direct:
         inner = len(loops)
         while inner > 1 and math.prod(size for size, _, _ in loops[inner - 1 :]) <= UNROLLED:
             inner -= 1
-        return self._nest(loops[:inner], loops[inner:], w, rows, ends, sums)
+        return self._nest(loops[:inner], loops[inner:], w, rows, ends, sums, beside)
 
     def _nest(
         self,
@@ -196,12 +205,15 @@ class Direct:
         rows: list[Value],
         ends: list[_Windows],
         sums: list[Value],
+        beside: Callable[[Value], None] | None = None,
     ) -> list[Value]:
         f, stored = self.f, self.problem.stored
         if not loops:
             return self._terms(unrolled, w, rows, ends, sums)
         size, w_step, x_step = loops[0]
         with f.repeat(f.integer(0), f.integer(size), [w, *(each.start for each in ends), *sums]) as round_:
+            if beside is not None:
+                beside(round_.index)
             weights, *rest = round_.values
             starts, inner = rest[: len(ends)], rest[len(ends) :]
             vectors = [_Windows(start, each.mask) for start, each in zip(starts, ends, strict=True)]
@@ -229,6 +241,17 @@ class Direct:
                     place = number * len(ends) + v
                     sums[place] = multiply_add(f, self.target, wide, f.splat(vector, self.lanes), sums[place])
         return sums
+
+    def _ask(self, outer: list[Value], slot: Value, height: Value, term: Value) -> None:
+        """Ask for the memory of some of a tile's channels, a share for each channel of x."""
+        if self.ask is None:
+            return
+        f, (vectors, rows), (image, first) = self.f, self.shape, outer
+        each = -(-rows // self.problem.depth)
+        start = f.mul(term, f.integer(each))
+        with f.loop(start, f.intrinsic("smin", f.add(start, f.integer(each)), height)) as row:
+            for v in range(vectors):
+                self.ask(f, [image, f.add(first, row), *self._indices(f.add(slot, f.integer(v)))], max(self.lanes, 1))
 
     # --- results ---
 

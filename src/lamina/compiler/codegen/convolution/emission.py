@@ -8,7 +8,7 @@ from lamina.compiler.codegen.convolution.boxes import boxes
 from lamina.compiler.codegen.convolution.channels import Channels
 from lamina.compiler.codegen.convolution.direct import Direct
 from lamina.compiler.codegen.convolution.dots import Dots, suits
-from lamina.compiler.codegen.convolution.problem import Convolution, Epilogue, Part
+from lamina.compiler.codegen.convolution.problem import Ask, Convolution, Epilogue, Part
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.values import Value
 from lamina.compiler.target import Target
@@ -29,6 +29,7 @@ def emit_convolution(
     part: Part,
     epilogue: Epilogue,
     scratch: Value,
+    ask: Ask | None = None,
 ) -> None:
     """Write the code that computes a part of a convolution and hands each of its elements to the epilogue once.
 
@@ -48,12 +49,16 @@ def emit_convolution(
         Writes the code for what becomes of an element, or of several neighbours in a vector.
     scratch : Value
         Pointer to `scratch_bytes` of memory that no other thread uses.
+    ask : Ask, optional
+        Asks for the memory of the epilogue, while sums are computed.
     """
     if not problem.images * problem.groups * problem.rows * math.prod(problem.places):
         return
     cut = boxes(problem, target)
     if cut is not None:
-        Channels(f, target, problem, cut, x, w, part, epilogue, scratch).write()
+        Channels(f, target, problem, cut, x, w, part, epilogue, ask, scratch).write()
         return
-    way = Dots if suits(problem) else Direct
-    way(f, target, problem, x, w, part, epilogue).write()
+    if suits(problem):
+        Dots(f, target, problem, x, w, part, epilogue).write()
+    else:
+        Direct(f, target, problem, x, w, part, epilogue, ask).write()

@@ -17,6 +17,8 @@ Shape = tuple[int, ...]
 Epilogue = Callable[[Emitter, Sequence[Value], Value], None]
 """Writes code for ``(emitter, indices, value)``: an element of the result, or a vector of neighbours along the last
 axis, and its index along every axis: image, channel and places."""
+Ask = Callable[[Emitter, Sequence[Value], int], None]
+"""Writes code that asks for the memory of an epilogue: that of so many neighbours, from an index on."""
 
 
 class Convolution(NamedTuple):
