@@ -14,7 +14,8 @@ from lamina.compiler.codegen.convolution import Convolution, Part, emit_convolut
 from lamina.compiler.codegen.convolution.boxes import boxes
 from lamina.compiler.codegen.module import Module
 from lamina.compiler.codegen.values import I64, PTR
-from lamina.compiler.runtime.machine_code import assemble, load
+from lamina.compiler.runtime.loading import load
+from lamina.compiler.runtime.machine_code import assemble
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.target import AARCH64, AVX2, AVX512, BASELINE
 

@@ -41,7 +41,7 @@ class Builder:
 
     def __call__(self) -> Entry:
         self.built += 1
-        return Entry(self.content, {"kernels": 3, "shape": (2, 3)})
+        return Entry((self.content,), {"kernels": 3, "shape": (2, 3)})
 
 
 def only_file(folder: Path) -> Path:
@@ -56,14 +56,14 @@ def test_an_equal_program_is_built_once() -> None:
     build = Builder()
     found = [cached(["program", host()], build) for _ in range(3)]
     assert build.built == 1
-    assert found == [Entry(b"code", {"kernels": 3, "shape": [2, 3]})] * 3
+    assert found == [Entry((b"code",), {"kernels": 3, "shape": [2, 3]})] * 3
 
 
 def test_each_part_of_the_key_counts() -> None:
     keys = [["ab", "c"], ["a", "bc"], ["abc"], [b"abc"], ["abc", ""], ["abc", AVX2], ["abc", AVX512], []]
     builders = [Builder(str(number).encode()) for number in range(len(keys))]
     for _ in range(2):
-        assert [cached(key, build).object_code for key, build in zip(keys, builders, strict=True)] == [
+        assert [cached(key, build).objects[0] for key, build in zip(keys, builders, strict=True)] == [
             str(number).encode() for number in range(len(keys))
         ]
     assert [build.built for build in builders] == [1] * len(keys)
@@ -131,7 +131,7 @@ def test_a_damaged_entry_is_built_again(damage: Callable[[bytes], bytes], folder
     file = only_file(folder)
     file.write_bytes(damage(file.read_bytes()))
     for _ in range(2):
-        assert cached(["program"], build).object_code == b"code"
+        assert cached(["program"], build).objects[0] == b"code"
     assert build.built == 2
 
 
@@ -141,7 +141,7 @@ def test_an_entry_under_another_program_s_name_is_not_taken_for_it(folder: Path)
     cached(["two"], Builder(b"two"))
     (two,) = set(folder.iterdir()) - {one}
     two.write_bytes(one.read_bytes())
-    assert cached(["two"], Builder(b"two")).object_code == b"two"
+    assert cached(["two"], Builder(b"two")).objects[0] == b"two"
 
 
 # --- trust ------------------------------------------------------------------------------------------------
@@ -254,7 +254,7 @@ def test_a_folder_that_cannot_be_made_means_no_caching(tmp_path: Path, monkeypat
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("LAMINA_CACHE_DIR", str(tmp_path / "file" / "cache"))
     build = Builder()
-    assert cached(["program"], build).object_code == b"code"
+    assert cached(["program"], build).objects[0] == b"code"
     assert cache.size() == 0
 
 
@@ -265,7 +265,7 @@ def test_a_full_disk_means_no_caching(folder: Path, monkeypatch: pytest.MonkeyPa
     cached(["another"], Builder())
     monkeypatch.setattr(private_folder.os, "replace", full)
     build = Builder()
-    assert [cached(["program"], build).object_code for _ in range(2)] == [b"code"] * 2
+    assert [cached(["program"], build).objects[0] for _ in range(2)] == [b"code"] * 2
     assert build.built == 2
     assert len(list(folder.iterdir())) == 1
 
@@ -292,7 +292,7 @@ def test_what_was_used_longest_ago_is_dropped_first(folder: Path, monkeypatch: p
 def test_an_entry_larger_than_the_bound_is_not_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cached(["small"], Builder())
     monkeypatch.setenv("LAMINA_CACHE_SIZE", "1000")
-    assert len(cached(["large"], Builder(bytes(1001))).object_code) == 1001
+    assert len(cached(["large"], Builder(bytes(1001))).objects[0]) == 1001
     assert len(list(folder.iterdir())) == 1
 
 
@@ -315,7 +315,7 @@ from lamina.compiler.runtime.cache import Entry, cached
 for turn in range(25):
     for key in range(8):
         wanted = bytes([key]) * 3000
-        assert cached([str(key)], lambda: Entry(wanted, {})).object_code == wanted
+        assert cached([str(key)], lambda: Entry((wanted,), {})).objects[0] == wanted
 """
 
 
@@ -329,5 +329,5 @@ def test_several_processes_may_write_and_evict_at_once(folder: Path) -> None:
 
 def test_a_description_that_json_lacks_is_refused_before_anything_is_written(folder: Path) -> None:
     with pytest.raises(ValueError):
-        cached(["program"], lambda: Entry(b"", {"x": json.loads("NaN")}))
+        cached(["program"], lambda: Entry((b"",), {"x": json.loads("NaN")}))
     assert not folder.exists()

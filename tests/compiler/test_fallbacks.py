@@ -17,7 +17,8 @@ from lamina.compiler.codegen.values import PTR
 from lamina.compiler.graph import ir
 from lamina.compiler.graph.fallbacks import FALLBACKS
 from lamina.compiler.runtime.fallback import Fallback
-from lamina.compiler.runtime.machine_code import assemble, load
+from lamina.compiler.runtime.loading import load
+from lamina.compiler.runtime.machine_code import assemble
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.target import AARCH64
 from lamina.dtypes import as_dtype

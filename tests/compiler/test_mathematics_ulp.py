@@ -11,7 +11,8 @@ from lamina.compiler.codegen.mathematics import FUNCTIONS, ULP_BOUND
 from lamina.compiler.codegen.mathematics.lanes import Lanes
 from lamina.compiler.codegen.module import Module
 from lamina.compiler.codegen.values import DOUBLE, FLOAT, I64, PTR
-from lamina.compiler.runtime.machine_code import assemble, load
+from lamina.compiler.runtime.loading import load
+from lamina.compiler.runtime.machine_code import assemble
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.target import AVX2, BASELINE
 

@@ -15,7 +15,8 @@ from lamina.compiler.codegen.matmul.cells import Squares
 from lamina.compiler.codegen.matmul.plan import plan
 from lamina.compiler.codegen.module import Module
 from lamina.compiler.codegen.values import I64, PTR, VOID
-from lamina.compiler.runtime.machine_code import assemble, load
+from lamina.compiler.runtime.loading import load
+from lamina.compiler.runtime.machine_code import assemble
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.target import AARCH64, AVX2, AVX512, BASELINE
 from lamina_tests.tile_registers import emulated

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lamina.compiler.runtime import elf, machine_code, processor
+from lamina.compiler.runtime import elf, loading, machine_code, processor
 from lamina.compiler.runtime.elf import ObjectFile, Placed
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.runtime.signals import uninterrupted
@@ -82,7 +82,7 @@ end:
 CALL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
 
 
-def polynomial(loaded: machine_code.Loaded, x: float) -> float:
+def polynomial(loaded: loading.Loaded, x: float) -> float:
     result, argument = (ctypes.c_double * 4)(9, 9, 9, 9), ctypes.c_double(x)
     CALL(loaded.address("polynomial"))(ctypes.addressof(result), ctypes.addressof(argument), 4)
     assert list(result[1:]) == [0, 0, 0]
@@ -90,14 +90,14 @@ def polynomial(loaded: machine_code.Loaded, x: float) -> float:
 
 
 @pytest.fixture(params=["by itself", "by LLVM"])
-def loading(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def both_loaders(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Load object code without LLVM, where that is possible, and with it, as everywhere else."""
     if request.param == "by LLVM":
         monkeypatch.setattr(elf, "_here", lambda: False)
 
 
-def test_loaded_code_computes_what_the_ir_says(loading: None) -> None:
-    assert polynomial(machine_code.load(machine_code.assemble(POLYNOMIAL, host())), 10.0) == 123.0
+def test_loaded_code_computes_what_the_ir_says(both_loaders: None) -> None:
+    assert polynomial(loading.load(machine_code.assemble(POLYNOMIAL, host())), 10.0) == 123.0
 
 
 # A jump table, a variable, a pointer to a constant, and calls between functions that are not inlined.
@@ -141,8 +141,8 @@ end:
 """
 
 
-def test_code_finds_its_constants_variables_and_functions(loading: None) -> None:
-    loaded = machine_code.load(machine_code.assemble(SWITCH, host()))
+def test_code_finds_its_constants_variables_and_functions(both_loaders: None) -> None:
+    loaded = loading.load(machine_code.assemble(SWITCH, host()))
     found = ctypes.c_int64()
     function, values = CALL(loaded.address("switch")), []
     for n in (0, 1, 2, 3, 9, 9):
@@ -153,7 +153,7 @@ def test_code_finds_its_constants_variables_and_functions(loading: None) -> None
 
 @pytest.mark.skipif(not elf._here(), reason="not Linux on x86_64")
 def test_no_memory_is_both_written_and_executed() -> None:
-    loaded = machine_code.load(machine_code.assemble(SWITCH, host()))
+    loaded = loading.load(machine_code.assemble(SWITCH, host()))
     address, kinds = loaded.address("switch"), []
     with open("/proc/self/maps") as maps:
         for line in maps:
@@ -165,15 +165,15 @@ def test_no_memory_is_both_written_and_executed() -> None:
 
 @pytest.mark.skipif(not elf._here(), reason="not Linux on x86_64")
 def test_what_llvm_writes_for_this_machine_is_loaded_without_it() -> None:
-    assert all(Placed.of(machine_code.assemble(ir, host())) is not None for ir in (POLYNOMIAL, SUM, SWITCH))
-    assert Placed.of(machine_code.assemble(POLYNOMIAL, AARCH64)) is None
+    assert all(Placed.of([machine_code.assemble(ir, host())]) is not None for ir in (POLYNOMIAL, SUM, SWITCH))
+    assert Placed.of([machine_code.assemble(POLYNOMIAL, AARCH64)]) is None
 
 
 def test_damaged_object_code_is_an_exception() -> None:
     code = machine_code.assemble(SWITCH, host())
     for length in range(0, len(code), 37):
         with pytest.raises(BackendError):
-            machine_code.load(code[:length]).address("switch")
+            loading.load(code[:length]).address("switch")
 
 
 def test_the_same_module_gives_the_same_object_code() -> None:
@@ -182,7 +182,7 @@ def test_the_same_module_gives_the_same_object_code() -> None:
 
 def test_programs_loaded_side_by_side_do_not_disturb_one_another() -> None:
     codes = [machine_code.assemble(POLYNOMIAL.replace("double 3.0", f"double {k}.0"), host()) for k in range(4)]
-    loaded = [machine_code.load(code) for code in codes for _ in range(5)]
+    loaded = [loading.load(code) for code in codes for _ in range(5)]
     assert [polynomial(each, 10.0) for each in loaded] == [120.0 + k for k in range(4) for _ in range(5)]
     del loaded[::2]
     assert polynomial(loaded[-1], 10.0) == 123.0
@@ -194,7 +194,7 @@ def test_every_target_is_assembled(name: str) -> None:
     assert code[:4] == b"\x7fELF"
     parts = ObjectFile.of(code)
     assert parts is not None
-    assert parts.foreign() <= {"memset"}
+    assert elf.foreign([parts]) <= {"memset"}
     assert "polynomial" in machine_code.assembly(POLYNOMIAL, TARGETS[name])
 
 
@@ -239,11 +239,11 @@ def test_the_name_of_an_older_processor_does_not_end_the_process() -> None:
 @pytest.mark.parametrize("code", [b"", b"nonsense", bytes(64)])
 def test_what_is_not_object_code_is_an_exception(code: bytes) -> None:
     with pytest.raises(BackendError):
-        machine_code.load(code).address("f")
+        loading.load(code).address("f")
 
 
 def test_a_function_that_does_not_exist_is_an_exception() -> None:
-    loaded = machine_code.load(machine_code.assemble(POLYNOMIAL, host()))
+    loaded = loading.load(machine_code.assemble(POLYNOMIAL, host()))
     with pytest.raises(BackendError, match="elsewhere"):
         loaded.address("elsewhere")
     assert polynomial(loaded, 1.0) == 6.0
@@ -252,7 +252,7 @@ def test_a_function_that_does_not_exist_is_an_exception() -> None:
 def test_many_python_threads_may_compile_at_once() -> None:
     def compiled(k: int) -> float:
         code = machine_code.assemble(POLYNOMIAL.replace("double 3.0", f"double {k}.0"), host())
-        return polynomial(machine_code.load(code), 10.0)
+        return polynomial(loading.load(code), 10.0)
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(compiled, range(32))) == [120.0 + k for k in range(32)]
@@ -287,7 +287,7 @@ def test_other_threads_use_llvm_without_handlers_of_signals() -> None:
 
 @pytest.mark.skipif(not elf._here(), reason="not Linux on x86_64")
 def test_code_is_unmapped_when_it_is_not_used_any_more() -> None:
-    loaded = machine_code.load(machine_code.assemble(SWITCH, host()))
+    loaded = loading.load(machine_code.assemble(SWITCH, host()))
     (placed,) = (each for each in loaded._lifelines if isinstance(each, Placed))
     memory = weakref.ref(placed._memory)
     del loaded, placed
@@ -299,10 +299,10 @@ def test_code_that_llvm_has_loaded_is_unmapped_some_time_after(monkeypatch: pyte
     monkeypatch.setattr(elf, "_here", lambda: False)
     code = machine_code.assemble("define i32 @one() {\n  ret i32 1\n}", host())
     for _ in range(3):
-        machine_code.load(code).address("one")
+        loading.load(code).address("one")
     gc.collect()
-    kept = machine_code.load(code)
-    assert all(loaded() is not None for loaded, _ in machine_code._lifelines)
+    kept = loading.load(code)
+    assert all(loaded() is not None for loaded, _ in loading._lifelines)
     assert kept.address("one")
 
 

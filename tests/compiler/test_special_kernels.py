@@ -19,7 +19,8 @@ from lamina.compiler.codegen.special.job import Job
 from lamina.compiler.codegen.special.kernel import SPECIAL
 from lamina.compiler.codegen.values import I64, PTR
 from lamina.compiler.graph import ir
-from lamina.compiler.runtime.machine_code import assemble, load
+from lamina.compiler.runtime.loading import load
+from lamina.compiler.runtime.machine_code import assemble
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.target import AARCH64, AVX2, BASELINE, Target
 from lamina.dtypes import DTYPES, as_dtype

@@ -20,7 +20,8 @@ from lamina.compiler.codegen.module import Module
 from lamina.compiler.codegen.values import I64, PTR, Value
 from lamina.compiler.runtime import cache, thread_pool_code, threads
 from lamina.compiler.runtime.forking import fork_safe, renew
-from lamina.compiler.runtime.machine_code import Loaded, assemble, load
+from lamina.compiler.runtime.loading import Loaded, load
+from lamina.compiler.runtime.machine_code import assemble
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.runtime.runtime_block import RuntimeBlock
 from lamina.compiler.runtime.threads import Shared, get_num_threads, num_threads, run, set_num_threads
@@ -298,7 +299,8 @@ _PREPARED = """
 import ctypes, os, sys, threading, time, warnings
 warnings.simplefilter("ignore", DeprecationWarning)  # of forking with threads, which is what is tested
 from lamina.compiler.runtime.runtime_block import RuntimeBlock
-from lamina.compiler.runtime.machine_code import assemble, load
+from lamina.compiler.runtime.loading import load
+from lamina.compiler.runtime.machine_code import assemble
 from lamina.compiler.runtime.threads import run
 from lamina.compiler.runtime.processor import host
 code = load(assemble(os.environ["PROGRAM"], host()))

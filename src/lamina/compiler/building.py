@@ -13,18 +13,33 @@ from lamina.compiler.runtime.cache import Entry, program
 from lamina.compiler.runtime.fallback import Fallback
 from lamina.compiler.runtime.native_program import NativeProgram
 from lamina.compiler.runtime.processor import host
+from lamina.compiler.runtime.threads import get_num_threads
 from lamina.compiler.target import Target
 
 if TYPE_CHECKING:
     from lamina.compiler.lowering import Lowered
 
 
-def lowered(graph: Graph, target: Target | None = None, *, profiled: bool = False) -> Lowered:
+def lowered(graph: Graph, target: Target | None = None) -> Lowered:
     """Return the program of a traced graph as LLVM IR, with what it was written from."""
     from lamina.compiler.graph.passes.simplify import simplify
     from lamina.compiler.lowering import lower
 
-    return lower(simplify(graph), target or host(), profiled=profiled)
+    return lower(simplify(graph), target or host())
+
+
+def assembled(
+    graph: Graph, target: Target | None = None, *, profiled: bool = False
+) -> tuple[Lowered, tuple[bytes, ...]]:
+    """Return the program of a traced graph, and its object files."""
+    from lamina.compiler.graph.passes.simplify import simplify
+    from lamina.compiler.lowering import lower
+    from lamina.compiler.runtime.machine_code import Assembler
+
+    target = target or host()
+    with Assembler(target, get_num_threads()) as assembler:
+        made = lower(simplify(graph), target, profiled=profiled, ready=assembler.add)
+    return made, tuple(assembler.objects)
 
 
 def build(graph: Graph, target: Target | None = None) -> NativeProgram:
@@ -32,10 +47,8 @@ def build(graph: Graph, target: Target | None = None) -> NativeProgram:
     target = target or host()
 
     def compiled() -> Entry:
-        from lamina.compiler.runtime.machine_code import assemble
-
-        made = lowered(graph, target)
-        return Entry(assemble(made.ir, target), made.layout.as_dict())
+        made, objects = assembled(graph, target)
+        return Entry(objects, made.layout.as_dict())
 
     found = program([fingerprint(graph), target], compiled)
     fallback = fallback_of(lowered(graph, target)) if found.meta["fallbacks"] else None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from lamina.compiler.codegen.elementwise import ELEMENTWISE, cost
 from lamina.compiler.codegen.main_function import emit_program
+from lamina.compiler.codegen.module import Module
 from lamina.compiler.codegen.products import column_grain
 from lamina.compiler.codegen.schedule import Schedule, lanes_in, may_fault, numbered
 from lamina.compiler.codegen.special.kernel import SPECIAL
@@ -81,18 +82,30 @@ class Lowered(NamedTuple):
 
     Attributes
     ----------
-    ir : str
+    module : Module
     layout : Layout
     schedule : Schedule
         What it was written from.
     """
 
-    ir: str
+    module: Module
     layout: Layout
     schedule: Schedule
 
+    @property
+    def ir(self) -> str:
+        """The module as one text."""
+        return str(self.module)
 
-def lower(graph: Graph, target: Target, most_threads: int = 1024, *, profiled: bool = False) -> Lowered:
+
+def lower(
+    graph: Graph,
+    target: Target,
+    most_threads: int = 1024,
+    *,
+    profiled: bool = False,
+    ready: Callable[[str], None] = lambda _: None,
+) -> Lowered:
     """Return the program of a simplified graph.
 
     Parameters
@@ -103,6 +116,8 @@ def lower(graph: Graph, target: Target, most_threads: int = 1024, *, profiled: b
         With 1, the program is written for one thread: no shares, no barriers.
     profiled : bool
         Whether the program measures each of its kernels.
+    ready : callable, optional
+        Is given the text in parts, each a module, as soon as it is written.
     """
     schedule, nanoseconds = scheduled(graph, target, most_threads, profiled=profiled)
     numbers = numbered(schedule)
@@ -117,7 +132,7 @@ def lower(graph: Graph, target: Target, most_threads: int = 1024, *, profiled: b
         nanoseconds >= INTERRUPTIBLE and not numbers.fallbacks,
         numbers.index_faults,
     )
-    return Lowered(str(emit_program(schedule, interruptible=layout.interruptible)), layout, schedule)
+    return Lowered(emit_program(schedule, interruptible=layout.interruptible, ready=ready), layout, schedule)
 
 
 def scheduled(

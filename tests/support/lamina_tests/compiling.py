@@ -12,13 +12,13 @@ import numpy.typing as npt
 
 from lamina.backends.protocol import numpy_dtype
 from lamina.backends.registry import CPU
+from lamina.compiler.building import assembled
 from lamina.compiler.codegen.schedule import numbered
 from lamina.compiler.graph.interpreter import interpret
 from lamina.compiler.graph.ir import Graph, Update, Value, input_value
-from lamina.compiler.graph.passes.simplify import simplify
-from lamina.compiler.lowering import Lowered, lower
+from lamina.compiler.lowering import Lowered
 from lamina.compiler.runtime.fallback import Fallback
-from lamina.compiler.runtime.machine_code import assemble, load
+from lamina.compiler.runtime.loading import load
 from lamina.compiler.runtime.native_program import NativeProgram
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.target import Target
@@ -72,12 +72,12 @@ class CompiledGraph:
     """
 
     def __init__(self, graph: Graph, target: Target | None = None) -> None:
-        target = target or host()
         self.graph = graph
-        self.lowered: Lowered = lower(simplify(graph), target)
+        self.lowered: Lowered
+        self.lowered, objects = assembled(graph, target)
         left = numbered(self.lowered.schedule).fallbacks
         self.program = NativeProgram(
-            load(assemble(self.lowered.ir, target)),
+            load(*objects),
             self.lowered.layout.as_dict(),
             len(graph.inputs),
             len(graph.outputs),

@@ -75,7 +75,7 @@ class _Code:
             from lamina.compiler.calling.call_code import module
             from lamina.compiler.runtime.machine_code import assemble
 
-            return Entry(assemble(module(found, target), target), {})
+            return Entry((assemble(module(found, target), target),), {})
 
         # What is written depends on the layout alone, so on a second start it is not written again.
         self._loaded = program(["call", repr(found), target], compiled).code

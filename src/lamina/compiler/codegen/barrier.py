@@ -52,7 +52,7 @@ def emit_barrier(f: Emitter, target: Target, runtime: Value, threads: Value) -> 
         How many threads run the program, as i64.
     """
     name = "lamina.barrier"
-    if not any(each.startswith(f"define internal void @{name}(") for each in f.module.functions):
+    if name not in f.module.functions:
         _define_barrier(f.module, name, target)
     f.write(f"call void @{name}(ptr {runtime.text}, i64 {threads.text})")
 
@@ -63,7 +63,7 @@ def emit_interruptible_barrier(f: Emitter, target: Target, runtime: Value, threa
     The last to come looks. What it saw stays until all have come to another barrier.
     """
     name = "lamina.interruptible_barrier"
-    if not any(f" @{name}(" in each for each in f.module.functions):
+    if name not in f.module.functions:
         with f.module.function(name, [("runtime", PTR), ("threads", I64)], notes="noinline", result=I64) as inner:
             _emit_agreement(inner, target)
     return f.icmp("ne", f.call_here(name, [runtime, threads], I64), f.integer(0))

@@ -7,7 +7,7 @@ threads. Every thread runs all of it, each on its share, and they meet at barrie
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, nullcontext
 
 from lamina.compiler.codegen.barrier import FAULT, emit_barrier
@@ -28,15 +28,19 @@ MANY = 64
 _PARAMETERS = [("table", PTR), ("thread", I64), ("threads", I64)]
 
 
-def emit_program(schedule: Schedule, *, interruptible: bool = False) -> Module:
+def emit_program(
+    schedule: Schedule, *, interruptible: bool = False, ready: Callable[[str], None] = lambda _: None
+) -> Module:
     """Return the module of a program; its function is ``program(table, thread, threads)``.
 
-    An interruptible one can be ended from outside until it begins to update its inputs.
+    An interruptible one can be ended from outside until it begins to update its inputs. ``ready`` is given the module
+    in parts, each as soon as it is written.
     """
-    module = Module(schedule.target.triple, target=schedule.target)
+    module = Module(schedule.target.triple, target=schedule.target, ready=ready)
     early = before_updates(schedule) if interruptible else set()
     _emit_once(module, schedule, functions_of(module, schedule, "kernel", numbered(schedule), early), early)
     _emit_repeated(module, schedule)
+    module.close()
     return module
 
 

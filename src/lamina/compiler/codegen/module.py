@@ -1,16 +1,47 @@
-"""A module of LLVM IR: functions, what they declare, and constant data."""
+"""A module of LLVM IR: functions, what they declare, and constant data.
+
+A long one is handed on in parts, each a module that LLVM can make code of while the next is written.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+import re
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.values import PTR, VOID, Type, Value
 
 if TYPE_CHECKING:
     from lamina.compiler.target import Target
+
+
+PART = 800
+"""Lines of a part: LLVM makes code of them in 30 ms, 2 of which are for beginning and ending a module."""
+
+
+class Function(NamedTuple):
+    """A function as it is written.
+
+    Attributes
+    ----------
+    head : str
+        The type of its result, its name and its parameters.
+    body : str
+        The rest, from its attributes on.
+    internal : bool
+        Whether only this module calls it.
+    """
+
+    head: str
+    body: str
+    internal: bool
+
+    def text(self, *, alone: bool) -> str:
+        """Return its definition; ``alone`` where there is no other part that may call it."""
+        linkage = ("internal " if alone else "hidden ") if self.internal else ""
+        return f"define {linkage}{self.head} {self.body}"
 
 
 class Module:
@@ -24,23 +55,35 @@ class Module:
         Of every function.
     target : Target, optional
         Whose instructions may be relied upon; without it only those that every processor has.
+    ready : callable, optional
+        Is given every part, as soon as it is written. What is in which part depends on what is written alone.
 
     Attributes
     ----------
+    functions : dict of str to Function
+        By their names, in the order in which they were written.
     kernels : dict
         The names of functions, by what their code is written from.
     """
 
-    def __init__(self, triple: str = "", attributes: str = "nounwind", target: Target | None = None) -> None:
+    def __init__(
+        self,
+        triple: str = "",
+        attributes: str = "nounwind",
+        target: Target | None = None,
+        ready: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.triple = triple or (target.triple if target else "")
         self.target = target
         self.attributes = attributes
-        self.functions: list[str] = []
+        self.functions: dict[str, Function] = {}
         self.declarations: dict[str, str] = {}
         self.constants: dict[str, str] = {}
         self.cells: dict[str, str] = {}
         self.kernels: dict[Hashable, str] = {}
         self._known: dict[str, str] = {}
+        self._ready = ready
+        self._part: dict[str, Function] = {}
 
     def declare(self, name: str, result: Type, parameters: Sequence[Type]) -> None:
         """Make a function of another module, or an intrinsic, known by its name."""
@@ -76,14 +119,26 @@ class Module:
         result : Type
             Of what it returns, which is put into the emitter's ``returned``.
         """
+        if sum(each.body.count("\n") for each in self._part.values()) >= PART:
+            self._hand_on(alone=False)
         emitter = Emitter(self, name, parameters)
         yield emitter
         last = "void" if emitter.returned is None else f"{result} {emitter.returned.text}"
-        linkage = "internal " if internal else ""
         given = ", ".join(_parameter(each, type) for each, type in parameters)
         body = "\n".join([*emitter.slots, *emitter.lines])
-        head = f"define {linkage}{result} @{name}({given}) {self.attributes} {notes}"
-        self.functions.append(f"{head} {{\nentry:\n{body}\n  ret {last}\n}}\n")
+        self.functions[name] = self._part[name] = Function(
+            f"{result} @{name}({given})",
+            f"{self.attributes} {notes} {{\nentry:\n{body}\n  ret {last}\n}}\n",
+            internal,
+        )
+
+    def close(self) -> None:
+        """Hand on the last part."""
+        self._hand_on(alone=len(self._part) == len(self.functions))
+
+    def _hand_on(self, *, alone: bool) -> None:
+        self._ready(self._text(self._part, alone=alone))
+        self._part = {}
 
     def cell(self, name: str) -> Value:
         """Return the address of a pointer that functions of this module share; null at first."""
@@ -92,10 +147,10 @@ class Module:
 
     def shared(self, name: str) -> str:
         """Return the function that does what the last one written does: itself, or an earlier one equal to it."""
-        key = self.functions[-1].replace(f"@{name}(", "@(")
-        found = self._known.setdefault(key, name)
+        last = self.functions[name]
+        found = self._known.setdefault(last.head.replace(f"@{name}(", "@(") + last.body, name)
         if found != name:
-            self.functions.pop()
+            del self.functions[name], self._part[name]
         return found
 
     def data(self, content: bytes) -> Value:
@@ -105,9 +160,25 @@ class Module:
         return Value(self.constants.setdefault(body, f"@table{len(self.constants)}"), PTR)
 
     def __str__(self) -> str:
-        head = f'target triple = "{self.triple}"\n' if self.triple else ""
-        data = [f"{name} = private unnamed_addr constant {body}, align 64" for body, name in self.constants.items()]
-        return "\n".join([head, *data, *self.cells.values(), *self.functions, *self.declarations.values(), ""])
+        return self._text(self.functions, alone=True)
+
+    def _text(self, functions: Mapping[str, Function], *, alone: bool) -> str:
+        """Return some functions as a module, with what they use."""
+        written = "\n".join(each.text(alone=alone) for each in functions.values())
+        used = set(re.findall(r"@([\w.]+)", written))
+        others = [each for name, each in self.functions.items() if name in used and name not in functions]
+        data = [(name, body) for body, name in self.constants.items() if name[1:] in used]
+        return "\n".join(
+            [
+                *([f'target triple = "{self.triple}"\n'] if self.triple else []),
+                *(f"{name} = private unnamed_addr constant {body}, align 64" for name, body in data),
+                *(self.cells.values() if alone else []),
+                written,
+                *(f"declare hidden {each.head} {self.attributes}" for each in others),
+                *(text for name, text in self.declarations.items() if name in used),
+                "",
+            ]
+        )
 
 
 def _parameter(name: str, type: Type) -> str:

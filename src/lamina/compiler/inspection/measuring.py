@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lamina.backends.protocol import numpy_dtype
-from lamina.compiler.building import build, fallback_of, lowered
+from lamina.compiler.building import assembled, build, fallback_of
 from lamina.compiler.codegen.main_function import tick_stride
 from lamina.compiler.codegen.program_table import Slot
 from lamina.compiler.graph.ir import Graph
@@ -20,9 +20,8 @@ from lamina.compiler.inspection.kernels import KernelReport, reports
 from lamina.compiler.inspection.peak import clock, peak_flops
 from lamina.compiler.inspection.profile import KernelTime, Profile
 from lamina.compiler.lowering import Lowered
-from lamina.compiler.runtime.machine_code import assemble, load
+from lamina.compiler.runtime.loading import load
 from lamina.compiler.runtime.native_program import SIGNALS, NativeProgram
-from lamina.compiler.runtime.processor import host
 from lamina.compiler.runtime.threads import get_num_threads
 
 NDArray = npt.NDArray[Any]
@@ -57,8 +56,8 @@ def measured(name: str, graph: Graph, labels: Sequence[str], inputs: Sequence[ND
     seconds : float
         How long to go on.
     """
-    made = lowered(graph, profiled=True)
-    bench = _Bench(graph, made, inputs)
+    made, objects = assembled(graph, profiled=True)
+    bench = _Bench(graph, made, objects, inputs)
     batches = bench.batches(seconds)
     kept = -(-len(batches) // _KEPT)
     total = float(np.mean(sorted(each.plain for each in batches)[:kept]))
@@ -93,9 +92,9 @@ class _Batch:
 class _Bench:
     """A program and its twin that measures itself, with memory to run on."""
 
-    def __init__(self, graph: Graph, made: Lowered, inputs: Sequence[NDArray]) -> None:
+    def __init__(self, graph: Graph, made: Lowered, objects: Sequence[bytes], inputs: Sequence[NDArray]) -> None:
         inside = NativeProgram(
-            load(assemble(made.ir, host())),
+            load(*objects),
             made.layout.as_dict(),
             len(graph.inputs),
             len(graph.outputs),

@@ -15,7 +15,8 @@ from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.module import Module
 from lamina.compiler.codegen.values import DOUBLE, FLOAT, I64, PTR, Value
 from lamina.compiler.runtime.cache import Entry, program
-from lamina.compiler.runtime.machine_code import Loaded, assemble
+from lamina.compiler.runtime.loading import Loaded
+from lamina.compiler.runtime.machine_code import assemble
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.target import Target
 
@@ -27,7 +28,7 @@ _PAIRS = 4096
 
 def _code(module: Module) -> Loaded:
     ir = str(module)
-    return program(["inspection", ir, host()], lambda: Entry(assemble(ir, host()), {})).code
+    return program(["inspection", ir, host()], lambda: Entry((assemble(ir, host()),), {})).code
 
 
 # --- the clock ------------------------------------------------------------------------------------------------

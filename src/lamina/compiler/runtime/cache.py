@@ -15,17 +15,19 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
-from lamina.compiler.runtime.machine_code import Loaded, llvm_identity, load
+from lamina.compiler.runtime.llvm_library import llvm_identity
+from lamina.compiler.runtime.loading import Loaded, load
 from lamina.compiler.runtime.private_folder import PrivateFolder, UnsafeFolderError
 from lamina.compiler.target import Target
 from lamina.errors import DataError
 
 KeyPart = str | bytes | Target
-_MAGIC, _FORMAT = b"LAMINA\r\n", 1
+_MAGIC, _FORMAT = b"LAMINA\r\n", 2
 _HEADER = struct.Struct("<8sIIQ32s")  # magic, format, bytes of the description, bytes of all that follows, SHA-256
 _DEFAULT_SIZE = "256M"
 
@@ -35,12 +37,13 @@ class Entry(NamedTuple):
 
     Attributes
     ----------
-    object_code : bytes
+    objects : tuple of bytes
+        Its object files.
     meta : mapping
         What its caller must know; values that JSON has.
     """
 
-    object_code: bytes
+    objects: tuple[bytes, ...]
     meta: Mapping[str, Any]
 
 
@@ -72,7 +75,7 @@ def program(key_parts: Iterable[KeyPart], build: Callable[[], Entry]) -> Program
     found = _programs.get(key)
     if found is None:
         entry = _entry(key, build)
-        found = Program(load(entry.object_code), entry.meta)
+        found = Program(load(*entry.objects), entry.meta)
         _programs[key] = found
     return found
 
@@ -141,15 +144,16 @@ def _entry(key: str, build: Callable[[], Entry]) -> Entry:
 
 def _as_kept(entry: Entry) -> Entry:
     """Return an entry as it will come back from the disk, so that the first run equals the second."""
-    return Entry(entry.object_code, json.loads(json.dumps(dict(entry.meta), allow_nan=False)))
+    return Entry(entry.objects, json.loads(json.dumps(dict(entry.meta), allow_nan=False)))
 
 
 # --- what an entry looks like on disk ---------------------------------------------------------------------
 
 
 def _packed(key: str, entry: Entry) -> bytes:
-    description = json.dumps(dict(entry.meta), allow_nan=False).encode()
-    body = description + entry.object_code
+    sizes = [len(each) for each in entry.objects]
+    description = json.dumps({"sizes": sizes, "meta": dict(entry.meta)}, allow_nan=False).encode()
+    body = description + b"".join(entry.objects)
     return _HEADER.pack(_MAGIC, _FORMAT, len(description), len(body), _digest(key, len(description), body)) + body
 
 
@@ -161,7 +165,9 @@ def _unpacked(key: str, content: bytes | None) -> Entry | None:
     body = content[_HEADER.size :]
     if (magic, form, length) != (_MAGIC, _FORMAT, len(body)) or digest != _digest(key, described, body):
         return None
-    return Entry(body[described:], json.loads(body[:described]))
+    description = json.loads(body[:described])
+    ends = list(accumulate(description["sizes"], initial=described))
+    return Entry(tuple(body[start:end] for start, end in pairwise(ends)), description["meta"])
 
 
 def _digest(key: str, described: int, body: bytes) -> bytes:

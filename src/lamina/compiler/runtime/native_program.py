@@ -17,7 +17,7 @@ from lamina.compiler.graph.ir import NO_PARAMS, Line
 from lamina.compiler.runtime.fallback import Fallback
 from lamina.compiler.runtime.forking import fork_safe
 from lamina.compiler.runtime.interruption import run_interruptibly
-from lamina.compiler.runtime.machine_code import Loaded
+from lamina.compiler.runtime.loading import Loaded
 from lamina.compiler.runtime.runtime_block import RuntimeBlock
 from lamina.compiler.runtime.thread_choice import Choice, ThreadChoice
 from lamina.compiler.runtime.threads import entry_point, get_num_threads, run

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from lamina.compiler.runtime.cache import Entry, cached
-from lamina.compiler.runtime.machine_code import llvm
+from lamina.compiler.runtime.llvm_library import llvm
 from lamina.compiler.runtime.signals import uninterrupted
 from lamina.compiler.target import Target
 
@@ -24,7 +24,7 @@ def host() -> Target:
     described = _description()
     if described is None:
         return _made(_asked())
-    return _made(cached(["processor", described], lambda: Entry(b"", _asked())).meta)
+    return _made(cached(["processor", described], lambda: Entry((), _asked())).meta)
 
 
 def _description() -> str | None:

@@ -24,7 +24,7 @@ from lamina.compiler.codegen.barrier import LINE
 from lamina.compiler.runtime import thread_pool_code
 from lamina.compiler.runtime.cache import Entry, program
 from lamina.compiler.runtime.forking import fork_safe
-from lamina.compiler.runtime.machine_code import Loaded, assemble
+from lamina.compiler.runtime.loading import Loaded
 from lamina.compiler.runtime.runtime_block import aligned_memory
 from lamina.errors import DataError, DTypeError
 
@@ -285,7 +285,13 @@ def _pool_code() -> Loaded:
     from lamina.compiler.runtime.processor import host
 
     ir = thread_pool_code.pool_ir(host())
-    return program(["thread pool", ir, host()], lambda: Entry(assemble(ir, host()), {})).code
+
+    def compiled() -> Entry:
+        from lamina.compiler.runtime.machine_code import assemble
+
+        return Entry((assemble(ir, host()),), {})
+
+    return program(["thread pool", ir, host()], compiled).code
 
 
 _SPINNING_SECONDS = 70e-6

@@ -43,7 +43,16 @@ def reads(kernel: Kernel, fused: Fused) -> list[Read]:
 
 
 def expressions(kernel: Kernel, fused: Fused) -> list[Value | Read]:
-    """Return the operations written into a kernel, and what they read from memory."""
+    """Return the operations written into a kernel, and what they read from memory.
+
+    Whoever weighs, orders or writes kernels asks for them; they are found once, so fusion must be done.
+    """
+    if kernel not in fused.expressions:
+        fused.expressions[kernel] = _expressions(kernel, fused)
+    return fused.expressions[kernel]
+
+
+def _expressions(kernel: Kernel, fused: Fused) -> list[Value | Read]:
     given = _given(kernel)
     found: list[Value | Read] = []
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from lamina.compiler.graph.ir import Graph, Value
 from lamina.compiler.schedule.kernels import Kernel
 from lamina.compiler.schedule.views import View
+
+if TYPE_CHECKING:
+    from lamina.compiler.schedule.accesses import Read
 
 COPY = "copy"
 """An elementwise operation of the schedule's own: the operand as it is, in memory of its own."""
@@ -47,6 +50,8 @@ class Fused:
         For what a special kernel reads: the value that holds it in row-major order, itself or a copy.
     after : dict of Kernel to set of Kernel
         Which kernels a kernel is to come after, in a later phase, whatever it reads of them.
+    expressions : dict of Kernel to list
+        What is written into a kernel, kept by `lamina.compiler.schedule.accesses.expressions`.
     """
 
     graph: Graph
@@ -55,3 +60,4 @@ class Fused:
     views: dict[Value, View] = field(default_factory=dict)
     arrays: dict[Value, Value] = field(default_factory=dict)
     after: dict[Kernel, set[Kernel]] = field(default_factory=dict)
+    expressions: dict[Kernel, list[Value | Read]] = field(default_factory=dict)

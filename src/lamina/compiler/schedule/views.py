@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from lamina.compiler.graph.ir import Value
@@ -62,6 +63,7 @@ def identity(shape: Shape, dims: int, places: Sequence[int]) -> Index:
     return tuple([zero if size == 1 else unit(next(order), dims) for size in shape])
 
 
+@cache
 def unit(place: int, dims: int) -> Affine:
     """Return the index of one loop itself."""
     return (*(1 if each == place else 0 for each in range(dims)), 0)
@@ -180,6 +182,8 @@ def operand_index(value: Value, position: int, index: Index, dims: int) -> Index
     A reshape is followed only where it adds or removes axes of length one, or splits axes; others are views of memory.
     """
     operand = value.operands[position]
+    if value.op not in VIEWS and operand.shape == value.shape:
+        return index
     zero = (0,) * (dims + 1)
     match value.op:
         case "permute_dims":
@@ -210,8 +214,6 @@ def operand_index(value: Value, position: int, index: Index, dims: int) -> Index
             kept = iter([(affine, size) for affine, size in zip(index, value.shape, strict=True) if size != 1])
             return tuple([_joined(kept, size, zero) for size in operand.shape])
     added = len(value.shape) - len(operand.shape)
-    if operand.shape == value.shape:
-        return index
     return tuple([zero if size == 1 else affine for size, affine in zip(operand.shape, index[added:], strict=True)])
 
 

@@ -57,7 +57,7 @@ def replace_huge_angles(x: Lanes, parts: Sequence[Variable], limit: float) -> No
 
 def _write_function(module: Module, limit: float) -> None:
     """Write the function into a module, once."""
-    if any(text.startswith(f"define internal void @{_NAME}(") for text in module.functions):
+    if _NAME in module.functions:
         return
     parameters = [*((name, PTR) for name in ("x", "high", "low", "n")), ("lanes", I64)]
     with (
