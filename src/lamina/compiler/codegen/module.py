@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 PART = 800
-"""Lines of a part: LLVM makes code of them in 30 ms, 2 of which are for beginning and ending a module."""
+"""Lines of a part: LLVM makes code of them in 40 ms, 2 of which are for beginning and ending a module."""
 
 
 class Function(NamedTuple):

@@ -52,9 +52,13 @@ def beside_others(name: str, *arguments: Any) -> Any:
 
     An llvmlite that keeps its functions in another way has them wait for one another, as is its habit.
     """
-    function = getattr(llvm().ffi.lib, name)
+    function = getattr(_library(), name)
     with _inside.entered():
         return getattr(function, "_cfn", function)(*arguments)
+
+
+def _library() -> Any:
+    return llvm().ffi.lib
 
 
 class _Inside:
