@@ -103,6 +103,13 @@ def test_inputs_and_targets_of_different_lengths_are_refused() -> None:
         Dataset(np.zeros((3, 1)), np.zeros(2))
 
 
+def test_targets_like_those_of_another_set_may_have_another_name() -> None:
+    known = Dataset.of({"rooms": [1, 2, 3], "price": [10.0, 20.0, 40.0]}, "price")
+    new = Dataset.of({"rooms": [2, 3]}, np.array([20.0, 40.0]), like=known)
+    np.testing.assert_array_equal(new.targets, known.targets[1:])
+    assert new.target == known.target
+
+
 def test_dataset_unpacks_as_a_pair() -> None:
     inputs, targets = la.data.load_embedded("digits").take(np.array([5, 3]))
     assert inputs.shape == (2, 64)

@@ -47,6 +47,11 @@ def test_column_tells_what_is_missing_how_many_differ_and_examples() -> None:
         schema["d"]
 
 
+def test_examples_of_up_to_24_letters_are_whole_and_longer_ones_end_in_dots() -> None:
+    schema = infer_schema(Table.of({"a": ["x" * 24, "y" * 25]}))
+    assert schema["a"].examples == ("x" * 24, "y" * 23 + "…")
+
+
 def test_schema_is_the_same_after_json() -> None:
     schema = infer_schema(Table.of({name: (values * 10)[:30] for name, (values, _) in COLUMNS.items()}))
     stored = json.loads(json.dumps(schema.to_json(), allow_nan=False))

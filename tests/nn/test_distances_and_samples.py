@@ -113,6 +113,14 @@ def test_hard_samples_have_the_gradient_of_soft_ones():
     assert abs(gradients[0]).max() > 0.0
 
 
+def test_the_temperature_is_one_when_not_given():
+    draws = []
+    for options in ({}, {"tau": 1.0}):
+        la.random.seed(5)
+        draws.append(nn.gumbel_softmax(la.asarray(X), **options).numpy())
+    np.testing.assert_array_equal(*draws)
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
 def test_samples_are_finite_in_every_type(dtype):
     y = nn.gumbel_softmax(la.zeros((2000, 8), dtype=dtype))

@@ -54,7 +54,7 @@ MATRIX_CASES = [
     ("Muon", {"adjust_lr_fn": "original", "eps": 5.0}),
 ]
 SHAPES = [(3, 4), (4,), (), (2, 1, 3)]
-MATRICES = [(3, 4), (5, 2), (3, 3)]
+MATRICES = [(3, 4), (5, 2), (3, 3), (6, 1)]
 ALL = [(*case, SHAPES) for case in CASES] + [(*case, MATRICES) for case in MATRIX_CASES]
 
 
