@@ -94,7 +94,7 @@ def looped(primitive: Primitive, case: Case, calls: list[list[NDArray]]) -> list
 
 @pytest.mark.parametrize("name", ROWS)
 @given(st.data())
-@settings(deadline=None, max_examples=12, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=4, suppress_health_check=list(HealthCheck))
 def test_a_mapped_primitive_is_a_loop(name: str, data: Any) -> None:
     primitive, case, chosen = drawn(data, name)
     found = la.vmap(applied(primitive, case.params), in_axes=chosen.axes)(*chosen.operands)
@@ -104,7 +104,7 @@ def test_a_mapped_primitive_is_a_loop(name: str, data: Any) -> None:
 
 @pytest.mark.parametrize("name", [name for name in ROWS if TABLE[name].derivatives is not None])
 @given(st.data())
-@settings(deadline=None, max_examples=8, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=3, suppress_health_check=list(HealthCheck))
 def test_the_gradient_of_a_mapped_primitive_is_that_of_a_loop(name: str, data: Any) -> None:
     primitive, case, chosen = drawn(data, name)
     one = applied(primitive, case.params)
@@ -143,7 +143,7 @@ def test_the_gradient_of_a_mapped_primitive_is_that_of_a_loop(name: str, data: A
 
 @pytest.mark.parametrize("name", ROWS)
 @given(st.data())
-@settings(deadline=None, max_examples=4, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=2, suppress_health_check=list(HealthCheck))
 def test_a_primitive_mapped_twice_is_two_loops(name: str, data: Any) -> None:
     primitive, case, chosen = drawn(data, name)
     one = applied(primitive, case.params)
