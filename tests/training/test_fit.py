@@ -404,8 +404,6 @@ HOLES = np.where(np.arange(12).reshape(6, 2) == 5, np.nan, 1.0)
         (DataError, "pair .X, Y., got int", 3, {}),
         (DataError, "inputs are ragged", ([[1.0], [1.0, 2.0]], [1.0, 2.0]), {}),
         (DTypeError, "inputs are of type .*not numbers", (np.array([["a", "b"]] * 6), Y), {}),
-        (DTypeError, "inputs are one array", ({"a": X, "b": X}, Y), {}),
-        (DataError, "inputs are one array", ((X, X[:, :1]), Y), {}),
         (DTypeError, "inputs are of type object", (np.array([[None, 1]] * 6), Y), {}),
         (DTypeError, "inputs are float64, the model float32", (la.asarray(X), Y), {}),
         (BackendError, "inputs are on strict, the model on cpu", (la.ones((6, 2), device="strict"), Y), {}),

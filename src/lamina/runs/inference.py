@@ -44,7 +44,8 @@ class Answers:
 
 def outputs(model: nn.Module, inputs: Array, device: str) -> Array:
     """Return the model's outputs for all rows, float32 of shape [rows, outputs]."""
-    return training.predict(model, asarray(inputs, device=device), batch_size=BATCH).numpy()
+    found: Array = training.predict(model, asarray(inputs, device=device), batch_size=BATCH).numpy()
+    return found
 
 
 def answers(model: nn.Module, data: Dataset | Stream, device: str) -> Answers:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lamina.tensor import Tensor
+from lamina.autodiff.trees import leaves, with_leaves
 from lamina.training.pairs import Pairs, Samples
+from lamina.training.sample_arrays import Tree, called
 
 if TYPE_CHECKING:
     from lamina.compiler.graph.ir import Graph
@@ -29,17 +30,17 @@ def load(model: Module, samples: Samples) -> float:
     Where a sample is a row of numbers, every parameter is used once. Of images and sequences, the model is traced for
     one sample: weights are used at many places.
     """
-    if not isinstance(samples, Pairs) or not len(samples) or _is_row(samples.inputs):
+    if not isinstance(samples, Pairs) or not len(samples) or is_rows(samples.inputs):
         return row_load(model)
     return max(_traced(model, samples.inputs) or 0.0, row_load(model))
 
 
-def _is_row(inputs: Tensor) -> bool:
-    """Tell whether a sample is a number or a row of them; a row of integers is a sequence of tokens."""
-    return inputs.ndim < 2 or (inputs.ndim == 2 and inputs.dtype.floating)
+def is_rows(inputs: Tree) -> bool:
+    """Tell whether samples are numbers or rows of them; a row of integers is a sequence of tokens."""
+    return all(each.ndim < 2 or (each.ndim == 2 and each.dtype.floating) for each in leaves(inputs))
 
 
-def _traced(model: Module, inputs: Tensor) -> float | None:
+def _traced(model: Module, inputs: Tree) -> float | None:
     """Return the arithmetic of one sample; None for a model that cannot be traced, whose first step says why."""
     from lamina.compiler.tracing.environment import Environment
     from lamina.compiler.tracing.trace import trace
@@ -47,9 +48,14 @@ def _traced(model: Module, inputs: Tensor) -> float | None:
 
     if Environment([model]).stores:
         return None  # it would change now, and not in a step
-    spec = Spec((1, *inputs.shape[1:]), inputs.dtype)
+    specs = [Spec((1, *each.shape[1:]), each.dtype) for each in leaves(inputs)]
+
+    def answer(tracer: Any) -> Any:
+        arguments = [tracer.argument(place, spec, False) for place, spec in enumerate(specs)]
+        return called(model, with_leaves(inputs, arguments))
+
     try:
-        found = trace(lambda tracer: model(tracer.argument(0, spec, False)), recording=False, loops=True)
+        found = trace(answer, recording=False, loops=True)
     except Exception:
         return None
     return _of_graph(found.graph)

@@ -14,6 +14,7 @@ from lamina.primitives.indexing import take
 from lamina.tensor import Tensor
 from lamina.training.pairs import Pairs
 from lamina.training.programs import StepPrograms
+from lamina.training.sample_arrays import Tree
 from lamina.training.steps import EagerSteps, Taken
 from lamina.variable import Variable
 
@@ -60,7 +61,7 @@ class BulkSteps:
 
     # --- what is compiled ---
 
-    def _batch(self, shuffled: bool, *samples: Tensor) -> Pairs:
+    def _batch(self, shuffled: bool, *samples: Tree) -> Pairs:
         """Return the next batch, and count it; after the last whole one of an epoch comes the first."""
         training = Pairs(*samples)
         if self._size == len(self._training) and not shuffled:
@@ -70,7 +71,7 @@ class BulkSteps:
         rows = position + arange(self._size)
         return training.rows(take(self._order.value, rows, axis=0) if shuffled else rows)
 
-    def _remainder(self, shuffled: bool, *samples: Tensor) -> Pairs:
+    def _remainder(self, shuffled: bool, *samples: Tree) -> Pairs:
         """Return what the whole batches leave."""
         training = Pairs(*samples)
         if shuffled:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lamina import random
+from lamina.autodiff.trees import leaves, mapped
 from lamina.errors import DataError
 from lamina.nn.module import Module
 from lamina.optim import Optimizer
@@ -19,6 +20,7 @@ from lamina.training.fitting import fit
 from lamina.training.history import History
 from lamina.training.metrics import Metric
 from lamina.training.pairs import check_count
+from lamina.training.sample_arrays import Tree, count_of
 from lamina.variable import Variable
 
 if TYPE_CHECKING:
@@ -108,7 +110,7 @@ def cross_validate(
     ----------
     make_model : callable
         Returns a new model.
-    data : pair of Tensor or array
+    data : pair
         Inputs and targets, as `fit` takes them.
     loss : callable
         ``loss(outputs, targets)``; measured too.
@@ -126,7 +128,8 @@ def cross_validate(
         Whether each fold has the classes in their proportions. When None, where targets are classes: integers or
         truth values in one column, zeros and ones, or those of a `lamina.data.Dataset` with classes.
     prepare : callable, optional
-        ``prepare(inputs, held_out)`` returns the inputs to train on and those to measure on, as arrays. What it
+        ``prepare(inputs, held_out)`` returns the inputs to train on and those to measure on, which it is given as
+        arrays, or as tuples or dicts of arrays. What it
         learns, such as means to scale by, it is to learn from the first alone.
     sample_weight : array of shape [n], optional
         As in `fit`; the part that is measured is not weighed.
@@ -163,31 +166,33 @@ def cross_validate(
         if options.get(name):
             raise DataError(f"cross_validate: {name} belongs to one model; each fold has its own")
     inputs, targets = _arrays(data)
-    count = check_count("cross_validate", "folds", folds)
-    if not 2 <= count <= len(targets):
-        raise DataError(f"cross_validate: {count} folds of {len(targets)} samples; use 2 to {len(targets)}")
+    count, samples = check_count("cross_validate", "folds", folds), count_of(targets)
+    if not 2 <= count <= samples:
+        raise DataError(f"cross_validate: {count} folds of {samples} samples; use 2 to {samples}")
     weights = None if sample_weight is None else np.asarray(_array(sample_weight))
-    if weights is not None and len(weights) != len(targets):
-        raise DataError(f"cross_validate: {len(weights)} sample weights for {len(targets)} samples")
+    if weights is not None and len(weights) != samples:
+        raise DataError(f"cross_validate: {len(weights)} sample weights for {samples} samples")
     source = random.default_generator().spawn(1)[0] if seed is None else random.Generator(seed)
     division, *generators = source.spawn(count + 1)
     labels = _labels(data, targets) if stratify is None or stratify else None
     if stratify and labels is None:
         raise DataError("cross_validate: stratify=True is for targets that are classes, in one column")
-    parts = _parts(count, len(targets), labels, _seed(division))
+    parts = _parts(count, samples, labels, _seed(division))
     # On the samples trained on, metrics would only cost time.
     watched = metrics if {"validation", "early_stopping"} & options.keys() else ()
     scores: list[dict[str, float]] = []
     histories = []
     for (rest, part), generator in zip(parts, generators, strict=True):
-        train, held_out = (inputs[rest], inputs[part]) if prepare is None else prepare(inputs[rest], inputs[part])
+        train, held_out = _rows(inputs, rest), _rows(inputs, part)
+        if prepare is not None:
+            train, held_out = prepare(train, held_out)
         with random.use_generator(generator):
             model = make_model()
         optimizer = None if make_optimizer is None else make_optimizer(model.parameters())
         weighed = None if weights is None else weights[rest]
-        histories.append(fit(model, (train, targets[rest]), loss=loss, optimizer=optimizer, metrics=watched,
+        histories.append(fit(model, (train, _rows(targets, rest)), loss=loss, optimizer=optimizer, metrics=watched,
                              seed=_seed(generator), progress=progress, sample_weight=weighed, **options))  # fmt: skip
-        scores.append(evaluate(model, (held_out, targets[part]), loss=loss, metrics=metrics))
+        scores.append(evaluate(model, (held_out, _rows(targets, part)), loss=loss, metrics=metrics))
     named = {name: tuple(score[name] for score in scores) for name in scores[0]}
     return CrossValidation(named, tuple(histories), labels is not None)
 
@@ -200,24 +205,38 @@ def _array(values: Any) -> Any:
     return values.numpy() if isinstance(values, Tensor) else values
 
 
-def _arrays(data: Any) -> tuple[Array, Array]:
+def _rows(tree: Tree, rows: Array) -> Tree:
+    return mapped(lambda each: each[rows], tree)
+
+
+def _arrays(data: Any) -> tuple[Tree, Tree]:
     try:
-        inputs, targets = (np.asarray(_array(each)) for each in data)
+        inputs, targets = (_tree(each) for each in data)
     except (TypeError, ValueError) as error:
         raise DataError(
             f"cross_validate: expected data as a pair (X, Y) of arrays, got {type(data).__name__}"
         ) from error
-    if inputs.ndim == 0 or targets.ndim == 0 or len(inputs) != len(targets):
+    every = leaves((inputs, targets))
+    if any(each.ndim == 0 or len(each) != len(every[0]) for each in every):
+        shapes = [[list(each.shape) for each in leaves(tree)] for tree in (inputs, targets)]
+        inside, outside = (", ".join(map(str, each)) for each in shapes)
         raise DataError(
-            f"cross_validate: inputs of shape {list(inputs.shape)} for targets of shape {list(targets.shape)}; "
-            "the first axes must be equal"
+            f"cross_validate: inputs of shape {inside} for targets of shape {outside}; the first axes must be equal"
         )
     return inputs, targets
 
 
-def _labels(data: Any, targets: Array) -> Array | None:
+def _tree(values: Any) -> Tree:
+    if isinstance(values, tuple):
+        return tuple(_tree(each) for each in values)
+    if isinstance(values, Mapping):
+        return {name: _tree(each) for name, each in values.items()}
+    return np.asarray(_array(values))
+
+
+def _labels(data: Any, targets: Tree) -> Array | None:
     """Return the class of each sample; None where targets are values."""
-    if targets.ndim > 2 or (targets.ndim == 2 and targets.shape[1] != 1):
+    if not isinstance(targets, np.ndarray) or targets.ndim > 2 or (targets.ndim == 2 and targets.shape[1] != 1):
         return None
     column = targets.reshape(-1)
     if getattr(data, "classes", None) is not None or column.dtype.kind in "biu" or np.isin(column, (0.0, 1.0)).all():

@@ -7,17 +7,19 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from lamina.autodiff.node import no_grad
+from lamina.autodiff.trees import leaves, with_leaves
 from lamina.errors import DataError, ShapeError
 from lamina.functions.manipulation import concat
 from lamina.tensor import Tensor
 from lamina.training.metrics import MeanMetric, Metric, MetricFunction, named_metrics
-from lamina.training.pairs import Pairs, Place, Samples, as_input, check_count
+from lamina.training.pairs import Pairs, Samples, check_count
+from lamina.training.sample_arrays import Place, Tree, as_inputs, called, check_call
 from lamina.training.streaming import as_samples
 
 if TYPE_CHECKING:
     from lamina.nn.module import Module
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+Loss = Callable[[Any, Any], Tensor]
 
 # Without gradients to keep, larger batches are quicker and still small: of rows so many, of images and sequences,
 # whose activations are large, so many times what a step takes.
@@ -25,9 +27,9 @@ EVALUATION_BATCH = 1024
 EVALUATION_STEPS = 4
 
 
-def evaluation_batch(inputs: Tensor, batch_size: int) -> int:
+def evaluation_batch(inputs: Tree, batch_size: int) -> int:
     """Return how many samples to measure at a time, by some of them and by how many a step takes."""
-    rows = inputs.ndim <= 2 and inputs.dtype.floating
+    rows = all(each.ndim <= 2 and each.dtype.floating for each in leaves(inputs))
     return max(batch_size, EVALUATION_BATCH if rows else min(EVALUATION_STEPS * batch_size, EVALUATION_BATCH))
 
 
@@ -55,13 +57,13 @@ def scalar_loss(operation: str, value: Any) -> Tensor:
     return value
 
 
-Forward = Callable[["Module", Loss | None, Pairs], tuple[Tensor, Tensor | None]]
+Forward = Callable[["Module", Loss | None, Pairs], tuple[Any, Tensor | None]]
 """What gives the outputs of a batch, and its loss if there is one to measure."""
 
 
-def answer(model: Module, loss: Loss | None, batch: Pairs) -> tuple[Tensor, Tensor | None]:
+def answer(model: Module, loss: Loss | None, batch: Pairs) -> tuple[Any, Tensor | None]:
     """Return the outputs of a batch, and its loss if there is one to measure."""
-    outputs = model(batch.inputs)
+    outputs = called(model, batch.inputs)
     return outputs, None if loss is None else scalar_loss("fit", loss(outputs, batch.targets))
 
 
@@ -92,7 +94,7 @@ def measure(
                 outputs.append(output)
                 targets.append(each.targets)
     measured = {} if loss is None else {"loss": total / len(samples)}
-    found, known = (concat(outputs), concat(targets)) if others else (None, None)
+    found, known = (joined(outputs), joined(targets)) if others else (None, None)
     for name, metric in metrics.items():
         if isinstance(metric, MeanMetric):
             measured[name] = metric.finish(sums[name] / len(samples))
@@ -115,7 +117,7 @@ def evaluate(
     ----------
     model : Module
         Its mode is as before afterwards.
-    data : pair of Tensor or array
+    data : pair, or Stream
         Inputs and targets, as `fit` takes them.
     loss : callable, optional
         ``loss(outputs, targets)``; its mean over the samples is recorded as ``"loss"``.
@@ -142,24 +144,28 @@ def evaluate(
     batch = check_count("evaluate", "batch_size", batch_size)
     if loss is None and not functions:
         raise DataError("evaluate: nothing to measure; give a loss or metrics")
-    return measure(model, as_samples("evaluate", data, Place.of(model)), loss, functions, batch)
+    samples = as_samples("evaluate", data, Place.of(model))
+    if isinstance(samples, Pairs):
+        check_call("evaluate", model, samples.inputs)
+    return measure(model, samples, loss, functions, batch)
 
 
-def predict(model: Module, inputs: Any, *, batch_size: int = EVALUATION_BATCH) -> Tensor:
+def predict(model: Module, inputs: Any, *, batch_size: int = EVALUATION_BATCH) -> Any:
     """Return the outputs of a model for all inputs, in evaluation mode and without gradients.
 
     Parameters
     ----------
     model : Module
         Its mode is as before afterwards.
-    inputs : Tensor or array of shape [n, ...]
+    inputs : Tensor or array of shape [n, ...], or a tuple or dict of them
+        As `fit` takes them: the model is called with a tuple as arguments, with a dict as arguments by name.
     batch_size : int, default 1024
         How many samples at a time.
 
     Returns
     -------
     Tensor
-        Of shape [n, ...].
+        Of shape [n, ...]; where the model returns a tuple, list or dict of tensors, the same of them.
 
     Raises
     ------
@@ -175,6 +181,15 @@ def predict(model: Module, inputs: Any, *, batch_size: int = EVALUATION_BATCH) -
     (5, 2)
     """
     batch = check_count("predict", "batch_size", batch_size)
-    values = as_input("predict", inputs, Place.of(model), "inputs")
+    samples = Pairs(as_inputs("predict", inputs, Place.of(model), "inputs"), ())
+    samples.check("predict")
+    check_call("predict", model, samples.inputs)
     with mode(model, training=False), no_grad():
-        return concat([model(values[start : start + batch]) for start in range(0, len(values), batch)])
+        return joined([called(model, each.inputs) for each in samples.batches(batch)])
+
+
+def joined(trees: list[Any]) -> Any:
+    """Return outputs or targets of batches, one after the other, as those of all samples."""
+    if len(trees) == 1:
+        return trees[0]
+    return with_leaves(trees[0], map(concat, map(list, zip(*map(leaves, trees), strict=True))))

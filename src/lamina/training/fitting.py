@@ -84,12 +84,15 @@ def fit(
     ----------
     model : Module
         Trained in place; it ends in the mode, training or evaluation, in which it was.
-    data : pair of Tensor or array, or Stream
-        Inputs of shape [n, ...] and targets of shape [n, ...]; a `lamina.data.Dataset` is such a pair. NumPy
-        arrays and lists of floats take the type of the model's parameters; tensors must have it. A
+    data : pair ``(inputs, targets)``, or Stream
+        Arrays of shape [n, ...]; a `lamina.data.Dataset` is such a pair. NumPy arrays and lists of floats take the
+        type of the model's parameters; tensors must have it. Several inputs are a tuple, with which the model is
+        called as arguments, ``model(*inputs)``, or a dict, as arguments by name, ``model(**inputs)``; several
+        targets are a tuple or a dict too, and reach the loss as they are. A list is one array. A
         `lamina.data.Stream` is read in batches, so it may be larger than memory.
     loss : callable
-        ``loss(outputs, targets)`` gives the mean loss of a batch, such as `lamina.nn.cross_entropy`.
+        ``loss(outputs, targets)`` gives the mean loss of a batch, such as `lamina.nn.cross_entropy`, from what the
+        model returns.
     optimizer : Optimizer, optional
         ``Adam(model.parameters())`` when None.
     epochs, batch_size : int, default 10 and 32

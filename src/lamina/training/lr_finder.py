@@ -17,6 +17,7 @@ from lamina.training.callbacks import Callback, Snapshot, TrainingState
 from lamina.training.evaluation import Loss
 from lamina.training.fitting import fit
 from lamina.training.pairs import check_count
+from lamina.training.sample_arrays import count_of
 from lamina.training.streaming import is_stream
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ def find_lr(
     Parameters
     ----------
     model : Module
-    data : pair of Tensor or array, or Stream
+    data : pair, or Stream
         As in `fit`.
     loss : callable
         ``loss(outputs, targets)``.
@@ -230,7 +231,7 @@ def find_lr(
     chosen = Adam(model.parameters()) if optimizer is None else optimizer
     growing = _Growing(np.geomspace(lowest, highest, steps))
     try:
-        count = len(data) if is_stream(data) else len(next(iter(data)))
+        count = len(data) if is_stream(data) else count_of(next(iter(data)))
     except (TypeError, StopIteration):
         count = 1  # `fit` says what is wrong with the data
     per_epoch = -(-count // (batch_size * options.get("accumulate", 1)))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 
 from lamina import random
+from lamina.autodiff.trees import leaves, with_leaves
 from lamina.functions.comparisons import clip
 from lamina.functions.elementwise import cos, maximum, sqrt
 from lamina.tensor import Tensor
 from lamina.training.pairs import Pairs
+from lamina.training.sample_arrays import Tree
 
 _TINY = 1e-300
 
@@ -31,7 +33,7 @@ def mixing_share(alpha: float, like: Tensor) -> Tensor:
 
 
 def mixed(first: Pairs, second: Pairs, share: Tensor) -> Pairs:
-    """Return ``share * first + (1 - share) * second`` of inputs, weights and, if they are floats, targets.
+    """Return ``share * first + (1 - share) * second`` of inputs, weights and, if all are floats, targets.
 
     Source: H. Zhang, M. Cisse, Y. N. Dauphin, D. Lopez-Paz, "mixup: Beyond Empirical Risk Minimization", ICLR 2018,
     section 2.
@@ -41,9 +43,17 @@ def mixed(first: Pairs, second: Pairs, share: Tensor) -> Pairs:
         part = share.astype(ours.dtype)
         return part * ours + (1.0 - part) * theirs
 
+    def trees(ours: Tree, theirs: Tree) -> Tree:
+        return with_leaves(ours, map(both, leaves(ours), leaves(theirs)))
+
     targets, weights = first.targets, first.weights
-    if targets.dtype.floating:
-        targets = both(targets, second.targets)
+    if mixes_targets(first):
+        targets = trees(targets, second.targets)
     if weights is not None and second.weights is not None:
         weights = both(weights, second.weights)
-    return Pairs(both(first.inputs, second.inputs), targets, weights)
+    return Pairs(trees(first.inputs, second.inputs), targets, weights)
+
+
+def mixes_targets(batch: Pairs) -> bool:
+    """Tell whether targets are mixed; if some are no floats, the losses are mixed instead."""
+    return all(each.dtype.floating for each in leaves(batch.targets))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lamina import random
 from lamina.autodiff.node import no_grad
+from lamina.autodiff.trees import leaves
 from lamina.backends.registry import get_backend
 from lamina.dtypes import python_number
 from lamina.errors import DataError
@@ -17,7 +18,8 @@ from lamina.training.checkpointing.parts import Streams
 from lamina.training.evaluation import Loss, evaluation_batch, measure, mode
 from lamina.training.history import History
 from lamina.training.metrics import MetricFunction
-from lamina.training.pairs import Pairs, Place, Samples, split
+from lamina.training.pairs import Pairs, Samples, split
+from lamina.training.sample_arrays import Place, called, check_call
 from lamina.training.steps import Step, batch_loss
 from lamina.training.streaming import StreamSamples, as_samples
 from lamina.training.weighting import loss_of_each, sample_weights
@@ -70,7 +72,7 @@ def divided(
     if sample_weight is not None:
         if not isinstance(samples, Pairs):
             raise DataError("fit: sample_weight is for samples in memory; for a stream there is class_weight")
-        weights = sample_weights(sample_weight, len(samples), place.dtype, samples.inputs.device)
+        weights = sample_weights(sample_weight, len(samples), place.dtype, samples.first.device)
         samples = replace(samples, weights=weights)
     if validation is None:
         return samples, None
@@ -105,11 +107,13 @@ def try_first(
     Returns how many samples are to be measured at a time.
     """
     first = next(iter(training.batches(batch_size)))
-    if step.recipe.mixup is not None and not first.inputs.dtype.floating:
-        raise DataError(f"fit: mixup is for inputs that are floats, and these are {first.inputs.dtype.name}")
+    check_call("fit", step.model, first.inputs)
+    for each in leaves(first.inputs) if step.recipe.mixup is not None else ():
+        if not each.dtype.floating:
+            raise DataError(f"fit: mixup is for inputs that are floats, and these are {each.dtype.name}")
     if _is_weighed(training):
         with mode(step.model, training=False), no_grad():
-            batch_loss("fit", step.loss, step.model(first.inputs), first)
+            batch_loss("fit", step.loss, called(step.model, first.inputs), first)
     tried = first if held_out is None else next(iter(held_out.batches(batch_size)))
     measure(step.model, tried, loss, metrics, batch_size)
     return evaluation_batch(tried.inputs, batch_size)

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from lamina.autodiff.trees import leaves
 from lamina.data.record import Record
 from lamina.errors import TracingError
 from lamina.optim.optimizer import Optimizer
 from lamina.tensor import Tensor
 from lamina.training.evaluation import Loss, answer
 from lamina.training.pairs import Pairs
+from lamina.training.sample_arrays import Tree
 from lamina.training.steps import Step
 from lamina.training.user_warnings import warn
 from lamina.watched import REVISION, TraceCount
@@ -168,7 +170,7 @@ class CompiledForward:
         self._traces.load_state_dict(state)
         self._refused = refused
 
-    def __call__(self, model: Module, loss: Loss | None, batch: Pairs) -> tuple[Tensor, Tensor | None]:
+    def __call__(self, model: Module, loss: Loss | None, batch: Pairs) -> tuple[Any, Tensor | None]:
         """Return the outputs of a batch, and its loss if there is one to measure."""
         if self._refused or self._steps.given_up:
             return answer(model, loss, batch)
@@ -184,9 +186,9 @@ class CompiledForward:
         return outputs, value
 
 
-def _answer(model: Module, loss: Loss | None, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor | None]:
+def _answer(model: Module, loss: Loss | None, inputs: Tree, targets: Tree) -> tuple[Any, Tensor | None]:
     return answer(model, loss, Pairs(inputs, targets))
 
 
 def _shapes(*values: Any) -> list[Any]:
-    return [list(each.shape) if isinstance(each, Tensor) else each for each in values]
+    return [list(each.shape) if isinstance(each, Tensor) else each for each in leaves(values)]

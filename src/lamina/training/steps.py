@@ -13,8 +13,9 @@ from lamina.optim import clip_grad_norm, clip_grad_value
 from lamina.optim.optimizer import Optimizer
 from lamina.tensor import Tensor
 from lamina.training.evaluation import Loss, scalar_loss
-from lamina.training.mixup import mixed, mixing_share
+from lamina.training.mixup import mixed, mixes_targets, mixing_share
 from lamina.training.pairs import Pairs, Samples
+from lamina.training.sample_arrays import called
 
 if TYPE_CHECKING:
     from lamina.nn.module import Module
@@ -155,21 +156,21 @@ class Step:
             self.update(self.sums.taken())
 
     def _loss(self, batch: Pairs) -> Tensor:
-        return batch_loss("fit", self.loss, self.model(batch.inputs), batch)
+        return batch_loss("fit", self.loss, called(self.model, batch.inputs), batch)
 
     def _mixed_loss(self, batch: Pairs, alpha: float) -> Tensor:
-        share = mixing_share(alpha, batch.inputs)
-        others = batch.rows(random.permutation(len(batch), device=batch.inputs.device))
+        share = mixing_share(alpha, batch.first)
+        others = batch.rows(random.permutation(len(batch), device=batch.first.device))
         both = mixed(batch, others, share)
-        outputs = self.model(both.inputs)
-        if batch.targets.dtype.floating:
+        outputs = called(self.model, both.inputs)
+        if mixes_targets(batch):
             return batch_loss("fit", self.loss, outputs, both)
         # The loss of mixed labels is the mixture of their losses, for cross-entropy by its definition.
         ours, theirs = batch_loss("fit", self.loss, outputs, batch), batch_loss("fit", self.loss, outputs, others)
         return share.astype(ours.dtype) * ours + (1.0 - share).astype(ours.dtype) * theirs
 
 
-def batch_loss(operation: str, loss: Loss, outputs: Tensor, batch: Pairs) -> Tensor:
+def batch_loss(operation: str, loss: Loss, outputs: Any, batch: Pairs) -> Tensor:
     """Return the loss of a batch: as it is given, or the mean of its samples' losses times their weights."""
     if batch.weights is None:
         return scalar_loss(operation, loss(outputs, batch.targets))

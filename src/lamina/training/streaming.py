@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lamina.autodiff.trees import leaves
 from lamina.backends.registry import CPU
 from lamina.data.streaming import Stream
 from lamina.errors import DataError
 from lamina.tensor import Tensor
-from lamina.training.pairs import Pairs, Place, Samples, as_pairs
+from lamina.training.pairs import Pairs, Samples, as_pairs
+from lamina.training.sample_arrays import Place, Tree
 
 if TYPE_CHECKING:
     from lamina.random import Generator
@@ -43,7 +45,7 @@ class StreamSamples:
     stream: Stream
     place: Place
     kind: str = ""
-    weigh: Callable[[Tensor], Tensor] | None = None
+    weigh: Callable[[Tree], Tensor] | None = None
 
     def __len__(self) -> int:
         return len(self.stream)
@@ -85,4 +87,5 @@ def on_cpu(samples: Samples) -> bool:
     """Tell whether samples are where programs run."""
     if isinstance(samples, StreamSamples):
         return samples.place.device == CPU.name
-    return isinstance(samples, Pairs) and samples.inputs._backend is CPU and samples.targets._backend is CPU
+    trees = (samples.inputs, samples.targets) if isinstance(samples, Pairs) else None
+    return trees is not None and all(each._backend is CPU for each in leaves(trees))

@@ -19,6 +19,7 @@ from lamina.nn.module import Module
 from lamina.tensor import Tensor
 from lamina.training.evaluation import Loss
 from lamina.training.pairs import Pairs, Samples
+from lamina.training.sample_arrays import Tree, described
 from lamina.training.streaming import StreamSamples
 
 Array = npt.NDArray[Any]
@@ -84,7 +85,7 @@ def weighed(samples: Samples, class_weight: ClassWeight | None, dtype: DType) ->
     mean = weights.mean()
     if not mean > 0:
         raise DataError("fit: the weights of all training samples are 0; at least one is to count")
-    return replace(samples, weights=asarray(weights / mean, dtype=dtype, device=samples.inputs.device))
+    return replace(samples, weights=asarray(weights / mean, dtype=dtype, device=samples.first.device))
 
 
 def _weighed_stream(samples: StreamSamples, class_weight: ClassWeight, dtype: DType) -> StreamSamples:
@@ -96,13 +97,13 @@ def _weighed_stream(samples: StreamSamples, class_weight: ClassWeight, dtype: DT
     table = class_weights(class_weight, counts)
     table = table / ((counts * table).sum() / counts.sum())
 
-    def weigh(targets: Tensor) -> Tensor:
+    def weigh(targets: Tree) -> Tensor:
         return asarray(table[labels_of(targets)], dtype=dtype, device=targets.device)
 
     return replace(samples, weigh=weigh)
 
 
-def labels_of(targets: Tensor) -> Array:
+def labels_of(targets: Tree) -> Array:
     """Return targets as the numbers of classes, int64 [n].
 
     Raises
@@ -110,6 +111,11 @@ def labels_of(targets: Tensor) -> Array:
     DataError
         When they are something else.
     """
+    if not isinstance(targets, Tensor):
+        raise DataError(
+            f"fit: class_weight is for one array of targets, and these are {described(targets)}; say how much each "
+            "sample counts by sample_weight"
+        )
     values = targets.numpy()
     if values.ndim == 1 or (values.ndim == 2 and values.shape[1] == 1):
         labels = values.reshape(-1).astype(np.int64)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina.autodiff.trees import branches, in_words
 from lamina.data.record import Record
 from lamina.errors import CheckpointError
 from lamina.nn.module import Module
@@ -17,6 +18,7 @@ from lamina.nn.tree import walk
 from lamina.optim import Optimizer
 from lamina.tensor import Tensor
 from lamina.training.pairs import Pairs, Samples
+from lamina.training.sample_arrays import Tree
 from lamina.training.streaming import StreamSamples
 from lamina.variable import Variable
 
@@ -82,12 +84,25 @@ def _member(member: Module | Variable) -> str:
 def contents(samples: Samples | None) -> Configuration:
     """Return what samples are: how many, of which shape, and, where they are in memory, a checksum."""
     if isinstance(samples, Pairs):
-        named = {"inputs": samples.inputs, "targets": samples.targets, "weights": samples.weights}
-        return {"samples": len(samples), **named}
+        return {
+            "samples": len(samples),
+            "weights": samples.weights,
+            **_by_place("inputs", samples.inputs),
+            **_by_place("targets", samples.targets),
+        }
     if isinstance(samples, StreamSamples):
         stream = samples.stream
         return {"samples": len(samples), "stream": stream.name, "inputs": list(stream.input_shape)}
     return {"samples": 0}
+
+
+def _by_place(root: str, tree: Tree) -> Configuration:
+    """Return the arrays of a tree by where they are in it, such as ``inputs["age"]``."""
+    found = branches(tree)
+    if found is None:
+        return {root: tree}
+    parts = (_by_place(in_words(root, (name,)), each) for name, each in found[1])
+    return {name: each for part in parts for name, each in part.items()}
 
 
 def _shape(tensor: Tensor) -> str:

@@ -79,6 +79,21 @@ def sigmoid(logits: Array) -> npt.NDArray[np.float64]:
     return np.asarray(np.where(logits >= 0.0, 1.0, small) / (1.0 + small))
 
 
+def check_single(metric: str, outputs: Any, targets: Any) -> None:
+    """Refuse several outputs or targets where a metric is of one.
+
+    Raises
+    ------
+    DataError
+    """
+    for role, each in (("outputs", outputs), ("targets", targets)):
+        if not isinstance(each, Tensor):
+            raise DataError(
+                f"{metric}: the {role} are of type {type(each).__name__}, and this metric is of one tensor of outputs "
+                f"and one of targets; write a function of all of them that calls metrics.{metric} with two"
+            )
+
+
 def read_answers(metric: str, outputs: Tensor, targets: Tensor) -> Answers:
     """Return what a classifier answered and what is right.
 
@@ -99,6 +114,7 @@ def read_answers(metric: str, outputs: Tensor, targets: Tensor) -> Answers:
     DataError
         When a target is no class.
     """
+    check_single(metric, outputs, targets)
     scores, known = outputs.numpy().astype(np.float64), targets.numpy().astype(np.float64)
     misfit = ShapeError(
         f"{metric}: outputs of shape {list(scores.shape)} do not fit targets of shape {list(known.shape)}; expected "

@@ -9,6 +9,7 @@ from typing import Any
 
 from lamina.nn.classification_losses import cross_entropy
 from lamina.tensor import Tensor
+from lamina.training.metrics.answers import check_single
 from lamina.training.metrics.ranking import log_loss
 
 
@@ -47,6 +48,7 @@ def mean_metric(
 
 
 def _mean_log_loss(outputs: Tensor, targets: Tensor) -> float:
+    check_single("perplexity", outputs, targets)
     if outputs.ndim > 2 and outputs.shape[:-1] == targets.shape and outputs.size and not targets.dtype.floating:
         return cross_entropy(outputs.reshape(-1, outputs.shape[-1]), targets.reshape(-1)).item()
     return log_loss(outputs, targets)

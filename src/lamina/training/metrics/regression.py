@@ -11,12 +11,14 @@ import numpy.typing as npt
 
 from lamina.errors import DataError, ShapeError
 from lamina.tensor import Tensor
+from lamina.training.metrics.answers import check_single
 
 Array = npt.NDArray[Any]
 
 
 def _read(metric: str, outputs: Tensor, targets: Tensor) -> tuple[Array, Array]:
     """Return predicted and true values as float64 matrices; [n] and [n, 1] are the same."""
+    check_single(metric, outputs, targets)
     predicted, known = outputs.numpy().astype(np.float64), targets.numpy().astype(np.float64)
     matrices = [each.reshape(len(each), -1) if each.ndim and each.size else each for each in (predicted, known)]
     if matrices[0].shape != matrices[1].shape or not predicted.size or not predicted.ndim:

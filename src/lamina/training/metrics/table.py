@@ -43,8 +43,8 @@ from lamina.training.metrics.regression import (
     rmse,
 )
 
-Metric = str | Callable[[Tensor, Tensor], Any]
-MetricFunction = Callable[[Tensor, Tensor], float]
+Metric = str | Callable[[Any, Any], Any]
+MetricFunction = Callable[[Any, Any], float]
 
 TOP_K = re.compile(r"top_([1-9]\d{0,5})_accuracy")
 
@@ -190,8 +190,8 @@ def named_metrics(metrics: Iterable[Metric]) -> dict[str, MetricFunction]:
     return found
 
 
-def _as_number(name: str, metric: Callable[[Tensor, Tensor], Any]) -> MetricFunction:
-    def measured(outputs: Tensor, targets: Tensor) -> float:
+def _as_number(name: str, metric: Callable[[Any, Any], Any]) -> MetricFunction:
+    def measured(outputs: Any, targets: Any) -> float:
         value = metric(outputs, targets)
         try:
             return float(value)
