@@ -173,12 +173,40 @@ def test_rows_without_a_target_are_left_out_with_a_note(lamina: Run, tmp_path: P
     assert sum(part["count"] for part in results(tmp_path / "run")["parts"].values()) == 19
 
 
-def test_numbers_with_decimal_commas_are_noted(lamina: Run, tmp_path: Path) -> None:
-    (tmp_path / "t.csv").write_text("a;b;y\n" + "".join(f"{i},5;{i};{i}\n" for i in range(20)))
-    ended = lamina("train", "t.csv", "-t", "y", "--epochs", "1", "--out", "run")
+def test_a_run_reads_every_table_with_the_decimal_commas_of_its_training(lamina: Run, tmp_path: Path) -> None:
+    rows = [(1000.0 + 7.25 * i, i % 5, 3.5 * i) for i in range(40)]
+    pl.DataFrame(rows, ["a", "b", "y"], orient="row").write_csv(tmp_path / "points.csv")
+    text = "".join(f"{a:_.2f};{b};{y:.1f}\n".replace(".", ",").replace("_", ".") for a, b, y in rows)
+    (tmp_path / "t.csv").write_text("a;b;y\n" + text)
+    ended = lamina("train", "t.csv", "-t", "y", "--epochs", "2", "--out", "run")
     assert ended.code == 0, ended.err
-    assert "column 'a' holds numbers with commas, which are read as text; write them with points" in ended.out
-    assert "column 'b' holds" not in ended.out
+    assert "column 'a' holds '1.000,00', written with decimal commas, and all numbers are read so" in ended.out
+    # A table whose points say nothing of their own means thousands, as the first one did.
+    (tmp_path / "new.csv").write_text("a;b\n1.100;3\n")
+    assert lamina("predict", "run", "new.csv", "-o", "new_out.csv").code == 0
+    pl.DataFrame({"a": [1100.0], "b": [3]}).write_parquet(tmp_path / "same.parquet")
+    assert lamina("predict", "run", "same.parquet", "-o", "same_out.csv").code == 0
+    found, wanted = (pl.read_csv(tmp_path / name)["prediction"].item() for name in ("new_out.csv", "same_out.csv"))
+    assert found == wanted
+    refused = lamina("evaluate", "run", "points.csv")
+    assert refused.code == 2
+    assert "numbers are read with decimal commas" in refused.err
+    assert "(--decimal .)" in refused.err
+    measured = [lamina("evaluate", "run", *file, "--json") for file in (("t.csv",), ("points.csv", "--decimal", "."))]
+    scores = [json.loads(ended.out)["scores"] for ended in measured]
+    assert scores[0] == scores[1]
+
+
+def test_numbers_with_commas_that_may_be_either_are_refused_until_said(lamina: Run, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,y\n" + "".join(f'"{i},125",{i % 2}\n' for i in range(1, 21)))
+    refused = lamina("train", "t.csv", "-t", "y", "--epochs", "1", "--out", "run")
+    assert refused.code == 2
+    assert "the comma of '1,125' in column 'a' may be a decimal comma or part thousands" in refused.err
+    for mark in (".", ","):
+        assert lamina("train", "t.csv", "-t", "y", "--epochs", "1", "--decimal", mark, "--out", f"run{mark}").code == 0
+    for name, mean in (("run.", (1125.0, 20125.0)), ("run,", (1.125, 20.125))):
+        config = json.loads((tmp_path / name / "config.json").read_text())
+        assert mean[0] < config["columns"][0]["mean"] < mean[1]
 
 
 def test_category_of_a_single_row_trains_whichever_part_it_falls_in(lamina: Run, tmp_path: Path) -> None:

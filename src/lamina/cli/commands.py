@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lamina.data.decimals import DECIMALS, Decimal
 from lamina.runs.option_declaration import option
 from lamina.runs.option_kinds import Choice, File, Kind, Listed, Number, Settings, Whole, Widths
 from lamina.runs.options import WHICH_TABLE, TrainingOptions
@@ -24,6 +25,11 @@ def _device() -> Any:
 
 def _table() -> Any:
     return option(Kind(metavar="NAME"), None, WHICH_TABLE, "")
+
+
+def _decimal(shown: str = "as in training") -> Any:
+    kind = Choice(among=DECIMALS, metavar="MARK")
+    return option(kind, None, "How numbers are written: . for 1,234.5 and , for 1.234,5.", "", shown=shown)
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,7 @@ class Evaluate:
         argument=True,
     )
     table: str | None = _table()
+    decimal: Decimal | None = _decimal()
     metrics: tuple[str, ...] = option(Listed(), (), "What to measure beside the usual, such as roc_auc,log_loss.", "")
     device: str = _device()
 
@@ -107,6 +114,7 @@ class Predict:
         required=True,
     )
     table: str | None = _table()
+    decimal: Decimal | None = _decimal()
     device: str = _device()
 
 
@@ -192,6 +200,7 @@ class Data:
         Kind(metavar="NAME"), None, "An embedded set, a generator, or a file.", "", shown="all", argument=True
     )
     table: str | None = _table()
+    decimal: Decimal | None = _decimal("found in the columns")
     output: Path | None = option(
         File(metavar="FILE"), None, "Write it as a table to this file, such as moons.csv.", "", flags=("-o",)
     )

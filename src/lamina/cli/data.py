@@ -21,7 +21,7 @@ from lamina.data.schema import Schema
 from lamina.files import replace_file
 from lamina.runs.data_kinds import IMAGES, TABLE, TEXT, kind_of
 from lamina.runs.option_declaration import OptionError
-from lamina.runs.subjects.named import GENERATORS, named_table
+from lamina.runs.subjects.named import GENERATORS, Reading, named_table
 from lamina.runs.subjects.text import read_text
 
 
@@ -35,13 +35,13 @@ def data(given: Given) -> int:
         return DONE
     if options.output is not None and str(options.output) != "-":
         check_output(options.output, WRITERS)
+    how = Reading(options.table, options.decimal)
     path, kind = Path(options.name), kind_of(options.name, None, None)
     if options.output is None and kind != TABLE:
-        if options.table is not None:
-            raise OptionError("table", f"it is one of a file with tables, and {options.name} is none")
+        how.refuse(options.name)
         {TEXT: _show_text, IMAGES: _show_images}[kind](path, screen)
         return DONE
-    table, description = named_table(options.name, options.table, options.settings)
+    table, description = named_table(options.name, how, options.settings)
     if options.output is not None:
         _write(table, options.output, screen)
         return DONE

@@ -7,7 +7,7 @@ from lamina.cli.exit_codes import DONE
 from lamina.cli.screen import show_scores
 from lamina.runs.folder import RunFolder
 from lamina.runs.held_out import held_out_part
-from lamina.runs.option_declaration import OptionError
+from lamina.runs.subjects.named import Reading
 
 
 def evaluate(given: Given) -> int:
@@ -16,12 +16,12 @@ def evaluate(given: Given) -> int:
     folder, config = RunFolder.open(options.run)
     subject = config.subject
     model = folder.load_model(config, options.device)
+    how = Reading(options.table, options.decimal)
     if options.file is None:
-        if options.table is not None:
-            raise OptionError("table", f"it is one of a file: lamina evaluate {options.run} FILE --table NAME")
+        how.refuse(f"what {options.run} held out: name a FILE")
         data, part = held_out_part(config, options.run), "test"
     else:
-        data, notes = subject.read(options.file, options.table)
+        data, notes = subject.read(options.file, how)
         part = options.file.name
         screen.note(*notes)
     found = subject.measured(model, data, options.device, (*config.options.metrics, *options.metrics))

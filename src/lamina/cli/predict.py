@@ -14,6 +14,7 @@ from lamina.errors import DataError
 from lamina.files import replace_file
 from lamina.runs.folder import RunFolder
 from lamina.runs.option_declaration import OptionError
+from lamina.runs.subjects.named import Reading
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,7 +29,7 @@ def predict(given: Given) -> int:
     folder, config = RunFolder.open(options.run)
     check_output(options.output, WRITERS)
     model = folder.load_model(config, options.device)
-    found = config.subject.predicted(model, options.file, options.table, options.device)
+    found = config.subject.predicted(model, options.file, Reading(options.table, options.decimal), options.device)
     screen.note(*found.notes)
     if str(options.output) == "-":
         sys.stdout.write(found.frame.write_csv())

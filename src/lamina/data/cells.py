@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from lamina.data.decimals import Decimal, are_parsed, parsed
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -64,26 +66,23 @@ def counts(cells: pl.Series) -> dict[str | None, int]:
     return dict(zip(counted["text"].to_list(), counted["count"].to_list(), strict=True))
 
 
-def numbers(cells: pl.Series) -> Floats:
+def numbers(cells: pl.Series, decimal: Decimal) -> Floats:
     """Return cells as float64, NaN where there is no number."""
     import polars as pl
 
     if not (cells.dtype.is_numeric() or cells.dtype == pl.String):
         return np.full(len(cells), np.nan)
-    return cells.cast(pl.Float64, strict=False).to_numpy().astype(np.float64, copy=False)
+    found = parsed(cells, decimal) if cells.dtype == pl.String else cells.cast(pl.Float64, strict=False)
+    return found.to_numpy().astype(np.float64, copy=False)
 
 
-def are_numbers(cells: pl.Series) -> bool:
+def are_numbers(cells: pl.Series, decimal: Decimal) -> bool:
     """Say whether every value present is a number, and there is one."""
     import polars as pl
 
     if cells.dtype.is_numeric():
         return cells.null_count() < len(cells)
-    if cells.dtype != pl.String or cells.null_count() == len(cells):
-        return False
-    if cells.head(100).cast(pl.Float64, strict=False).null_count() > cells.head(100).null_count():
-        return False
-    return cells.cast(pl.Float64, strict=False).null_count() == cells.null_count()
+    return cells.dtype == pl.String and are_parsed(cells, decimal)
 
 
 def truths(cells: pl.Series) -> Floats:

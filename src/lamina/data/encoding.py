@@ -11,6 +11,7 @@ import numpy as np
 
 from lamina.data.columns import NumericColumn
 from lamina.data.dataset import Dataset
+from lamina.data.decimals import settled
 from lamina.data.preprocessing import TablePreprocessing, usable_columns
 from lamina.data.reading import read_table
 from lamina.data.scaling import Scaling
@@ -32,7 +33,7 @@ def dataset_of(source: Any, target: Any, task: Task | None, like: Dataset | None
     if target is None:
         raise DataError("Dataset.of: name the column to learn, target=, or give like=, a set with the same columns")
     table, name = _with_target(table, target)
-    table = _present(table, name)
+    table = settled(_present(table, name))
     names, notes = usable_columns(table, name)
     for note in notes:
         warnings.warn(f"{table.name}: {note}", UserWarning, stacklevel=3)

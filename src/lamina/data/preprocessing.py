@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+import lamina.data.cells as cells
 from lamina.data.columns import COLUMNS, Column, fitting
 from lamina.data.columns.categorical import MOST_CATEGORIES
+from lamina.data.decimals import POINT, WORDS, other, settled
 from lamina.data.record import Record
 from lamina.data.schema import Kind, kind_of, kinds_of
 from lamina.data.table import Table
@@ -73,6 +75,7 @@ class TablePreprocessing:
             When there is no such column, or its cells are not of the kind given.
         """
         table.require(names, "column")
+        table = settled(table)
         wanted = kinds_of(table, names) | dict(kinds or {})
         return cls.fit_pieces(
             [table], {name: wanted[name] for name in names}, max_categories=max_categories, min_frequency=min_frequency
@@ -164,7 +167,7 @@ def usable_columns(table: Table, target: str) -> tuple[list[str], list[str]]:
     """Return the columns that a model can use, and for each other one a note that says why not.
 
     Left out are columns with no values, and text with mostly different values (names, numbers of tickets). A note
-    also says where numbers are taken for text, because they are written with commas.
+    also says where numbers are taken for text, because they are written with commas and others with points.
 
     Raises
     ------
@@ -173,12 +176,12 @@ def usable_columns(table: Table, target: str) -> tuple[list[str], list[str]]:
     """
     names: list[str] = []
     notes: list[str] = []
+    table = settled(table)
     for name in table.columns:
         if name == target:
             continue
-        kind = kind_of(table.frame[name])
-        if _commas(table, name):
-            notes.append(f"column {name!r} holds numbers with commas, which are read as text; write them with points")
+        kind = kind_of(table.frame[name], table.decimal or POINT)
+        notes += _otherwise_written(table, name)
         if kind == "empty":
             notes.append(f"column {name!r} has no values and was left out")
         elif kind == "text":
@@ -192,10 +195,13 @@ def usable_columns(table: Table, target: str) -> tuple[list[str], list[str]]:
     return names, notes
 
 
-def _commas(table: Table, name: str) -> bool:
-    import polars as pl
-
-    values = table.frame[name].drop_nulls()
-    if values.dtype != pl.String or table.is_numeric(name):
-        return False
-    return len(values) > 0 and bool(values.str.contains(r"^[-+]?\d+(,\d+)?$").all())
+def _otherwise_written(table: Table, name: str) -> list[str]:
+    """Return a note where a column of text would be numbers if they were written in the other way."""
+    decimal = table.decimal or POINT
+    if table.is_numeric(name) or not cells.are_numbers(table.frame[name], other(decimal)):
+        return []
+    cell, wanted = table.frame[name].drop_nulls()[0], other(decimal)
+    return [
+        f"column {name!r} holds {cell!r} and the like, which is text where numbers have {WORDS[decimal]}; "
+        f"--decimal {wanted} reads {WORDS[wanted]}"
+    ]

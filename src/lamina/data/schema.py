@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import numpy as np
+
 import lamina.data.cells as cells
+from lamina.data.decimals import POINT, Decimal, settled
 from lamina.data.record import Record
 from lamina.data.table import Table
 from lamina.errors import DataError
@@ -167,19 +170,23 @@ def infer_schema(table: Table) -> Schema:
     town    categorical                  2  Ulm, Bonn
     sold    boolean                      2  yes, no
     """
-    return Schema(table.name, len(table), tuple(_described(column) for column in table.frame.get_columns()))
+    try:
+        decimal = settled(table).decimal or POINT
+    except DataError:
+        decimal = POINT  # what is unclear is shown as the text that it is
+    return Schema(table.name, len(table), tuple(_described(column, decimal) for column in table.frame.get_columns()))
 
 
 def kinds_of(table: Table, names: Sequence[str]) -> dict[str, Kind]:
     """Return the kinds of the columns of these names."""
-    return {name: kind_of(table.frame[name]) for name in names}
+    return {name: kind_of(table.frame[name], table.decimal or POINT) for name in names}
 
 
-def kind_of(column: pl.Series) -> Kind:
+def kind_of(column: pl.Series, decimal: Decimal) -> Kind:
     """Return the kind of a column."""
     if column.null_count() == len(column):
         return "empty"
-    if cells.are_numbers(column):
+    if cells.are_numbers(column, decimal):
         return "numeric"
     if cells.are_truths(column):
         return "boolean"
@@ -191,13 +198,11 @@ def kind_of(column: pl.Series) -> Kind:
     return "categorical"
 
 
-def _described(column: pl.Series) -> ColumnSchema:
-    import polars as pl
-
-    kind, present = kind_of(column), column.drop_nulls()
+def _described(column: pl.Series, decimal: Decimal) -> ColumnSchema:
+    kind, present = kind_of(column, decimal), column.drop_nulls()
     if kind == "numeric":
-        values = present.cast(pl.Float64, strict=False)
-        present = present.gather([values.arg_min() or 0, values.arg_max() or 0])
+        values = cells.numbers(present, decimal)
+        present = present.gather([int(np.nanargmin(values)), int(np.nanargmax(values))])
     elif kind == "date":
         moments = cells.dates(present, cells.date_order(present) or "year-month-day")
         present = present.gather([moments.arg_min() or 0, moments.arg_max() or 0])

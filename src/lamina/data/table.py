@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 import lamina.data.cells as cells
+from lamina.data.decimals import POINT, WORDS, Decimal, check_decimal, other
 from lamina.errors import DataError
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ class Table:
         The line of the file each row begins on, or its number, from 1, where the file has no lines.
     notes : tuple of str
         What was left out on reading.
+    decimal : {".", ","}, optional
+        How numbers in text are written, where that is known. Where it is None, what looks at all of the table to
+        learn from it finds out, and what was learnt earlier says how it was then.
 
     Examples
     --------
@@ -50,9 +54,10 @@ class Table:
     frame: pl.DataFrame
     lines: npt.NDArray[np.int64]
     notes: tuple[str, ...] = ()
+    decimal: Decimal | None = None
 
     @classmethod
-    def of(cls, source: Any, *, name: str = "table") -> Table:
+    def of(cls, source: Any, *, name: str = "table", decimal: Decimal | None = None) -> Table:
         """Return the table of objects in memory.
 
         Parameters
@@ -64,6 +69,8 @@ class Table:
             A `Table` is returned as it is.
         name : str, default "table"
             What to call it in messages.
+        decimal : {".", ","}, optional
+            How numbers in text are written, as in `read_table`.
 
         Raises
         ------
@@ -80,7 +87,8 @@ class Table:
         """
         from lamina.data.reading.memory import table_of
 
-        return table_of(source, name)
+        table = table_of(source, name)
+        return table if decimal is None else replace(table, decimal=check_decimal("Table.of", decimal))
 
     def __len__(self) -> int:
         return self.frame.height
@@ -118,7 +126,7 @@ class Table:
 
     def take(self, rows: npt.NDArray[np.int64]) -> Table:
         """Return the table of the given rows, in the order given."""
-        return Table(self.name, self.frame[rows], self.lines[rows], self.notes)
+        return replace(self, frame=self.frame[rows], lines=self.lines[rows])
 
     def split(self, share: float, *, by: str | None = None, seed: int = 0) -> tuple[Table, Table]:
         """Return ``(the rest, the part)``, where the part holds a random ``share`` of the rows.
@@ -157,21 +165,33 @@ class Table:
         """Return a column as strings, ``None`` where a value is missing."""
         return np.array(cells.texts(self.frame[column]).to_list(), dtype=object)
 
-    def is_numeric(self, column: str) -> bool:
+    def is_numeric(self, column: str, decimal: Decimal = POINT) -> bool:
         """Say whether every value present is a number; a column with no values is not numeric."""
-        return cells.are_numbers(self.frame[column])
+        return cells.are_numbers(self.frame[column], self.decimal or decimal)
 
-    def numbers(self, column: str) -> npt.NDArray[np.float64]:
+    def numbers(self, column: str, decimal: Decimal = POINT) -> npt.NDArray[np.float64]:
         """Return a numeric column as float64, NaN where a value is missing.
+
+        Parameters
+        ----------
+        column : str
+        decimal : {".", ","}, default "."
+            How numbers in text are written, where the table does not know.
 
         Raises
         ------
         DataError
             When a cell is not a finite number; the message names the line and the cell.
         """
-        values = cells.numbers(self.frame[column])
+        decimal = self.decimal or decimal
+        values = cells.numbers(self.frame[column], decimal)
         if not np.isfinite(values).all():
             wanted = "give a finite number there, or leave the cell empty if the value is missing"
+            if cells.are_numbers(self.frame[column], other(decimal)):
+                wanted = (
+                    f"numbers are read with {WORDS[decimal]}; where a file has {WORDS[other(decimal)]}, read it with "
+                    f'decimal="{other(decimal)}" (--decimal {other(decimal)})'
+                )
             self.check(column, ~np.isfinite(values), "is numeric", wanted)
         return values
 

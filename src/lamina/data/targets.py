@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 import lamina.data.cells as cells
+from lamina.data.decimals import POINT, Decimal, decimal_of, settled
 from lamina.data.record import Record
 from lamina.data.scaling import Scaling
 from lamina.data.table import Table, listed, shortened
@@ -34,7 +35,7 @@ def infer_task(table: Table, target: str) -> Task:
     has at least two rows for each; all other numbers are values.
     """
     fitting = TargetFitting(target)
-    fitting.add(table)
+    fitting.add(settled(table))
     return fitting.task()
 
 
@@ -48,11 +49,14 @@ class ClassTarget:
     classes : tuple of str
     numeric : bool
         Whether the classes were written as numbers, so that ``1`` and ``1.0`` are the same one.
+    decimal : {".", ","}, default "."
+        How numbers in text were written in training.
     """
 
     name: str
     classes: tuple[str, ...]
     numeric: bool
+    decimal: Decimal = POINT
 
     task = "classification"
 
@@ -71,7 +75,7 @@ class ClassTarget:
             When there is only one class, or nearly every row has its own.
         """
         fitting = TargetFitting(name)
-        fitting.add(table)
+        fitting.add(settled(table))
         return fitting.classes()
 
     def encode(self, table: Table) -> Array:
@@ -84,7 +88,8 @@ class ClassTarget:
         """
         import polars as pl
 
-        labels = _labels(table, self.name, self.numeric and table.is_numeric(self.name))
+        numeric = self.numeric and table.is_numeric(self.name, self.decimal)
+        labels = _labels(table, self.name, numeric, self.decimal)
         numbers = labels.replace_strict(
             list(self.classes), list(range(len(self.classes))), default=None, return_dtype=pl.Int64
         )
@@ -98,7 +103,8 @@ class ClassTarget:
 
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` needs."""
-        return {"name": self.name, "classes": list(self.classes), "numeric": self.numeric}
+        found = {"name": self.name, "classes": list(self.classes)}
+        return {**found, "numeric": self.numeric, "decimal": self.decimal}
 
     @classmethod
     def from_json(cls, record: Record) -> ClassTarget:
@@ -106,7 +112,7 @@ class ClassTarget:
         classes = record.texts("classes")
         if len(classes) < 2:
             raise record.wrong("classes", "at least two classes")
-        return cls(record.text("name"), classes, record.truth("numeric"))
+        return cls(record.text("name"), classes, record.truth("numeric"), decimal_of(record))
 
 
 @dataclass(frozen=True)
@@ -118,11 +124,14 @@ class NumericTarget:
     name : str
     mean, std : float
         In the column's units; ``std`` is greater than zero.
+    decimal : {".", ","}, default "."
+        How numbers in text were written in training.
     """
 
     name: str
     mean: float
     std: float
+    decimal: Decimal = POINT
 
     task = "regression"
     outputs = 1
@@ -131,12 +140,12 @@ class NumericTarget:
     def fit(cls, table: Table, name: str) -> NumericTarget:
         """Find mean and standard deviation of a column that has a value in every row."""
         fitting = TargetFitting(name)
-        fitting.add(table)
+        fitting.add(settled(table))
         return fitting.values()
 
     def encode(self, table: Table) -> Array:
         """Return the standardised values, float32 of shape [rows, 1]."""
-        return ((table.numbers(self.name) - self.mean) / self.std).astype(np.float32)[:, None]
+        return ((table.numbers(self.name, self.decimal) - self.mean) / self.std).astype(np.float32)[:, None]
 
     def decode(self, outputs: Array) -> npt.NDArray[np.float64]:
         """Return a model's outputs of shape [rows, 1] in the column's units, shape [rows]."""
@@ -144,7 +153,7 @@ class NumericTarget:
 
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` needs."""
-        return {"name": self.name, "mean": self.mean, "std": self.std}
+        return {"name": self.name, "mean": self.mean, "std": self.std, "decimal": self.decimal}
 
     @classmethod
     def from_json(cls, record: Record) -> NumericTarget:
@@ -152,7 +161,7 @@ class NumericTarget:
         std = record.number("std", least=0.0)
         if std == 0.0:
             raise record.wrong("std", "greater than zero")
-        return cls(record.text("name"), record.number("mean"), std)
+        return cls(record.text("name"), record.number("mean"), std, decimal_of(record))
 
 
 Target = ClassTarget | NumericTarget
@@ -173,6 +182,7 @@ class TargetFitting:
         self.place = ""
         self.rows = 0
         self.numeric = True
+        self.decimal: Decimal = POINT
         self.scaling = Scaling(1)
         # By the text of the label; None once there are too many for classes.
         self.counts: Counter[str] | None = None if task == "regression" else Counter()
@@ -183,7 +193,7 @@ class TargetFitting:
         present = len(column) - column.null_count()
         if not present:
             return
-        self.place = table.name
+        self.place, self.decimal = table.name, table.decimal or POINT
         if self.rows and self.numeric and not table.is_numeric(self.name):
             raise DataError(f"{table.name}: the target {self.name!r} holds numbers in some rows and text in others")
         self.numeric = self.numeric and (self.wanted == "regression" or table.is_numeric(self.name))
@@ -191,7 +201,7 @@ class TargetFitting:
         if self.numeric:
             self.scaling.add(f"{table.name}: target {self.name!r}", table.numbers(self.name)[:, None])
         if self.counts is not None:
-            counted = cells.counts(_labels(table, self.name, self.numeric))
+            counted = cells.counts(_labels(table, self.name, self.numeric, self.decimal))
             self.counts.update({label: count for label, count in counted.items() if label is not None})
             if len(self.counts) > MOST_CLASSES:
                 self.counts = None
@@ -224,7 +234,7 @@ class TargetFitting:
                 f"{self.place}: the target {self.name!r} has {count} different values in {self.rows} rows, too many "
                 "for classes; " + ("use --task regression" if self.numeric else "choose another --target")
             )
-        return ClassTarget(self.name, classes, self.numeric)
+        return ClassTarget(self.name, classes, self.numeric, self.decimal)
 
     def values(self) -> NumericTarget:
         """Return mean and standard deviation of all rows seen."""
@@ -234,14 +244,14 @@ class TargetFitting:
                 f"{self.place}: the target {self.name!r} is {mean:g} in every row to train on ({self.rows}); "
                 "there is nothing to learn, so give a table in which it varies"
             )
-        return NumericTarget(self.name, mean, std)
+        return NumericTarget(self.name, mean, std, self.decimal)
 
 
-def _labels(table: Table, name: str, numeric: bool) -> pl.Series:
+def _labels(table: Table, name: str, numeric: bool, decimal: Decimal) -> pl.Series:
     """Return the text of each row's class; ``1`` and ``1.0`` are the same one where classes are numbers."""
     import polars as pl
 
     column = table.frame[name]
     if not numeric:
         return cells.texts(column)
-    return cells.texts(pl.Series(name, table.numbers(name)).fill_nan(None))
+    return cells.texts(pl.Series(name, table.numbers(name, decimal)).fill_nan(None))

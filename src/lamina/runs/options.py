@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self, TypeVar
 
 from lamina.backends.precision import PRECISIONS
+from lamina.data.decimals import DECIMALS, Decimal
 from lamina.runs.data_kinds import IMAGES, MODELS, TABLE, kind_of, models_of
 from lamina.runs.image_options import ImageOptions
 from lamina.runs.option_declaration import checked, declared, option
@@ -75,6 +76,14 @@ class TrainingOptions(ImageOptions, TextOptions):
         shown="classification if the target is text, boolean, or whole numbers with at most 10 values; else regression",
     )
     table: str | None = option(Kind(metavar="NAME"), None, WHICH_TABLE, "data", of=(TABLE,))
+    decimal: Decimal | None = option(  # noqa: RUF009 - the call makes a field
+        Choice(among=DECIMALS, metavar="MARK"),
+        None,
+        "How numbers are written: . for 1,234.5 and , for 1.234,5. Evaluation and prediction read them so, too.",
+        "data",
+        shown="found in the columns",
+        of=(TABLE,),
+    )
     ignore: tuple[str, ...] = option(
         Listed(metavar="COLUMN,..."), (), "Columns that are not to be used.", "data", of=(TABLE,)
     )

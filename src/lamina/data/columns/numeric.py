@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamina.data.columns.missing import Floats, missing_name, with_indicator
+from lamina.data.decimals import POINT, Decimal, decimal_of
 from lamina.data.record import Record
 from lamina.data.scaling import Scaling
 from lamina.data.table import Table
@@ -30,12 +31,15 @@ class NumericColumn:
         In the column's units.
     missing : bool, default False
         Whether training had missing values.
+    decimal : {".", ","}, default "."
+        How numbers in text were written in training.
     """
 
     name: str
     mean: float
     std: float
     missing: bool = False
+    decimal: Decimal = POINT
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -50,7 +54,7 @@ class NumericColumn:
         DataError
             When a cell is not a finite number, or too large.
         """
-        values = table.numbers(self.name)
+        values = table.numbers(self.name, self.decimal)
         if self.std:
             scaled = values - self.mean
             scaled /= self.std
@@ -71,12 +75,14 @@ class NumericColumn:
 
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` needs."""
-        return {"kind": "numeric", "name": self.name, "mean": self.mean, "std": self.std, "missing": self.missing}
+        found = {"kind": "numeric", "name": self.name, "mean": self.mean, "std": self.std}
+        return {**found, "missing": self.missing, "decimal": self.decimal}
 
     @classmethod
     def from_json(cls, record: Record) -> NumericColumn:
         """Rebuild it from what `to_json` gave."""
-        return cls(record.text("name"), record.number("mean"), record.number("std", least=0.0), record.truth("missing"))
+        mean, std = record.number("mean"), record.number("std", least=0.0)
+        return cls(record.text("name"), mean, std, record.truth("missing"), decimal_of(record))
 
 
 class NumericFitting:
@@ -86,9 +92,11 @@ class NumericFitting:
         self.name = name
         self.scaling = Scaling(1)
         self.missing = False
+        self.decimal: Decimal = POINT
 
     def add(self, table: Table) -> None:
         """Look at more rows."""
+        self.decimal = table.decimal or POINT
         values = table.numbers(self.name)
         self.missing |= bool(np.isnan(values).any())
         self.scaling.add(f"{table.name}: column {self.name!r}", values[:, None])
@@ -96,4 +104,4 @@ class NumericFitting:
     def column(self) -> NumericColumn:
         """Return the column fitted to all rows seen."""
         mean, std = self.scaling.found()[0]
-        return NumericColumn(self.name, mean, std, self.missing)
+        return NumericColumn(self.name, mean, std, self.missing, self.decimal)

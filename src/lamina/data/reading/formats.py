@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lamina.data.decimals import Decimal, check_decimal
 from lamina.data.reading.arrays import read_npy, read_npz
 from lamina.data.reading.columnar import read_arrow, read_parquet
 from lamina.data.reading.idx import read_idx_table
@@ -43,7 +44,7 @@ FORMATS = (
 FOLDER = Format("folder of images", (), read_image_table)
 
 
-def read_table(path: str | Path, *, name: str | None = None) -> Table:
+def read_table(path: str | Path, *, name: str | None = None, decimal: Decimal | None = None) -> Table:
     """Read a table from a file, or from a folder of images.
 
     =================  ====================================  ==================================================
@@ -65,9 +66,9 @@ def read_table(path: str | Path, *, name: str | None = None) -> Table:
     ``N/A``, ``NaN`` and ``null`` are missing values. Columns without a name, such as the row numbers that some
     programs write, and columns of lists, objects or bytes are left out with a note. Nothing in a file is executed.
 
-    In CSV, semicolons or tabs separate if the header has no comma. Iron Learn's form of JSON is an object with the
-    number of rows ``m``, of columns ``n``, the inputs ``x`` row by row, and ``y``; their columns are called ``x_0``,
-    ``x_1``, ... and ``y``. Its ``m_test``, ``x_test`` and ``y_test`` are the table called ``"test"``.
+    In CSV, commas, semicolons or tabs separate, whichever the header has most of. Iron Learn's form of JSON is an
+    object with the number of rows ``m``, of columns ``n``, the inputs ``x`` row by row, and ``y``; their columns are
+    called ``x_0``, ``x_1``, ... and ``y``. Its ``m_test``, ``x_test`` and ``y_test`` are the table called ``"test"``.
 
     Parameters
     ----------
@@ -75,6 +76,10 @@ def read_table(path: str | Path, *, name: str | None = None) -> Table:
         Text must be in UTF-8.
     name : str, optional
         The table of an SQLite file, the array of a ``.npz`` file, ``"train"`` or ``"test"`` of Iron Learn's form.
+    decimal : {".", ","}, optional
+        How numbers in text are written: with a decimal point, ``1,234.5``, or with a decimal comma, ``1.234,5``. When
+        None, they are written as in the table that a model was trained on; and what is fitted to the table finds out
+        from all of its columns, or raises an error where that is unclear.
 
     Returns
     -------
@@ -102,7 +107,8 @@ def read_table(path: str | Path, *, name: str | None = None) -> Table:
         found = _format_of(path)
         if name is not None and not found.parts:
             raise DataError(f"{path}: name={name!r} was given, but a {found.name} file holds only one table")
-        return found.read(path, name)
+        table = found.read(path, name)
+        return table if decimal is None else replace(table, decimal=check_decimal("read_table", decimal))
     except (OSError, ValueError) as error:
         if isinstance(error, DataError):
             raise

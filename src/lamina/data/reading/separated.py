@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,10 @@ PIECE = 1 << 24
 
 
 def read_csv(path: Path, _: str | None = None) -> Table:
-    """Read text whose cells are separated by commas, or by semicolons or tabs if the header has no comma."""
+    """Read text whose cells are separated by commas, semicolons or tabs, whichever the header has most of."""
     text = decode(path)
-    header = text.lstrip("\r\n").partition("\n")[0]
-    return _read(path, text, next((mark for mark in (",", ";", "\t") if mark in header), ","))
+    header = re.sub(r'"[^"]*"', "", text.lstrip("\r\n").partition("\n")[0])
+    return _read(path, text, max((",", ";", "\t"), key=header.count))
 
 
 def read_tsv(path: Path, _: str | None = None) -> Table:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from lamina.data.decimals import POINT
 from lamina.data.preprocessing import TablePreprocessing, usable_columns
 from lamina.data.reading.columnar import refusing
 from lamina.data.reading.columns import table_from
@@ -204,6 +205,7 @@ class ParquetStream:
         first = next((table for table in map(self._table, self._pieces) if table.frame[target].count()), None)
         if first is None:
             raise DataError(f"{self.name}: the target {target!r} has no value in any row")
+        first = replace(first, decimal=POINT)
         import polars as pl
 
         numbers = [name for name in first.columns if name != target and first.frame[name].dtype.is_numeric()]

@@ -196,7 +196,7 @@ def _truth_texts(column: BooleanColumn, table: Table) -> npt.NDArray[Any]:
 
 
 ROWS: dict[type, Row] = {
-    NumericColumn: Row(float64, "numbers", _numeric, lambda column, table: table.numbers(column.name)),
+    NumericColumn: Row(float64, "numbers", _numeric, lambda column, table: table.numbers(column.name, column.decimal)),
     DateColumn: Row(float64, "seconds since 1970-01-01 00:00", _date, _seconds),
     BooleanColumn: Row(None, "texts: true or false", _boolean, _truth_texts),
     CategoricalColumn: Row(None, "texts", _categorical, _texts),

@@ -23,6 +23,7 @@ from lamina.runs.data_kinds import IMAGES
 from lamina.runs.inference import STREAMED_BATCH, outputs
 from lamina.runs.option_declaration import OptionError
 from lamina.runs.sources import fingerprint, small_classes, test_share
+from lamina.runs.subjects.named import Reading
 from lamina.runs.subjects.predicting import PredictingSubject, prediction_columns
 from lamina.runs.subjects.subject import Data, Predicted, Prepared
 from lamina.tensor import Tensor
@@ -162,10 +163,9 @@ class ImageSubject(PredictingSubject):
         }
         return changes[name]
 
-    def read(self, path: Path, name: str | None) -> tuple[Data, Sequence[str]]:
+    def read(self, path: Path, how: Reading) -> tuple[Data, Sequence[str]]:
         """Read a folder with folders of the same names as in training."""
-        if name is not None:
-            raise OptionError("table", f"{path} is a folder of images and has no tables")
+        how.refuse(f"{path}, a folder of images,")
         stream = ImageStream(path, self.transforms(), grey=self.grey)
         unknown = [each for each in stream.classes if each not in self.target.classes]
         if unknown:
@@ -175,12 +175,11 @@ class ImageSubject(PredictingSubject):
         stream.targets = numbers[stream.targets]
         return stream, ()
 
-    def predicted(self, model: nn.Module, path: Path, name: str | None, device: str) -> Predicted:
+    def predicted(self, model: nn.Module, path: Path, how: Reading, device: str) -> Predicted:
         """Return a table with each image of a file or folder, and what the model says of it."""
         import polars as pl
 
-        if name is not None:
-            raise OptionError("table", f"{path} has no tables")
+        how.refuse(f"{path}")
         files = images_in(path)
         parts = []
         for first in range(0, len(files), STREAMED_BATCH):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lamina.data import Dataset, Table, embedded_names, generators, load_embedded, read_table
+from lamina.data.decimals import Decimal
 from lamina.errors import DataError
 from lamina.runs.option_declaration import OptionError
 from lamina.runs.option_kinds import nearest
@@ -20,14 +22,40 @@ def is_embedded(name: str) -> bool:
     return not Path(name).exists() and (name in embedded_names() or name in GENERATORS)
 
 
-def named_table(name: str, part: str | None, settings: Mapping[str, Any] | None = None) -> tuple[Table, str]:
+@dataclass(frozen=True)
+class Reading:
+    """How a file is read, beside its name.
+
+    Attributes
+    ----------
+    table : str, optional
+        Which table of a file that holds several.
+    decimal : {".", ","}, optional
+        How numbers in text are written; as in training when None.
+    """
+
+    table: str | None = None
+    decimal: Decimal | None = None
+
+    def refuse(self, what: str) -> None:
+        """Refuse what is only for tables.
+
+        Raises
+        ------
+        OptionError
+        """
+        for name in ("table", "decimal"):
+            if getattr(self, name) is not None:
+                raise OptionError(name, f"it is for a table, and {what} is none")
+
+
+def named_table(name: str, how: Reading, settings: Mapping[str, Any] | None = None) -> tuple[Table, str]:
     """Return the table of a file, an embedded set or a generator, and what it is about if that is known.
 
     Parameters
     ----------
     name : str
-    part : str, optional
-        Which table of a file that holds several.
+    how : Reading
     settings : mapping, optional
         Of a generator.
 
@@ -39,14 +67,13 @@ def named_table(name: str, part: str | None, settings: Mapping[str, Any] | None 
     if settings and not (is_embedded(name) and name in GENERATORS):
         raise OptionError("settings", f"they are those of a generator; there are {', '.join(GENERATORS)}")
     if is_embedded(name):
-        if part is not None:
-            raise OptionError("table", f"it is one of a file, and {name} is a single table")
+        how.refuse(f"{name}, which is embedded,")
         made = load_embedded(name) if name in embedded_names() else _generated(name, settings or {})
         return Table.of(made, name=name), made.description
     if not Path(name).exists() and not Path(name).suffix and Path(name).name == name:
         known = [*embedded_names(), *GENERATORS]
         raise DataError(f"{name}: there is no such file, embedded set or generator{nearest(name, known)}")
-    return read_table(name, name=part), ""
+    return read_table(name, name=how.table, decimal=how.decimal), ""
 
 
 def _generated(name: str, settings: Mapping[str, Any]) -> Dataset:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from lamina.data import Dataset, Stream
 from lamina.runs.inference import Answers
+from lamina.runs.subjects.named import Reading
 from lamina.tensor import Tensor
 from lamina.training.units import Unit
 
@@ -120,7 +121,7 @@ class Subject(ABC):
     # --- data ---
 
     @abstractmethod
-    def read(self, path: Path, name: str | None) -> tuple[Data, Sequence[str]]:
+    def read(self, path: Path, how: Reading) -> tuple[Data, Sequence[str]]:
         """Read data to measure the model on; return it with notes for the user."""
 
     @abstractmethod
@@ -128,7 +129,7 @@ class Subject(ABC):
         """Return how good a model is, by what is always measured and what is asked for besides."""
 
     @abstractmethod
-    def predicted(self, model: nn.Module, path: Path, name: str | None, device: str) -> Predicted:
+    def predicted(self, model: nn.Module, path: Path, how: Reading, device: str) -> Predicted:
         """Return what a model says about new data."""
 
     @abstractmethod

@@ -21,6 +21,7 @@ from lamina.data import (
     infer_task,
     split_rows,
 )
+from lamina.data.decimals import settled
 from lamina.data.preprocessing import usable_columns
 from lamina.data.schema import kinds_of
 from lamina.errors import DataError
@@ -28,7 +29,7 @@ from lamina.runs.option_declaration import OptionError
 from lamina.runs.options import TrainingOptions
 from lamina.runs.presets import DEFAULT
 from lamina.runs.sources import fingerprint, small_classes, test_share
-from lamina.runs.subjects.named import is_embedded, named_table
+from lamina.runs.subjects.named import Reading, is_embedded, named_table
 from lamina.runs.subjects.subject import Prepared
 from lamina.runs.subjects.tables import TableSubject, encode, with_target
 
@@ -52,7 +53,8 @@ def prepare_table(options: TrainingOptions) -> Prepared:
     if options.file is None and (options.target or options.task):
         raise OptionError("target", "a target and a task belong to a table: lamina train FILE --target COLUMN")
     source = options.file or DEFAULT
-    table, embedded = named_table(source, options.table)[0], is_embedded(source)
+    table, _ = named_table(source, Reading(options.table, options.decimal))
+    table, embedded = settled(table), is_embedded(source)
     target, notes = _target_name(table, options)
     table, left_out = with_target(table, target)
     notes = [*table.notes, *([] if embedded else notes), *left_out]

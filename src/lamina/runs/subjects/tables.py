@@ -18,7 +18,7 @@ from lamina.functions.creation import zeros
 from lamina.runs.applicable import chosen_model
 from lamina.runs.data_kinds import TABLE
 from lamina.runs.inference import outputs
-from lamina.runs.subjects.named import named_table
+from lamina.runs.subjects.named import Reading, named_table
 from lamina.runs.subjects.predicting import PredictingSubject, prediction_columns
 from lamina.runs.subjects.subject import Data, Predicted
 from lamina.tensor import Tensor
@@ -102,16 +102,16 @@ class TableSubject(PredictingSubject):
         """Return a row of zeros."""
         return zeros((1, self.inputs))
 
-    def read(self, path: Path, name: str | None) -> tuple[Data, Sequence[str]]:
+    def read(self, path: Path, how: Reading) -> tuple[Data, Sequence[str]]:
         """Read a table with targets."""
-        table, _ = named_table(str(path), name)
+        table, _ = named_table(str(path), how)
         table.require([self.target.name], "target column")
         table, notes = with_target(table, self.target.name)
         return encode(table, self.preprocessing, self.target), [*table.notes, *notes]
 
-    def predicted(self, model: nn.Module, path: Path, name: str | None, device: str) -> Predicted:
+    def predicted(self, model: nn.Module, path: Path, how: Reading, device: str) -> Predicted:
         """Return the table with what the model says of each row."""
-        table, _ = named_table(str(path), name)
+        table, _ = named_table(str(path), how)
         used = {column.name for column in self.preprocessing.columns} | {self.target.name}
         extra = [each for each in table.columns if each not in used]
         found = outputs(model, self.preprocessing.encode(table), device)

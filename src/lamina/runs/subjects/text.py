@@ -20,6 +20,7 @@ from lamina.runs.applicable import chosen_model
 from lamina.runs.data_kinds import TEXT
 from lamina.runs.option_declaration import OptionError
 from lamina.runs.sources import fingerprint, test_share
+from lamina.runs.subjects.named import Reading
 from lamina.runs.subjects.subject import Data, Loss, Measured, Predicted, Prepared, Subject
 from lamina.runs.text_options import SamplingOptions
 from lamina.tensor import Tensor
@@ -135,10 +136,9 @@ class TextSubject(Subject):
 
     # --- data ---
 
-    def read(self, path: Path, name: str | None) -> tuple[Data, Sequence[str]]:
+    def read(self, path: Path, how: Reading) -> tuple[Data, Sequence[str]]:
         """Read a whole text."""
-        if name is not None:
-            raise OptionError("table", f"{path} is a text and has no tables")
+        how.refuse(f"{path}, a text,")
         tokens = self.encoded(read_text(path), str(path))
         return windows(tokens, self.context, f"{path}"), ()
 
@@ -176,7 +176,7 @@ class TextSubject(Subject):
         tokens = data.tokens.numpy()
         return len(tokens) / max(len(self.tokenizer.decode(tokens)), 1)
 
-    def predicted(self, model: nn.Module, path: Path, name: str | None, device: str) -> Predicted:
+    def predicted(self, model: nn.Module, path: Path, how: Reading, device: str) -> Predicted:
         """Refuse: there is another command."""
         raise DataError(f'predict: this run is {self.title}; lamina generate RUN --prompt "..." lets it write')
 
