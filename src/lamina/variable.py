@@ -121,6 +121,11 @@ class Variable(Tensor):
         changed()
 
     @property
+    def frozen(self) -> bool:
+        """Whether this variable was trainable and is not now, so that `Module.unfreeze` sets it free."""
+        return self._leaf is None and self._while_trainable is not None
+
+    @property
     def label(self) -> str:
         """The name, or a description of a variable without one."""
         return f"variable {self.name!r}" if self.name else f"a variable of shape {list(self.shape)}"

@@ -98,6 +98,45 @@ def test_what_a_model_has_its_compiled_function_has_too() -> None:
     assert model.training
 
 
+def test_what_is_set_on_a_compiled_model_is_set_on_the_model() -> None:
+    model = nn.Sequential(nn.Linear(3, 2), nn.Dropout(0.5))
+    compiled, x = la.compile(model), la.ones((4, 3))
+    compiled(x)
+    compiled.training = False
+    assert model.training is False
+    compiled.eval()
+    np.testing.assert_allclose(compiled(x).numpy(), model(x).numpy(), rtol=1e-6)
+    compiled.scale = 2.0
+    assert model.scale == 2.0  # type: ignore[attr-defined]
+    del compiled.scale
+    assert not hasattr(model, "scale")
+
+
+def test_what_is_set_on_a_compiled_function_takes_effect() -> None:
+    def scaled(x: la.Tensor) -> la.Tensor:
+        return x * scaled.factor  # type: ignore[attr-defined]
+
+    compiled = la.compile(scaled)
+    for factor in (2.0, 3.0):
+        compiled.factor = factor
+        assert compiled(la.asarray([1.0])).item() == factor
+
+
+def test_what_belongs_to_the_compiled_function_itself_is_not_set() -> None:
+    compiled = la.compile(nn.Linear(3, 2))
+    for name in ("repeat", "traces", "explain"):
+        with pytest.raises(AttributeError, match=f"'{name}' of a compiled function cannot be changed"):
+            setattr(compiled, name, None)
+
+    class Steps:
+        @la.compile
+        def step(self, x: la.Tensor) -> la.Tensor:
+            return x
+
+    with pytest.raises(AttributeError, match="set it on the object"):
+        Steps().step.training = False
+
+
 def test_a_compiled_function_has_the_name_the_text_and_the_attributes_of_the_function() -> None:
     def function(x: la.Tensor) -> la.Tensor:
         """Return the same."""

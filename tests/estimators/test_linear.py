@@ -171,3 +171,10 @@ def test_parameters_that_cannot_be_are_named(iris, model, message) -> None:
 def test_several_labels_a_row_are_refused(iris) -> None:
     with pytest.raises(ValueError, match=r"1d array|several columns"):
         LogisticRegression().fit(iris[0], np.eye(3, dtype=int)[iris[1]])
+
+
+@pytest.mark.parametrize("name", ["fit_intercept", "warm_start"])
+@pytest.mark.parametrize("kind", [LinearRegression, LogisticRegression])
+def test_what_is_neither_true_nor_false_is_refused(kind, name) -> None:
+    with pytest.raises(DataError, match=f"{kind.__name__}: {name} is 'no'; it is True or False"):
+        kind(**{name: "no"}).fit(np.eye(4), [0, 1, 0, 1])

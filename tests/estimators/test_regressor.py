@@ -88,6 +88,35 @@ def test_targets_are_standardised_as_by_scikit_learn(diabetes) -> None:
     np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-9)
 
 
+def test_rows_that_decide_when_to_stop_have_no_part_in_the_scale(diabetes) -> None:
+    class Noting(LaminaRegressor):
+        def _divided(self, *arguments):
+            self.kept, self.held_out = super()._divided(*arguments)
+            return self.kept, self.held_out
+
+    X, y = diabetes
+    weights = np.linspace(0.5, 2.0, len(y))
+    for options in ({}, {"sample_weight": weights}):
+        model = Noting(max_iter=3, early_stopping=True, random_state=0).fit(X, y, **options)
+        theirs = StandardScaler().fit(model.kept.targets, sample_weight=model.kept.weights)
+        assert len(model.kept.targets) + len(model.held_out.targets) == len(y)
+        np.testing.assert_allclose(model.target_mean_, theirs.mean_, rtol=1e-6)
+        np.testing.assert_allclose(model.target_scale_, theirs.scale_, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["standardize_target", "shuffle", "warm_start", "early_stopping"])
+@pytest.mark.parametrize("value", ["no", 1, None, np.array([True, False])])
+def test_what_is_neither_true_nor_false_is_refused_as_by_scikit_learn(diabetes, name, value) -> None:
+    if name != "standardize_target":
+        with pytest.raises(ValueError, match=f"'{name}' parameter of MLPRegressor"):
+            MLPRegressor(**{name: value}).fit(*diabetes)
+    model = Quick(**{name: value})
+    for learn in (model.fit, model.partial_fit):
+        with pytest.raises(DataError, match=f"LaminaRegressor: {name} is .*; it is True or False"):
+            learn(*diabetes)
+    assert not hasattr(model, "n_features_in_")
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("mean", "deviation"), [(0.0, 1.0), (1e5, 77.0), (-1e5, 1e-2), (0.0, 1e12)])
 def test_the_place_and_the_spread_of_a_target_do_not_matter(diabetes, dtype, mean, deviation) -> None:

@@ -80,6 +80,36 @@ def test_summary_holds_the_numbers():
     ]
 
 
+def test_frozen_parameters_are_parameters_that_are_not_trained():
+    model = nn.Sequential(nn.Linear(2, 8), nn.BatchNorm1d(8), nn.Linear(8, 1))
+    free = model.summary((4, 2))
+    model[0].freeze()
+    model[2].bias.trainable = False
+    frozen = model.summary((4, 2))
+    assert (free.parameters, free.trainable, free.frozen, free.buffers) == (49, 49, 0, 17)
+    assert (frozen.parameters, frozen.trainable, frozen.frozen, frozen.buffers) == (49, 24, 25, 17)
+    assert [(row.parameters, row.frozen) for row in frozen.rows] == [(0, 0), (24, 24), (16, 0), (9, 1)]
+    head, _, *rows, _, total = (line.split() for line in str(frozen).splitlines())
+    assert head == ["Layer", "Output", "Parameters", "Frozen"]
+    assert [row[-2:] for row in rows[1:]] == [["24", "24"], ["8]", "16"], ["9", "1"]]
+    assert total == ["Total", "(264", "bytes,", "17", "in", "buffers)", "49", "25"]
+    assert model.unfreeze().summary((4, 2)) == free
+
+
+def test_frozen_parameters_are_counted_as_by_pytorch():
+    torch = pytest.importorskip("torch")
+    ours, theirs = (
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)),
+        torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4)),
+    )
+    ours[0].freeze()
+    theirs[0].requires_grad_(False)
+    summary = ours.summary((1, 3, 8, 8))
+    assert summary.parameters == sum(each.numel() for each in theirs.parameters())
+    assert summary.trainable == sum(each.numel() for each in theirs.parameters() if each.requires_grad)
+    assert summary.buffers == sum(each.numel() for each in theirs.buffers())
+
+
 def test_summary_prints_the_same_by_itself_and_through_rich():
     from io import StringIO
 

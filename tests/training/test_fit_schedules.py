@@ -132,6 +132,22 @@ def test_training_stops_when_its_time_is_up(compiled):
     assert 0 < len(history.records) < 10**6
 
 
+def test_what_compiling_takes_is_not_taken_from_the_time_of_a_training(monkeypatch):
+    from lamina.compiler import compiled_function
+
+    traced = compiled_function.trace
+
+    def slowly(*arguments, **options):
+        time.sleep(0.5)
+        return traced(*arguments, **options)
+
+    monkeypatch.setattr(compiled_function, "trace", slowly)
+    history = fit(network(), (INPUTS, VALUES), loss=nn.mse_loss, epochs=10**6, batch_size=8, max_seconds=0.3,
+                  progress=False, compile=True)  # fmt: skip
+    assert history.stopped == "0.3 seconds were up"
+    assert len(history.records) > 1
+
+
 def test_time_that_is_not_up_changes_nothing():
     history, weights, _, _ = trained(SCHEDULES["cosine"], "epoch", False, max_seconds=1e6)
     _, expected, _, _ = trained(SCHEDULES["cosine"], "epoch", False)

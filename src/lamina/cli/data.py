@@ -38,7 +38,7 @@ def data(given: Given) -> int:
     how = Reading(options.table, options.decimal)
     path, kind = Path(options.name), kind_of(options.name, None, None)
     if options.output is None and kind != TABLE:
-        how.refuse(options.name)
+        how.refuse(f"{options.name} is none with tables")
         {TEXT: _show_text, IMAGES: _show_images}[kind](path, screen)
         return DONE
     table, description = named_table(options.name, how, options.settings)

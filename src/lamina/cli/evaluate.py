@@ -18,7 +18,7 @@ def evaluate(given: Given) -> int:
     model = folder.load_model(config, options.device)
     how = Reading(options.table, options.decimal)
     if options.file is None:
-        how.refuse(f"what {options.run} held out: name a FILE")
+        how.refuse(f"none is named: lamina evaluate {options.run} FILE")
         data, part = held_out_part(config, options.run), "test"
     else:
         data, notes = subject.read(options.file, how)

@@ -64,7 +64,6 @@ class CompiledFunction(Inspectable, Wrapper, Planned, Generic[P, R]):
     """What `lamina.compile` returns."""
 
     def __init__(self, function: Callable[P, R], static: frozenset[int | str]) -> None:
-        super().__init__(function, static)
         self._names = _parameter_names(function)
         # Without and with arguments by name, and what is called of them; plans are tried before.
         self._hot: tuple[tuple[HotPath, ...], tuple[HotPath, ...]] = (), ()
@@ -75,6 +74,7 @@ class CompiledFunction(Inspectable, Wrapper, Planned, Generic[P, R]):
         self._own: dict[tuple[int, str], Any] = {}
         self._traced = 0
         self._lock = threading.RLock()
+        super().__init__(function, static)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function."""

@@ -65,7 +65,8 @@ def compile(
 
     Notes
     -----
-    Attributes of the function can be read from the compiled one: ``la.compile(model).parameters()`` are the model's.
+    Attributes of the function are those of the compiled one, to read and to set: ``la.compile(model).parameters()`` are
+    the model's, and so is ``training``.
     In an attribute of another module, or in a list or dict there, it counts as the model.
 
     What is not done to tensors, such as printing, happens only while tracing. Tensors and plain values that come from

@@ -25,9 +25,9 @@ class Wrapper:
         super().__init__()
         if not callable(function):
             raise DTypeError(f"la.compile: expected a function, got {type(function).__name__}")
-        self._function = function
         self._static = static
         update_wrapper(cast(Any, self), function, updated=())
+        self._function = function  # from here on attributes are the function's
 
     def __getattr__(self, name: str) -> Any:
         """Return an attribute of the function, such as ``parameters`` of a model."""
@@ -35,6 +35,30 @@ class Wrapper:
         if function is None or (name.startswith("__") and name.endswith("__")):
             raise AttributeError(f"a compiled function has no attribute {name!r}", name=name, obj=self)
         return getattr(function, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute of the function, such as ``training`` of a model."""
+        if self._is_own(name):
+            object.__setattr__(self, name, value)
+        else:
+            setattr(self._function, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        if self._is_own(name):
+            object.__delattr__(self, name)
+        else:
+            delattr(self._function, name)
+
+    def _is_own(self, name: str) -> bool:
+        """Tell whether an attribute belongs to the compiled function rather than to what was compiled."""
+        own = vars(self)
+        if "_function" not in own or name in own or name == "_plans" or (name.startswith("__") and name.endswith("__")):
+            return True
+        if hasattr(type(self), name):
+            raise AttributeError(
+                f"{name!r} of a compiled function cannot be changed; set it on what was compiled", name=name, obj=self
+            )
+        return False
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else Method(cast(Any, self), instance)
@@ -73,6 +97,10 @@ class Method(partial[Any]):
     def repeat(self, times: int, /, *args: Any, **kwargs: Any) -> Any:
         # The object comes behind the number of calls.
         return self.func.repeat(times, *self.args, *args, **kwargs)  # type: ignore[attr-defined]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # As of Python's own methods: there is a new one each time it is asked for.
+        raise AttributeError(f"a method has no attributes to set: {name!r}; set it on the object", name=name, obj=self)
 
     def __getattr__(self, name: str) -> Any:
         # Not what says how to copy, and no signature: that is a partial function's, without the object.

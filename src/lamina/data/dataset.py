@@ -209,7 +209,10 @@ def split_rows(
     staying, free = (np.flatnonzero(each) for each in (counts[numbers] < least, counts[numbers] >= least))
     size = min(size, len(free) - len(np.unique(numbers[free])))
     if size < 1:
-        raise DataError(f"split: no class has the {least} rows that it takes to be on both sides; give more rows")
+        raise DataError(
+            f"split: none of the {len(classes)} classes has {least} rows, which it takes to be on both sides; give "
+            "more rows of each class, join rare classes to one, or train on all rows without a split"
+        )
     room = min(size, len(free) - size) >= len(np.unique(numbers[free]))
     rest, part = train_test_split(free, test_size=size, random_state=seed, stratify=numbers[free] if room else None)
     missing = np.setdiff1d(np.arange(len(classes)), [*numbers[rest], *numbers[staying]])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -47,6 +47,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     module: Callable[[int, int], Module] | None
     compile: Any
 
+    _switches: ClassVar[tuple[str, ...]] = ("shuffle", "warm_start", "early_stopping")
+
     n_features_in_: int
     n_iter_: int
     loss_curve_: list[float]
@@ -56,6 +58,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _inputs(self, X: Any, y: Any, first: bool, numeric: bool) -> tuple[np.ndarray, np.ndarray]:
         """Return inputs and targets, checked; targets of classes need not be numeric."""
+        check.truths(self, *self._switches)
         checked = validate_data(self, X, y, reset=first, dtype=FLOATS, multi_output=True, y_numeric=numeric)
         return checked[0], checked[1]
 
@@ -65,7 +68,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             epochs=epochs,
             batch_size=check.batch(owner, self.batch_size, rows),
             alpha=check.number(owner, "alpha", self.alpha),
-            shuffle=bool(self.shuffle),
+            shuffle=self.shuffle,
             tol=check.number(owner, "tol", self.tol),
             patience=check.patience(owner, self.n_iter_no_change),
             verbose=bool(self.verbose),
@@ -94,8 +97,18 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             network.outputs(inputs[:1], compiled=False)  # of the right shape, or an error says so before training
         return network
 
-    def _fit_rows(self, rows: Rows, outputs: int, task: Task, stratify: np.ndarray | None = None) -> None:
-        """Train on rows, from the beginning or, with ``warm_start``, from the weights there are."""
+    def _fit_rows(
+        self,
+        rows: Rows,
+        outputs: int,
+        task: Task,
+        stratify: np.ndarray | None = None,
+        learn: Callable[[Rows], Callable[[Rows], Rows]] | None = None,
+    ) -> None:
+        """Train on rows, from the beginning or, with ``warm_start``, from the weights there are.
+
+        ``learn`` finds how rows are prepared from those that are trained on, without those that decide when to stop.
+        """
         owner = type(self).__name__
         epochs = check.count(owner, "max_iter", self.max_iter)
         recipe, plan = self._recipe(rows.inputs, outputs), self._plan(len(rows.inputs), epochs)
@@ -104,6 +117,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         held_out = None
         if self.early_stopping:
             rows, held_out = self._divided(rows, network.generator, stratify)
+        if learn is not None:
+            prepared = learn(rows)
+            rows, held_out = prepared(rows), None if held_out is None else prepared(held_out)
         history = train(network, rows, task, plan, held_out)
         self._network = network
         self._note(history["loss"], first=not again)

@@ -67,6 +67,7 @@ class _Linear(BaseEstimator):  # type: ignore[misc]
 
         ``sum(s * losses) + shrink / 2 * sum(W**2)``, with weights of the rows ``s`` whose sum is 1.
         """
+        check.truths(self, "fit_intercept", "warm_start")
         scale = _Scale.of(inputs, weights, self.fit_intercept, curvature, shrink)
         outputs, features, bias = targets.shape[1], inputs.shape[1], self.fit_intercept
         penalty = shrink / scale.unit**2  # of a coefficient of the scaled column

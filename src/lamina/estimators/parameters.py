@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
+
 from lamina.errors import DataError
 
 
@@ -30,6 +32,14 @@ def share(owner: str, name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < 1:
         raise DataError(f"{owner}: {name} is {value!r}; a share lies between 0 and 1")
     return float(value)
+
+
+def truths(estimator: Any, *names: str) -> None:
+    """Refuse parameters that are neither true nor false: texts and numbers would count as true."""
+    for name in names:
+        value = getattr(estimator, name)
+        if not isinstance(value, bool | np.bool_):
+            raise DataError(f"{type(estimator).__name__}: {name} is {value!r}; it is True or False")
 
 
 def choice(owner: str, name: str, value: Any, choices: Iterable[str]) -> str:

@@ -32,7 +32,8 @@ class LaminaRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         loss, which is quadratic up to an error of 1.
     standardize_target : bool, default True
         Whether the network learns ``(y - mean) / deviation`` of each target, by the rows it is first trained on, as
-        `lamina train` does. Losses are those of what it learns; predictions and scores are in the units of ``y``.
+        `lamina train` does; the rows that ``early_stopping`` holds out are none of them. Losses are those of what it
+        learns; predictions and scores are in the units of ``y``.
     hidden_layer_sizes, activation, optimizer, ...
         As in `LaminaClassifier`. Held-out rows are scored by R².
 
@@ -96,6 +97,8 @@ class LaminaRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         self.module = module
         self.compile = compile
 
+    _switches = (*NetworkEstimator._switches, "standardize_target")
+
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> LaminaRegressor:
         """Train on rows and their targets.
 
@@ -112,9 +115,14 @@ class LaminaRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
             This one.
         """
         rows, flat = self._rows(X, y, sample_weight, first=True)
-        scaling = self._scaling(rows, first=not (self.warm_start and hasattr(self, "_network")))
-        self._fit_rows(scaling.applied(rows), rows.targets.shape[1], self._task())
-        self._learned(rows, flat, scaling)
+        first, found = not (self.warm_start and hasattr(self, "_network")), []
+
+        def learn(training: Rows) -> Callable[[Rows], Rows]:
+            found.append(self._scaling(training, first))
+            return found[0].applied
+
+        self._fit_rows(rows, rows.targets.shape[1], self._task(), learn=learn)
+        self._learned(rows, flat, found[0])
         return self
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> LaminaRegressor:
@@ -189,8 +197,10 @@ class Scaling:
     def of(cls, rows: Rows) -> Scaling:
         """Return the weighted mean and standard deviation of each target; a constant one is divided by 1."""
         targets = rows.targets.astype(np.float64)
-        mean = np.average(targets, axis=0, weights=rows.weights)
-        spread = np.sqrt(np.average((targets - mean) ** 2, axis=0, weights=rows.weights))
+        # If none counts, `fit` says so.
+        weights = None if rows.weights is None or not rows.weights.any() else rows.weights
+        mean = np.average(targets, axis=0, weights=weights)
+        spread = np.sqrt(np.average((targets - mean) ** 2, axis=0, weights=weights))
         # What is left of a constant when its mean is taken away is rounding.
         constant = spread <= 10.0 * np.finfo(np.float64).eps * np.abs(mean)
         return cls(mean, np.where(constant, 1.0, spread))

@@ -225,7 +225,7 @@ class Module(Branch, Watched):
     def unfreeze(self) -> Self:
         """Undo `freeze` for all that was trainable here and inside, and return this module."""
         for variable in self.buffers():
-            if variable._while_trainable is not None:
+            if variable.frozen:
                 variable.trainable = True
         return self
 

@@ -38,6 +38,8 @@ class Row:
         The shape of its output; empty when it was not called.
     parameters : int
         Elements of its own parameters, those of layers inside and those already counted left out.
+    frozen : int
+        How many of them are frozen.
     """
 
     depth: int
@@ -45,6 +47,7 @@ class Row:
     kind: str
     output: str
     parameters: int
+    frozen: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,17 +58,25 @@ class Summary:
     ----------
     rows : tuple of Row
     parameters : int
-        Elements of all parameters, each counted once.
+        Elements of all parameters, trained or frozen, each counted once.
+    frozen : int
+        How many of them are frozen, as by `Module.freeze`.
     buffers : int
-        Elements of the variables that are not trained.
+        Elements of the variables that are no parameters, such as running means.
     memory : int
-        Bytes of both.
+        Bytes of parameters and buffers.
     """
 
     rows: tuple[Row, ...]
     parameters: int
+    frozen: int
     buffers: int
     memory: int
+
+    @property
+    def trainable(self) -> int:
+        """Elements of the parameters that are trained."""
+        return self.parameters - self.frozen
 
     def __rich__(self) -> Table:
         from rich import box
@@ -76,9 +87,12 @@ class Summary:
         table.add_column("Layer", f"Total ({self.memory:,} bytes{buffers})", no_wrap=True)
         table.add_column("Output", no_wrap=True)
         table.add_column("Parameters", f"{self.parameters:,}", justify="right", no_wrap=True)
+        if self.frozen:
+            table.add_column("Frozen", f"{self.frozen:,}", justify="right", no_wrap=True)
         for row in self.rows:
             label = f"{'  ' * row.depth}{row.name} {row.kind}" if row.name else row.kind
-            table.add_row(label, row.output, f"{row.parameters:,}" if row.parameters else "")
+            counts = (row.parameters, row.frozen) if self.frozen else (row.parameters,)
+            table.add_row(label, row.output, *(f"{count:,}" if count else "" for count in counts))
         return table
 
     def __str__(self) -> str:
@@ -102,8 +116,9 @@ def summarize(model: Module, shapes: Sequence[int | Sequence[int]], dtype: DType
         model(*inputs)
     return Summary(
         rows=tuple(_rows(model, outputs)),
-        parameters=sum(each.size for each in variables if each.trainable),
-        buffers=sum(each.size for each in variables if not each.trainable),
+        parameters=sum(each.size for each in variables if each.trainable or each.frozen),
+        frozen=sum(each.size for each in variables if each.frozen),
+        buffers=sum(each.size for each in variables if not each.trainable and not each.frozen),
         memory=sum(each.size * each.dtype.itemsize for each in variables),
     )
 
@@ -171,11 +186,12 @@ def _rows(model: Module, outputs: dict[int, str]) -> Iterator[Row]:
         outer = next((at for at in _ancestors(name) if at in depths), "")
         depth = depths[outer] + 1 if name else 0
         depths[name] = depth
-        own = {id(each): each for _, each in children(module) if isinstance(each, Variable) and each.trainable}
-        size = sum(each.size for key, each in own.items() if key not in counted)
+        own = {id(each): each for _, each in children(module) if isinstance(each, Variable)}
+        new = [each for key, each in own.items() if key not in counted and (each.trainable or each.frozen)]
         counted.update(own)
+        sizes = sum(each.size for each in new), sum(each.size for each in new if each.frozen)
         local = name[len(outer) + 1 :] if outer else name
-        yield Row(depth, local, type(module).__name__, outputs.get(id(module), ""), size)
+        yield Row(depth, local, type(module).__name__, outputs.get(id(module), ""), *sizes)
 
 
 def _ancestors(name: str) -> Iterator[str]:

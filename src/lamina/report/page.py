@@ -189,7 +189,9 @@ def _tree(model: Summary) -> Html:
         for row in model.rows[:MOST_ROWS]
     ]
     title = "Layers" if len(model.rows) <= MOST_ROWS else f"The first {MOST_ROWS} of {len(model.rows)} layers"
-    total = f"{quantity(model.memory / 1024)} KiB" + (f", {count(model.buffers)} in buffers" if model.buffers else "")
+    parts = {"frozen": model.frozen, "in buffers": model.buffers}
+    shown = [f"{quantity(model.memory / 1024)} KiB", *(f"{count(each)} {name}" for name, each in parts.items() if each)]
+    total = ", ".join(shown)
     foot = tag("tr", tag("th", "total", scope="row"), tag("td", ""), tag("td", total),
                tag("td", count(model.parameters), class_="number"))  # fmt: skip
     heads = [tag("th", each, scope="col", class_="number" if each == "parameters" else None) for each in head]

@@ -75,6 +75,8 @@ class TrainingState:
         Why training is to stop; empty while it goes on.
     resumable : bool
         Whether a stopped training goes on when it is resumed.
+    compiling : float
+        Seconds that went into compiling steps and evaluation.
     in_place : bool
         Whether steps write into the memory of weights, as compiled ones do where nobody else holds it.
     best : Snapshot
@@ -93,6 +95,7 @@ class TrainingState:
     samples: int = 0
     stop_reason: str = ""
     resumable: bool = False
+    compiling: float = 0.0
     in_place: bool = False
     best: Snapshot = field(init=False, repr=False)
 

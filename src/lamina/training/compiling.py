@@ -75,6 +75,12 @@ class Machinery:
     forward: Forward
     parts: Mapping[str, Part] = field(default_factory=dict)
 
+    @property
+    def compiling(self) -> float:
+        """Seconds that went into compiling so far."""
+        programs = self.parts.get("programs")
+        return programs.compiling if isinstance(programs, StepPrograms) else 0.0
+
 
 def machinery(step: Step, work: Work, compiled: Compile) -> Machinery:
     """Return how to take the steps of a training.

@@ -148,7 +148,8 @@ def fit(
         Decay, such as 0.999, of an exponential moving average of the weights, with which the model is evaluated and
         ends. It reaches less far back in the beginning: ``min(ema, (1 + step) / (10 + step))``.
     max_seconds : float, optional
-        Stop after the step in which so much time is up; compiling counts, so a short time may be over before an epoch.
+        Stop after the step in which so much time is up, in the middle of an epoch if it comes then. What compiling
+        takes does not count.
     checkpoint : str, path or Checkpoints, optional
         A folder in which the state of the training is kept, now and then and when it ends, so that it can go on after
         an interruption; `Checkpoints` says how often, and how many to keep.

@@ -153,6 +153,7 @@ class Loop:
             self._account(taken)
             for callback in listeners:
                 callback.on_batch_end(state)
+            state.compiling = plan.machinery.compiling
             self._tell("on_progress")
             self._continue(interruption)
             if keeper is not None and position.batches < state.steps_per_epoch:

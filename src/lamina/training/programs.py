@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +49,8 @@ class StepPrograms:
     ----------
     usable : bool
         Whether the next step is to run as a program.
+    compiling : float
+        Seconds that went into calls that compiled.
     """
 
     def __init__(self, step: Step, *, forced: bool, load: float) -> None:
@@ -54,6 +58,7 @@ class StepPrograms:
         self.forced = forced
         self.load = load
         self.started = self.given_up = False
+        self.compiling = 0.0
         self._names: dict[Any, str] = {}
         self._traces = TraceCount()
 
@@ -108,7 +113,8 @@ class StepPrograms:
         """Run a program so many times in one native call, and judge whether that is to go on."""
         arguments = self.step.model, self.step.optimizer, self.step.loss, *samples
         traces, revision = program.traces, REVISION.number
-        results = program.repeat(times, *arguments)
+        with self.timed(program):
+            results = program.repeat(times, *arguments)
         name, judged = self._names[program], program.traces != traces and not self.forced
         if judged and self._traces.is_new(name, *arguments[:3], _shapes(*samples)):
             if REVISION.number != revision:
@@ -119,6 +125,16 @@ class StepPrograms:
             elif self._traces[name] == 1 and not program.same_again(*arguments):
                 self.give_up("The loss or the model counts, draws or remembers something in Python")
         return results
+
+    @contextmanager
+    def timed(self, program: CompiledFunction[..., Any]) -> Iterator[None]:
+        """Note how long a call takes, if it compiles; what it computes besides takes next to nothing."""
+        traces, began = program.traces, time.perf_counter()
+        try:
+            yield
+        finally:
+            if program.traces != traces:
+                self.compiling += time.perf_counter() - began
 
     def check(self) -> bool:
         """Tell whether steps do nothing that would be done only once if they were compiled."""
@@ -176,7 +192,8 @@ class CompiledForward:
             return answer(model, loss, batch)
         traces = self._program.traces
         try:
-            outputs, value = self._program(model, loss, batch.inputs, batch.targets)
+            with self._steps.timed(self._program):
+                outputs, value = self._program(model, loss, batch.inputs, batch.targets)
         except Exception:
             # If the samples are wrong, this says so; if not, the model decides by values when it is evaluated.
             self._refused = True

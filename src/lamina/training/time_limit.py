@@ -13,7 +13,8 @@ class TimeLimit(Callback):
     Parameters
     ----------
     seconds : float
-        Counted from the first epoch on.
+        Counted from the first epoch on, less what compiling takes: a first training, which compiles, is as long as a
+        second, which finds its programs.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -26,5 +27,5 @@ class TimeLimit(Callback):
 
     def on_progress(self, state: TrainingState) -> None:
         """Ask for a stop if the time is up."""
-        if time.perf_counter() - self._began >= self._seconds:
+        if time.perf_counter() - self._began - state.compiling >= self._seconds:
             state.request_stop(f"{self._seconds:g} seconds were up", resumable=True)

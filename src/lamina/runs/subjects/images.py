@@ -165,7 +165,7 @@ class ImageSubject(PredictingSubject):
 
     def read(self, path: Path, how: Reading) -> tuple[Data, Sequence[str]]:
         """Read a folder with folders of the same names as in training."""
-        how.refuse(f"{path}, a folder of images,")
+        how.refuse(f"{path} is a folder of images")
         stream = ImageStream(path, self.transforms(), grey=self.grey)
         unknown = [each for each in stream.classes if each not in self.target.classes]
         if unknown:
@@ -179,7 +179,7 @@ class ImageSubject(PredictingSubject):
         """Return a table with each image of a file or folder, and what the model says of it."""
         import polars as pl
 
-        how.refuse(f"{path}")
+        how.refuse(f"{path} holds images")
         files = images_in(path)
         parts = []
         for first in range(0, len(files), STREAMED_BATCH):

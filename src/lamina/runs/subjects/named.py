@@ -37,16 +37,16 @@ class Reading:
     table: str | None = None
     decimal: Decimal | None = None
 
-    def refuse(self, what: str) -> None:
-        """Refuse what is only for tables.
+    def refuse(self, why: str) -> None:
+        """Refuse what is for files of tables only.
 
         Raises
         ------
         OptionError
         """
-        for name in ("table", "decimal"):
+        for name, what in (("table", "it is one of a file"), ("decimal", "it is how a file writes numbers")):
             if getattr(self, name) is not None:
-                raise OptionError(name, f"it is for a table, and {what} is none")
+                raise OptionError(name, f"{what}, and {why}")
 
 
 def named_table(name: str, how: Reading, settings: Mapping[str, Any] | None = None) -> tuple[Table, str]:
@@ -67,7 +67,7 @@ def named_table(name: str, how: Reading, settings: Mapping[str, Any] | None = No
     if settings and not (is_embedded(name) and name in GENERATORS):
         raise OptionError("settings", f"they are those of a generator; there are {', '.join(GENERATORS)}")
     if is_embedded(name):
-        how.refuse(f"{name}, which is embedded,")
+        how.refuse(f"{name} is embedded")
         made = load_embedded(name) if name in embedded_names() else _generated(name, settings or {})
         return Table.of(made, name=name), made.description
     if not Path(name).exists() and not Path(name).suffix and Path(name).name == name:

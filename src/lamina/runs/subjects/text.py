@@ -138,7 +138,7 @@ class TextSubject(Subject):
 
     def read(self, path: Path, how: Reading) -> tuple[Data, Sequence[str]]:
         """Read a whole text."""
-        how.refuse(f"{path}, a text,")
+        how.refuse(f"{path} is a text")
         tokens = self.encoded(read_text(path), str(path))
         return windows(tokens, self.context, f"{path}"), ()
 
