@@ -92,7 +92,7 @@ def test_frozen_parameters_are_parameters_that_are_not_trained():
     head, _, *rows, _, total = (line.split() for line in str(frozen).splitlines())
     assert head == ["Layer", "Output", "Parameters", "Frozen"]
     assert [row[-2:] for row in rows[1:]] == [["24", "24"], ["8]", "16"], ["9", "1"]]
-    assert total == ["Total", "(264", "bytes,", "17", "in", "buffers)", "49", "25"]
+    assert total == ["Total", "(268", "bytes,", "17", "in", "buffers)", "49", "25"]
     assert model.unfreeze().summary((4, 2)) == free
 
 

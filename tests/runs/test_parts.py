@@ -54,5 +54,5 @@ def test_no_note_where_every_class_is_large_enough(tmp_path: Path, make: object)
 
 def test_a_part_for_which_no_class_is_large_enough_is_refused(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("x,kind\n1,a\n2,b\n")
-    with pytest.raises(OptionError, match=r"no class has the 2 rows .*0 for none"):
+    with pytest.raises(OptionError, match=r"none of the .* classes has 2 rows.*0 for none"):
         prepare(TrainingOptions.of({"file": str(tmp_path / "t.csv"), "target": "kind"}))
