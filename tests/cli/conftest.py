@@ -1,7 +1,6 @@
 """Helpers for the tests of the command: tables with a known law, and a way to run it."""
 
 import contextlib
-import io
 import json
 import re
 import shutil
@@ -43,16 +42,13 @@ def invoke() -> Callable[..., Ended]:
 
     To draw the curves takes longer than a small training does: they are a blank picture but where ``draws`` is true.
     """
-    buffer = io.BytesIO()
-    Figure(figsize=(0.1, 0.1)).savefig(buffer, format="png")
-    blank = buffer.getvalue()
+    blank = Figure(figsize=(0.1, 0.1))
 
     def run(folder: Path, *arguments: str | Path, draws: bool = False) -> Ended:
         with contextlib.ExitStack() as stack:
             stack.enter_context(contextlib.chdir(folder))
             if not draws:
-                stack.enter_context(patch.object(plot, "draw", lambda history: None))
-                stack.enter_context(patch.object(plot, "picture", lambda figure, path: blank))
+                stack.enter_context(patch.object(plot, "draw", lambda history: blank))
             result = CliRunner().invoke(app, [str(argument) for argument in arguments])
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
