@@ -112,11 +112,14 @@ def test_what_is_set_on_a_compiled_model_is_set_on_the_model() -> None:
     assert not hasattr(model, "scale")
 
 
-def test_what_is_set_on_a_compiled_function_takes_effect() -> None:
-    def scaled(x: la.Tensor) -> la.Tensor:
-        return x * scaled.factor  # type: ignore[attr-defined]
+def test_what_is_set_on_a_compiled_object_takes_effect() -> None:
+    class Scaled:
+        factor = 1.0
 
-    compiled = la.compile(scaled)
+        def __call__(self, x: la.Tensor) -> la.Tensor:
+            return x * self.factor
+
+    compiled = la.compile(Scaled())
     for factor in (2.0, 3.0):
         compiled.factor = factor
         assert compiled(la.asarray([1.0])).item() == factor
