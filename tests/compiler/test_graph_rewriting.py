@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, settings, strategies as st
 
 from lamina.backends.protocol import numpy_dtype
 from lamina.compiler.graph.fingerprint import fingerprint
@@ -167,6 +167,9 @@ SPLIT: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
     ((40000, 3), (0,)),
     ((30011, 3), (0, 1)),
     ((3, 20000), (0, 1)),
+    ((256, 3, 64), (0,)),
+    ((300, 2, 40), (0,)),
+    ((2, 1024, 3, 64), (0, 1)),
 ]
 
 
@@ -193,6 +196,15 @@ def test_a_large_reduction_is_split(shape: tuple[int, ...], axes: tuple[int, ...
 def test_a_reduction_that_is_small_or_has_many_results_is_not(shape: tuple[int, ...], axes: tuple[int, ...]) -> None:
     (x,) = inputs(shape)
     assert operations(simplify(graph(total(x, *axes)))) == {"sum": 1}
+
+
+@settings(max_examples=60)
+@given(st.lists(st.sampled_from([1, 2, 3, 15, 16, 17, 64, 255, 256, 257, 512, 1000, 1024, 4097]), min_size=1), st.data())
+def test_a_reduction_is_split_into_few_operations(sizes: list[int], data: st.DataObject) -> None:
+    shape = tuple(sizes[:4])
+    axes = data.draw(st.sets(st.integers(0, len(shape) - 1), min_size=1))
+    (x,) = inputs(shape)
+    assert sum(operations(simplify(graph(total(x, *sorted(axes))))).values()) <= 25
 
 
 def test_a_split_sum_is_nearer_to_the_truth() -> None:

@@ -79,7 +79,8 @@ def _in_two(value: Value, x: Value, last: int, builder: Builder) -> Value:
 def _cut(value: Value, x: Value, axis: int, builder: Builder) -> Value:
     """Reduce parts of an axis and all other axes, and the parts after; what is left over goes with the result."""
     size = x.shape[axis]
-    parts = next((each for each in range(PARTS, FEW - 1, -1) if size % each == 0), PARTS)
+    most = min(PARTS, size // FEW)  # parts that are long: the reduction of their results is to be a small one
+    parts = next((each for each in range(most, FEW - 1, -1) if size % each == 0), most)
     length = size // parts
     inside = _Cut(builder, len(x.shape) - axis, size, parts, length).taken(x)
     axes = [each + (each > axis) for each in value.params["axes"] if each != axis]
