@@ -199,7 +199,9 @@ def test_a_reduction_that_is_small_or_has_many_results_is_not(shape: tuple[int, 
 
 
 @settings(max_examples=60)
-@given(st.lists(st.sampled_from([1, 2, 3, 15, 16, 17, 64, 255, 256, 257, 512, 1000, 1024, 4097]), min_size=1), st.data())
+@given(
+    st.lists(st.sampled_from([1, 2, 3, 15, 16, 17, 64, 255, 256, 257, 512, 1000, 1024, 4097]), min_size=1), st.data()
+)
 def test_a_reduction_is_split_into_few_operations(sizes: list[int], data: st.DataObject) -> None:
     shape = tuple(sizes[:4])
     axes = data.draw(st.sets(st.integers(0, len(shape) - 1), min_size=1))
