@@ -33,9 +33,9 @@ def memory_type(dtype: DType) -> Type:
     return Type(f"i{dtype.bits}")
 
 
-def load_element(f: Emitter, dtype: DType, pointer: Value, lanes: int = 0, align: int = 0) -> Value:
+def load_element(f: Emitter, dtype: DType, pointer: Value, lanes: int = 0) -> Value:
     """Read an element, or a vector of so many neighbours, into register form."""
-    return unpacked(f, dtype, f.load(memory_type(dtype).of(lanes), pointer, align))
+    return unpacked(f, dtype, f.load(memory_type(dtype).of(lanes), pointer))
 
 
 def load_strided(f: Emitter, dtype: DType, pointer: Value, stride: int, lanes: int) -> Value:
@@ -56,9 +56,9 @@ def load_strided(f: Emitter, dtype: DType, pointer: Value, stride: int, lanes: i
     return total
 
 
-def store_element(f: Emitter, dtype: DType, value: Value, pointer: Value, align: int = 0) -> None:
+def store_element(f: Emitter, dtype: DType, value: Value, pointer: Value) -> None:
     """Write an element, or the lanes of a vector as neighbours. A narrow float must be rounded already."""
-    f.store(packed(f, dtype, value), pointer, align)
+    f.store(packed(f, dtype, value), pointer)
 
 
 def literal(f: Emitter, dtype: DType, number: bool | int | float, lanes: int = 0) -> Value:

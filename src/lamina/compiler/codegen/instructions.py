@@ -200,12 +200,12 @@ class Instructions:
             return base
         return self._new(f"getelementptr {type.of(0)}, ptr {base.text}, {index.type} {index.text}", PTR)
 
-    def load(self, type: Type, pointer: Value, align: int = 0) -> Value:
-        """Read a value; aligned as an element unless more is promised."""
-        return self._new(f"load {type}, ptr {pointer.text}, align {align or max(type.bits // 8, 1)}", type)
+    def load(self, type: Type, pointer: Value) -> Value:
+        """Read a value, aligned as an element."""
+        return self._new(f"load {type}, ptr {pointer.text}, align {max(type.bits // 8, 1)}", type)
 
     def store(self, value: Value, pointer: Value, align: int = 0) -> None:
-        """Write a value."""
+        """Write a value, aligned as an element where nothing else is said."""
         self.write(
             f"store {value.type} {value.text}, ptr {pointer.text}, align {align or max(value.type.bits // 8, 1)}"
         )

@@ -51,7 +51,7 @@ class Type(NamedTuple):
 _BITS = {"float": 32, "double": 64, "half": 16, "bfloat": 16, "ptr": 64}
 _SUFFIXES = {"float": "f32", "double": "f64", "half": "f16", "bfloat": "bf16", "ptr": "p0"}
 
-VOID, PTR, I1, I8, I16, I32, I64 = (Type(name) for name in ("void", "ptr", "i1", "i8", "i16", "i32", "i64"))
+VOID, PTR, I1, I8, I32, I64 = (Type(name) for name in ("void", "ptr", "i1", "i8", "i32", "i64"))
 FLOAT, DOUBLE = Type("float"), Type("double")
 
 

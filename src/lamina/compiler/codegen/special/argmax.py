@@ -49,7 +49,7 @@ def _emit(job: Job, *, largest: bool) -> None:
     with each_walk(job) as walk:
         lanes = _lanes(job.target, walk.lines.length) if walk.lines.inner == 1 else 0
         position = _along(job, walk, lanes, largest) if lanes else _down(job, walk, largest)
-        job.f.store(position, job.f.at(job.results[0], walk.line, I64), align=8)
+        job.f.store(position, job.f.at(job.results[0], walk.line, I64))
 
 
 emit_argmax = partial(_emit, largest=True)

@@ -94,7 +94,7 @@ def _rank_runs(source: Arrays, target: Arrays, runs: Runs) -> None:
     wide = kind.of(lanes)
     numbers, places = f.lane_numbers(lanes, kind), f.slot(wide)
     with f.loop(f.integer(0), f.integer(runs.size), runs.run) as base:
-        keys = f.load(wide, f.at(source.pointers[0], base, kind), kind.bits // 8)
+        keys = f.load(wide, f.at(source.pointers[0], base, kind))
         ranks = f.variable(f.integer(0, wide))
         with f.loop(f.integer(0), f.integer(runs.run)) as at:
             other = f.splat(source.key(f.add(base, at)), lanes)

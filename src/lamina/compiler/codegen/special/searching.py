@@ -31,7 +31,7 @@ def emit_searchsorted(job: Job) -> None:
         # The last searches end with the last value: those shared with the ones before are done twice, alike.
         first = least(f, f.mul(unit, f.integer(_SEARCHES)), f.integer(count - lanes))
         values = f.at(job.operands[1], first, keys.type)
-        wanted = keys.of(f.load(keys.type.of(lanes), values, keys.type.bits // 8))
+        wanted = keys.of(f.load(keys.type.of(lanes), values))
         low, rest = f.variable(f.integer(0, position)), f.variable(size)
         with f.while_() as again:
             again.leave_unless(f.icmp("sgt", f.get(rest), f.integer(0)))
@@ -43,7 +43,7 @@ def emit_searchsorted(job: Job) -> None:
             moved = f.add(f.get(low), f.splat(f.convert("trunc", step, position.scalar), lanes))
             f.set(low, f.select(before, moved, f.get(low)))
             f.set(rest, f.sub(f.get(rest), step))
-        f.store(f.convert("zext", f.get(low), "i64"), f.at(job.results[0], first, I64), align=8)
+        f.store(f.convert("zext", f.get(low), "i64"), f.at(job.results[0], first, I64))
 
 
 def _gathered(job: Job, base: Value, positions: Value, kind: Type) -> Value:
