@@ -50,10 +50,14 @@ def test_a_class_is_the_same_with_and_without_decimals() -> None:
 
 
 @pytest.mark.parametrize("value", ["maybe", None])
-def test_unknown_class_is_named_with_its_line_and_the_known_ones(value: str | None) -> None:
+@pytest.mark.parametrize("row", [0, 1])
+def test_unknown_class_is_named_with_its_line_and_the_known_ones(value: str | None, row: int) -> None:
     target = ClassTarget.fit(table_of(["yes", "no"] * 3), "y")
-    with pytest.raises(DataError, match=rf"line 3 has the class '{value or '.missing.'}' .* knows 'no', 'yes'"):
-        target.encode(table_of(["yes", value]))
+    rows: list[str | None] = ["yes", "yes"]
+    rows[row] = value
+    said = rf"line {2 + row} has the class '{value or '.missing.'}' .* knows 'no', 'yes'"
+    with pytest.raises(DataError, match=said):
+        target.encode(table_of(rows))
 
 
 def test_constant_target_is_refused() -> None:
