@@ -67,8 +67,15 @@ class Variable(Tensor):
         changed()
 
     def _set(self, value: Tensor) -> None:
-        self._data, self._backend, self._node = value._data, value._backend, self._leaf
-        self._value = Tensor(value._data, value._backend, self._leaf)
+        self._backend, self._node = value._backend, self._leaf
+        self._put(Tensor(value._data, value._backend, self._leaf))
+
+    def _put(self, value: Tensor) -> None:
+        """Hold a tensor and its array. No other thread sees one without the other: nothing is called in between."""
+        before = getattr(self, "_value", None)
+        self._data = value._data
+        self._value = value
+        del before
 
     @property
     def _cell(self) -> tuple[Any, ...]:
@@ -178,9 +185,11 @@ class Variable(Tensor):
         if tracer is not None:
             tracer.assign(self, value)
             return
-        data = value._data
-        self._data = data
-        self._value = Tensor(data, self._backend, self._leaf)
+        made, before = Tensor(value._data, self._backend, self._leaf), self._value
+        # As in `_put`, without the call.
+        self._data = value._data
+        self._value = made
+        del before
 
     def assign_rows(self, indices: Tensor, rows: Tensor) -> None:
         """Replace some rows, in a time that does not grow with the number of the others.

@@ -158,5 +158,4 @@ def _tensor(source: Input, leaves: Sequence[Any]) -> Tensor:
 
 
 def _put(variable: Variable, data: NDArray) -> None:
-    variable._data = data
-    variable._value = Tensor(data, CPU, variable._leaf)
+    variable._put(Tensor(data, CPU, variable._leaf))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lamina.compiler.calling.checks import NULL, Writer, at, emit_check, word_of
+from lamina.compiler.calling.checks import NULL, Writer, at, emit_check, emit_for_arrays, word_of
 from lamina.compiler.calling.object_layout import DATA, FUNCTIONS, SIZE, WORD, Offsets
 from lamina.compiler.calling.plan import ARRAYS, ATTRIBUTE, CALLED, ITEM, ONE_TENSOR, Argument, Name, Output, Plan
 from lamina.compiler.codegen.emitter import Emitter
@@ -39,6 +39,9 @@ def module(found: Offsets, target: Target) -> str:
         emit_check(Writer(f, found, f.arguments["plan"]), items, number, made)
     with module.function("threads", [("plan", PTR)], result=I64) as f:
         _emit_threads(Writer(f, found, f.arguments["plan"]))
+    for name, function in (("keep", "Py_IncRef"), ("let_go", "Py_DecRef")):
+        with module.function(name, [("plan", PTR)]) as f:
+            emit_for_arrays(Writer(f, found, f.arguments["plan"]), function)
     with module.function("carried_out", [*_CALL, ("made", PTR)], result=I64) as f:
         items, number, made = (f.arguments[name] for name in ("items", "number", "made"))
         _emit_carried_out(Writer(f, found, f.arguments["plan"]), items, number, made)
@@ -46,6 +49,11 @@ def module(found: Offsets, target: Target) -> str:
         _emit_attempt(Writer(f, found, f.arguments["plan"]), f.arguments["items"], f.arguments["number"])
     with module.function("call", [("self", PTR), ("given", PTR)], internal=False, result=PTR) as f:
         _emit_call(Writer(f, found, _plan(f, found, f.arguments["self"])), f.arguments["given"])
+    with module.function("drop", [("self", PTR), ("nothing", PTR)], internal=False, result=PTR) as f:
+        w = Writer(f, found, _plan(f, found, f.arguments["self"]))
+        f.call_here("let_go", [w.plan])
+        f.returned = w.get(PTR, Plan.NONE)
+        w.call("Py_IncRef", VOID, f.returned)
     parameters = [("self", PTR), ("items", PTR), ("number", I64), ("names", PTR)]
     with module.function("dispatch", parameters, internal=False, result=PTR) as f:
         _emit_dispatch(Writer(f, found, NULL))
@@ -107,7 +115,9 @@ def _emit_carried_out(w: Writer, items: Value, number: Value, made: Value) -> No
     f = w.f
     f.leave(f.icmp("eq", f.call_here("check", [w.plan, items, number, made], I64), w.zero), f.integer(MISS))
     entry = w.get(PTR, Plan.ENTRY)
-    f.leave(f.icmp("eq", entry, NULL), f.integer(DONE))
+    with f.when(f.icmp("eq", entry, NULL)):
+        f.call_here("keep", [w.plan])
+        f.leave(f.integer(1, I1), f.integer(DONE))
     threads = f.call_here("threads", [w.plan], I64)
     f.leave(f.icmp("eq", threads, w.zero), f.integer(MISS))
     _emit_run(w, entry, threads)
@@ -181,6 +191,7 @@ def _emit_run(w: Writer, entry: Value, threads: Value) -> None:
     releases = f.icmp("ne", w.get(I64, Plan.RELEASES), w.zero)
     state = f.variable(NULL)
     with f.when(releases):
+        f.call_here("keep", [w.plan])
         f.set(state, w.call("PyEval_SaveThread", PTR))
     with f.when(f.icmp("eq", threads, f.integer(1))):
         f.call_address(entry, VOID, table, w.zero, threads)
@@ -188,6 +199,7 @@ def _emit_run(w: Writer, entry: Value, threads: Value) -> None:
         f.call_address(launch, VOID, control, entry, table, threads)
     with f.when(releases):
         w.call("PyEval_RestoreThread", VOID, f.get(state))
+        f.call_here("let_go", [w.plan])
 
 
 def _emit_names(w: Writer) -> None:

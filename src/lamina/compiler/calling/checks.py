@@ -36,7 +36,7 @@ from lamina.compiler.calling.plan import (
     Plan,
 )
 from lamina.compiler.codegen.emitter import Emitter
-from lamina.compiler.codegen.values import I8, I32, I64, PTR, Type, Value
+from lamina.compiler.codegen.values import I8, I32, I64, PTR, VOID, Type, Value
 
 NULL = Value("null", PTR)
 
@@ -155,6 +155,7 @@ def _emit_traced(w: Writer, record: Value, kind: Value, value: Value) -> None:
         f.leave(f.icmp("eq", f.get(array), NULL), w.zero)
     f.leave(f.icmp("ne", f.load(I64, at(f, f.get(array), found.kind)), w.get(I64, Plan.ARRAY)), w.zero)
     _emit_array(w, f.get(array), record)
+    f.store(f.get(array), at(f, record, Argument.KEPT * WORD))
     place = f.at(w.get(PTR, Plan.INPUT_TABLE), word_of(f, I64, record, Argument.PLACE), I64)
     _put(f, f.load(PTR, at(f, f.get(array), DATA)), place)
 
@@ -187,6 +188,7 @@ def _emit_variable(w: Writer, record: Value) -> None:
         f.leave(f.icmp("ne", f.convert("zext", f.load(I32, array), "i64"), wanted), w.zero)
         held = f.convert("zext", f.load(I32, value), "i64")
         f.leave(f.icmp("ne", held, word_of(f, I64, record, Cell.VALUE_COUNT)), w.zero)
+    f.store(array, at(f, record, Cell.KEPT * WORD))
     place = f.at(w.get(PTR, Plan.INPUT_TABLE), word_of(f, I64, record, Cell.PLACE), I64)
     data = f.load(PTR, at(f, array, DATA))
     beside = f.binary("and", f.convert("ptrtoint", data, "i64"), word_of(f, I64, record, Cell.ALIGNMENT))
@@ -227,3 +229,19 @@ def _emit_outputs(w: Writer, made: Value) -> None:
         with f.when(f.icmp("ne", result, f.integer(ARRAYS))):
             f.set(array, f.load(PTR, at(f, f.get(array), w.found.tensor_data)))
         f.store(f.load(PTR, at(f, f.get(array), DATA)), f.at(table, i, I64))
+
+
+# --- what is checked stays --------------------------------------------------------------------------------
+
+
+def emit_for_arrays(w: Writer, function: str) -> None:
+    """Write a function that calls one of CPython's for every array of an argument or a variable.
+
+    ``Py_IncRef`` after the checks, and ``Py_DecRef`` after the program: while it runs another thread may assign a
+    variable, or change a list of arguments, and nobody else would hold the memory that the program works on.
+    """
+    f = w.f
+    with f.loop(w.zero, w.get(I64, Plan.ARGUMENTS)) as i:
+        w.call(function, VOID, word_of(f, PTR, w.record(Plan.ARGUMENT_RECORDS, i, Argument.WORDS), Argument.KEPT))
+    with f.loop(w.zero, w.get(I64, Plan.VARIABLES)) as i:
+        w.call(function, VOID, word_of(f, PTR, w.record(Plan.VARIABLE_RECORDS, i, Cell.WORDS), Cell.KEPT))

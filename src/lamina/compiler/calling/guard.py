@@ -26,7 +26,8 @@ class _MethodDef(ctypes.Structure):
     ]
 
 
-_ONE_ARGUMENT, _ARGUMENTS_AND_NAMES = 0x8, 0x82  # METH_O, and METH_FASTCALL with METH_KEYWORDS
+_NO_ARGUMENTS, _ONE_ARGUMENT = 0x4, 0x8  # METH_NOARGS, METH_O
+_ARGUMENTS_AND_NAMES = 0x82  # METH_FASTCALL with METH_KEYWORDS
 
 
 def holder(words: Any, held: Any) -> Holder:
@@ -47,9 +48,21 @@ def builtin(plan: Holder) -> Callable[[tuple[Any, ...]], Any]:
 
     It returns the results, or the object under ``MISSED`` where anything is not as the plan has it.
     """
+    return _function(_code().call, plan)
+
+
+def checked(plan: Holder) -> tuple[Callable[[tuple[Any, ...]], Any], Callable[[], None]]:
+    """Return the `builtin` of a plan that only checks, and what is to be called after the program has run.
+
+    In between the arrays of arguments and variables stay, whatever other threads do.
+    """
+    code = _code()
+    return _function(code.call, plan), _function(code.drop, plan)
+
+
+def _function(method: _MethodDef, plan: Holder) -> Any:
     make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
-    method = ctypes.addressof(_code().call)
-    return make(("PyCFunction_NewEx", ctypes.pythonapi))(method, plan, None)  # type: ignore[no-any-return]
+    return make(("PyCFunction_NewEx", ctypes.pythonapi))(ctypes.addressof(method), plan, None)
 
 
 @once
@@ -83,6 +96,7 @@ class _Code:
         self.kept: list[Any] = []
         ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self._loaded.address("connect"))(ctypes.addressof(self.table))
         self.call = _MethodDef(b"call", self._loaded.address("call"), _ONE_ARGUMENT, None)
+        self.drop = _MethodDef(b"drop", self._loaded.address("drop"), _NO_ARGUMENTS, None)
         self.dispatch = _MethodDef(b"__call__", self._loaded.address("dispatch"), _ARGUMENTS_AND_NAMES, None)
 
 

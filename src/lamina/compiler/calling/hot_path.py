@@ -72,7 +72,7 @@ class HotPath:
         self._lock = updating if specialisation.assigns else self._execute.lock
         """Also keeps others from the table; what assigns nothing needs no more than that."""
         self._entry = getattr(self._execute, "entry", None)
-        self._only_checks: _Call | None = None
+        self._only_checks: tuple[_Call, Callable[[], None]] | None = None
         self.plan: Holder | None = None
         self.otherwise: _Call | None = None
         self.call = self._with_tree() if self._all_in_machine_code() else self._locked()
@@ -91,7 +91,8 @@ class HotPath:
         if not specialisation.repeats:
             return MISSED
         if self._only_checks is None:
-            self._only_checks = guard.builtin(self._made(ARRAYS))
+            self._only_checks = guard.checked(self._made(ARRAYS))
+        check, drop = self._only_checks
         portions = specialisation.program.portions
         times = portions.of(times)
         with self._lock:
@@ -101,13 +102,16 @@ class HotPath:
             try:
                 for attempt in count():
                     execute.busy = True
-                    if self._only_checks(given) is MISSED:
+                    if check(given) is MISSED:
                         return MISSED
-                    for place, output in enumerate(outputs, len(execute.table) - len(outputs)):
-                        execute.table[place] = output.ctypes.data
-                    began = perf_counter()
-                    if execute.run(times, attempt):
-                        break
+                    try:
+                        for place, output in enumerate(outputs, len(execute.table) - len(outputs)):
+                            execute.table[place] = output.ctypes.data
+                        began = perf_counter()
+                        if execute.run(times, attempt):
+                            break
+                    finally:
+                        drop()
             finally:
                 execute.busy = False
             portions.took(perf_counter() - began, times)
@@ -152,7 +156,7 @@ class HotPath:
         program, replacements = specialisation.program, specialisation.trace.replacements
         operands_of = _Operands(specialisation, self._given) if specialisation.trace.tracked else None
         plain = operands_of is None and not replacements
-        call, execute = guard.builtin(self._made(TENSORS if plain else ARRAYS)), self._execute
+        (call, drop), execute = guard.checked(self._made(TENSORS if plain else ARRAYS)), self._execute
         build = _builder(specialisation.trace.tree)
 
         def call_locked(given: tuple[Any, ...]) -> Any:
@@ -167,8 +171,11 @@ class HotPath:
                         outputs = call(given)
                         if outputs is MISSED:
                             return MISSED
-                        if execute.run(1, attempt):
-                            break
+                        try:
+                            if execute.run(1, attempt):
+                                break
+                        finally:
+                            drop()
                 finally:
                     execute.busy = False
                 for replacement in replacements:

@@ -93,7 +93,9 @@ class Argument:
     """The object that this call has there."""
     POSITION = 10
     """How far a dict has been read."""
-    WORDS = 11
+    KEPT = 11
+    """The array that it was at the last check; there until the program has run."""
+    WORDS = 12
 
 
 SAME, TENSOR, ARRAY, TUPLE, LIST, DICT = range(6)
@@ -112,7 +114,9 @@ class Cell:
     VALUE_COUNT = 6
     ALIGNMENT = 7
     """The bits that its address must not have."""
-    WORDS = 8
+    KEPT = 8
+    """As of an argument."""
+    WORDS = 9
 
 
 class Output:

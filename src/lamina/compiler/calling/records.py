@@ -88,6 +88,7 @@ def variable_records(specialisation: Specialisation) -> Records:
             words += [id(variable), id(source.variables[0]), place, WRITTEN if written else READ, id(dtypes[-1])]
             words += [held, alone[1] if written else 0]
             words.append(CACHE_LINE - 1 if written and variable._data.nbytes >= LARGE else 0)
+            words.append(0)
     return Records.of(words, Cell.WORDS, (specialisation, dtypes))
 
 
