@@ -50,6 +50,7 @@ from lamina.errors import (
     TracingWarning,
     TrainingDiverged,
 )
+from lamina.forking import forks_wait as _forks_wait
 from lamina.functions.activations import (
     elu,
     gelu,
@@ -343,10 +344,11 @@ globals().pop("tensor", None)
 
 
 def __getattr__(name: str) -> _Any:
-    if name in _MODULES:
-        return _import_module(f"lamina.{name}")
-    if name in _HOMES:
-        return getattr(_import_module(_HOMES[name]), name)
+    with _forks_wait():
+        if name in _MODULES:
+            return _import_module(f"lamina.{name}")
+        if name in _HOMES:
+            return getattr(_import_module(_HOMES[name]), name)
     raise _of_module("lamina", name, _FUNCTIONS)
 
 

@@ -19,7 +19,6 @@ from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.module import Module
 from lamina.compiler.codegen.values import I64, PTR, Value
 from lamina.compiler.runtime import cache, thread_pool_code, threads
-from lamina.compiler.runtime.forking import fork_safe, renew
 from lamina.compiler.runtime.loading import Loaded, load
 from lamina.compiler.runtime.machine_code import assemble
 from lamina.compiler.runtime.processor import host
@@ -27,6 +26,7 @@ from lamina.compiler.runtime.runtime_block import RuntimeBlock
 from lamina.compiler.runtime.threads import Shared, get_num_threads, num_threads, run, set_num_threads
 from lamina.compiler.target import AARCH64, AVX2, BASELINE
 from lamina.errors import DataError, DTypeError
+from lamina.forking import fork_safe, renew
 
 Body = Callable[[Emitter, Value, Value, Value], None]
 ROUNDS = 300

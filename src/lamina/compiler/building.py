@@ -15,6 +15,7 @@ from lamina.compiler.runtime.native_program import NativeProgram
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.runtime.threads import get_num_threads
 from lamina.compiler.target import Target
+from lamina.forking import forks_wait
 
 if TYPE_CHECKING:
     from lamina.compiler.lowering import Lowered
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 
 def lowered(graph: Graph, target: Target | None = None) -> Lowered:
     """Return the program of a traced graph as LLVM IR, with what it was written from."""
-    from lamina.compiler.graph.passes.simplify import simplify
-    from lamina.compiler.lowering import lower
+    with forks_wait():
+        from lamina.compiler.graph.passes.simplify import simplify
+        from lamina.compiler.lowering import lower
 
     return lower(simplify(graph), target or host())
 
@@ -32,9 +34,10 @@ def assembled(
     graph: Graph, target: Target | None = None, *, profiled: bool = False
 ) -> tuple[Lowered, tuple[bytes, ...]]:
     """Return the program of a traced graph, and its object files."""
-    from lamina.compiler.graph.passes.simplify import simplify
-    from lamina.compiler.lowering import lower
-    from lamina.compiler.runtime.machine_code import Assembler
+    with forks_wait():
+        from lamina.compiler.graph.passes.simplify import simplify
+        from lamina.compiler.lowering import lower
+        from lamina.compiler.runtime.machine_code import Assembler
 
     target = target or host()
     with Assembler(target, get_num_threads()) as assembler:

@@ -32,6 +32,7 @@ from lamina.compiler.tracing.tracer import Tracer
 from lamina.compiler.wrapping import Wrapper
 from lamina.dtypes import as_dtype
 from lamina.errors import BackendError, DataError, RetraceWarning
+from lamina.forking import fork_safe
 from lamina.functions.manipulation import concat, stack
 from lamina.primitives.primitive import Spec
 from lamina.random import default_generator
@@ -73,7 +74,7 @@ class CompiledFunction(Inspectable, Wrapper, Planned, Generic[P, R]):
         self._traces: OrderedDict[Parts, Specialisation] = OrderedDict()
         self._own: dict[tuple[int, str], Any] = {}
         self._traced = 0
-        self._lock = threading.RLock()
+        self._lock = fork_safe(threading.RLock())
         super().__init__(function, static)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from lamina.backends.protocol import numpy_dtype
 from lamina.compiler.graph.ir import Graph
+from lamina.forking import forks_wait
 
 NDArray = npt.NDArray[Any]
 
@@ -46,7 +47,8 @@ class Executable(Protocol):
 def build(graph: Graph) -> Executable:
     """Return the program of a graph as machine code."""
     # The code generator is loaded when there is something to compile.
-    from lamina.compiler import building
+    with forks_wait():
+        from lamina.compiler import building
 
     return building.build(graph)
 

@@ -13,6 +13,7 @@ from lamina.compiler.differentiation import cotangent_places, derivative_trace
 from lamina.compiler.executable import build, empty_outputs
 from lamina.compiler.runtime.portions import Portions
 from lamina.compiler.tracing.trace import Trace
+from lamina.forking import fork_safe
 
 NDArray = npt.NDArray[Any]
 
@@ -27,7 +28,7 @@ class TracedProgram:
         self.outputs = empty_outputs(trace.graph)
         self.cotangent_places = cotangent_places(trace) if trace.tracked else {}
         self._derivatives: dict[tuple[int, ...], TracedProgram] = {}
-        self._lock = threading.RLock()
+        self._lock = fork_safe(threading.RLock())
 
     def run(self, inputs: Callable[[], Sequence[NDArray]], times: int | None = None) -> list[NDArray]:
         """Run on arrays that are C-contiguous, and return the outputs; updated inputs are written in place.

@@ -14,6 +14,7 @@ from lamina.backends.registry import get_backend
 from lamina.backends.thread_state import STATE
 from lamina.dtypes import DEFAULT_INT, DType, DTypeLike, bool_, float32, float64, int64, uint64
 from lamina.errors import CheckpointError, DataError, DTypeError, ShapeError
+from lamina.forking import fork_safe
 from lamina.functions.creation import asarray, full
 from lamina.functions.elementwise import minimum
 from lamina.functions.indexing import take
@@ -78,7 +79,7 @@ class Generator:
     def _start(self, key: Tensor, counter: Tensor) -> None:
         self.key = Variable(key, "random.key", trainable=False)
         self.counter = Variable(counter, "random.counter", trainable=False)
-        self._lock = threading.Lock()
+        self._lock = fork_safe(threading.RLock())  # a handler of a signal may draw as well
 
     # --- state ---
 

@@ -15,6 +15,7 @@ from lamina.compiler.calling.object_layout import FUNCTIONS, Holder, Offsets, Pl
 from lamina.compiler.runtime.cache import Entry, program
 from lamina.compiler.runtime.once import once
 from lamina.compiler.runtime.processor import host
+from lamina.forking import forks_wait
 
 
 class _MethodDef(ctypes.Structure):
@@ -60,9 +61,9 @@ def checked(plan: Holder) -> tuple[Callable[[tuple[Any, ...]], Any], Callable[[]
     return _function(code.call, plan), _function(code.drop, plan)
 
 
-def _function(method: _MethodDef, plan: Holder) -> Any:
+def _function(method: _MethodDef, plan: Holder) -> Callable[..., Any]:
     make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
-    return make(("PyCFunction_NewEx", ctypes.pythonapi))(ctypes.addressof(method), plan, None)
+    return make(("PyCFunction_NewEx", ctypes.pythonapi))(ctypes.addressof(method), plan, None)  # type: ignore[no-any-return]
 
 
 @once
@@ -85,8 +86,9 @@ class _Code:
         target = host()
 
         def compiled() -> Entry:
-            from lamina.compiler.calling.call_code import module
-            from lamina.compiler.runtime.machine_code import assemble
+            with forks_wait():
+                from lamina.compiler.calling.call_code import module
+                from lamina.compiler.runtime.machine_code import assemble
 
             return Entry((assemble(module(found, target), target),), {})
 

@@ -18,6 +18,7 @@ from lamina.compiler.graph.fallbacks import FALLBACKS
 from lamina.compiler.graph.indexing import INDEXED, out_of_range
 from lamina.compiler.schedule.kernels import Convolution, Kernel, Loops, MatrixProduct, Reduction, Special
 from lamina.compiler.schedule.views import Affine
+from lamina.forking import forks_wait
 
 
 class KernelFunction:
@@ -72,7 +73,8 @@ class KernelFunction:
             case MatrixProduct():
                 emit_matrix_product(body, self.share, begin, end, f.arguments["scratch"])
             case Convolution():
-                from lamina.compiler.codegen.convolutions import emit_convolution_kernel
+                with forks_wait():
+                    from lamina.compiler.codegen.convolutions import emit_convolution_kernel
 
                 emit_convolution_kernel(body, begin, end, f.arguments["scratch"])
             case Reduction():

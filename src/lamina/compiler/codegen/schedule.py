@@ -18,6 +18,7 @@ from lamina.compiler.schedule.order import Ordered
 from lamina.compiler.schedule.rounds import Rounds
 from lamina.compiler.target import Target
 from lamina.dtypes import bool_
+from lamina.forking import forks_wait
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ def scratch_of(kernel: Kernel, target: Target) -> int:
         size = product_scratch(kernel, target)
     elif isinstance(kernel, Convolution):
         # Their code takes a tenth of the generator's time to load, and few programs have any.
-        from lamina.compiler.codegen.convolutions import convolution_scratch
+        with forks_wait():
+            from lamina.compiler.codegen.convolutions import convolution_scratch
 
         size = convolution_scratch(kernel, target)
     elif is_loop(kernel):

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from lamina.backends.protocol import numpy_dtype
 from lamina.backends.registry import get_backend
 from lamina.compiler.codegen.faults import FAULT_CALLBACK
+from lamina.forking import fork_safe
 from lamina.primitives.table import TABLE
 from lamina.tensor import Tensor
 
@@ -46,7 +47,7 @@ class Fallback:
 
     def __init__(self, values: Sequence[ir.Value]) -> None:
         self._values = tuple(values)
-        self._lock = Lock()
+        self._lock = fork_safe(Lock())
         self._pending: BaseException | None = None
         self.callback = _Callback(self._run)
 

@@ -16,20 +16,20 @@ from typing import Any
 
 from lamina.compiler.runtime.once import once
 from lamina.errors import BackendError
+from lamina.forking import forks_wait, forks_wait_for
 
 
 @once
 def llvm() -> Any:
     """Return LLVM, which is loaded now if it was not before."""
-    import llvmlite.binding as llvm
+    with forks_wait():
+        import llvmlite.binding as llvm
 
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    if hasattr(os, "register_at_fork"):
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
         # A fork while another thread is inside LLVM would leave its locks held forever in the child.
-        lock = llvm.ffi.lib._lock
-        os.register_at_fork(before=lock.__enter__, after_in_parent=lock.__exit__, after_in_child=lock.__exit__)
-        os.register_at_fork(before=_inside.close, after_in_parent=_inside.open, after_in_child=_inside.open)
+        forks_wait_for(llvm.ffi.lib._lock)
+        forks_wait_for(_inside)
     return llvm
 
 
@@ -81,12 +81,12 @@ class _Inside:
                 self._threads.discard(thread)
                 self._changed.notify_all()
 
-    def close(self) -> None:
+    def __enter__(self) -> None:
         """Wait until no other thread is inside, and let none in."""
         self._changed.acquire()
         self._changed.wait_for(lambda: self._threads <= {get_ident()})
 
-    def open(self) -> None:
+    def __exit__(self, *_: object) -> None:
         """Let threads in again."""
         self._changed.release()
 

@@ -15,13 +15,13 @@ from lamina.compiler.codegen.faults import FAULT_CALLBACK, FAULT_CHECK, FAULT_IN
 from lamina.compiler.codegen.program_table import Slot
 from lamina.compiler.graph.ir import NO_PARAMS, Line
 from lamina.compiler.runtime.fallback import Fallback
-from lamina.compiler.runtime.forking import fork_safe
 from lamina.compiler.runtime.interruption import run_interruptibly
 from lamina.compiler.runtime.loading import Loaded
 from lamina.compiler.runtime.runtime_block import RuntimeBlock
 from lamina.compiler.runtime.thread_choice import Choice, ThreadChoice
 from lamina.compiler.runtime.threads import entry_point, get_num_threads, run
 from lamina.errors import BackendError, DataError, SubscriptError
+from lamina.forking import fork_safe
 
 RELEASED = 3000.0
 """Nanoseconds from which a program gives up the interpreter lock."""

@@ -10,7 +10,7 @@ from functools import wraps
 from threading import RLock
 from typing import ParamSpec, TypeVar
 
-from lamina.compiler.runtime.forking import fork_safe
+from lamina.forking import fork_safe
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -7,7 +7,7 @@ import os
 from functools import cache
 
 from lamina.compiler.codegen.barrier import AGREED, ARRIVED, CUT_SHORT, FAULT, INTERRUPT, LINE, SIZE, YIELD
-from lamina.compiler.runtime.forking import fork_safe
+from lamina.forking import fork_safe
 
 
 class RuntimeBlock:

@@ -23,10 +23,10 @@ from typing import Any
 from lamina.compiler.codegen.barrier import LINE
 from lamina.compiler.runtime import thread_pool_code
 from lamina.compiler.runtime.cache import Entry, program
-from lamina.compiler.runtime.forking import fork_safe
 from lamina.compiler.runtime.loading import Loaded
 from lamina.compiler.runtime.runtime_block import aligned_memory
 from lamina.errors import DataError, DTypeError
+from lamina.forking import fork_safe, forks_wait
 
 VARIABLE = "LAMINA_NUM_THREADS"
 MOST_THREADS = 1024
@@ -287,7 +287,8 @@ def _pool_code() -> Loaded:
     ir = thread_pool_code.pool_ir(host())
 
     def compiled() -> Entry:
-        from lamina.compiler.runtime.machine_code import assemble
+        with forks_wait():
+            from lamina.compiler.runtime.machine_code import assemble
 
         return Entry((assemble(ir, host()),), {})
 
