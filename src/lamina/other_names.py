@@ -138,7 +138,7 @@ FUNCTIONS: Mapping[str, str] = {
 NN: Mapping[str, str] = {
     "Parameter": "la.variable(values), as an attribute of a module",
     "functional": "nn itself: nn.relu, nn.cross_entropy, nn.conv2d",
-    "utils": "la.optim.clip_grad_norm and nn.weight_norm, nn.spectral_norm, nn.pad_sequence",
+    "utils": "la.optim.clip_grad_norm and nn.weight_norm, nn.parameters_to_vector, nn.pad_sequence",
     "Dense": "nn.Linear(inputs, outputs)",
     "LazyLinear": "nn.Linear(inputs, outputs): sizes are given",
     "DataParallel": "la.compile, which uses all cores",

@@ -122,15 +122,16 @@ def test_constants(initializer, value):
 @pytest.mark.parametrize("name", init.INITIALIZERS)
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
 def test_every_initialiser_makes_the_shape_and_type_asked_for(name, dtype):
-    made = init.INITIALIZERS[name]()((4, 3), dtype=dtype)
-    assert (made.shape, made.dtype.name) == ((4, 3), dtype)
-    assert init.INITIALIZERS[name]()((4, 3)).dtype is la.float32
+    shape = (4, 3, 3) if name == "dirac" else (4, 3)
+    made = init.INITIALIZERS[name]()(shape, dtype=dtype)
+    assert (made.shape, made.dtype.name) == (shape, dtype)
+    assert init.INITIALIZERS[name]()(shape).dtype is la.float32
 
 
 @pytest.mark.parametrize("name", init.INITIALIZERS)
 def test_a_seed_fixes_what_is_drawn(name):
-    make = init.INITIALIZERS[name]
-    np.testing.assert_array_equal(drawn(make(), (4, 3)), drawn(make(), (4, 3)))
+    make, shape = init.INITIALIZERS[name], (4, 3, 3) if name == "dirac" else (4, 3)
+    np.testing.assert_array_equal(drawn(make(), shape), drawn(make(), shape))
 
 
 def test_initialisers_are_values():
@@ -185,3 +186,45 @@ def test_an_initialiser_serves_any_variable():
     layer = nn.Linear(3, 2)
     layer.weight.assign(init.orthogonal()(layer.weight.shape))
     np.testing.assert_allclose(layer.weight.numpy() @ layer.weight.numpy().T, np.eye(2), atol=1e-6)
+
+
+PATTERNS = [
+    ("eye", {}, (3, 5)), ("eye", {}, (4, 2)), ("dirac", {}, (3, 4, 3)), ("dirac", {}, (4, 2, 3, 2)),
+    ("dirac", {"groups": 2}, (6, 2, 3, 3)), ("dirac", {"groups": 3}, (3, 1, 2, 3, 4)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "settings", "shape"), PATTERNS)
+def test_identities_are_pytorchs(name, settings, shape):
+    torch = pytest.importorskip("torch")
+    theirs = getattr(torch.nn.init, f"{name}_")(torch.empty(shape, dtype=torch.float64), **settings)
+    np.testing.assert_array_equal(drawn(getattr(init, name)(**settings), shape), theirs.numpy())
+
+
+@pytest.mark.parametrize("sparsity", [0.0, 0.25, 0.9, 1.0])
+def test_columns_have_as_many_zeros_as_pytorchs_and_normal_numbers_else(sparsity):
+    torch = pytest.importorskip("torch")
+    theirs = torch.nn.init.sparse_(torch.empty(SHAPE), sparsity, std=2.0).numpy()
+    values = drawn(init.sparse(sparsity, std=2.0))
+    np.testing.assert_array_equal((values == 0.0).sum(axis=0), (theirs == 0.0).sum(axis=0))
+    if sparsity < 1.0:
+        assert values[values != 0.0].std() == pytest.approx(2.0, rel=0.05)
+        zeros = (values == 0.0).sum(axis=1)
+        assert sparsity == 0.0 or zeros.std() > 0.0  # in other rows of each column
+
+
+@pytest.mark.parametrize(
+    ("make", "shape", "message"),
+    [
+        (lambda: init.eye(), (3,), "two axes, got .3."),
+        (lambda: init.sparse(), (3, 3, 3), "two axes"),
+        (lambda: init.dirac(), (3, 3), "three to five axes"),
+        (lambda: init.dirac(2), (3, 3, 3), "3 outputs cannot be divided into 2 groups"),
+        (lambda: init.dirac(0), (3, 3, 3), "groups is 0"),
+        (lambda: init.sparse(1.5), (3, 3), "sparsity is 1.5; it is a number from 0 to 1"),
+        (lambda: init.sparse(std=-1.0), (3, 3), "std is -1.0; it is a number from 0"),
+    ],
+)
+def test_patterns_that_do_not_fit_are_refused(make, shape, message):
+    with pytest.raises(la.errors.LaminaError, match=message):
+        make()(shape)

@@ -36,6 +36,43 @@ def test_other_sizes_agree_with_pytorch(axes, mode, align_corners, assert_same_a
         )
 
 
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("align_corners", [None, False, True])
+def test_sizes_without_aliases_agree_with_pytorch(mode, align_corners, assert_same_as_pytorch):
+    functional = pytest.importorskip("torch.nn.functional")
+    for wanted in (
+        {"size": (4, 5)},
+        {"size": (20, 2)},
+        {"size": (13, 9)},
+        {"scale_factor": 0.3},
+        {"scale_factor": 1.7},
+    ):
+        settings = {**wanted, "mode": mode, "align_corners": align_corners, "antialias": True}
+        assert_same_as_pytorch(
+            lambda x, s=settings: nn.interpolate(x, **s),
+            lambda x, s=settings: functional.interpolate(x, **s),
+            numbers(2, 3, 13, 17),
+        )
+
+
+def test_images_made_smaller_without_aliases_are_pillows():
+    from PIL import Image
+
+    image = np.random.default_rng(0).normal(size=(40, 31)).astype(np.float32)
+    for mode, filter in (("bilinear", Image.Resampling.BILINEAR), ("bicubic", Image.Resampling.BICUBIC)):
+        for height, width in ((7, 9), (60, 1), (1, 50)):
+            expected = np.asarray(Image.fromarray(image).resize((width, height), filter))
+            found = nn.interpolate(la.asarray(image[None, None]), size=(height, width), mode=mode, antialias=True)
+            np.testing.assert_allclose(found[0, 0].numpy(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "area", "linear", "trilinear"])
+def test_modes_that_cannot_avoid_aliases_are_refused(mode):
+    x = la.zeros((1, 1, *(4,) * {"linear": 1, "trilinear": 3}.get(mode, 2)))
+    with pytest.raises(la.errors.DataError, match="antialias is for bilinear and bicubic"):
+        nn.interpolate(x, size=2, mode=mode, antialias=True)
+
+
 @pytest.mark.parametrize(("mode", "size"), [("nearest", (2, 3)), ("bilinear", (2, 3)), ("trilinear", (2, 3, 2))])
 @pytest.mark.parametrize("factor", [1.3, 2.1, (1.3, 2.2, 1.4)])
 def test_a_factor_that_is_rounded_away_moves_what_it_moves_in_pytorch(mode, size, factor, assert_same_as_pytorch):

@@ -15,6 +15,7 @@ from lamina.dtypes import int64
 from lamina.errors import DataError, ShapeError
 from lamina.functions.adaptive_pooling import adaptive_avg_pool
 from lamina.functions.operands import floating, tensor
+from lamina.functions.reductions import sum
 from lamina.functions.spatial import Sizes, sizes_of
 from lamina.primitives import indexing
 from lamina.primitives.broadcasting import broadcast_to, reshape
@@ -42,6 +43,7 @@ def interpolate(
     mode: InterpolationMode = "nearest",
     align_corners: bool | None = None,
     recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
 ) -> Tensor:
     """Return ``x`` [batch, channels, *sizes] in other sizes.
 
@@ -60,6 +62,9 @@ def interpolate(
         outer borders.
     recompute_scale_factor : bool, default False
         Whether places follow from the rounded sizes, as when ``size`` is given, rather than from ``scale_factor``.
+    antialias : bool, default False
+        For ``"bilinear"`` and ``"bicubic"``: whether smaller images are weighted means of all that a place covers, as
+        Pillow makes them, the lines or cubics being as much wider; otherwise what lies between is passed over.
 
     Returns
     -------
@@ -70,7 +75,7 @@ def interpolate(
     ShapeError
         When both or none of ``size`` and ``scale_factor`` are given, or they do not fit the axes.
     DataError
-        When there is no such mode, or it has no corners to align.
+        When there is no such mode, or it has no corners to align or nothing to be made smooth.
 
     Examples
     --------
@@ -92,9 +97,13 @@ def interpolate(
         )
     if align_corners is not None and mode not in AXES:
         raise DataError(f"interpolate: align_corners is for {', '.join(AXES)}, not for {mode!r}; leave it out")
+    if antialias and mode not in ("bilinear", "bicubic"):
+        raise DataError(f"interpolate: antialias is for bilinear and bicubic, not for {mode!r}; leave it out")
     sizes, scales = _wanted(x.shape[2:], size, scale_factor, bool(recompute_scale_factor))
     if mode == "area":
         return adaptive_avg_pool("interpolate", axes, x, sizes)
+    if antialias:
+        return _covered(floating("interpolate", x), sizes, scales, mode, bool(align_corners))
     if mode in AXES:
         return _between(floating("interpolate", x), sizes, scales, mode, bool(align_corners))
     for axis, (wanted, scale) in enumerate(zip(sizes, scales, strict=True), 2):
@@ -169,6 +178,43 @@ def _between(x: Tensor, sizes: Shape, scales: tuple[float, ...], mode: str, alig
             terms.append(taken * x._constant(weight.reshape(shape), x.dtype))
         x = reduce(add, terms)
     return x
+
+
+def _covered(x: Tensor, sizes: Shape, scales: tuple[float, ...], mode: str, align_corners: bool) -> Tensor:
+    """Return weighted means of the elements that each place covers, one axis after another."""
+    for axis, (wanted, scale) in enumerate(zip(sizes, scales, strict=True), 2):
+        size = x.shape[axis]
+        if align_corners:
+            scale = (size - 1) / (wanted - 1) if wanted > 1 else 0.0
+        chosen, weights = _covering(size, wanted, scale, cubic=mode == "bicubic")
+        taken = indexing.take(x, x._constant(chosen.reshape(-1), int64), axis=axis)
+        before, after = x.shape[:axis], x.shape[axis + 1 :]
+        parts = reshape(taken, shape=(*before, *chosen.shape, *after))
+        shape = (*chosen.shape, *(1,) * len(after))
+        x = sum(parts * x._constant(weights.reshape(shape), x.dtype), axis=axis + 1)
+    return x
+
+
+def _covering(size: int, wanted: int, scale: float, cubic: bool) -> tuple[npt.NDArray[np.int64], NDArray]:
+    """Return the elements that each place covers and their weights, [wanted, elements], the rest of weight zero."""
+    wide = max(scale, 1.0)
+    reach = (2.0 if cubic else 1.0) * wide
+    centres = scale * (np.arange(wanted) + 0.5)
+    first = np.maximum(np.trunc(centres - reach + 0.5), 0.0).astype(np.int64)
+    last = np.minimum(np.trunc(centres + reach + 0.5), size).astype(np.int64)
+    chosen = first[:, None] + np.arange(max(int((last - first).max()), 1))
+    away = np.abs((chosen - centres[:, None] + 0.5) / wide)
+    heights = _cubic_height(away) if cubic else np.maximum(1.0 - away, 0.0)
+    weights = np.where(chosen < last[:, None], heights, 0.0)
+    return np.minimum(chosen, size - 1), weights / weights.sum(axis=1, keepdims=True)
+
+
+def _cubic_height(away: NDArray) -> NDArray:
+    """Return the Catmull-Rom cubic, which Pillow uses, so far away from its centre."""
+    a = -0.5
+    near = ((a + 2.0) * away - (a + 3.0)) * away * away + 1.0
+    far = (((away - 5.0) * away + 8.0) * away - 4.0) * a
+    return np.where(away < 1.0, near, np.where(away < 2.0, far, 0.0))
 
 
 def _linear(places: NDArray) -> tuple[int, list[NDArray]]:

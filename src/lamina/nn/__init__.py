@@ -173,6 +173,7 @@ from lamina.nn.module_lists import ModuleList, ParameterList
 from lamina.nn.multihead_attention import MultiheadAttention
 from lamina.nn.normalisation import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm, rms_norm
 from lamina.nn.normalisation_layers import GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
+from lamina.nn.orthogonal import orthogonal
 from lamina.nn.packed_sequences import (
     PackedSequence,
     pack_padded_sequence,
@@ -251,6 +252,7 @@ from lamina.nn.triplet_losses import (
 )
 from lamina.nn.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d, max_unpool1d, max_unpool2d, max_unpool3d
 from lamina.nn.upsampling import ChannelShuffle, Fold, PixelShuffle, PixelUnshuffle, Unfold, Upsample
+from lamina.nn.vectors import parameters_to_vector, vector_to_parameters
 from lamina.nn.weight_normalisation import weight_norm
 from lamina.other_names import NN, of_module
 
@@ -260,7 +262,8 @@ __all__ = [
     "linear", "bilinear", "Flatten", "Unflatten", "Identity", "Summary", "Unmatched", "init",
     "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout", "dropout", "dropout1d",
     "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout", "weight_norm",
-    "spectral_norm", "register_parametrization", "remove_parametrizations", "is_parametrized",
+    "parameters_to_vector", "vector_to_parameters",
+    "spectral_norm", "orthogonal", "register_parametrization", "remove_parametrizations", "is_parametrized",
     # tables
     "Embedding", "embedding", "EmbeddingBag", "embedding_bag",
     # normalisation

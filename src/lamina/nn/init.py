@@ -19,6 +19,7 @@ from lamina.functions.creation import full
 from lamina.functions.manipulation import permute_dims, reshape
 from lamina.linalg import qr
 from lamina.nn.inverse_erf import inverse_erf
+from lamina.nn.patterned_init import dirac, eye, sparse
 from lamina.tensor import Tensor
 
 Mode = Literal["fan_in", "fan_out"]
@@ -335,6 +336,9 @@ INITIALIZERS: dict[str, Callable[[], Initializer]] = {
     "lecun_uniform": lecun_uniform,
     "lecun_normal": lecun_normal,
     "orthogonal": orthogonal,
+    "eye": eye,
+    "dirac": dirac,
+    "sparse": sparse,
 }
 
 
