@@ -115,7 +115,6 @@ FUNCTIONS: Mapping[str, str] = {
     "GradientTape": "grads = loss.backward(), or la.grad(f)",
     "jit": "la.compile",
     "function": "la.compile",
-    "vmap": "an axis for the batch: layers and functions take any number of leading axes; la.scan goes along one",
     "vectorize": "an axis for the batch; la.scan goes along one",
     "pmap": "la.compile, which uses all cores",
     "device": 'a text, such as device="cpu"',
