@@ -72,6 +72,8 @@ class Placing:
         self._size[value] = 1 + sum(self._size.get(each, 0) for each in inline)
         for each in value.operands:
             home = self.home.get(each)
+            if each in self._read:
+                continue  # It is in memory in any case, so that what is made of it is as if it were made of an input.
             if each in self._of_product or (home and isinstance(home[0], Contraction)):
                 self._of_product.add(value)
 
@@ -211,6 +213,7 @@ class Placing:
             waits = inner in self._pending or self._spares_memory(kernel, inner)
             if waits and inner not in self.views:
                 if not self._adopted(kernel, inner, inner not in strays):
+                    self._read.add(inner)
                     return False
                 kernel.computed.append(inner)
                 self.made_here(inner, kernel)

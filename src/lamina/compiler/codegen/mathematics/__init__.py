@@ -42,7 +42,7 @@ ULP_BOUND: dict[str, tuple[float, float]] = {
     "asinh": (2.0, 2.0),
     "acosh": (2.5, 2.4),
     "atanh": (2.3, 2.3),
-    "erf": (3.4, 1.7),
+    "erf": (2.2, 1.7),
     "sigmoid": (2.6, 2.6),
     "pow": (0.6, 1.3),
 }
