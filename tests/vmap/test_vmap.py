@@ -156,6 +156,28 @@ def test_gradients_inside_are_those_of_one_call_and_outside_their_sum(way: Any) 
     close(total, each[1].sum(axis=0))
 
 
+@given(st.integers(0, 4), st.integers(1, 3), st.integers(1, 3), st.integers(1, 3))
+@settings(deadline=None, max_examples=15)
+def test_the_gradient_of_a_matrix_that_all_calls_share(calls: int, rows: int, inner: int, columns: int) -> None:
+    generator = np.random.default_rng(0)
+    x, w = generator.normal(size=(calls, rows, inner)), generator.normal(size=(inner, columns))
+    g = generator.normal(size=(calls, rows, columns))
+    once = la.vmap(lambda x, w: x @ w, in_axes=(0, None))
+    thrice = la.vmap(lambda x, w: x @ w + (x * 2.0) @ w, in_axes=(0, None))
+    for mapped, times in ((once, 1.0), (thrice, 3.0)):
+        found = la.grad(lambda w, mapped=mapped: (mapped(la.asarray(x), w) * la.asarray(g)).sum())(la.asarray(w))
+        close(found, times * np.einsum("bij,bik->jk", x, g))
+
+
+def test_second_derivatives_by_a_matrix_that_all_calls_share() -> None:
+    def penalty(run: Any) -> Any:
+        return lambda w: (la.grad(lambda w: (run(w) ** 3).sum())(w) ** 2).sum()
+
+    w = la.asarray([[0.3, -0.2], [0.1, 0.5]])
+    mapped = penalty(lambda w: la.vmap(lambda x: (x @ w).tanh())(points()))
+    close(la.grad(mapped)(w), la.grad(penalty(lambda w: (points() @ w).tanh()))(w))
+
+
 @WAYS
 def test_backward_inside_gives_a_gradient_for_each_example(way: Any) -> None:
     model = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1))
@@ -346,6 +368,26 @@ def test_a_value_that_differs_is_not_assigned_to_a_variable_from_outside(way: An
 
     close(way(la.vmap(shared))(points()), POINTS)
     close(w, [1.0, 1.0])
+
+
+def test_a_sweep_of_learning_rates() -> None:
+    x, y = points(), la.asarray([[0.0], [1.0], [0.5]])
+
+    def trained(rate: la.Tensor) -> la.Tensor:
+        model = nn.Linear(2, 1)
+        optimizer = optim.Adam(model.parameters(), lr=0.1)
+        optimizer.lr.assign(rate)
+        for _ in range(10):
+            loss = nn.mse_loss(model(x), y)
+            optimizer.step(loss.backward())
+        return loss
+
+    rates = la.asarray([0.0, 0.01, 0.1], dtype="float64")
+    la.random.seed(0)
+    found = la.vmap(trained, randomness="same")(rates)
+    for place, rate in enumerate(rates):
+        la.random.seed(0)
+        close(found[place], trained(rate))
 
 
 def test_models_made_and_trained_inside() -> None:

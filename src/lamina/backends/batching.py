@@ -15,6 +15,7 @@ import numpy as np
 
 from lamina.backends.elementwise import Elementwise
 from lamina.backends.protocol import Array, Backend, NDArray, Shape
+from lamina.backends.thread_state import quietly
 from lamina.dtypes import DType, int64
 from lamina.errors import TracingError
 
@@ -40,16 +41,43 @@ class Batched:
         self.shape: Shape = data.shape[1:] if is_mapped else data.shape
 
 
+class BatchedProduct(Batched):
+    """A product of matrices in every call, computed when it is looked at: often only the sum over the calls is.
+
+    That is one product, and what the gradient of a matrix is that all calls share.
+    """
+
+    __slots__ = ("_each", "_factors", "_found", "_inner")
+
+    def __init__(self, inner: Inner, each: Inner, a: Array, b: Array) -> None:
+        self._inner, self._each, self._factors, self._found = inner, each, (a, b), None
+        self.dtype = a.dtype
+        self.is_mapped = True
+        self.shape = (a.shape[1], b.shape[2])
+
+    @property
+    def data(self) -> Array:
+        """The products, with the axis of the calls in front."""
+        if self._found is None:
+            self._found = quietly(self._each, *self._factors)
+        return self._found
+
+    def sum(self, batch: BatchingBackend) -> Array:
+        """Return the sum of the products."""
+        a, b = self._factors
+        return quietly(self._inner, batch.joined(batch.moved(a, 0, 1), 1), batch.joined(b, 0))
+
+
 def core(data: Any) -> Array:
     """Return the array inside of all."""
-    while data.__class__ is Batched:
+    while isinstance(data, Batched):
         data = data.data
     return data
 
 
 def around(data: Any, inside: Array) -> Any:
     """Return an array like ``data``, with another one inside of all."""
-    return Batched(around(data.data, inside), data.is_mapped) if data.__class__ is Batched else inside
+    return Batched(around(data.data, inside), data.is_mapped) if isinstance(data, Batched) else inside
 
 
 class Level:
@@ -214,7 +242,7 @@ class Mapped:
             found = inner(*[x.data for x in arrays], **params)
         if isinstance(found, tuple):
             return tuple([Batched(each, is_mapped) for each in found])
-        return Batched(found, is_mapped)
+        return found if found.__class__ is BatchedProduct else Batched(found, is_mapped)
 
 
 # From the backend, the operation inside, arrays of which some are mapped, and parameters, to an array with the axis.
@@ -265,6 +293,10 @@ def _product(batch: BatchingBackend, inner: Inner, arrays: Sequence[Batched], pa
     if a.is_mapped and not b.is_mapped and len(b.shape) == 2 and len(a.shape) >= 2:
         rows = batch.inner.reshape(a.data, shape=(math.prod(a.data.shape[:-1]), a.shape[-1]))
         return batch.inner.reshape(inner(rows, b.data), shape=(*a.data.shape[:-1], b.shape[-1]))
+    if a.is_mapped and b.is_mapped and len(a.shape) == len(b.shape) == 2 and a.shape[1] == b.shape[0]:
+        # Libraries multiply many small matrices one after the other; a column and a row need no product of matrices.
+        outer = b.shape[0] == 1 and batch.base.has_values and inner == batch.inner.matmul
+        return BatchedProduct(inner, batch.inner.multiply if outer else inner, a.data, b.data)
     return _elementwise(batch, inner, arrays, params)
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from lamina.autodiff.node import Node
-from lamina.backends.batching import Batched, BatchingBackend, Level
+from lamina.backends.batching import Batched, BatchedProduct, BatchingBackend, Level
 from lamina.backends.thread_state import STATE
 from lamina.errors import AssignmentError, BackendError, GradientError, TracingError
 from lamina.primitives.broadcasting import broadcast_to, reshape, sum_
@@ -121,6 +121,9 @@ def _shared_rule(g: Tensor, y: Tensor, x: Tensor, *, level: Level) -> Tensor:
     if is_entered(level):
         return g
     if is_batched(g) and g._backend.level is level and g._data.is_mapped:  # type: ignore[attr-defined]
+        if g._node is None and g._data.__class__ is BatchedProduct:
+            backend: Any = g._backend
+            return x._make(g._data.sum(backend), backend.inner)
         return sum_(unwrapped(g, level), axes=(0,), keepdims=False)
     return multiply(g, g._scalar(level.size))  # the same in all calls
 
