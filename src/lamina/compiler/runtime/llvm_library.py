@@ -62,17 +62,19 @@ def _library() -> Any:
 
 
 class _Inside:
-    """The threads that are inside LLVM without its lock. A fork waits until there are none."""
+    """The threads that are inside LLVM without its lock. A fork waits until there are none, and all others for it."""
 
     def __init__(self) -> None:
         self._changed = Condition()
         self._threads: set[int] = set()
+        self._closed = False
 
     @contextmanager
     def entered(self) -> Iterator[None]:
         """Count this thread during the block."""
         thread = get_ident()
         with self._changed:
+            self._changed.wait_for(lambda: not self._closed)
             self._threads.add(thread)
         try:
             yield
@@ -84,10 +86,13 @@ class _Inside:
     def __enter__(self) -> None:
         """Wait until no other thread is inside, and let none in."""
         self._changed.acquire()
+        self._closed = True
         self._changed.wait_for(lambda: self._threads <= {get_ident()})
 
     def __exit__(self, *_: object) -> None:
         """Let threads in again."""
+        self._closed = False
+        self._changed.notify_all()
         self._changed.release()
 
 
