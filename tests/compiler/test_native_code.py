@@ -326,6 +326,7 @@ SAPPHIRE_RAPIDS = {
         ),
         True,
     ),
+    "caches": (48 * 1024, 2048 * 1024),
 }
 
 
@@ -334,10 +335,27 @@ def test_tile_registers_are_there_only_if_the_system_grants_them(
     granted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(processor, "_may_use_tile_registers", lambda: granted)
-    known = processor._made(SAPPHIRE_RAPIDS).known
+    target = processor._made(SAPPHIRE_RAPIDS)
+    known = target.known
     assert {"avx2", "avx512bf16"} <= known
     assert ({"amx-tile", "amx-bf16"} <= known) == granted
     assert any(each.startswith("amx-") for each in known) == granted
+    assert (target.l1, target.l2) == (48 * 1024, 2048 * 1024)
+
+
+def test_caches_are_as_large_as_the_system_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"index0": ("1", "Data", "48K"), "index1": ("1", "Instruction", "64K"), "index2": ("2", "Unified", "2048K")}
+
+    def text(name: str) -> str:
+        folder, what = name.split("/")
+        if folder not in said:
+            raise FileNotFoundError(name)
+        return said[folder][("level", "type", "size").index(what)]
+
+    monkeypatch.setattr(processor, "_text", text)
+    assert processor._caches() == (48 * 1024, 2048 * 1024)
+    said.clear()
+    assert processor._caches() == (32 * 1024, 512 * 1024)
 
 
 @pytest.mark.skipif(not host().triple.startswith("x86_64"), reason="the number of the call is another one")

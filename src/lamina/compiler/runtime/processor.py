@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import sys
 from functools import cache
 from typing import Any
@@ -18,8 +17,8 @@ from lamina.compiler.target import Target
 def host() -> Target:
     """Return the processor of this machine.
 
-    LLVM knows it. What it says is kept in the cache on disk, by what the system says of the processor, because LLVM
-    takes longer to load than a program that was compiled earlier.
+    LLVM knows it, and the system its caches. What they say is kept in the cache on disk, by what the system says of
+    the processor, because LLVM takes longer to load than a program that was compiled earlier.
     """
     described = _description()
     if described is None:
@@ -41,19 +40,20 @@ def _description() -> str | None:
 
 _ENOUGH = 65536
 _KINDS = {
-    *("vendor_id", "cpu family", "model", "model name", "stepping", "flags"),  # x86
+    *("vendor_id", "cpu family", "model", "model name", "stepping", "cache size", "flags"),  # x86
     *("cpu implementer", "cpu architecture", "cpu variant", "cpu part", "cpu revision", "features"),  # ARM
 }
 
 
 @uninterrupted()
 def _asked() -> dict[str, Any]:
-    """Return what LLVM says of the processor."""
+    """Return what LLVM says of the processor, and the system of its caches."""
     found = llvm().get_host_cpu_features()
     return {
         "triple": llvm().get_process_triple(),
         "cpu": llvm().get_host_cpu_name(),
         "features": {name: bool(there) for name, there in found.items()},
+        "caches": _caches(),
     }
 
 
@@ -64,13 +64,13 @@ def _made(known: Any) -> Target:
     features = ",".join(sorted(f"{'+' if there else '-'}{name}" for name, there in found.items()))
     if triple.startswith(("x86_64", "amd64")):
         if all(found.get(name) for name in ("avx512f", "avx512vl", "avx512bw", "avx512dq")):
-            return Target(triple, cpu, f"{features},-prefer-256-bit", 64, 32, True, *_caches())
+            return Target(triple, cpu, f"{features},-prefer-256-bit", 64, 32, True, *known["caches"])
         if found.get("avx2") and found.get("fma"):
-            return Target(triple, cpu, features, 32, 16, True, *_caches())
-        return Target(triple, cpu, features, 16, 16, bool(found.get("fma")), *_caches())
+            return Target(triple, cpu, features, 32, 16, True, *known["caches"])
+        return Target(triple, cpu, features, 16, 16, bool(found.get("fma")), *known["caches"])
     if triple.startswith(("aarch64", "arm64")):
-        return Target(triple, cpu, features, 16, 32, True, *_caches())
-    return Target(triple, cpu, features, 16, 16, False, *_caches())
+        return Target(triple, cpu, features, 16, 32, True, *known["caches"])
+    return Target(triple, cpu, features, 16, 16, False, *known["caches"])
 
 
 def _may_use_tile_registers() -> bool:
@@ -90,10 +90,20 @@ _ARCH_PRCTL, _REQUEST_PERMISSION, _TILE_DATA = 158, 0x1023, 18
 
 def _caches() -> tuple[int, int]:
     """Return the bytes of a core's first and second data cache; cautious numbers where the system does not say."""
-    found = []
-    for name, otherwise in (("SC_LEVEL1_DCACHE_SIZE", 32 * 1024), ("SC_LEVEL2_CACHE_SIZE", 512 * 1024)):
+    found = {"1": 32 * 1024, "2": 512 * 1024}
+    for index in range(_MOST):
         try:
-            found.append(os.sysconf(name) or otherwise)
-        except (AttributeError, ValueError, OSError):
-            found.append(otherwise)
-    return found[0], found[1]
+            level, kind, size = (_text(f"index{index}/{name}") for name in ("level", "type", "size"))
+        except (OSError, UnicodeDecodeError):
+            break
+        if level in found and kind != "Instruction" and size.endswith("K") and size[:-1].isdigit():
+            found[level] = int(size[:-1]) * 1024
+    return found["1"], found["2"]
+
+
+_MOST = 8  # caches of one core
+
+
+def _text(name: str) -> str:
+    with open(f"/sys/devices/system/cpu/cpu0/cache/{name}", encoding="utf-8") as file:
+        return file.read().strip()
