@@ -21,15 +21,28 @@ from lamina.compiler.runtime.processor import host
 from lamina.compiler.target import AARCH64, AVX2, AVX512, BASELINE
 from lamina_tests.tile_registers import emulated
 
-SMALL_CACHES = replace(host(), l1=1024, l2=4096)
-TARGETS = {"host": host(), "host, small caches": SMALL_CACHES, "avx2": AVX2, "baseline": BASELINE}
-TILE_REGISTERS = replace(SMALL_CACHES, features=f"{host().features},+amx-tile,+amx-bf16")
-ROUNDING = {**TARGETS, "tile registers, emulated": TILE_REGISTERS}
+TARGETS = {"host": host(), "host, small caches": host(), "avx2": AVX2, "baseline": BASELINE}
+TILE_REGISTERS = replace(host(), features=f"{host().features},+amx-tile,+amx-bf16")
+ROUNDING = {
+    **TARGETS,
+    "tile registers, emulated": TILE_REGISTERS,
+    "tile registers, small caches": TILE_REGISTERS,
+}
 SAPPHIRE_RAPIDS = replace(AVX512, features=f"{AVX512.features},+avx512bf16,+amx-tile,+amx-bf16")
 COOPER_LAKE = replace(AVX512, features=f"{AVX512.features},+avx512bf16")
 TYPES = [name for name, dtype in dtypes.DTYPES.items() if dtype is not dtypes.bool_]
 FLOATS = [name for name in TYPES if dtypes.DTYPES[name].floating]
 INTEGERS = [name for name in TYPES if dtypes.DTYPES[name].integral]
+
+
+def target_of(product, name):
+    """The processor of a name; small caches hold two panels of B, so that each is packed beside the sums before it."""
+    return with_small_caches(product, ROUNDING[name]) if "small caches" in name else ROUNDING[name]
+
+
+def with_small_caches(product, target):
+    panel = product.k * 2 * target.vector_bytes
+    return replace(target, l1=1024, l2=2 * panel)
 
 
 def source(product, target, overlaps=False):
@@ -58,11 +71,11 @@ def source(product, target, overlaps=False):
     return str(module)
 
 
-def emulating(product, overlaps):
+def emulating(product, target, overlaps):
     if "avx512bf16" not in host().known:
         pytest.skip("this processor has no pairs of bfloat16, which the packing for tile registers needs")
-    ir = source(product, TILE_REGISTERS, overlaps)
-    assert ("tdpbf16ps" in ir) == isinstance(getattr(plan(product, TILE_REGISTERS), "cells", None), Squares)
+    ir = source(product, target, overlaps)
+    assert ("tdpbf16ps" in ir) == isinstance(getattr(plan(product, target), "cells", None), Squares)
     return assemble(emulated(ir), host())
 
 
@@ -73,9 +86,9 @@ def compiled(product, name, overlaps=False):
     if name[:4] != "host" and ROUNDING[name].triple[:6] != host().triple[:6]:
         pytest.skip("this is another kind of processor")
     if name in TARGETS:
-        loaded = load(assemble(source(product, TARGETS[name], overlaps), TARGETS[name]))
+        loaded = load(assemble(source(product, target_of(product, name), overlaps), TARGETS[name]))
     else:
-        loaded = load(emulating(product, overlaps))
+        loaded = load(emulating(product, target_of(product, name), overlaps))
     kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 5, *[ctypes.c_int64] * 4)
     return loaded, kind(loaded.address("product"))
 
@@ -100,7 +113,7 @@ def run(product, name, a, b, shares=None, overlaps=False):
     c = aligned(product.m * product.n * kept.itemsize).view(kept).reshape(product.m, product.n)
     count = np.zeros(c.shape, np.int64)
     guard = 128
-    scratch = aligned(scratch_bytes(product, ROUNDING[name]) + guard)
+    scratch = aligned(scratch_bytes(product, target_of(product, name)) + guard)
     pointers = [each.ctypes.data for each in (a, b, c, count, scratch)]
     for share in shares or [(0, product.m, 0, product.n)]:
         function(*pointers, *share)
@@ -204,7 +217,7 @@ def test_integers_wrap_around(name, product):
 def test_shares_of_the_work_give_the_same_bits_as_the_whole(name, product, data):
     a, b = operands(product)
     whole = run(product, name, a, b)
-    column_unit = column_units(product, ROUNDING[name])
+    column_unit = column_units(product, target_of(product, name))
     row = data.draw(st.integers(0, product.m))
     column = min(data.draw(st.integers(0, product.n)) // column_unit * column_unit, product.n)
     parts = [(0, row), (row, product.m)], [(0, column), (column, product.n)]
@@ -307,7 +320,19 @@ def test_code_for_another_processor_is_accepted(dtype, m, n, k, b):
     for target in (AARCH64, AVX512, COOPER_LAKE, SAPPHIRE_RAPIDS):
         for rounded in (False, True) if dtype == "float32" else (False,):
             product = plain(m, n, k, dtypes.DTYPES[dtype], b=b, rounded=rounded)
-            assert assemble(source(product, target), target)
+            assert assemble(source(product, with_small_caches(product, target)), target)
+
+
+@pytest.mark.parametrize("b", ["plain", "transposed"])
+@pytest.mark.parametrize("rounded", [False, True])
+def test_panels_are_packed_ahead_where_two_fit_in_the_cache_and_the_operand_does_not(b, rounded):
+    product = plain(120, 256, 785, b=b, rounded=rounded)
+    for target in (AARCH64, AVX2, AVX512, COOPER_LAKE, SAPPHIRE_RAPIDS):
+        two = with_small_caches(product, target)
+        assert plan(product, two).packs_ahead
+        assert not plan(product, replace(two, l2=two.l2 // 4)).packs_ahead
+        assert not plan(product, replace(two, l2=1 << 20)).packs_ahead
+        assert assemble(source(product, two), target)
 
 
 # --- operands rounded to bfloat16 -------------------------------------------------------------------------
@@ -335,7 +360,9 @@ def test_rounded_operands_are_multiplied_in_blocks_and_shares_as_others_are(name
     check_whole_and_in_shares(product, name)
 
 
-@pytest.mark.parametrize("name", ["host", "tile registers, emulated"])
+@pytest.mark.parametrize(
+    "name", ["host", "host, small caches", "tile registers, emulated", "tile registers, small caches"]
+)
 @pytest.mark.parametrize("product", ["square", "forward"])
 def test_an_epilogue_beside_the_next_sums_of_rounded_operands_gets_the_same_bits(name, product):
     a, b = operands(ROUNDED[product])
