@@ -18,7 +18,7 @@ from lamina.compiler.codegen.values import I64, PTR, VOID
 from lamina.compiler.runtime.loading import load
 from lamina.compiler.runtime.machine_code import assemble
 from lamina.compiler.runtime.processor import host
-from lamina.compiler.target import AARCH64, AVX2, AVX512, BASELINE
+from lamina.compiler.target import AARCH64, AVX2, AVX512, BASELINE, Target
 from lamina_tests.tile_registers import emulated
 
 TARGETS = {"host": host(), "host, small caches": host(), "avx2": AVX2, "baseline": BASELINE}
@@ -400,3 +400,9 @@ def test_what_is_not_a_number_stays_in_its_row_and_column_when_rounded(name, b, 
 def test_a_transposed_operand_is_packed_only_where_its_lines_lie_far_apart(m: int, packed: bool) -> None:
     product = Product(m, 512, 1024, dtypes.float32, (1, m), (512, 1))
     assert plan(product, AVX512).pack_a == packed
+
+
+@pytest.mark.parametrize("target", [AVX512, AVX2, BASELINE, AARCH64], ids=lambda target: target.cpu)
+def test_a_product_of_any_size_is_planned_without_going_through_its_columns(target: Target) -> None:
+    size = 2**40
+    assert plan(Product(size, size, size, dtypes.float32, (size, 1), (size, 1)), target).lanes > 1

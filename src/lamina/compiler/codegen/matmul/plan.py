@@ -147,11 +147,11 @@ def plan(product: Product, target: Target) -> Plan:
     if not k:
         return "zeros"
     lanes = target.lanes(product.summed.bits)
-    columns = pieces(0, n, lanes)
+    vectors = n // lanes + (n % lanes).bit_count()
     contiguous = product.b_strides[1] == 1 or n == 1
-    loads = k * (len(columns) if contiguous else n)
-    if len(columns) <= 3 and k * len(columns) <= 16 and loads <= 48:
-        return Resident(columns)
+    loads = k * (vectors if contiguous else n)
+    if vectors <= 3 and k * vectors <= 16 and loads <= 48:
+        return Resident(pieces(0, n, lanes))
     along_k = product.a_strides[1] == 1 and product.b_strides[0] == 1
     if n == 1 and product.a_strides[0] == 1 and not along_k and m >= lanes > 1:
         return Column(lanes, 4)
