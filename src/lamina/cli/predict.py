@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lamina.cli.declare import Given
 from lamina.cli.exit_codes import DONE
+from lamina.data.table import counted_name
 from lamina.errors import DataError
 from lamina.files import replace_file
 from lamina.runs.folder import RunFolder
@@ -35,7 +36,8 @@ def predict(given: Given) -> int:
         sys.stdout.write(found.frame.write_csv())
         return DONE
     replace_file("predict", options.output, frame_bytes(found.frame, options.output))
-    screen.line(f"{len(found.frame):,} predictions ({config.subject.title}) written to {options.output}")
+    count = f"{len(found.frame):,} {counted_name(len(found.frame), 'prediction')}"
+    screen.line(f"{count} ({config.subject.title}) written to {options.output}")
     screen.result(
         {
             "run": str(options.run),

@@ -13,6 +13,7 @@ from lamina.cli.commands import Train
 from lamina.cli.declare import Given
 from lamina.cli.exit_codes import DONE, INTERRUPTED
 from lamina.cli.screen import Screen, show_scores
+from lamina.data.table import counted_name
 from lamina.errors import TrainingDiverged
 from lamina.runs.applicable import check_options
 from lamina.runs.data_kinds import TEXT
@@ -160,4 +161,5 @@ def _finish(
 def _which_weights(recorder: BestWeights) -> str:
     if recorder.history.records:
         return f"the weights of epoch {recorder.history.best_epoch}, the best"
-    return f"the weights after {recorder.steps} steps" if recorder.steps else "the weights it began with"
+    steps = f"{recorder.steps} {counted_name(recorder.steps, 'step')}"
+    return f"the weights after {steps}" if recorder.steps else "the weights it began with"
