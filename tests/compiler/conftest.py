@@ -50,6 +50,7 @@ class Pointed:
 
     def __init__(self, graph: Graph) -> None:
         self.lock = Lock()
+        self.busy = False
         self._run = Interpreted(graph)
         self._values = (*graph.inputs, *graph.outputs)
         self._inputs = len(graph.inputs)
