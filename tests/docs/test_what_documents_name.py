@@ -42,6 +42,12 @@ def test_the_reference_shows_each_name_of_nn_once() -> None:
         assert sum(each is value for each in shown) == 1, f"nn.{name} is to stand once in the reference"
 
 
+def test_every_page_is_in_the_navigation() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    for page in (ROOT / "docs").rglob("*.md"):
+        assert f": {page.relative_to(ROOT / 'docs').as_posix()}\n" in navigation, f"mkdocs.yml lacks {page.name}"
+
+
 def documented(document: Path) -> list[object]:
     """What the directives of a page show: the named members of a module, or all public ones that it defines."""
     values = []
