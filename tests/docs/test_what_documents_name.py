@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from importlib import import_module
 from pathlib import Path
@@ -40,6 +41,20 @@ def test_the_reference_shows_each_name_of_nn_once() -> None:
     for name in set(nn.__all__) - {"init"}:
         value = getattr(nn, name)
         assert sum(each is value for each in shown) == 1, f"nn.{name} is to stand once in the reference"
+
+
+HEADING = re.compile(r"^(\w[\w ]*)\n-{3,}$", re.MULTILINE)
+LISTS = {"Parameters", "Returns", "Raises", "Attributes"}
+
+
+@pytest.mark.parametrize("folder", sorted(path.name for path in (ROOT / "src/lamina").iterdir() if path.is_dir()))
+def test_a_source_is_no_entry_of_a_list(folder: str) -> None:
+    for path in (ROOT / "src/lamina" / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            text = ast.get_docstring(node) if isinstance(node, ast.ClassDef | ast.FunctionDef) else None
+            for source in re.finditer(r"^Sources?: ", text or "", re.MULTILINE):
+                before = HEADING.findall(text or "", 0, source.start())
+                assert not before or before[-1] not in LISTS, f"{path.name}: {source.string[:60]}"
 
 
 def test_every_page_is_in_the_navigation() -> None:

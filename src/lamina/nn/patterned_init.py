@@ -100,14 +100,14 @@ def dirac(groups: int = 1) -> Dirac:
 def sparse(sparsity: float = 0.9, std: float = 0.01) -> Sparse:
     """Return an initialiser of matrices in each of whose columns a share of elements is zero, the others normal.
 
+    Source: J. Martens, "Deep learning via Hessian-free optimization", ICML 2010, section 5.
+
     Parameters
     ----------
     sparsity : float, default 0.9
         The share of zeros, from 0 to 1.
     std : float, default 0.01
         The standard deviation of the others.
-
-    Source: J. Martens, "Deep learning via Hessian-free optimization", ICML 2010, section 5.
     """
     for name, value, most in (("sparsity", sparsity, 1.0), ("std", std, math.inf)):
         number: Any = python_number(value)
