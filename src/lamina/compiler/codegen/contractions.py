@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.expressions import Body, Step, element_type, offset
 from lamina.compiler.codegen.values import I8, VOID, Value
 from lamina.compiler.graph import ir
-from lamina.compiler.schedule.accesses import Read, expressions, place_of
+from lamina.compiler.schedule.accesses import Read, place_of
 from lamina.compiler.schedule.kernels import Contraction
 from lamina.compiler.schedule.views import Affine, combined, contiguous
+from lamina.ownership import CACHE_LINE
 
 LONG = 64
 """From how many terms of a sum on there is time for memory to arrive before it is finished."""
-CACHE_LINE = 64
 
 
 def finish(step: Step, value: Value) -> None:
@@ -38,15 +39,36 @@ def finish(step: Step, value: Value) -> None:
         step.store(each, place, found)
 
 
-def touched(body: Body) -> list[Read]:
-    """Return what is read and written where finished sums are handed over."""
+def streamed(
+    body: Body, found: Sequence[ir.Value | Read], line_of: Callable[[Read], Affine | None]
+) -> list[tuple[ir.Value, Affine]]:
+    """Return the arrays that come from memory where finished sums are handed over; none if the cache holds them all.
+
+    A tile's rows lie far apart, so the processor does not see by itself what comes next: what is not in cache must be
+    asked for, or sums and epilogue wait for one another.
+
+    Parameters
+    ----------
+    body : Body
+    found : sequence of Value and Read
+        The expressions of the kernel.
+    line_of : callable
+        Where the neighbours are that a read goes through; None for a read that is not to be asked for.
+    """
     kernel = body.kernel
     written = [
         Read(value, combined(place_of(kernel, value), contiguous(value.shape), 0, len(kernel.dims)))
         for value in kernel.computed
         if value in body.pointers
     ]
-    return [*(each for each in expressions(kernel, body.fused) if isinstance(each, Read)), *written]
+    # A variable is read and written in one place.
+    arrays = {
+        body.pointers[each.base].text: (each.base, line)
+        for each in (*found, *written)
+        if isinstance(each, Read) and (line := line_of(each)) is not None
+    }
+    size = math.prod(kernel.dims) * sum(base.dtype.itemsize for base, _ in arrays.values())
+    return [] if size < body.target.l2 else list(arrays.values())
 
 
 def ask_for(f: Emitter, body: Body, base: ir.Value, place: Affine, loops: Sequence[Value], elements: int) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from lamina.compiler.codegen import convolution
-from lamina.compiler.codegen.contractions import LONG, ask_for, finish, touched
+from lamina.compiler.codegen.contractions import LONG, ask_for, finish, streamed
 from lamina.compiler.codegen.convolution import Ask, Part
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.expressions import ZERO, Body, Step, element_type
 from lamina.compiler.codegen.values import Value
+from lamina.compiler.schedule.accesses import Read, expressions
 from lamina.compiler.schedule.kernels import Convolution
+from lamina.compiler.schedule.views import Affine
 from lamina.compiler.target import Target
 
 
@@ -48,26 +49,25 @@ def emit_convolution_kernel(body: Body, begin: Value, end: Value, scratch: Value
 
 
 def _asking(body: Body, problem: convolution.Convolution, kept: Sequence[int]) -> Ask | None:
-    """Return what asks for the memory of the epilogue, where that is long enough in coming, and the sums long enough.
-
-    A tile's channels lie far apart, so the processor does not see by itself what comes next.
-    """
-    kernel, target = body.kernel, body.target
-    arrays = {
-        body.pointers[each.base].text: (each.base, each.place)
-        for each in touched(body)
-        if each.place is not None and not each.reach and each.place[-2:-1] == (1,) and any(each.place[:-2])
-    }
-    size = math.prod(kernel.dims) * sum(base.dtype.itemsize for base, _ in arrays.values())
-    if size < target.l2 or problem.terms < LONG:
+    """Return what asks for the memory of the epilogue, where it is not in cache and the sums take long enough."""
+    arrays = streamed(body, expressions(body.kernel, body.fused), _line)
+    if not arrays or problem.terms < LONG:
         return None
 
     def ask(f: Emitter, indices: Sequence[Value], elements: int) -> None:
         loops = [indices[axis] for axis in kept]
-        for base, place in arrays.values():
+        for base, place in arrays:
             ask_for(f, body, base, place, loops, elements)
 
     return ask
+
+
+def _line(read: Read) -> Affine | None:
+    """Return where a read is, if it goes through neighbours, others for other rows."""
+    place = read.place
+    if place is None or read.reach or place[-2:-1] != (1,):
+        return None
+    return place if any(place[:-2]) else None
 
 
 def problem_of(kernel: Convolution) -> convolution.Convolution:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from itertools import pairwise
 
-from lamina.compiler.codegen.contractions import LONG, ask_for, finish, touched
+from lamina.compiler.codegen.contractions import LONG, ask_for, finish, streamed
 from lamina.compiler.codegen.elementwise import cost
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.expressions import ZERO, Body, Step, element_type, nest, offset, unravelled
@@ -149,27 +149,20 @@ def _emit_one(
 def _beside(body: Body, layout: Layout) -> tuple[bool, Prefetch | None]:
     """Return whether the epilogue is spread over the sums of the next tile, and what asks for its memory meanwhile.
 
-    Spreading it writes its code twice. It is worth that where it computes much, or reads matrices. A tile's rows lie
-    far apart, so the processor does not see by itself what comes next: matrices that are not in cache must be asked
-    for, or sums and epilogue wait for one another.
+    Spreading it writes its code twice. It is worth that where it computes much, or reads matrices.
     """
-    kernel, target = body.kernel, body.target
-    found, reads = expressions(kernel, body.fused), touched(body)
-    read = any(isinstance(each, Read) and _line(each, kernel.dims) is not None for each in found)
-    # A variable is read and written in one place.
-    lines = {
-        body.pointers[each.base].text: (each.base, line)
-        for each in reads
-        if (line := _line(each, kernel.dims)) is not None
-    }
-    if math.prod(kernel.dims) * sum(base.dtype.itemsize for base, _ in lines.values()) < target.l2:
+    kernel = body.kernel
+    found = expressions(kernel, body.fused)
+    lines = streamed(body, found, lambda read: _line(read, kernel.dims))
+    if not lines:
+        reads = any(isinstance(each, Read) and _line(each, kernel.dims) is not None for each in found)
         work = sum(cost(each.op) or 0 for each in found if isinstance(each, ir.Value))
-        return read or work >= MUCH, None
+        return reads or work >= MUCH, None
     if not layout.one or layout.product.k < LONG:
         return False, None
 
     def prefetch(f: Emitter, row: Value, column: Value, columns: int) -> None:
-        for base, line in lines.values():
+        for base, line in lines:
             ask_for(f, body, base, line, [row, column], columns)
 
     return True, prefetch

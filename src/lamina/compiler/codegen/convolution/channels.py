@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import product as combinations
 
 from lamina.compiler.codegen.convolution.boxes import Boxes, offsets
-from lamina.compiler.codegen.convolution.problem import Ask, Convolution, Epilogue, Part, groups
+from lamina.compiler.codegen.convolution.problem import Ask, Convolution, Epilogue, Part, groups, rows_asked_for
 from lamina.compiler.codegen.elements import load_element
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.matmul import Product
@@ -200,9 +200,7 @@ class Channels:
         if self.ask is None:
             return
         f, cut = self.f, self.cut
-        each = -(-cut.width // cut.channels)
-        start = f.mul(term, f.integer(each))
-        with f.loop(start, f.intrinsic("smin", f.add(start, f.integer(each)), tile.valid)) as row:
+        with rows_asked_for(f, term, cut.channels, cut.width, tile.valid) as row:
             for at in combinations(*(range(extent) for extent in cut.box[:-1])):
                 image, *before = (f.add(place, f.integer(by)) for place, by in zip(tile.places[:-1], at, strict=True))
                 self.ask(f, [image, f.add(tile.channel, row), *before, tile.places[-1]], cut.box[-1])

@@ -24,6 +24,7 @@ from lamina.compiler.codegen.convolution.problem import (
     groups,
     has_masks,
     place_in_image,
+    rows_asked_for,
     strided,
 )
 from lamina.compiler.codegen.elements import load_element, narrow
@@ -247,9 +248,7 @@ class Direct:
         if self.ask is None:
             return
         f, (vectors, rows), (image, first) = self.f, self.shape, outer
-        each = -(-rows // self.problem.depth)
-        start = f.mul(term, f.integer(each))
-        with f.loop(start, f.intrinsic("smin", f.add(start, f.integer(each)), height)) as row:
+        with rows_asked_for(f, term, self.problem.depth, rows, height) as row:
             for v in range(vectors):
                 self.ask(f, [image, f.add(first, row), *self._indices(f.add(slot, f.integer(v)))], max(self.lanes, 1))
 

@@ -111,6 +111,15 @@ def groups(f: Emitter, problem: Convolution, part: Part) -> Iterator[tuple[Value
         yield group, first, last
 
 
+@contextmanager
+def rows_asked_for(f: Emitter, term: Value, terms: int, rows: int, height: Value) -> Iterator[Value]:
+    """Go through the share of a tile's rows whose memory is asked for beside one of so many terms."""
+    each = -(-rows // terms)
+    start = f.mul(term, f.integer(each))
+    with f.loop(start, f.intrinsic("smin", f.add(start, f.integer(each)), height)) as row:
+        yield row
+
+
 def place_in_image(f: Emitter, problem: Convolution, indices: Sequence[Value]) -> Value:
     """Return how far from an image's first element the window of a place begins."""
     total = f.integer(0)
