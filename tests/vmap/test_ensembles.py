@@ -10,6 +10,7 @@ import pytest
 import lamina as la
 from lamina import nn, optim
 from lamina.errors import DataError, DTypeError, ShapeError
+from lamina_tests.closeness import assert_close
 
 X = np.random.default_rng(0).normal(size=(7, 2)).astype(np.float32)
 Y = np.sin(X.sum(1, keepdims=True))
@@ -19,23 +20,19 @@ def made() -> nn.Module:
     return nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1))
 
 
-def close(found: Any, wanted: Any, tolerance: float = 1e-5) -> None:
-    np.testing.assert_allclose(np.asarray(found), np.asarray(wanted), rtol=tolerance, atol=tolerance)
-
-
 @pytest.mark.parametrize("way", [lambda f: f, la.compile], ids=["eager", "compiled"])
 def test_a_model_with_the_parameters_of_another_answers_like_it(way: Any) -> None:
     model, other = made(), made()
     before = model.state_dict()
     x = la.asarray(X)
     found = way(lambda p, x: la.functional_call(model, p, x))(other.state_dict(), x)
-    close(found, other(x))
+    assert_close(found, other(x))
     for name, value in model.state_dict().items():
         assert (value == before[name]).all()
     grads = way(la.grad(lambda p, x: (la.functional_call(model, p, x) ** 2).sum()))(other.state_dict(), x)
     wanted = (other(x) ** 2).sum().backward()
     for name, parameter in other.named_parameters():
-        close(grads[name], wanted[parameter])
+        assert_close(grads[name], wanted[parameter])
 
 
 def test_a_compiled_model_is_called_with_the_parameters_too() -> None:
@@ -51,9 +48,9 @@ def test_a_compiled_model_is_called_with_the_parameters_too() -> None:
 
     x = la.asarray(X)
     for _ in range(4):  # so often that it takes a short way
-        close(forward(x), model(x))
+        assert_close(forward(x), model(x))
     given = {f"inner.{name}": value for name, value in other.state_dict().items()}
-    close(la.functional_call(Compiled(), given, x), other(x))
+    assert_close(la.functional_call(Compiled(), given, x), other(x))
 
 
 def test_what_the_model_assigns_is_forgotten() -> None:
@@ -132,10 +129,10 @@ def test_an_ensemble_is_its_models(kind: Any, way: Any) -> None:
 
     y, grads = way(both)(x)
     for place, model in enumerate(models):
-        close(y[place], model(x))
+        assert_close(y[place], model(x))
         wanted = (model(x) ** 2).sum().backward()
         for name, parameter in model.named_parameters():
-            close(grads[stacked[name]][place], wanted[parameter], 2e-5)
+            assert_close(grads[stacked[name]][place], wanted[parameter], 2e-5)
 
 
 def test_an_ensemble_trains_in_one_compiled_step_as_its_models_do_alone() -> None:
@@ -155,5 +152,5 @@ def test_an_ensemble_trains_in_one_compiled_step_as_its_models_do_alone() -> Non
         alone = optim.Adam(model.parameters(), lr=0.02)
         for at in range(30):
             loss = nn.mse_loss(model(x), y)
-            close(found[at][place], loss, 2e-5)
+            assert_close(found[at][place], loss, 2e-5)
             alone.step(loss.backward())

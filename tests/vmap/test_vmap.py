@@ -11,16 +11,13 @@ from hypothesis import given, settings, strategies as st
 import lamina as la
 from lamina import nn, optim
 from lamina.errors import AssignmentError, DataError, DTypeError, GradientError, ShapeError, TracingError
+from lamina_tests.closeness import assert_close
 
 POINTS = np.array([[0.5, -1.0], [3.0, 4.0], [1.0, 1.5]], np.float32)
 
 
 def points() -> la.Tensor:
     return la.asarray(POINTS)
-
-
-def close(found: Any, wanted: Any, tolerance: float = 1e-5) -> None:
-    np.testing.assert_allclose(np.asarray(found), np.asarray(wanted), rtol=tolerance, atol=tolerance)
 
 
 def distance(x: la.Tensor, y: la.Tensor) -> la.Tensor:
@@ -57,7 +54,7 @@ def test_axes_of_arguments_and_results(data: Any) -> None:
     ]  # an argument without an axis is the same in all calls
     wanted = np.stack([x * y.sum() + 1.0 for x, y in rows], axis=out)
     assert found.shape == wanted.shape
-    close(found, wanted)
+    assert_close(found, wanted)
 
 
 def test_trees_of_arguments_axes_and_results() -> None:
@@ -68,24 +65,24 @@ def test_trees_of_arguments_axes_and_results() -> None:
 
     mapped = la.vmap(f, in_axes=({"w": 0, "b": None}, (1, 0), None), out_axes={"y": 0, "twice": [1, None, 0]})
     found = mapped(model, (la.asarray([[1.0, 0.0], [1.0, 1.0]]), la.ones((2, 3))), "anything")
-    close(found["y"], [13.0, 14.0])
+    assert_close(found["y"], [13.0, 14.0])
     assert found["twice"][0].shape == (3, 2)
     assert found["twice"][1] is None
-    close(found["twice"][2], [5.0, 5.0])
+    assert_close(found["twice"][2], [5.0, 5.0])
 
 
 def test_a_result_that_is_the_same_for_all_calls_needs_no_axis() -> None:
     both = la.vmap(lambda x, y: (x + y, y * 2, y), in_axes=(0, None), out_axes=(0, None, 0))
     total, twice, repeated = both(points(), la.ones(2))
-    close(total, POINTS + 1)
-    close(twice, [2.0, 2.0])
+    assert_close(total, POINTS + 1)
+    assert_close(twice, [2.0, 2.0])
     assert repeated.shape == (3, 2)
     with pytest.raises(ShapeError, match=r"the result\[1\] differs from call to call"):
         la.vmap(lambda x: (x, x), out_axes=(0, None))(points())
 
 
 def test_arguments_by_name_are_seen_whole() -> None:
-    close(la.vmap(lambda x, *, y: x + y.sum())(la.asarray([1.0, 2.0]), y=la.ones(5)), [6.0, 7.0])
+    assert_close(la.vmap(lambda x, *, y: x + y.sum())(la.asarray([1.0, 2.0]), y=la.ones(5)), [6.0, 7.0])
 
 
 def test_no_calls_give_empty_results() -> None:
@@ -96,7 +93,7 @@ def test_no_calls_give_empty_results() -> None:
 
 def test_a_module_is_a_function_too() -> None:
     model = nn.Sequential(nn.Linear(2, 3), nn.Tanh())
-    close(la.vmap(model)(points()), model(points()))
+    assert_close(la.vmap(model)(points()), model(points()))
 
 
 # --- errors ----------------------------------------------------------------------------------------------
@@ -135,7 +132,7 @@ def test_values_that_differ_cannot_be_asked_for() -> None:
         with pytest.raises(TracingError, match="vmap: "):
             la.vmap(f)(points())
     # What is the same in all calls can be.
-    close(la.vmap(lambda x, n: x * int(n), in_axes=(0, None))(points(), la.asarray(2)), POINTS * 2)
+    assert_close(la.vmap(lambda x, n: x * int(n), in_axes=(0, None))(points(), la.asarray(2)), POINTS * 2)
 
 
 def test_shapes_inside_are_those_of_one_call() -> None:
@@ -150,10 +147,10 @@ def test_shapes_inside_are_those_of_one_call() -> None:
 def test_gradients_inside_are_those_of_one_call_and_outside_their_sum(way: Any) -> None:
     w = la.asarray([2.0, -1.0])
     each = way(la.vmap(la.grad(distance, argnums=(0, 1)), in_axes=(0, None)))(points(), w)
-    close(each[0], 2 * (POINTS - [2.0, -1.0]))
-    close(each[1], -2 * (POINTS - [2.0, -1.0]))
+    assert_close(each[0], 2 * (POINTS - [2.0, -1.0]))
+    assert_close(each[1], -2 * (POINTS - [2.0, -1.0]))
     total = way(la.grad(lambda w: la.vmap(distance, in_axes=(0, None))(points(), w).sum()))(w)
-    close(total, each[1].sum(axis=0))
+    assert_close(total, each[1].sum(axis=0))
 
 
 @given(st.integers(0, 4), st.integers(1, 3), st.integers(1, 3), st.integers(1, 3))
@@ -166,7 +163,7 @@ def test_the_gradient_of_a_matrix_that_all_calls_share(calls: int, rows: int, in
     thrice = la.vmap(lambda x, w: x @ w + (x * 2.0) @ w, in_axes=(0, None))
     for mapped, times in ((once, 1.0), (thrice, 3.0)):
         found = la.grad(lambda w, mapped=mapped: (mapped(la.asarray(x), w) * la.asarray(g)).sum())(la.asarray(w))
-        close(found, times * np.einsum("bij,bik->jk", x, g))
+        assert_close(found, times * np.einsum("bij,bik->jk", x, g))
 
 
 def test_second_derivatives_by_a_matrix_that_all_calls_share() -> None:
@@ -175,7 +172,7 @@ def test_second_derivatives_by_a_matrix_that_all_calls_share() -> None:
 
     w = la.asarray([[0.3, -0.2], [0.1, 0.5]])
     mapped = penalty(lambda w: la.vmap(lambda x: (x @ w).tanh())(points()))
-    close(la.grad(mapped)(w), la.grad(penalty(lambda w: (points() @ w).tanh()))(w))
+    assert_close(la.grad(mapped)(w), la.grad(penalty(lambda w: (points() @ w).tanh()))(w))
 
 
 @WAYS
@@ -189,8 +186,8 @@ def test_backward_inside_gives_a_gradient_for_each_example(way: Any) -> None:
     total = way(lambda x: la.vmap(loss)(x).sum().backward())(points())
     for parameter in model.parameters():
         alone = np.stack([loss(x).backward()[parameter].numpy() for x in points()])
-        close(each[parameter], alone)
-        close(total[parameter], alone.sum(axis=0))
+        assert_close(each[parameter], alone)
+        assert_close(total[parameter], alone.sum(axis=0))
 
 
 def test_derivatives_of_any_order_and_nesting() -> None:
@@ -200,33 +197,33 @@ def test_derivatives_of_any_order_and_nesting() -> None:
     w = la.asarray([0.3, 0.7])
     hessians = la.vmap(la.hessian(f), in_axes=(0, None))(points(), w)
     for found, x in zip(hessians, points(), strict=True):
-        close(found, la.hessian(f)(x, w))
+        assert_close(found, la.hessian(f)(x, w))
     mixed = la.jacobian(lambda w: la.vmap(la.grad(f), in_axes=(0, None))(points(), w))(w)
     alone = la.stack([la.jacobian(lambda w, x=x: la.grad(f)(x, w))(w) for x in points()])
-    close(mixed, alone)
+    assert_close(mixed, alone)
     third = la.grad(lambda w: (la.jacobian(lambda x: la.vmap(f, in_axes=(0, None))(x, w))(points()) ** 2).sum())(w)
     expected = la.grad(
         lambda w: sum(((la.grad(f)(x, w)) ** 2).sum() for x in points())  # rows do not meet
     )(w)
-    close(third, expected, 1e-4)
+    assert_close(third, expected, 1e-4)
 
 
 def test_a_pullback_maps_over_cotangents() -> None:
     _, pullback = la.vjp(lambda x: la.vmap(lambda r: r.exp().cumulative_sum())(x), points())
     cotangents = la.asarray(np.random.default_rng(0).normal(size=(4, 3, 2)).astype(np.float32))
     (found,) = la.vmap(pullback)(cotangents)
-    close(found, np.stack([pullback(g)[0].numpy() for g in cotangents]))
+    assert_close(found, np.stack([pullback(g)[0].numpy() for g in cotangents]))
 
 
 def test_directional_derivatives() -> None:
     directions = la.asarray(np.eye(2, dtype=np.float32))
     columns = la.vmap(lambda v: la.jvp(lambda x: x.exp() * x.sum(), [points()[1]], [v])[1], out_axes=1)(directions)
-    close(columns, la.jacobian(lambda x: x.exp() * x.sum())(points()[1]))
+    assert_close(columns, la.jacobian(lambda x: x.exp() * x.sum())(points()[1]))
 
 
 def test_the_jacobian_of_a_function_that_was_compiled_before() -> None:
     f = la.compile(lambda x: (x**2).cumulative_sum())
-    close(la.jacobian(f)(points()[1]), [[6.0, 0.0], [6.0, 8.0]])
+    assert_close(la.jacobian(f)(points()[1]), [[6.0, 0.0], [6.0, 8.0]])
 
 
 def test_the_gradient_of_embeddings_is_one_for_each_example() -> None:
@@ -234,15 +231,15 @@ def test_the_gradient_of_embeddings_is_one_for_each_example() -> None:
     indices = la.asarray([[0, 1], [1, 1], [4, 0]])
     each = la.vmap(lambda i: (table(i) ** 2).sum().backward()[table.weight])(indices)
     for found, i in zip(each, indices, strict=True):
-        close(found, (table(i) ** 2).sum().backward()[table.weight].dense())
-    close(la.vmap(lambda i: (table(i) ** 2).sum())(indices).sum().backward()[table.weight], each.sum(axis=0))
+        assert_close(found, (table(i) ** 2).sum().backward()[table.weight].dense())
+    assert_close(la.vmap(lambda i: (table(i) ** 2).sum())(indices).sum().backward()[table.weight], each.sum(axis=0))
 
 
 def test_a_gradient_by_what_is_mapped_over_from_outside_is_refused() -> None:
     w = la.variable(points())
     with pytest.raises(GradientError, match=r"take la\.grad by the function's own argument"):
         la.vmap(lambda x: (x**2).sum().backward())(w)
-    close(la.vmap(lambda x: (x**2).sum())(w).sum().backward()[w], 2 * POINTS)
+    assert_close(la.vmap(lambda x: (x**2).sum())(w).sum().backward()[w], 2 * POINTS)
 
 
 def test_custom_gradients_and_checkpoints_inside() -> None:
@@ -257,9 +254,9 @@ def test_custom_gradients_and_checkpoints_inside() -> None:
 
     total = la.vmap(f)(points()).sum().backward()[w]
     each = la.vmap(lambda x: f(x).backward()[w])(points())
-    close(each, np.stack([f(x).backward()[w].numpy() for x in points()]))
-    close(total, each.sum(axis=0))
-    close(la.compile(lambda x: la.vmap(f)(x).sum().backward()[w])(points()), total)
+    assert_close(each, np.stack([f(x).backward()[w].numpy() for x in points()]))
+    assert_close(total, each.sum(axis=0))
+    assert_close(la.compile(lambda x: la.vmap(f)(x).sum().backward()[w])(points()), total)
 
 
 # --- loops and choices -----------------------------------------------------------------------------------
@@ -275,11 +272,11 @@ def test_a_loop_inside(way: Any) -> None:
         return (last**2).sum() + (sums * sums).sum()
 
     alone = [f(row) for row in x]
-    close(way(la.vmap(f))(x), np.stack([y.numpy() for y in alone]))
+    assert_close(way(la.vmap(f))(x), np.stack([y.numpy() for y in alone]))
     each = np.stack([y.backward()[w].numpy() for y in alone])
-    close(way(la.vmap(lambda x: f(x).backward()[w]))(x), each)
-    close(way(lambda x: la.vmap(f)(x).sum().backward()[w])(x), each.sum(axis=0))
-    close(way(la.vmap(la.grad(f)))(x), np.stack([la.grad(f)(row).numpy() for row in x]))
+    assert_close(way(la.vmap(lambda x: f(x).backward()[w]))(x), each)
+    assert_close(way(lambda x: la.vmap(f)(x).sum().backward()[w])(x), each.sum(axis=0))
+    assert_close(way(la.vmap(la.grad(f)))(x), np.stack([la.grad(f)(row).numpy() for row in x]))
 
 
 def test_a_loop_in_a_program_is_one_operation_of_it() -> None:
@@ -292,19 +289,19 @@ def test_a_loop_in_a_program_is_one_operation_of_it() -> None:
 def test_loops_that_stop_at_different_lengths(way: Any) -> None:
     x = la.asarray(np.arange(18.0, dtype=np.float32).reshape(3, 6))
     f = la.vmap(lambda x, n: la.scan(lambda total, t: (total + t, total), 0.0, x, stop=n)[0])
-    close(way(f)(x, la.asarray([1, 6, 0])), [0.0, 51.0, 0.0])
+    assert_close(way(f)(x, la.asarray([1, 6, 0])), [0.0, 51.0, 0.0])
 
 
 @WAYS
 def test_a_choice_inside(way: Any) -> None:
     f = la.vmap(lambda x: la.cond(x.sum() > 0, lambda x: x * 2, lambda x: -x, x))
-    close(way(f)(points()), np.where(POINTS.sum(1, keepdims=True) > 0, POINTS * 2, -POINTS))
+    assert_close(way(f)(points()), np.where(POINTS.sum(1, keepdims=True) > 0, POINTS * 2, -POINTS))
 
 
 def test_a_compiled_function_inside_is_a_part_of_it() -> None:
     f = la.compile(lambda x: x.exp().sum())
-    close(la.vmap(f)(points()), np.exp(POINTS).sum(1))
-    close(la.vmap(la.grad(f))(points()), np.exp(POINTS))
+    assert_close(la.vmap(f)(points()), np.exp(POINTS).sum(1))
+    assert_close(la.vmap(la.grad(f))(points()), np.exp(POINTS))
 
 
 # --- random numbers --------------------------------------------------------------------------------------
@@ -320,7 +317,7 @@ def test_different_random_numbers_are_those_of_one_call_after_the_other(way: Any
     found = way(la.vmap(noisy, randomness="different"))(points())
     after = la.random.uniform((1,))
     la.random.seed(3)
-    close(found, np.stack([noisy(x).numpy() for x in points()]))
+    assert_close(found, np.stack([noisy(x).numpy() for x in points()]))
     assert after.item() == la.random.uniform((1,)).item()
 
 
@@ -329,7 +326,7 @@ def test_the_same_random_numbers_are_those_of_one_call(way: Any) -> None:
     la.random.seed(3)
     found = way(la.vmap(noisy, randomness="same"))(points()) - points()
     la.random.seed(3)
-    close(found, np.tile(la.random.normal((2,)).numpy(), (3, 1)))
+    assert_close(found, np.tile(la.random.normal((2,)).numpy(), (3, 1)))
 
 
 def test_random_numbers_are_refused_unless_one_says_which() -> None:
@@ -360,14 +357,14 @@ def test_a_value_that_differs_is_not_assigned_to_a_variable_from_outside(way: An
     w = la.variable([0.0, 0.0])
     with pytest.raises(AssignmentError, match="one value for all calls"):
         way(la.vmap(lambda x: w.assign(x)))(points())
-    close(w, [0.0, 0.0])
+    assert_close(w, [0.0, 0.0])
 
     def shared(x: la.Tensor) -> la.Tensor:
         w.assign(w + 1)
         return x * w
 
-    close(way(la.vmap(shared))(points()), POINTS)
-    close(w, [1.0, 1.0])
+    assert_close(way(la.vmap(shared))(points()), POINTS)
+    assert_close(w, [1.0, 1.0])
 
 
 def test_a_sweep_of_learning_rates() -> None:
@@ -387,7 +384,7 @@ def test_a_sweep_of_learning_rates() -> None:
     found = la.vmap(trained, randomness="same")(rates)
     for place, rate in enumerate(rates):
         la.random.seed(0)
-        close(found[place], trained(rate))
+        assert_close(found[place], trained(rate))
 
 
 def test_models_made_and_trained_inside() -> None:
@@ -424,13 +421,15 @@ def test_models_made_and_trained_inside() -> None:
     la.random.seed(0)
     same = la.vmap(by_adam, randomness="same")(la.zeros(3))
     la.random.seed(0)
-    close(same, [by_adam(la.zeros(())).item()] * 3)
+    assert_close(same, [by_adam(la.zeros(())).item()] * 3)
 
 
 @WAYS
 def test_labels_are_checked_in_all_calls(way: Any) -> None:
     loss = la.vmap(lambda x, y: nn.cross_entropy(x[None], y[None]))
     logits = la.asarray(np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32))
-    close(way(loss)(logits, la.asarray([0, 3, 1])), nn.cross_entropy(logits, la.asarray([0, 3, 1]), reduction="none"))
+    assert_close(
+        way(loss)(logits, la.asarray([0, 3, 1])), nn.cross_entropy(logits, la.asarray([0, 3, 1]), reduction="none")
+    )
     with pytest.raises(DataError, match="a label is out of range"):
         way(loss)(logits, la.asarray([0, 4, 1]))

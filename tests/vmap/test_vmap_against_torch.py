@@ -16,7 +16,7 @@ A = np.random.default_rng(0).normal(size=(3, 4, 5)).astype(np.float32)
 B = np.random.default_rng(1).normal(size=(5, 3)).astype(np.float32)
 
 
-def close(found: Any, wanted: Any) -> None:
+def assert_close(found: Any, wanted: Any) -> None:
     np.testing.assert_allclose(np.asarray(found), wanted.detach().numpy(), rtol=2e-5, atol=2e-5)
 
 
@@ -28,13 +28,13 @@ def test_axes_mean_what_they_mean_in_torch(in_axes: Any, out_axes: int) -> None:
         return x * x * y.sum() + x.sum()
 
     wanted = torch.func.vmap(f, in_dims=in_axes, out_dims=out_axes)(torch.tensor(A), torch.tensor(B))
-    close(la.vmap(f, in_axes=in_axes, out_axes=out_axes)(la.asarray(A), la.asarray(B)), wanted)
+    assert_close(la.vmap(f, in_axes=in_axes, out_axes=out_axes)(la.asarray(A), la.asarray(B)), wanted)
 
 
 def test_hessians_of_many() -> None:
     x = A[:, 0]
     wanted = torch.func.vmap(torch.func.jacrev(torch.func.jacrev(lambda x: (x**3).sum() * x[0])))(torch.tensor(x))
-    close(la.vmap(la.hessian(lambda x: (x**3).sum() * x[0]))(la.asarray(x)), wanted)
+    assert_close(la.vmap(la.hessian(lambda x: (x**3).sum() * x[0]))(la.asarray(x)), wanted)
 
 
 def test_per_sample_gradients_of_a_convolutional_network() -> None:
@@ -51,8 +51,8 @@ def test_per_sample_gradients_of_a_convolutional_network() -> None:
     )
     inside = la.vmap(lambda x: (model(x[None]) ** 2).sum().backward())(la.asarray(x))
     for name, parameter in model.named_parameters():
-        close(found[name], wanted[name])
-        close(inside[parameter], wanted[name])
+        assert_close(found[name], wanted[name])
+        assert_close(inside[parameter], wanted[name])
 
 
 def test_an_ensemble_answers_as_torchs() -> None:
@@ -70,4 +70,4 @@ def test_an_ensemble_answers_as_torchs() -> None:
         parameters, buffers
     )
     stacked = la.stack_module_state(models)
-    close(la.vmap(lambda p: la.functional_call(models[0], p, la.asarray(x)))(stacked), wanted)
+    assert_close(la.vmap(lambda p: la.functional_call(models[0], p, la.asarray(x)))(stacked), wanted)

@@ -69,7 +69,7 @@ class Drawn:
         ]
 
 
-def close(found: la.Tensor, wanted: la.Tensor) -> None:
+def assert_close(found: la.Tensor, wanted: la.Tensor) -> None:
     assert found.shape == wanted.shape
     assert found.dtype is wanted.dtype
     if found.dtype.floating:
@@ -99,7 +99,7 @@ def test_a_mapped_primitive_is_a_loop(name: str, data: Any) -> None:
     primitive, case, chosen = drawn(data, name)
     found = la.vmap(applied(primitive, case.params), in_axes=chosen.axes)(*chosen.operands)
     for got, wanted in zip(found, looped(primitive, case, chosen.calls), strict=True):
-        close(got, wanted)
+        assert_close(got, wanted)
 
 
 @pytest.mark.parametrize("name", [name for name in ROWS if TABLE[name].derivatives is not None])
@@ -131,14 +131,14 @@ def test_the_gradient_of_a_mapped_primitive_is_that_of_a_loop(name: str, data: A
 
     found, wanted = (la.grad(f, argnums=places)(*chosen.operands) for f in (mapped, loop))
     for got, expected in zip(found, wanted, strict=True):
-        close(got, expected)
+        assert_close(got, expected)
     if name in FACTORISATIONS:
         return
     by_call = la.vmap(la.grad(lambda *x: total(one(*x)), argnums=places), in_axes=chosen.axes)(*chosen.operands)
     for at, call in enumerate(chosen.calls):
         alone = la.grad(lambda *x: total(one(*x)), argnums=places)(*[la.asarray(x) for x in call])
         for got, expected in zip(by_call, alone, strict=True):
-            close(got[at], expected)
+            assert_close(got[at], expected)
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -151,8 +151,8 @@ def test_a_primitive_mapped_twice_is_two_loops(name: str, data: Any) -> None:
     twice = la.vmap(la.vmap(one, in_axes=chosen.axes), in_axes=outer)
     found = twice(*[x if axis is None else la.stack([x, x]) for x, axis in zip(chosen.operands, outer, strict=True)])
     for got, wanted in zip(found, looped(primitive, case, chosen.calls), strict=True):
-        close(got[0], wanted)
-        close(got[1], wanted)
+        assert_close(got[0], wanted)
+        assert_close(got[1], wanted)
     # The outer function maps what the inner one does not, and both map the first that differs.
     first = next(at for at, axis in enumerate(chosen.axes) if axis is not None)
     only = tuple(axis if at == first else None for at, axis in enumerate(chosen.axes))
@@ -166,7 +166,7 @@ def test_a_primitive_mapped_twice_is_two_loops(name: str, data: Any) -> None:
             for call in chosen.calls
         ]
         for got, wanted in zip(crossed, looped(primitive, case, row), strict=True):
-            close(got[outer_call], wanted)
+            assert_close(got[outer_call], wanted)
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -176,4 +176,4 @@ def test_a_mapped_primitive_compiles(name: str, data: Any) -> None:
     primitive, case, chosen = drawn(data, name)
     mapped = la.vmap(applied(primitive, case.params), in_axes=chosen.axes)
     for got, wanted in zip(la.compile(mapped)(*chosen.operands), mapped(*chosen.operands), strict=True):
-        close(got, wanted)
+        assert_close(got, wanted)
