@@ -50,11 +50,12 @@ class Values:
         self.dtypes = dtypes
         self.primitive = primitive
         self.smooth = smooth
+        self._numbers: list[float] = []
         self._left: list[float] = []
         if smooth:
             domain = primitive.domain
             seed = draw(st.integers(0, 2**16))
-            self._left = np.random.default_rng(seed).permutation(grid(domain.low, domain.high)).tolist()
+            self._numbers = np.random.default_rng(seed).permutation(grid(domain.low, domain.high)).tolist()
 
     def array(self, shape: Shape, position: int = 0) -> NDArray:
         """Return an operand of ``shape``."""
@@ -64,6 +65,8 @@ class Values:
 
     def _apart(self, shape: Shape) -> NDArray:
         count = int(np.prod(shape, dtype=np.int64))
+        while len(self._left) < count:  # Only what is linear, windows and convolutions, takes so many: they may repeat.
+            self._left += self._numbers
         taken, self._left = self._left[:count], self._left[count:]
         return np.asarray(taken, dtype=numpy_dtype(self.dtype)).reshape(shape)
 
