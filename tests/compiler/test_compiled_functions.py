@@ -325,6 +325,24 @@ def test_tensors_whose_memory_is_no_block_are_arguments() -> None:
     assert f(x.T).tolist() == [[2.0, 8.0], [4.0, 10.0], [6.0, 12.0]]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16", "int64", "uint8", "bool"])
+def test_scalars_that_eager_code_computed_are_arguments_variables_and_outside_values(dtype: str) -> None:
+    one = la.ones((3,), dtype=dtype)
+    computed = one[0] & one[1] if dtype == "bool" else one[0] * one[1]  # NumPy gives a scalar for these, no array
+    read, updated = (la.variable(la.zeros((), dtype=dtype), trainable=False) for _ in range(2))
+
+    @la.compile
+    def together(x: la.Tensor) -> la.Tensor:
+        updated.assign(updated == x if dtype == "bool" else updated + x)
+        return la.stack([x, read, computed, updated])
+
+    for argument in (la.ones((), dtype=dtype), computed, computed):
+        read.assign(computed)
+        updated.assign(computed)
+        found = together(argument).astype("float32").tolist()
+        assert found == [1, 1, 1, 1 if dtype == "bool" else 2]
+
+
 def test_an_argument_returned_untouched_is_no_view_of_the_caller_s_array() -> None:
     array = np.ones(3)
     returned = la.compile(lambda x: x)

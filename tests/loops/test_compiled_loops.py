@@ -65,6 +65,11 @@ def test_results_are_those_of_the_loop_written_out(name: str, reverse: bool) -> 
     agree(run, init, X)
 
 
+def test_what_is_dear_to_compute_is_computed_before_the_loop_that_reads_it() -> None:
+    agree(lambda x: la.scan(lambda h, row: (h * 0.5 + row, h), la.zeros(4, dtype="float64"), la.sin(x)), X)
+    agree(lambda x: la.linalg.svd((la.sin(x) @ la.sin(x.T)) / la.cos(x[0, 0])), X)
+
+
 @pytest.mark.parametrize(
     "name", ["product", "reduction", "a value twice", "exchanged", "a loop inside", "a choice inside"]
 )

@@ -433,3 +433,33 @@ def test_labels_are_checked_in_all_calls(way: Any) -> None:
     )
     with pytest.raises(DataError, match="a label is out of range"):
         way(loss)(logits, la.asarray([0, 4, 1]))
+
+
+# --- compiled functions that were called before -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("calls", [2, 1, 0])
+def test_the_derivative_of_a_function_compiled_before_is_mapped_over_any_number_of_calls(calls: int) -> None:
+    def f(x: la.Tensor) -> la.Tensor:
+        return la.sin(x) * x
+
+    def total(f: Any, x: la.Tensor, cotangents: la.Tensor) -> la.Tensor:
+        _, pullback = la.vjp(f, x)
+        return (la.vmap(lambda cotangent: pullback(cotangent)[0])(cotangents) ** 2).sum()
+
+    given = la.asarray([1.0, 2.0, 3.0]), la.ones((calls, 3))
+    derivative = la.value_and_grad(total, argnums=(1, 2))
+    value, found = derivative(la.compile(f), *given)
+    expected_value, expected = derivative(f, *given)
+    assert_close(value, expected_value)
+    for one, other in zip(found, expected, strict=True):
+        assert one.shape == other.shape
+        assert_close(one, other)
+
+
+def test_constants_and_traced_tensors_of_one_mapped_function_meet() -> None:
+    def directional(x: la.Tensor) -> la.Tensor:
+        return la.jvp(la.vmap(lambda row: row * row), (x,), (la.ones((2, 3)),))[1]
+
+    x = la.ones((2, 3))
+    assert_close(la.compile(directional)(x), directional(x))

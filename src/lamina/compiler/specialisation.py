@@ -98,12 +98,13 @@ class Specialisation:
         return self.tree(outputs, tracked, times)
 
     def _array(self, place: int, leaves: Sequence[Any]) -> NDArray:
-        """Return the memory of an input; of a variable that is updated, memory that nobody else holds."""
+        """Return the memory of an input; of a variable that is updated, memory that nobody else holds.
+
+        What eager code computes may be a scalar of NumPy's, which has none.
+        """
         source = self.trace.inputs[place]
         if source.variables:
-            if place in self.updated and not (
-                exclusive(source.variables) and source.variables[0]._data.ctypes.data % CACHE_LINE == 0
-            ):
+            if not (_writable(source.variables) if place in self.updated else _is_array(source.variables[0]._data)):
                 fresh = aligned_copy(source.variables[0]._data)
                 for variable in source.variables:
                     _put(variable, fresh)
@@ -114,7 +115,8 @@ class Specialisation:
         else:
             assert source.captured is not None
             data = source.captured._data
-        if data.flags.c_contiguous and data.flags.aligned and data.dtype is self._specs[place][1]:
+        flags = data.flags
+        if _is_array(data) and flags.c_contiguous and flags.aligned and data.dtype is self._specs[place][1]:
             return data  # type: ignore[no-any-return]
         return np.array(data, self._specs[place][1], order="C")
 
@@ -155,6 +157,15 @@ def _tensor(source: Input, leaves: Sequence[Any]) -> Tensor:
         return source.captured
     leaf = leaves[source.argument]
     return leaf if isinstance(leaf, Tensor) else Tensor(np.array(leaf, order="C"), CPU)
+
+
+def _writable(variables: Sequence[Variable]) -> bool:
+    """Tell whether a program may update the array of these variables where it is."""
+    return exclusive(variables) and bool(variables[0]._data.ctypes.data % CACHE_LINE == 0)
+
+
+def _is_array(data: Any) -> bool:
+    return isinstance(data, np.ndarray)
 
 
 def _put(variable: Variable, data: NDArray) -> None:

@@ -144,13 +144,22 @@ def on_one_level(operands: Sequence[Tensor]) -> tuple[Tensor, ...]:
 
 
 def common_backend(operands: Sequence[Tensor]) -> Any:
-    """Return a backend with the levels of all operands."""
-    target: Any = max((x._backend for x in operands), key=lambda each: getattr(each, "depth", 0))
-    for x in operands:
-        for level in _levels(x._backend):
-            if level not in _levels(target):
-                target = level.over(target)
+    """Return a backend with the levels of all operands; around a trace's, where one of them is of the trace."""
+    backends: list[Any] = sorted((x._backend for x in operands), key=_depth, reverse=True)
+    tracer = STATE.tracer
+    traced = tracer is not None and tracer.backend in map(_base, backends)
+    target = tracer.backend if traced else _base(backends[0])
+    for level in dict.fromkeys(level for each in backends for level in _levels(each)):
+        target = level.over(target)
     return target
+
+
+def _depth(backend: Any) -> int:
+    return getattr(backend, "depth", 0)
+
+
+def _base(backend: Any) -> Any:
+    return backend.base if backend.__class__ is BatchingBackend else backend
 
 
 def spread(x: Tensor, backend: Any) -> Tensor:
@@ -227,12 +236,17 @@ def one_by_one(function: Callable[..., Sequence[Tensor]], *tensors: Tensor) -> l
     tensors = on_one_level(tensors)
     level = tensors[0]._backend.level  # type: ignore[attr-defined]
     wholes = [unwrapped(x, level) for x in tensors]
+    if not level.size:
+        # A call that is then left out: what there is none of has a shape, and its gradient is zero.
+        wholes = [concat(x, x._full((1, *x.shape[1:]), 0), axis=0) for x in wholes]
     calls = [
         one_by_one(function, *[reshape(part(x, 0, call, call + 1), shape=x.shape[1:]) for x in wholes])
-        for call in range(level.size)
+        for call in range(level.size or 1)
     ]
-    columns = zip(*calls, strict=True)
-    return [wrapped(concat(*[reshape(y, shape=(1, *y.shape)) for y in column], axis=0), level) for column in columns]
+    stacked = [
+        concat(*[reshape(y, shape=(1, *y.shape)) for y in column], axis=0) for column in zip(*calls, strict=True)
+    ]
+    return [wrapped(y if level.size else part(y, 0, 0, 0), level) for y in stacked]
 
 
 def lowered(x: Tensor) -> Tensor:

@@ -107,6 +107,8 @@ class Placing:
         waiting = [value]
         while waiting:
             for use in self.uses.get(waiting.pop(), ()):
+                if isinstance(use.spec, tuple):
+                    continue  # What has several results reads its operands from memory.
                 if use.op in VIEWS and math.prod(use.shape) == math.prod(value.shape):
                     waiting.append(use)
                 elif math.prod(use.shape) > math.prod(value.shape):
