@@ -40,7 +40,12 @@ if not child:
 thread.join()
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
-MODULES = ("lamina.compiler", "lamina.compiler.building", "lamina.compiler.lowering", "llvmlite.binding")
+MODULES = (
+    "lamina.compiler",
+    "lamina.compiler.building",
+    "lamina.compiler.lowering",
+    "lamina.compiler.runtime.machine_code",
+)
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -18,7 +18,7 @@ import lamina as la
 from lamina.compiler.codegen import module
 from lamina.compiler.graph.passes.simplify import simplify
 from lamina.compiler.lowering import lower
-from lamina.compiler.runtime import elf, llvm_library
+from lamina.compiler.runtime import elf
 from lamina.compiler.runtime.compilation import Compilation
 from lamina.compiler.runtime.loading import load
 from lamina.compiler.runtime.machine_code import Assembler
@@ -214,22 +214,6 @@ def test_without_more_threads_it_is_done_by_one(monkeypatch: pytest.MonkeyPatch)
     parts = parts_of()
     monkeypatch.setattr(threading.Thread, "start", refuse)
     assert len(assembled(parts, host(), 8)) == len(parts)
-
-
-def test_an_llvmlite_that_keeps_its_functions_otherwise_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    parts = parts_of()
-    wanted = assembled(parts, host())
-    plain = type("_Plain", (), {"__call__": lambda self, *given: self.function(*given)})
-
-    class Library:
-        def __getattr__(self, name: str) -> object:
-            found = plain()
-            found.function = getattr(library, name)
-            return found
-
-    library = llvm_library.llvm().ffi.lib
-    monkeypatch.setattr(llvm_library, "_library", Library)
-    assert assembled(parts, host()) == wanted
 
 
 def test_several_threads_of_python_compile_long_programs_at_once() -> None:

@@ -11,6 +11,7 @@ from lamina.compiler.graph.fingerprint import fingerprint
 from lamina.compiler.graph.ir import Graph
 from lamina.compiler.runtime.cache import Entry, program
 from lamina.compiler.runtime.fallback import Fallback
+from lamina.compiler.runtime.llvm_library import load_meanwhile
 from lamina.compiler.runtime.native_program import NativeProgram
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.runtime.threads import get_num_threads
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 
 def lowered(graph: Graph, target: Target | None = None) -> Lowered:
     """Return the program of a traced graph as LLVM IR, with what it was written from."""
-    with forks_wait():
-        from lamina.compiler.graph.passes.simplify import simplify
-        from lamina.compiler.lowering import lower
+    _load_code_generator()
+    from lamina.compiler.graph.passes.simplify import simplify
+    from lamina.compiler.lowering import lower
 
     return lower(simplify(graph), target or host())
 
@@ -34,10 +35,11 @@ def assembled(
     graph: Graph, target: Target | None = None, *, profiled: bool = False
 ) -> tuple[Lowered, tuple[bytes, ...]]:
     """Return the program of a traced graph, and its object files."""
-    with forks_wait():
-        from lamina.compiler.graph.passes.simplify import simplify
-        from lamina.compiler.lowering import lower
-        from lamina.compiler.runtime.machine_code import Assembler
+    load_meanwhile()
+    _load_code_generator()
+    from lamina.compiler.graph.passes.simplify import simplify
+    from lamina.compiler.lowering import lower
+    from lamina.compiler.runtime.machine_code import Assembler
 
     target = target or host()
     with Assembler(target, get_num_threads()) as assembler:
@@ -45,9 +47,17 @@ def assembled(
     return made, tuple(assembler.objects)
 
 
+def _load_code_generator() -> None:
+    with forks_wait():
+        import lamina.compiler.graph.passes.simplify
+        import lamina.compiler.lowering
+        import lamina.compiler.runtime.machine_code  # noqa: F401
+
+
 def build(graph: Graph, target: Target | None = None) -> NativeProgram:
     """Return the program of a traced graph: from the cache, or compiled."""
-    target = target or host()
+    # Where nothing is known of this machine, nothing has been compiled for it.
+    target = target or host(_load_code_generator)
 
     def compiled() -> Entry:
         made, objects = assembled(graph, target)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from lamina.compiler.runtime.llvm_library import beside_others, llvm
+from lamina.compiler.runtime.llvm_library import llvm, llvm_with_text
 from lamina.errors import BackendError
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # Measured on tiles of matrix products, polynomials and elementwise loops: code as fast as that of LLVM's -O3, in a
 # fifth of its time. Everything is vectorised and unrolled already, code generation hoists out of loops itself, and it
 # combines instructions: doing that here as well takes a tenth of the time again, and the code is 1 % shorter at best.
-_PASSES = ("always_inliner", "sroa", "sccp", "simplify_cfg", "global_dead_code_eliminate")
+_PASSES = ("AlwaysInliner", "SROA", "SCCP", "SimplifyCFG", "GlobalDCE")
 _CODE_GENERATION_LEVEL = 2
 
 
@@ -41,61 +41,82 @@ class Compilation:
 
     def __init__(self, ir: str, target: Target) -> None:
         _refuse_what_ends_the_process(ir, target)
-        library = llvm()
         self.length = len(ir)
-        self._machine = _machine(target)
+        self._owned: list[tuple[str, int]] = []
+        self._buffer, self._error = None, ""
         try:
-            self.module = library.parse_assembly(ir, library.create_context())
-            self.module.triple = target.triple
-            self.module.data_layout = str(self._machine.target_data)
-            self.module.verify()
-        except RuntimeError as error:
-            raise BackendError(f"LLVM does not accept this module for {target.triple}: {error}") from None
-        options = library.create_pipeline_tuning_options(speed_level=1)
-        options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
-        self._builder = library.create_pass_builder(self._machine, options)
-        self._passes = library.create_new_module_pass_manager()
+            self._machine = self._own(_machine(target), "DisposeTargetMachine")
+            self._module = self._parsed(ir, target)
+            self._passes = self._own(llvm("CreateNewModulePassManager"), "DisposeNewModulePassManger")
+            options = self._own(llvm("CreatePipelineTuningOptions"), "DisposePipelineTuningOptions")
+            self._builder = self._own(llvm("CreatePassBuilder", self._machine, options), "DisposePassBuilder")
+        except BackendError:
+            self.close()
+            raise
         for name in _PASSES:
-            getattr(self._passes, f"add_{name}_pass")()
-        self._error = library.ffi.OutputString()
-        self._buffer: Any = None
+            llvm(f"module_Add{name}Pass", self._passes)
+
+    def _parsed(self, ir: str, target: Target) -> int:
+        context = self._own(llvm("ContextCreate"), "ContextDispose")
+        module, mistake = llvm_with_text("ParseAssembly", context, ir.encode())
+        if module:
+            self._own(module, "DisposeModule")
+            llvm("SetTarget", module, target.triple.encode())
+            llvm("SetDataLayout", module, _data_layout(self._machine).encode())
+            wrong, mistake = llvm_with_text("VerifyModule", module)
+            if not wrong:
+                return int(module)
+        raise BackendError(f"LLVM does not accept this module for {target.triple}: {mistake}")
+
+    def _own(self, handle: int, dispose: str) -> int:
+        self._owned.append((dispose, handle))
+        return handle
 
     def optimise(self) -> None:
         """Run LLVM's passes; other threads may do the same with other modules meanwhile, here and in `assemble`."""
-        beside_others("LLVMPY_RunNewModulePassManager", self._passes, self.module, self._builder)
+        llvm("RunNewModulePassManager", self._passes, self._module, self._builder)
 
     def assemble(self) -> None:
         """Optimise the module and make object code of it."""
         self.optimise()
-        self._buffer = beside_others("LLVMPY_TargetMachineEmitToMemory", self._machine, self.module, 1, self._error)
+        self._emit(_OBJECT_CODE)
 
     def object_code(self) -> bytes:
         """Return the object code that has been made."""
-        if not self._buffer:
-            raise BackendError(f"LLVM cannot make code from this module: {self._error}")
-        library = llvm().ffi.lib
-        start, size = library.LLVMPY_GetBufferStart(self._buffer), library.LLVMPY_GetBufferSize(self._buffer)
-        return ctypes.string_at(start, size)
+        return self._emitted()
 
     def assembly(self) -> str:
         """Return the assembler text of the module."""
-        try:
-            return str(self._machine.emit_assembly(self.module))
-        except RuntimeError as error:
-            raise BackendError(f"LLVM cannot make code from this module: {error}") from None
+        self._emit(_ASSEMBLY)
+        return self._emitted().decode()
+
+    def ir(self) -> str:
+        """Return the text of the module as it is now."""
+        return llvm_with_text("PrintModuleToString", self._module)[1]
+
+    def _emit(self, form: int) -> None:
+        self._buffer, self._error = llvm_with_text("TargetMachineEmitToMemory", self._machine, self._module, form)
+        if self._buffer:
+            self._own(self._buffer, "DisposeMemoryBuffer")
+
+    def _emitted(self) -> bytes:
+        if not self._buffer:
+            raise BackendError(f"LLVM cannot make code from this module: {self._error}")
+        return ctypes.string_at(llvm("GetBufferStart", self._buffer), llvm("GetBufferSize", self._buffer))
 
     def close(self) -> None:
-        """Give memory back."""
-        if self._buffer:
-            llvm().ffi.lib.LLVMPY_DisposeMemoryBuffer(self._buffer)
-        for each in (self._error, self._passes, self._builder, self.module, self._machine):
-            each.close()
+        """Give memory back, of what was made last first."""
+        while self._owned:
+            llvm(*self._owned.pop())
 
     def __enter__(self) -> Compilation:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+_OBJECT_CODE, _ASSEMBLY = 1, 0
 
 
 def _refuse_what_ends_the_process(ir: str, target: Target) -> None:
@@ -123,19 +144,27 @@ _EXTENSIONS = {
 }
 
 
-def _machine(target: Target) -> Any:
-    library = llvm()
-    try:
-        found = library.Target.from_triple(target.triple)
-    except RuntimeError:
-        library.initialize_all_targets()
-        library.initialize_all_asmprinters()
-        try:
-            found = library.Target.from_triple(target.triple)
-        except RuntimeError as error:
-            raise BackendError(f"LLVM knows no machine {target.triple!r}: {error}") from None
+def _machine(target: Target) -> int:
+    triple = target.triple.encode()
+    found, _ = llvm_with_text("GetTargetFromTriple", triple)
+    if not found:
+        for name in ("TargetInfos", "Targets", "TargetMCs", "AsmPrinters"):
+            llvm(f"InitializeAll{name}")
+        found, mistake = llvm_with_text("GetTargetFromTriple", triple)
+        if not found:
+            raise BackendError(f"LLVM knows no machine {target.triple!r}: {mistake}")
     # Every x86_64 has this; a name of an older processor would end the process without it.
     features = f"{target.features},+64bit".lstrip(",") if target.triple.startswith("x86_64") else target.features
-    return found.create_target_machine(
-        cpu=target.cpu, features=features, opt=_CODE_GENERATION_LEVEL, reloc="pic", codemodel="small"
-    )
+    kind = triple, target.cpu.encode(), features.encode(), _CODE_GENERATION_LEVEL, b"pic", b"small"
+    machine = llvm("CreateTargetMachine", found, *kind, False, False, b"")
+    if not machine:
+        raise BackendError(f"LLVM makes no code for {target.cpu!r} ({target.triple})")
+    return int(machine)
+
+
+def _data_layout(machine: int) -> str:
+    data = llvm("CreateTargetMachineData", machine)
+    try:
+        return llvm_with_text("CopyStringRepOfTargetData", data)[1]
+    finally:
+        llvm("DisposeTargetData", data)

@@ -164,7 +164,7 @@ def optimised_ir(ir: str, target: Target) -> str:
     """Return the text of a module as code generation sees it."""
     with Compilation(ir, target) as compilation:
         compilation.optimise()
-        return str(compilation.module)
+        return compilation.ir()
 
 
 def _refuse_what_others_lack(objects: Sequence[bytes], target: Target) -> None:

@@ -4,26 +4,44 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from functools import cache
+from collections.abc import Callable
 from typing import Any
 
 from lamina.compiler.runtime.cache import Entry, cached
-from lamina.compiler.runtime.llvm_library import llvm
+from lamina.compiler.runtime.llvm_library import llvm_with_text, load_meanwhile
 from lamina.compiler.runtime.signals import uninterrupted
 from lamina.compiler.target import Target
 
 
-@cache
-def host() -> Target:
+def host(meanwhile: Callable[[], None] = lambda: None) -> Target:
     """Return the processor of this machine.
 
     LLVM knows it, and the system its caches. What they say is kept in the cache on disk, by what the system says of
     the processor, because LLVM takes longer to load than a program that was compiled earlier.
+
+    Parameters
+    ----------
+    meanwhile : callable, optional
+        Is called while LLVM is being loaded, if it has to be.
     """
+    if not _found:
+        _found.append(_known(meanwhile))
+    return _found[0]
+
+
+_found: list[Target] = []
+
+
+def _known(meanwhile: Callable[[], None]) -> Target:
+    def asked() -> dict[str, Any]:
+        load_meanwhile()
+        meanwhile()
+        return _asked()
+
     described = _description()
     if described is None:
-        return _made(_asked())
-    return _made(cached(["processor", described], lambda: Entry((), _asked())).meta)
+        return _made(asked())
+    return _made(cached(["processor", described], lambda: Entry((), asked())).meta)
 
 
 def _description() -> str | None:
@@ -48,11 +66,11 @@ _KINDS = {
 @uninterrupted()
 def _asked() -> dict[str, Any]:
     """Return what LLVM says of the processor, and the system of its caches."""
-    found = llvm().get_host_cpu_features()
+    features = llvm_with_text("GetHostCPUFeatures")[1].split(",")
     return {
-        "triple": llvm().get_process_triple(),
-        "cpu": llvm().get_host_cpu_name(),
-        "features": {name: bool(there) for name, there in found.items()},
+        "triple": llvm_with_text("GetProcessTriple")[1],
+        "cpu": llvm_with_text("GetHostCPUName")[1],
+        "features": {each[1:]: each.startswith("+") for each in features if each},
         "caches": _caches(),
     }
 
