@@ -11,6 +11,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from lamina.data import read_table
+
 Run = Callable[..., Any]
 
 
@@ -83,7 +85,7 @@ def test_format_trains_is_measured_and_predicted(lamina: Run, tmp_path: Path, ca
     assert lamina("evaluate", "run", name, *part).code == 0
     predicted = lamina("predict", "run", name, *part, "-o", "out.csv")
     assert predicted.code == 0, predicted.err
-    assert any(column.startswith("predicted_") for column in pl.read_csv(tmp_path / "out.csv").columns)
+    assert any(column.startswith("predicted_") for column in read_table(tmp_path / "out.csv").columns)
 
 
 def test_test_part_of_iron_learns_form_is_measured(lamina: Run, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """From a table to a model as good as scikit-learn's, and back from its run folder."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -183,11 +184,12 @@ def test_a_run_reads_every_table_with_the_decimal_commas_of_its_training(lamina:
     assert "column 'a' holds '1.000,00', written with decimal commas, and all numbers are read so" in ended.out
     # A table whose points say nothing of their own means thousands, as the first one did.
     (tmp_path / "new.csv").write_text("a;b\n1.100;3\n")
-    assert lamina("predict", "run", "new.csv", "-o", "new_out.csv").code == 0
+    said = lamina("predict", "run", "new.csv", "-o", "new_out.csv")
+    assert "written to new_out.csv, with semicolons and decimal commas" in said.out
     pl.DataFrame({"a": [1100.0], "b": [3]}).write_parquet(tmp_path / "same.parquet")
     assert lamina("predict", "run", "same.parquet", "-o", "same_out.csv").code == 0
-    found, wanted = (pl.read_csv(tmp_path / name)[:, -1].item() for name in ("new_out.csv", "same_out.csv"))
-    assert found == wanted
+    found = pl.read_csv(tmp_path / "new_out.csv", separator=";", decimal_comma=True)
+    assert found[:, -1].item() == pl.read_csv(tmp_path / "same_out.csv")[:, -1].item()
     refused = lamina("evaluate", "run", "points.csv")
     assert refused.code == 1
     assert "numbers are read with decimal commas" in refused.err
@@ -195,6 +197,31 @@ def test_a_run_reads_every_table_with_the_decimal_commas_of_its_training(lamina:
     measured = [lamina("evaluate", "run", *file, "--json") for file in (("t.csv",), ("points.csv", "--decimal", "."))]
     scores = [json.loads(ended.out)["scores"] for ended in measured]
     assert scores[0] == scores[1]
+
+
+@pytest.mark.parametrize("encoding", ["windows-1252", "utf-16", "utf-8-sig"])
+def test_predictions_are_written_as_the_file_is(lamina: Run, tmp_path: Path, encoding: str) -> None:
+    text = "Größe;y\n" + "".join(f"{i},5;{3 * i},25\n" for i in range(20))
+    (tmp_path / "t.csv").write_bytes(text.encode(encoding))
+    how = ("--encoding", encoding) if encoding == "windows-1252" else ()
+    assert lamina("train", "t.csv", "-t", "y", "--epochs", "1", "--out", "run", *how).code == 0
+    assert lamina("predict", "run", "t.csv", "-o", "out.csv", *how).code == 0
+    written = (tmp_path / "out.csv").read_bytes().decode(encoding)
+    assert written.splitlines()[0] == "Größe;y;predicted_y"
+    assert all(re.fullmatch(r"\d+,5;\d+,25;-?\d+,\d+", line) for line in written.splitlines()[1:])
+    assert lamina("predict", "run", "t.csv", "-o", "out.tsv", *how).code == 0
+    assert (tmp_path / "out.tsv").read_bytes().decode(encoding).startswith("Größe\ty\tpredicted_y\n0,5\t0,25\t")
+
+
+def test_a_file_without_a_header_is_read_where_that_is_said(lamina: Run, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("".join(f"{i}.5,{i % 3},{'no' if i < 10 else 'yes'}\n" for i in range(20)))
+    refused = lamina("train", "t.csv", "-t", "column_3", "--out", "run")
+    assert "the columns are '0.5', '0', 'no'; if the first line is a row like the others" in refused.err
+    assert lamina("train", "t.csv", "-t", "column_3", "--no-header", "--epochs", "1", "--out", "run").code == 0
+    refused = lamina("predict", "run", "t.csv", "-o", "out.csv")
+    assert "(--no-header)" in refused.err
+    assert lamina("predict", "run", "t.csv", "-o", "out.csv", "--no-header").code == 0
+    assert pl.read_csv(tmp_path / "out.csv").height == 20
 
 
 def test_numbers_with_commas_that_may_be_either_are_refused_until_said(lamina: Run, tmp_path: Path) -> None:

@@ -1,5 +1,8 @@
 """Reading tables: what is understood, and what is refused with a message that says where and why."""
 
+import csv
+import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +14,10 @@ from hypothesis import given, settings, strategies as st
 
 from lamina.data import read_table
 from lamina.data.cells import MISSING_MARKS
-from lamina.data.reading import separated
+from lamina.data.dialect import Dialect
+from lamina.data.reading import rectangle, separated
+from lamina.data.reading.rectangle import row_lines
+from lamina.data.reading.source import Source
 from lamina.errors import DataError
 
 Write = Callable[..., Path]
@@ -168,8 +174,44 @@ def test_lines_without_quotation_marks_are_read_as_those_with_them(rows: list[li
     assert plain.lines.tolist() == reference.lines.tolist()
 
 
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.lists(st.text(max_size=4), min_size=2, max_size=2), min_size=1, max_size=8),
+    st.sampled_from(["minimal", "all", "nonnumeric"]),
+    st.sampled_from([7, 1 << 24]),
+)
+def test_quoted_cells_are_read_as_by_pythons_csv(rows: list[list[str]], quoting: str, piece: int) -> None:
+    how = {"minimal": csv.QUOTE_MINIMAL, "all": csv.QUOTE_ALL, "nonnumeric": csv.QUOTE_NONNUMERIC}[quoting]
+    file = io.StringIO()
+    cells = [[re.sub("[\r\x00\ud800-\udfff]", "", cell) for cell in row] for row in rows]
+    csv.writer(file, quoting=how, lineterminator="\n").writerows([["a", "b"], *cells])
+    text = separated.Text(Source(Path("t.csv")), file.getvalue().encode(), Dialect())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rectangle, "PIECE", piece)
+        fast, slow = separated._plain(text), separated._checked(text)
+    assert fast is not None
+    assert fast.frame.equals(slow.frame)
+    assert fast.lines.tolist() == slow.lines.tolist()
+
+
+BROKEN = ['a,b\n"x"y,1\n', 'a,b\nx"y",1\n', 'a,b\n"x,1\n', 'a,b\n"x" ,1\n', 'a,b\n1,""x\n', "a,b\n1,2\n\n3,4\n"]
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_cells_quoted_in_part_are_not_split_without_looking(text: str) -> None:
+    assert row_lines(text.partition("\n")[2].encode(), ",", 2) is None
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_lines_are_counted_across_quoted_line_breaks(write: Write, end: str) -> None:
+    text = end.join(["a,b", '"x', "", 'y",1', "z,2", "", ""])
+    table = read_table(write(text))
+    assert table.lines.tolist() == [2, 5]
+    assert table.texts("a").tolist() == ["x\n\ny", "z"]
+
+
 def test_ragged_row_far_down_is_found(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(separated, "PIECE", 64)
+    monkeypatch.setattr(rectangle, "PIECE", 64)
     assert len(read_table(write("a,b\n" + "1,2\n" * 500))) == 500
     with pytest.raises(DataError, match="line 302 has 3 cells"):
         read_table(write("a,b\n" + "1,2\n" * 300 + "1,2,3\n" + "1\n" + "1,2\n" * 200))

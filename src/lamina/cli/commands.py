@@ -10,8 +10,8 @@ from typing import Any
 
 from lamina.data.decimals import DECIMALS, Decimal
 from lamina.runs.option_declaration import option
-from lamina.runs.option_kinds import Choice, File, Kind, Listed, Number, Settings, Whole, Widths
-from lamina.runs.options import WHICH_TABLE, TrainingOptions
+from lamina.runs.option_kinds import Choice, File, Flag, Kind, Listed, Number, Settings, Whole, Widths
+from lamina.runs.options import ENCODING, FOUND_ENCODING, NO_HEADER, WHICH_TABLE, TrainingOptions
 from lamina.runs.text_options import SamplingOptions
 from lamina.tuning.options import TuneOptions
 
@@ -30,6 +30,14 @@ def _table() -> Any:
 def _decimal(shown: str = "as in training") -> Any:
     kind = Choice(among=DECIMALS, metavar="MARK")
     return option(kind, None, "How numbers are written: . for 1,234.5 and , for 1.234,5.", "", shown=shown)
+
+
+def _encoding() -> Any:
+    return option(Kind(metavar="NAME"), None, ENCODING, "", shown=FOUND_ENCODING)
+
+
+def _no_header() -> Any:
+    return option(Flag(), False, NO_HEADER, "")
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,8 @@ class Evaluate:
     )
     table: str | None = _table()
     decimal: Decimal | None = _decimal()
+    encoding: str | None = _encoding()
+    no_header: bool = _no_header()
     metrics: tuple[str, ...] = option(Listed(), (), "What to measure beside the usual, such as roc_auc,log_loss.", "")
     device: str = _device()
 
@@ -115,6 +125,8 @@ class Predict:
     )
     table: str | None = _table()
     decimal: Decimal | None = _decimal()
+    encoding: str | None = _encoding()
+    no_header: bool = _no_header()
     device: str = _device()
 
 
@@ -201,6 +213,8 @@ class Data:
     )
     table: str | None = _table()
     decimal: Decimal | None = _decimal("found in the columns")
+    encoding: str | None = _encoding()
+    no_header: bool = _no_header()
     output: Path | None = option(
         File(metavar="FILE"), None, "Write it as a table to this file, such as moons.csv.", "", flags=("-o",)
     )

@@ -35,7 +35,7 @@ def data(given: Given) -> int:
         return DONE
     if options.output is not None and str(options.output) != "-":
         check_output(options.output, WRITERS)
-    how = Reading(options.table, options.decimal)
+    how = Reading.of(options)
     path, kind = Path(options.name), kind_of(options.name, None, None)
     if options.output is None and kind != TABLE:
         how.refuse(f"{options.name} is none with tables")

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from lamina.cli.declare import Given
 from lamina.cli.exit_codes import DONE
+from lamina.data.decimals import COMMA
+from lamina.data.dialect import Dialect
 from lamina.data.table import counted_name
 from lamina.errors import DataError
 from lamina.files import replace_file
@@ -21,7 +23,13 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-WRITERS = (".csv", ".tsv", ".json", ".ndjson", ".parquet", ".arrow")
+FRAME_WRITERS: dict[str, Callable[[pl.DataFrame, BytesIO], Any]] = {
+    ".json": lambda frame, out: frame.write_json(out),
+    ".ndjson": lambda frame, out: frame.write_ndjson(out),
+    ".parquet": lambda frame, out: frame.write_parquet(out),
+    ".arrow": lambda frame, out: frame.write_ipc(out),
+}
+WRITERS = (".csv", ".tsv", *FRAME_WRITERS)
 
 
 def predict(given: Given) -> int:
@@ -30,14 +38,16 @@ def predict(given: Given) -> int:
     folder, config = RunFolder.open(options.run)
     check_output(options.output, WRITERS)
     model = folder.load_model(config, options.device)
-    found = config.subject.predicted(model, options.file, Reading(options.table, options.decimal), options.device)
+    found = config.subject.predicted(model, options.file, Reading.of(options), options.device)
     screen.note(*found.notes)
     if str(options.output) == "-":
-        sys.stdout.write(found.frame.write_csv())
+        sys.stdout.write(found.dialect.text(found.frame))
         return DONE
-    replace_file("predict", options.output, frame_bytes(found.frame, options.output))
+    replace_file("predict", options.output, frame_bytes(found.frame, options.output, found.dialect))
     count = f"{len(found.frame):,} {counted_name(len(found.frame), 'prediction')}"
-    screen.line(f"{count} ({config.subject.title}) written to {options.output}")
+    is_text = options.output.suffix.lower() not in FRAME_WRITERS
+    how = f", with {found.dialect}" if is_text and found.dialect.decimal == COMMA else ""
+    screen.line(f"{count} ({config.subject.title}) written to {options.output}{how}")
     screen.result(
         {
             "run": str(options.run),
@@ -70,15 +80,11 @@ def check_output(path: Path, endings: Sequence[str]) -> None:
         raise OptionError("output", f"{path.name} ends like no format; the endings are {', '.join(endings)}")
 
 
-def frame_bytes(frame: pl.DataFrame, path: Path) -> bytes:
-    """Return a table in the format that a path's ending chooses; CSV for what is no file."""
+def frame_bytes(frame: pl.DataFrame, path: Path, dialect: Dialect | None = None) -> bytes:
+    """Return a table in the format that a path's ending chooses; as text in a dialect for what has no other."""
+    ending = path.suffix.lower()
+    if ending not in FRAME_WRITERS:
+        return (dialect or Dialect()).called(ending).write(frame)
     content = BytesIO()
-    writers: dict[str, Callable[[BytesIO], Any]] = {
-        ".tsv": lambda out: frame.write_csv(out, separator="\t"),
-        ".json": frame.write_json,
-        ".ndjson": frame.write_ndjson,
-        ".parquet": frame.write_parquet,
-        ".arrow": frame.write_ipc,
-    }
-    writers.get(path.suffix.lower(), frame.write_csv)(content)
+    FRAME_WRITERS[ending](frame, content)
     return content.getvalue()

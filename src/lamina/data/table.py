@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 import lamina.data.cells as cells
 from lamina.data.decimals import POINT, WORDS, Decimal, check_decimal, other
+from lamina.data.dialect import Dialect
+from lamina.data.header import remedy
 from lamina.errors import DataError
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ class Table:
     decimal : {".", ","}, optional
         How numbers in text are written, where that is known. Where it is None, what looks at all of the table to
         learn from it finds out, and what was learnt earlier says how it was then.
+    dialect : Dialect, optional
+        How a file of separated text was written.
 
     Examples
     --------
@@ -55,6 +59,7 @@ class Table:
     lines: npt.NDArray[np.int64]
     notes: tuple[str, ...] = ()
     decimal: Decimal | None = None
+    dialect: Dialect | None = None
 
     @classmethod
     def of(cls, source: Any, *, name: str = "table", decimal: Decimal | None = None) -> Table:
@@ -122,6 +127,7 @@ class Table:
         raise DataError(
             f"{self.name}: there {'is no' if len(missing) == 1 else 'are no'} {counted_name(len(missing), kind)} "
             f"{listed(missing)}{use}; the columns are {listed(self.columns)}{hint}"
+            f"{remedy(self.columns)}"
         )
 
     def take(self, rows: npt.NDArray[np.int64]) -> Table:

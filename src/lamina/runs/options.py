@@ -21,7 +21,10 @@ SCHEDULES = ("constant", "cosine", "linear", "polynomial", "exponential", "step"
 OF_HIDDEN_LAYERS = ("activation", "dropout")
 """What an mlp without hidden layers has none of."""
 COMPILE = ("auto", "always", "never")
-WHICH_TABLE = 'Which table of a SQLite file, which array of a .npz, or "test" of Iron Learn\'s JSON.'
+WHICH_TABLE = 'Which table of a SQLite file, array of a .npz, file of a .zip, or "test" of Iron Learn\'s JSON.'
+ENCODING = "How the text of the file is encoded, such as windows-1252 or utf-16."
+FOUND_ENCODING = "by the first bytes; utf-8 where they say nothing"
+NO_HEADER = "The first line is a row like the others; columns are called column_1, column_2, ..."
 
 Options = TypeVar("Options")
 
@@ -84,6 +87,8 @@ class TrainingOptions(ImageOptions, TextOptions):
         shown="found in the columns",
         of=(TABLE,),
     )
+    encoding: str | None = option(Kind(metavar="NAME"), None, ENCODING, "data", shown=FOUND_ENCODING, of=(TABLE,))
+    no_header: bool = option(Flag(), False, NO_HEADER, "data", of=(TABLE,))
     ignore: tuple[str, ...] = option(
         Listed(metavar="COLUMN,..."), (), "Columns that are not to be used.", "data", of=(TABLE,)
     )

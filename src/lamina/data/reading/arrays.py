@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from lamina.data.reading.columns import array_columns, table_from
+from lamina.data.reading.source import Source
 from lamina.data.table import Table, listed
 from lamina.errors import DataError
 
 
-def read_npy(path: Path, _: str | None = None) -> Table:
+def read_npy(source: Source) -> Table:
     """Read one array; its columns are called ``x_0``, ``x_1`` and so on, or by its named fields."""
+    path = source.path
     with path.open("rb") as file:
         array = _array(str(path), file, path.stat().st_size)
     return table_from(str(path), array_columns(str(path), {"x": array}))
 
 
-def read_npz(path: Path, name: str | None = None) -> Table:
+def read_npz(source: Source) -> Table:
     """Read the arrays of an archive as columns side by side, or the one called ``name``."""
+    path, name = source.path, source.name
     arrays: dict[str, npt.NDArray[Any]] = {}
     try:
         with zipfile.ZipFile(path) as archive:

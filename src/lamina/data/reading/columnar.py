@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from lamina.data.reading.arrow_check import MAGIC, check_arrow
 from lamina.data.reading.columns import table_from
 from lamina.data.reading.parquet_check import check_parquet
+from lamina.data.reading.source import Source
 from lamina.data.table import Table
 from lamina.errors import DataError
 
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-def read_parquet(path: Path, _: str | None = None) -> Table:
+def read_parquet(source: Source) -> Table:
     """Read a Parquet file."""
+    path = source.path
     import polars as pl
 
     check_parquet(path)
@@ -27,8 +29,9 @@ def read_parquet(path: Path, _: str | None = None) -> Table:
     return frame_table(str(path), frame)
 
 
-def read_arrow(path: Path, _: str | None = None) -> Table:
+def read_arrow(source: Source) -> Table:
     """Read an Arrow file (also called Feather, version 2) or stream."""
+    path = source.path
     import polars as pl
 
     # The bytes are read before: a mapped file that another program shortens ends this one.

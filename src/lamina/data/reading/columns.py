@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lamina.data.cells import MISSING_MARKS
+from lamina.data.header import remedy
 from lamina.data.table import Table, listed, shortened
 from lamina.errors import DataError
 
@@ -70,7 +71,9 @@ def check_names(name: str, header: Sequence[str]) -> None:
     seen: set[str] = set()
     repeated = [column for column in header if column and (column in seen or seen.add(column))]  # type: ignore[func-returns-value]
     if repeated:
-        raise DataError(f"{name}: the header names {listed(repeated)} more than once; give each column its own name")
+        raise DataError(
+            f"{name}: the header names {listed(repeated)} more than once; give each column its own name{remedy(header)}"
+        )
 
 
 def _normal(name: str, column: pl.Series) -> pl.Series | None:

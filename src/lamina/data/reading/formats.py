@@ -12,7 +12,9 @@ from lamina.data.reading.columnar import read_arrow, read_parquet
 from lamina.data.reading.idx import read_idx_table
 from lamina.data.reading.images import read_image_table
 from lamina.data.reading.json_text import read_json, read_ndjson
+from lamina.data.reading.packed import PACKED, inner_name
 from lamina.data.reading.separated import read_csv, read_tsv
+from lamina.data.reading.source import Source
 from lamina.data.reading.sqlite import read_sqlite
 from lamina.data.table import Table
 from lamina.errors import DataError
@@ -24,16 +26,18 @@ class Format:
 
     name: str
     suffixes: tuple[str, ...]
-    read: Callable[[Path, str | None], Table]
+    read: Callable[[Source], Table]
     parts: str = ""
     """What ``name`` chooses among, where a file of this kind holds more than one table."""
+    text: bool = False
+    """Whether it is text, which has an encoding and may be packed."""
 
 
 FORMATS = (
-    Format("CSV", (".csv", ".txt"), read_csv),
-    Format("TSV", (".tsv", ".tab"), read_tsv),
-    Format("JSON", (".json",), read_json, parts='"train" or "test" of the form with m, n, x and y'),
-    Format("NDJSON", (".ndjson", ".jsonl"), read_ndjson),
+    Format("CSV", (".csv", ".txt"), read_csv, text=True),
+    Format("TSV", (".tsv", ".tab"), read_tsv, text=True),
+    Format("JSON", (".json",), read_json, parts='"train" or "test" of the form with m, n, x and y', text=True),
+    Format("NDJSON", (".ndjson", ".jsonl"), read_ndjson, text=True),
     Format("Parquet", (".parquet", ".pq"), read_parquet),
     Format("Arrow", (".arrow", ".feather", ".ipc", ".arrows"), read_arrow),
     Format("SQLite", (".sqlite", ".sqlite3", ".db", ".db3"), read_sqlite, parts="a table"),
@@ -44,7 +48,14 @@ FORMATS = (
 FOLDER = Format("folder of images", (), read_image_table)
 
 
-def read_table(path: str | Path, *, name: str | None = None, decimal: Decimal | None = None) -> Table:
+def read_table(
+    path: str | Path,
+    *,
+    name: str | None = None,
+    decimal: Decimal | None = None,
+    encoding: str | None = None,
+    header: bool = True,
+) -> Table:
     """Read a table from a file, or from a folder of images.
 
     =================  ====================================  ==================================================
@@ -62,24 +73,32 @@ def read_table(path: str | Path, *, name: str | None = None, decimal: Decimal | 
                        class
     =================  ====================================  ==================================================
 
-    Files with other ends are read as CSV. In every format, text loses the spaces around it, and empty text, ``NA``,
-    ``N/A``, ``NaN`` and ``null`` are missing values. Columns without a name, such as the row numbers that some
-    programs write, and columns of lists, objects or bytes are left out with a note. Nothing in a file is executed.
+    Files with other ends are read as CSV. CSV, TSV, JSON and NDJSON may be packed: ``.csv.gz``, ``.csv.bz2``,
+    ``.csv.xz``, or a ``.zip`` with one such file, or with several and ``name``. In every format, text loses the spaces
+    around it, and empty text, ``NA``, ``N/A``, ``NaN``, ``null``, ``None`` and the like are missing values. Columns
+    without a name, such as the row numbers that some programs write, and columns of lists, objects or bytes are left
+    out with a note. Nothing in a file is executed.
 
-    In CSV, commas, semicolons or tabs separate, whichever the header has most of. Iron Learn's form of JSON is an
-    object with the number of rows ``m``, of columns ``n``, the inputs ``x`` row by row, and ``y``; their columns are
-    called ``x_0``, ``x_1``, ... and ``y``. Its ``m_test``, ``x_test`` and ``y_test`` are the table called ``"test"``.
+    In CSV, commas, semicolons, tabs or bars separate, whichever the first line has most of, or what Excel's line
+    ``sep=;`` says. Text is in UTF-8, UTF-16 or UTF-32 where it begins with the mark of one of them, else in UTF-8.
+    Iron Learn's form of JSON is an object with the number of rows ``m``, of columns ``n``, the inputs ``x`` row by row,
+    and ``y``; their columns are called ``x_0``, ``x_1``, ... and ``y``. Its ``m_test``, ``x_test`` and ``y_test`` are
+    the table called ``"test"``.
 
     Parameters
     ----------
     path : str or Path
-        Text must be in UTF-8.
     name : str, optional
-        The table of an SQLite file, the array of a ``.npz`` file, ``"train"`` or ``"test"`` of Iron Learn's form.
+        The table of an SQLite file, the array of a ``.npz`` file, the file of a ``.zip`` file, ``"train"`` or
+        ``"test"`` of Iron Learn's form.
     decimal : {".", ","}, optional
         How numbers in text are written: with a decimal point, ``1,234.5``, or with a decimal comma, ``1.234,5``. When
         None, they are written as in the table that a model was trained on; and what is fitted to the table finds out
         from all of its columns, or raises an error where that is unclear.
+    encoding : str, optional
+        Of text, such as ``"windows-1252"``; the error for a file in another one than UTF-8 suggests it.
+    header : bool, default True
+        Whether the first line of CSV names the columns; else they are called ``column_1``, ``column_2`` and so on.
 
     Returns
     -------
@@ -102,12 +121,11 @@ def read_table(path: str | Path, *, name: str | None = None, decimal: Decimal | 
     ...     read_table(file).columns
     ['rooms', 'price']
     """
-    path = Path(path)
+    source = Source(Path(path), name, encoding, header)
     try:
-        found = _format_of(path)
-        if name is not None and not found.parts:
-            raise DataError(f"{path}: name={name!r} was given, but a {found.name} file holds only one table")
-        table = found.read(path, name)
+        found = _format_of(source)
+        _check(source, found)
+        table = found.read(source)
         return table if decimal is None else replace(table, decimal=check_decimal("read_table", decimal))
     except (OSError, ValueError) as error:
         if isinstance(error, DataError):
@@ -115,7 +133,18 @@ def read_table(path: str | Path, *, name: str | None = None, decimal: Decimal | 
         raise DataError(f"{path}: the file cannot be read: {error}") from error
 
 
-def _format_of(path: Path) -> Format:
+def _check(source: Source, found: Format) -> None:
+    """Refuse what was said about a file and does not go with its format."""
+    if source.part is not None and not found.parts:
+        raise DataError(f"{source.path}: name={source.name!r} was given, but a {found.name} file holds only one table")
+    if source.encoding is not None and not found.text:
+        raise DataError(f"{source.path}: encoding={source.encoding!r} was given, but a {found.name} is no text")
+    if not source.header and found.read not in (read_csv, read_tsv):
+        raise DataError(f"{source.path}: header=False was given, but only CSV and TSV have a header to be without")
+
+
+def _format_of(source: Source) -> Format:
+    path = source.path
     if "\0" in str(path) or not path.exists():
         raise DataError(f"{path}: there is no such file")
     if path.is_dir():
@@ -123,4 +152,11 @@ def _format_of(path: Path) -> Format:
     if not path.is_file():
         raise DataError(f"{path}: this is not a regular file")
     lowered = path.name.lower()
-    return next((f for f in FORMATS if lowered.endswith(f.suffixes)), FORMATS[0])
+    plain = next((f for f in FORMATS if lowered.endswith(f.suffixes)), None)
+    if plain is not None or not lowered.endswith(PACKED):
+        return plain or FORMATS[0]
+    inner = inner_name(path, source.name)
+    found = next((f for f in FORMATS if inner.endswith(f.suffixes)), FORMATS[0])
+    if not found.text:
+        raise DataError(f"{path}: a {found.name} file is read as it is and not packed; unpack it first")
+    return found

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from lamina.data.dataset import Dataset
 from lamina.data.reading.columns import array_columns, table_from
+from lamina.data.reading.source import Source
 from lamina.data.table import Table
 from lamina.errors import DataError
 
@@ -125,8 +126,9 @@ def read_idx_pair(images: str | Path, labels: str | Path, *, name: str = "images
     return Dataset(inputs, numbers.astype(np.int64), classes=classes, name=name)
 
 
-def read_idx_table(path: Path, _: str | None = None) -> Table:
+def read_idx_table(source: Source) -> Table:
     """Read an IDX file; the labels beside a file of images become the column ``label``."""
+    path = source.path
     values = read_idx(path)
     notes = []
     arrays = {"x": values}

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from lamina.data.dataset import Dataset
 from lamina.data.reading.columns import MOST_COLUMNS, array_columns, table_from
 from lamina.data.reading.image_files import class_files, class_folders, opened, upright
+from lamina.data.reading.source import Source
 from lamina.data.table import Table
 from lamina.errors import DataError
 
@@ -67,8 +68,9 @@ def read_images(folder: str | Path, *, size: tuple[int, int] | None = None, grey
     return Dataset(inputs, targets, classes=classes, name=str(folder))
 
 
-def read_image_table(folder: Path, _: str | None = None) -> Table:
+def read_image_table(source: Source) -> Table:
     """Read a folder of images as a table of pixels with the column ``class``."""
+    folder = source.path
     if not class_folders(folder):
         raise DataError(
             f"{folder}: this is a folder; give a file, or a folder of images that has a folder for each class"

@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 
 from lamina.data.reading.columns import array_columns, series_of, table_from
-from lamina.data.reading.separated import decode
+from lamina.data.reading.source import Source
 from lamina.data.table import Table, listed, shortened
 from lamina.errors import DataError
 
 FORMS = "a list of objects (rows), an object of lists (columns), or an object with m, n, x and y"
 
 
-def read_json(path: Path, name: str | None = None) -> Table:
+def read_json(source: Source) -> Table:
     """Read a whole document."""
-    content = _parsed(str(path), decode(path))
+    path, name = source.path, source.part
+    content = _parsed(str(path), source.text())
     if isinstance(content, dict) and {"m", "n", "x", "y"} <= content.keys():
         return _iron_learn(path, content, name or "train")
     if name is not None:
@@ -32,10 +33,11 @@ def read_json(path: Path, name: str | None = None) -> Table:
     raise DataError(f"{path}: this JSON is no table; a table is {FORMS}")
 
 
-def read_ndjson(path: Path, _: str | None = None) -> Table:
+def read_ndjson(source: Source) -> Table:
     """Read one object from each line that is not blank."""
     # Only these end a line in JSON; splitlines knows others, which may stand inside of a string.
-    lines = enumerate(decode(path).replace("\r\n", "\n").split("\n"), start=1)
+    path = source.path
+    lines = enumerate(source.text().replace("\r\n", "\n").split("\n"), start=1)
     return _records(path, ((n, _parsed(f"{path}: line {n}", line)) for n, line in lines if line.strip()))
 
 

@@ -5,133 +5,184 @@ from __future__ import annotations
 import csv
 import io
 import re
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lamina.data.dialect import Dialect
+from lamina.data.header import REMEDY, looks_like_a_row
 from lamina.data.reading.columns import check_names, table_from
-from lamina.data.table import Table, counted_name
+from lamina.data.reading.rectangle import row_lines
+from lamina.data.reading.source import Source
+from lamina.data.table import Table, counted_name, listed
 from lamina.errors import DataError
 
-# Lines are counted so many bytes at a time.
-PIECE = 1 << 24
+# Where lines have as many of both, commas are decimal ones, so the comma comes last.
+SEPARATORS = (";", "\t", "|", ",")
+FIRST_LINES = 20
+# Excel writes the separator into a line before the header.
+SAID = re.compile(rb"sep=(.)\n", re.IGNORECASE)
 
 
-def read_csv(path: Path, _: str | None = None) -> Table:
-    """Read text whose cells are separated by commas, semicolons or tabs, whichever the header has most of."""
-    text = decode(path)
-    header = re.sub(r'"[^"]*"', "", text.lstrip("\r\n").partition("\n")[0])
-    return _read(path, text, max((",", ";", "\t"), key=header.count))
+@dataclass(frozen=True)
+class Text:
+    """The text of a table: what stands in it, and how.
 
-
-def read_tsv(path: Path, _: str | None = None) -> Table:
-    """Read text whose cells are separated by tabs."""
-    return _read(path, decode(path), "\t")
-
-
-def decode(path: Path) -> str:
-    """Return the text of a file in UTF-8.
-
-    Raises
-    ------
-    DataError
-        When it is not text, or in another encoding; the message names the line.
+    Attributes
+    ----------
+    source : Source
+    data : bytes
+        In UTF-8, lines ended by a line feed.
+    dialect : Dialect
+    first : int
+        The line that ``data`` begins on.
     """
-    data = path.read_bytes()
-    if b"\x00" in data:
-        raise DataError(f"{path}: this is not a text file; give a table as .csv or .tsv in UTF-8, or as .parquet")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{path}: line {line} holds the byte 0x{data[error.start]:02x}, which is not UTF-8; save the file as UTF-8"
-        ) from error
+
+    source: Source
+    data: bytes
+    dialect: Dialect
+    first: int = 1
+
+    @property
+    def place(self) -> str:
+        """The name of the file."""
+        return str(self.source.path)
 
 
-def _read(path: Path, text: str, separator: str) -> Table:
-    import polars as pl
-
-    if not text.strip():
-        raise DataError(f"{path}: the file is empty; the first line must name the columns")
-    plain = _plain(path, text, separator)
-    if plain is not None:
-        return plain
-    header, rows, lines = _rows(path, text, separator)
-    if not rows:
-        raise DataError(f"{path}: there is a header but no rows below it")
-    check_names(str(path), header)
-    columns = zip(header, zip(*rows, strict=True), strict=True)
-    series = [pl.Series(name, column, dtype=pl.String) for name, column in columns]
-    return table_from(str(path), series, np.array(lines, dtype=np.int64))
+def read_csv(source: Source) -> Table:
+    """Read text whose cells are separated by commas, semicolons, tabs or bars, whichever the first line has most of."""
+    return _read(_text(source, None))
 
 
-def _plain(path: Path, text: str, separator: str) -> Table | None:
-    """Read text without quotation marks and blank lines, in which every line is a row of as many cells.
+def read_tsv(source: Source) -> Table:
+    """Read text whose cells are separated by tabs."""
+    return _read(_text(source, "\t"))
+
+
+def _text(source: Source, separator: str | None) -> Text:
+    data, encoding = source.utf8()
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n")
+    if not data.strip():
+        raise DataError(f"{source.path}: the file is empty; the first line must name the columns")
+    begun = data.lstrip(b"\n")
+    first = 1 + len(data) - len(begun)
+    said = SAID.match(begun)
+    if said is not None and (separator is None or said[1] == separator.encode()):
+        separator, begun, first = said[1].decode("latin-1"), begun[said.end() :], first + 1
+    if separator is None:
+        separator = _separator(begun)
+    return Text(source, begun, Dialect(separator, encoding), first)
+
+
+def _separator(data: bytes) -> str:
+    """Return what the first lines have alike; of several, what they have most of."""
+    lines = [re.sub(rb'"[^"]*"', b"", line) for line in data[: 1 << 16].split(b"\n", FIRST_LINES)[:FIRST_LINES]]
+
+    def evidence(separator: str) -> tuple[int, int]:
+        counts = [line.count(separator.encode()) for line in lines]
+        return counts.count(counts[0]), counts[0]
+
+    return max((each for each in SEPARATORS if each.encode() in lines[0]), key=evidence, default=",")
+
+
+def _read(text: Text) -> Table:
+    table = _plain(text) or _checked(text)
+    table = replace(table, dialect=text.dialect)
+    if text.source.header and looks_like_a_row(table.columns):
+        note = f"the first line, {listed(table.columns, most=4)}, was taken for the names of the columns; {REMEDY}"
+        return replace(table, notes=(*table.notes, note))
+    return table
+
+
+def _names(text: Text, row: list[str]) -> list[str]:
+    """Return the names of the columns, given by the first row or by their numbers."""
+    if not text.source.header:
+        return [f"column_{number}" for number in range(1, len(row) + 1)]
+    names = [name.strip() for name in row]
+    check_names(text.place, names)
+    return names
+
+
+def _plain(text: Text) -> Table | None:
+    """Read text in which every row has as many cells as the header, and quotation marks stand around whole cells.
 
     Then there is nothing to get wrong, and polars splits the cells many times faster; ``None`` if it is not so.
     """
     import polars as pl
 
-    header, _, body = text.replace("\r\n", "\n").partition("\n")
-    names = [name.strip() for name in header.split(separator)]
-    if len(names) < 2 or '"' in text or "\r" in header or "\r" in body or not body:
+    header, _, body = text.data.partition(b"\n")
+    if header.count(b'"') % 2 or b"\r" in text.data or (text.source.header and not body.strip()):
         return None
-    data = body.encode() if body.endswith("\n") else body.encode() + b"\n"
-    if not _is_rectangle(data, separator, len(names)):
+    try:
+        first = next(csv.reader([header.decode()], delimiter=text.dialect.separator, strict=True))
+    except csv.Error:
         return None
-    check_names(str(path), names)
+    if len(first) < 2:
+        return None
+    data = (body if text.source.header else text.data).rstrip(b"\n") + b"\n"
+    lines = row_lines(data, text.dialect.separator, len(first))
+    if lines is None:
+        return None
+    names = _names(text, first)
     frame = pl.read_csv(
         data,
         has_header=False,
-        separator=separator,
-        quote_char=None,
+        separator=text.dialect.separator,
+        quote_char='"' if b'"' in data else None,
         infer_schema=False,
         new_columns=[str(number) for number in range(len(names))],
     )
+    if frame.height != len(lines):
+        return None
     series = [column.alias(name) for column, name in zip(frame.get_columns(), names, strict=True)]
-    return table_from(str(path), series, np.arange(2, 2 + frame.height))
+    return table_from(text.place, series, lines + text.first + text.source.header)
 
 
-def _is_rectangle(data: bytes, separator: str, columns: int) -> bool:
-    """Say whether every line has as many cells as there are columns."""
-    start = 0
-    while start < len(data):
-        stop = data.find(b"\n", min(start + PIECE, len(data) - 1)) + 1
-        piece = np.frombuffer(data, np.uint8, stop - start, start)
-        marks = piece[(piece == ord("\n")) | (piece == ord(separator))]
-        ends = np.flatnonzero(marks == ord("\n"))
-        if not (np.diff(ends, prepend=-1) == columns).all():
-            return False
-        start = stop
-    return True
+def _checked(text: Text) -> Table:
+    """Read text row by row, and name the first one that is not as the header."""
+    import polars as pl
+
+    names, rows, lines = _rows(text)
+    if not rows:
+        raise DataError(f"{text.place}: there is a header but no rows below it")
+    columns = zip(names, zip(*rows, strict=True), strict=True)
+    series = [pl.Series(name, column, dtype=pl.String) for name, column in columns]
+    return table_from(text.place, series, np.array(lines, dtype=np.int64))
 
 
-def _rows(path: Path, text: str, separator: str) -> tuple[list[str], list[list[str]], list[int]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+def _rows(text: Text) -> tuple[list[str], list[list[str]], list[int]]:
+    content = io.StringIO(text.data.decode(), newline="")
+    reader = csv.reader(content, delimiter=text.dialect.separator, strict=True)
     rows: list[list[str]] = []
     lines: list[int] = []
-    header: list[str] = []
-    line = 1
+    names: list[str] = []
+    line = text.first
     try:
         for row in reader:
+            if not names:
+                names = _names(text, row)
+                if not text.source.header:
+                    rows.append(row)
+                    lines.append(line)
             # A blank line is not a row, except in a table of one column, where it is a missing value.
-            if not header:
-                header = [name.strip() for name in row]
-            elif row or len(header) == 1:
-                _check_length(path, row or [""], header, line)
+            elif row or len(names) == 1:
+                _check_length(text, row or [""], len(names), line)
                 rows.append(row or [""])
                 lines.append(line)
-            line = reader.line_num + 1
+            line = text.first + reader.line_num
     except csv.Error as error:
-        raise DataError(f"{path}: line {reader.line_num} cannot be read: {error}; check its quotation marks") from error
-    return header, rows, lines
+        line = text.first + reader.line_num - 1
+        raise DataError(f"{text.place}: line {line} cannot be read: {error}; check its quotation marks") from error
+    return names, rows, lines
 
 
-def _check_length(path: Path, row: list[str], header: list[str], line: int) -> None:
-    if len(row) != len(header):
-        raise DataError(
-            f"{path}: line {line} has {len(row)} {counted_name(len(row), 'cell')}, but the header names {len(header)} "
-            f"{counted_name(len(header), 'column')}; "
-            "every row needs one cell for each column (put quotation marks around cells that hold the separator)"
-        )
+def _check_length(text: Text, row: list[str], columns: int, line: int) -> None:
+    if len(row) == columns:
+        return
+    first = "the header names" if text.source.header else "the first line has"
+    raise DataError(
+        f"{text.place}: line {line} has {len(row)} {counted_name(len(row), 'cell')}, but {first} {columns} "
+        f"{counted_name(columns, 'column')}; every row needs one cell for each column (put quotation marks around "
+        "cells that hold the separator)"
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from lamina.data.reading.columns import series_of, table_from
+from lamina.data.reading.source import Source
 from lamina.data.table import Table, listed, shortened
 from lamina.errors import DataError
 
@@ -18,11 +19,12 @@ LONGEST_CELL = 100_000_000
 ALLOWED = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ}
 
 
-def read_sqlite(path: Path, name: str | None = None) -> Table:
+def read_sqlite(source: Source) -> Table:
     """Read the table called ``name``, or the only one.
 
     The file is opened for reading only. Views are refused and computed columns left out: they are SQL from the file.
     """
+    path, name = source.path, source.name
     try:
         with closing(_opened(path)) as connection:
             name = _chosen(path, connection, name)

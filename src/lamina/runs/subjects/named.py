@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from lamina.data import Dataset, Table, embedded_names, generators, load_embedded, read_table
 from lamina.data.decimals import Decimal
@@ -22,6 +22,14 @@ def is_embedded(name: str) -> bool:
     return not Path(name).exists() and (name in embedded_names() or name in GENERATORS)
 
 
+_OF_FILES = {
+    "table": "it is one of a file",
+    "decimal": "it is how a file writes numbers",
+    "encoding": "it is how a file writes text",
+    "no_header": "it is a file that has a header or none",
+}
+
+
 @dataclass(frozen=True)
 class Reading:
     """How a file is read, beside its name.
@@ -32,10 +40,21 @@ class Reading:
         Which table of a file that holds several.
     decimal : {".", ","}, optional
         How numbers in text are written; as in training when None.
+    encoding : str, optional
+        Of text; found by its first bytes when None.
+    no_header : bool, default False
+        Whether the first line is a row like the others.
     """
 
     table: str | None = None
     decimal: Decimal | None = None
+    encoding: str | None = None
+    no_header: bool = False
+
+    @classmethod
+    def of(cls, options: Any) -> Self:
+        """Return what the options of a command say."""
+        return cls(options.table, options.decimal, options.encoding, options.no_header)
 
     def refuse(self, why: str) -> None:
         """Refuse what is for files of tables only.
@@ -44,8 +63,8 @@ class Reading:
         ------
         OptionError
         """
-        for name, what in (("table", "it is one of a file"), ("decimal", "it is how a file writes numbers")):
-            if getattr(self, name) is not None:
+        for name, what in _OF_FILES.items():
+            if getattr(self, name):
                 raise OptionError(name, f"{what}, and {why}")
 
 
@@ -73,7 +92,8 @@ def named_table(name: str, how: Reading, settings: Mapping[str, Any] | None = No
     if not Path(name).exists() and not Path(name).suffix and Path(name).name == name:
         known = [*embedded_names(), *GENERATORS]
         raise DataError(f"{name}: there is no such file, embedded set or generator{nearest(name, known)}")
-    return read_table(name, name=how.table, decimal=how.decimal), ""
+    table = read_table(name, name=how.table, decimal=how.decimal, encoding=how.encoding, header=not how.no_header)
+    return table, ""
 
 
 def _generated(name: str, settings: Mapping[str, Any]) -> Dataset:

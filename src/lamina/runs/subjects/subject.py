@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy.typing as npt
 
 from lamina.data import Dataset, Stream
+from lamina.data.dialect import Dialect
 from lamina.runs.inference import Answers
 from lamina.runs.subjects.named import Reading
 from lamina.tensor import Tensor
@@ -48,10 +49,11 @@ class Measured:
 
 @dataclass(frozen=True)
 class Predicted:
-    """What a model says about new data: a table, and what the user should know of it."""
+    """What a model says about new data: a table, what the user should know of it, and how it is written as text."""
 
     frame: pl.DataFrame
     notes: Sequence[str] = ()
+    dialect: Dialect = field(default_factory=Dialect)
 
 
 class Subject(ABC):

@@ -53,7 +53,7 @@ def prepare_table(options: TrainingOptions) -> Prepared:
     if options.file is None and (options.target or options.task):
         raise OptionError("target", "a target and a task belong to a table: lamina train FILE --target COLUMN")
     source = options.file or DEFAULT
-    table, _ = named_table(source, Reading(options.table, options.decimal))
+    table, _ = named_table(source, Reading.of(options))
     table, embedded = settled(table), is_embedded(source)
     target, notes = _target_name(table, options)
     table, left_out = with_target(table, target)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,7 +12,9 @@ import numpy as np
 
 from lamina import nn
 from lamina.data import ClassTarget, Dataset, NumericTarget, Schema, Table, TablePreprocessing, Target
+from lamina.data.dialect import Dialect
 from lamina.data.record import Record
+from lamina.data.table import listed
 from lamina.errors import DataError
 from lamina.functions.creation import zeros
 from lamina.runs.applicable import chosen_model
@@ -116,8 +118,10 @@ class TableSubject(PredictingSubject):
         extra = [each for each in table.columns if each not in used]
         found = outputs(model, self.preprocessing.encode(table), device)
         frame = table.frame.hstack(prediction_columns(self.target, found, table.columns))
-        unused = [f"column {each!r} was not used in training and is not used here" for each in extra]
-        return Predicted(frame, [*table.notes, *unused])
+        # Text that was read with semicolons and decimal commas is written so.
+        decimal = table.decimal or self.target.decimal
+        dialect = Dialect() if table.dialect is None else replace(table.dialect, decimal=decimal)
+        return Predicted(frame, [*table.notes, *_unused(extra)], dialect)
 
     def export_onnx(self, model: nn.Module, path: Path, metadata: Mapping[str, str]) -> str:
         """Write a model that takes the columns and prepares them as in training."""
@@ -136,6 +140,12 @@ class TableSubject(PredictingSubject):
              "examples": each.examples_text}
             for each in schema.columns
         ]  # fmt: skip
+
+
+def _unused(names: list[str]) -> list[str]:
+    if len(names) < 2:
+        return [f"column {name!r} was not used in training and is not used here" for name in names]
+    return [f"columns {listed(names)} were not used in training and are not used here"]
 
 
 def encode(table: Table, preprocessing: TablePreprocessing, target: Target) -> Dataset:
