@@ -197,7 +197,7 @@ def _tiling(product: Product, target: Target, lanes: int) -> Tiling:
     # Where neighbours of A lie along m, a tile reads them from one cache line, unless lines lie so far apart that
     # one takes another's place.
     lines = product.a_strides[0] == 1 and product.a_strides[1] * item <= _APART
-    large = n >= 8 * width and m * k * item > target.l2 // 4 and not lines
+    large = n >= 8 * width and m * k * item > target.l2 and not lines
     pack_a = pairs or (n >= 2 * width if product.converted else large)
     panel = cells.depth * width * item
     far = k * n * product.stored.bits // 8 > target.l2 and 1 in product.b_strides and 2 * panel <= target.l2
