@@ -47,7 +47,7 @@ def swapped(problem):
 
 def source(problem, target):
     """A function that stores a convolution and, beside it, how often each element was handed over."""
-    module = Module(target=target)
+    module = Module(target)
     pointers = [(f"noalias {name}", PTR) for name in ("x", "w", "y", "count", "scratch")]
     integers = [(name, I64) for name in ("begin", "end", "first", "last")]
     sizes = (problem.images, problem.groups * problem.rows, *problem.places)

@@ -13,7 +13,7 @@ from lamina import dtypes
 from lamina.backends.numpy_backend import NumPyBackend
 from lamina.backends.protocol import numpy_dtype
 from lamina.compiler.codegen.elements import literal, load_element, memory_type, narrow, store_element
-from lamina.compiler.codegen.elementwise import ELEMENTWISE, cost, emit_elementwise, emit_fault
+from lamina.compiler.codegen.elementwise import ELEMENTWISE, Types, cost, emit_elementwise, emit_fault
 from lamina.compiler.codegen.mathematics import FUNCTIONS, ULP_BOUND
 from lamina.compiler.codegen.module import Module
 from lamina.compiler.codegen.values import FLOAT, I64, PTR
@@ -60,7 +60,7 @@ def symbol(types, result):
 
 def source(op, lanes, target):
     """For each signature a function that applies an operation to arrays, a vector at a time."""
-    module = Module(target=target)
+    module = Module(target)
     for types, result in signatures(op):
         names = [f"x{place}" for place in range(len(types))]
         parameters = [*((name, PTR) for name in names), ("out", PTR), ("count", I64)]
@@ -72,7 +72,7 @@ def source(op, lanes, target):
                 load_element(f, dtype, f.at(f.arguments[name], index, memory_type(dtype)), lanes)
                 for name, dtype in zip(names, types, strict=True)
             ]
-            value = emit_elementwise(f, op, types, result, operands)
+            value = emit_elementwise(f, op, Types(types[-1], result), operands)
             store_element(f, result, value, f.at(f.arguments["out"], index, memory_type(result)))
     return str(module)
 
@@ -248,7 +248,7 @@ def test_a_double_is_rounded_once_on_its_way_to_float16(values):
 @cache
 def narrowing(dtype, target):
     """A function that stores floats rounded to a narrow type, still as floats."""
-    module = Module(target=target)
+    module = Module(target)
     with (
         module.function("narrowed", [("x", PTR), ("out", PTR), ("count", I64)], internal=False) as f,
         f.loop(f.integer(0), f.arguments["count"], 8) as index,
@@ -293,7 +293,7 @@ def test_a_literal_is_rounded_as_numpy_rounds(dtype):
     given = [0, 1, 100] if dtype.kind != "floating" else [0.1, -0.0, 1e30, 1 / 3, 65519.99, np.inf, np.nan, 1e-45]
     if dtype.kind == "signed":
         given += [-1, np.iinfo(dtype.name).min]
-    module = Module(target=host())
+    module = Module(host())
     with module.function("fill", [("out", PTR)], internal=False) as f:
         for place, number in enumerate(given):
             pointer = f.at(f.arguments["out"], f.integer(2 * place), memory_type(dtype))
@@ -311,13 +311,13 @@ def test_a_literal_is_rounded_as_numpy_rounds(dtype):
 
 @pytest.mark.parametrize("lanes", [0, 4])
 def test_a_negative_power_of_an_integer_is_a_fault_of_its_lane(lanes):
-    module, dtype = Module(target=host()), dtypes.int32
+    module, dtype = Module(host()), dtypes.int32
     with (
         module.function("faults", [("x", PTR), ("y", PTR), ("out", PTR), ("count", I64)], internal=False) as f,
         f.loop(f.integer(0), f.arguments["count"], lanes or 1) as index,
     ):
         given = [load_element(f, dtype, f.at(f.arguments[name], index, memory_type(dtype)), lanes) for name in "xy"]
-        fault = emit_fault(f, "pow", [dtype, dtype], given)
+        fault = emit_fault(f, "pow", Types(dtype, dtype), given)
         store_element(f, dtypes.bool_, fault, f.at(f.arguments["out"], index, memory_type(dtypes.bool_)))
     x, y = np.array([2, 1, 0, 3], np.int32), np.array([-1, -2, 0, 3], np.int32)
     out = call(load(assemble(str(module), host())), "faults", [x, y], lanes, dtypes.bool_)
@@ -325,10 +325,10 @@ def test_a_negative_power_of_an_integer_is_a_fault_of_its_lane(lanes):
 
 
 def test_only_signed_powers_have_faults():
-    with Module().function("nothing", []) as f:
-        for op, (types, _) in itertools.product(ELEMENTWISE, [((dtypes.uint8,) * 2, 0), ((dtypes.float32,) * 2, 0)]):
-            assert emit_fault(f, op, types, []) is None
-        assert emit_fault(f, "add", [dtypes.int8] * 2, []) is None
+    with Module(host()).function("nothing", []) as f:
+        for op, dtype in itertools.product(ELEMENTWISE, [dtypes.uint8, dtypes.float32]):
+            assert emit_fault(f, op, Types(dtype, dtype), []) is None
+        assert emit_fault(f, "add", Types(dtypes.int8, dtypes.int8), []) is None
         assert not f.lines
 
 

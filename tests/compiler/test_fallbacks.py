@@ -106,7 +106,7 @@ def test_an_interruption_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def program(value: ir.Value) -> tuple[str, int]:
     """Return the module of ``program(buffers, fault)``: the callback's address, then the arrays."""
-    module = Module(target=host())
+    module = Module(host())
     count = len(value.operands)
     total = count + (len(value.spec) if isinstance(value.spec, tuple) else 1)
     with module.function("program", [("buffers", PTR), ("fault", PTR)], internal=False) as f:

@@ -51,7 +51,7 @@ def runs(target):
 @cache
 def library(target, kind, lanes):
     """Every function over arrays, as one module."""
-    module, scalar = Module(target=target), TYPES[kind][0]
+    module, scalar = Module(target), TYPES[kind][0]
     for name, function in FUNCTIONS.items():
         names = ["x", "y"][: 1 + (name in PAIRS)]
         parameters = [*((each, PTR) for each in names), ("out", PTR), ("count", I64)]

@@ -47,7 +47,7 @@ def with_small_caches(product, target):
 
 def source(product, target, overlaps=False):
     """A function that stores a product and, beside it, how often each element was handed over."""
-    module = Module(target=target)
+    module = Module(target)
     pointers = [(f"noalias {name}", PTR) for name in ("a", "b", "c", "count", "scratch")]
     integers = [(name, I64) for name in ("begin", "end", "first", "last")]
     with module.function("product", [*pointers, *integers], internal=False) as f:

@@ -46,7 +46,7 @@ def graph_value(op: str, arrays: list[Any], params: dict[str, Any]) -> ir.Value:
 
 def written(value: ir.Value, target: Target) -> str:
     """Return the module of a kernel: ``kernel(buffers, begin, end, scratch, fault)``."""
-    module = Module(target=target)
+    module = Module(target)
     parameters = [("buffers", PTR), ("begin", I64), ("end", I64), ("scratch", PTR), ("fault", PTR)]
     with module.function("kernel", parameters, internal=False) as f:
         pointers = [
@@ -98,7 +98,7 @@ def run(op: str, *arrays: Any, target: Target | None = None, cuts: int = 0, seed
     ranges = list(pairwise(edges))
     rng.shuffle(ranges)
     for begin, end in ranges:
-        scratch = Guarded(kernel.scratch(value, target))
+        scratch = Guarded(kernel.scratch(value))
         function(buffers.ctypes.data, int(begin), int(end), scratch.memory.ctypes.data, fault.ctypes.data)
         assert scratch.untouched()
     assert result.untouched()

@@ -61,7 +61,7 @@ def build(graph: Graph, target: Target | None = None) -> NativeProgram:
 
     def compiled() -> Entry:
         made, objects = assembled(graph, target)
-        return Entry(objects, made.layout.as_dict())
+        return Entry(objects, made.layout._asdict())
 
     found = program([fingerprint(graph), target], compiled)
     fallback = fallback_of(lowered(graph, target)) if found.meta["fallbacks"] else None

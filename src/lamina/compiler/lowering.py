@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from lamina.compiler.codegen.elementwise import ELEMENTWISE, cost
+from lamina.compiler.codegen.elementwise import cost
 from lamina.compiler.codegen.main_function import emit_program
 from lamina.compiler.codegen.module import Module
 from lamina.compiler.codegen.products import column_grain
@@ -71,10 +71,6 @@ class Layout(NamedTuple):
     fallbacks: bool
     interruptible: bool
     index_faults: list[str]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the layout as JSON can hold it."""
-        return self._asdict()
 
 
 class Lowered(NamedTuple):
@@ -213,7 +209,7 @@ def _scheduled_loop(
 
 
 def _cost(op: str) -> int | None:
-    return 1 if op == COPY else cost(op) if op in ELEMENTWISE else None
+    return 1 if op == COPY else cost(op)
 
 
 def _is_special(op: str) -> bool:

@@ -37,6 +37,16 @@ class Target:
         return max(self.vector_bytes * 8 // bits, 1)
 
     @property
+    def is_x86(self) -> bool:
+        """Whether it has the instructions of x86 with 64 bits."""
+        return self.triple.startswith(("x86_64", "amd64"))
+
+    @property
+    def is_arm(self) -> bool:
+        """Whether it has the instructions of ARM with 64 bits."""
+        return self.triple.startswith(("aarch64", "arm64"))
+
+    @property
     def known(self) -> frozenset[str]:
         """The features that are there."""
         return frozenset(each[1:] for each in self.features.split(",") if each.startswith("+"))

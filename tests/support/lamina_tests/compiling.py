@@ -78,7 +78,7 @@ class CompiledGraph:
         left = numbered(self.lowered.schedule).fallbacks
         self.program = NativeProgram(
             load(*objects),
-            self.lowered.layout.as_dict(),
+            self.lowered.layout._asdict(),
             len(graph.inputs),
             len(graph.outputs),
             Fallback(left) if left else None,

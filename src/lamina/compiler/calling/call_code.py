@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lamina.compiler.calling.checks import NULL, Writer, at, emit_check, emit_for_arrays, word_of
+from lamina.compiler.calling.checks import NULL, Writer, emit_check, emit_for_arrays, word_of
 from lamina.compiler.calling.object_layout import DATA, FUNCTIONS, SIZE, WORD, Offsets
 from lamina.compiler.calling.plan import ARRAYS, ATTRIBUTE, CALLED, ITEM, ONE_TENSOR, Argument, Name, Output, Plan
 from lamina.compiler.codegen.emitter import Emitter
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def module(found: Offsets, target: Target) -> str:
     """Return the LLVM IR of ``call`` and ``dispatch``, what CPython calls, and of ``connect``, which comes first."""
-    module = Module(target=target)
+    module = Module(target)
     with module.function("names", [("plan", PTR)], result=I64) as f:
         _emit_names(Writer(f, found, f.arguments["plan"]))
     with module.function("made", [("plan", PTR), ("record", PTR)], result=PTR) as f:
@@ -66,7 +66,7 @@ _CALL = [("plan", PTR), ("items", PTR), ("number", I64)]
 
 
 def _plan(f: Emitter, found: Offsets, holder: Value) -> Value:
-    return f.load(PTR, at(f, f.load(PTR, at(f, holder, found.plan)), DATA))
+    return f.load(PTR, f.offset(f.load(PTR, f.offset(holder, found.plan)), DATA))
 
 
 MISS, DONE, FAULTY = range(3)
@@ -138,7 +138,7 @@ def _emit_threads(w: Writer) -> None:
     f.leave(f.icmp("sgt", threads, word_of(f, I64, choice, Choice.RESERVED)), zero)
     with f.when(f.icmp("sgt", threads, one)):
         f.leave(f.icmp("sgt", threads, word_of(f, I64, shared, Shared.WANTED)), zero)
-    f.store(f.sub(left, one), at(f, choice, Choice.LEFT * WORD))
+    f.store(f.sub(left, one), f.offset(choice, Choice.LEFT * WORD))
     f.returned = threads
 
 
@@ -147,8 +147,8 @@ def _emit_call(w: Writer, given: Value) -> None:
     missed = w.get(PTR, Plan.MISSED)
     root = w.get(PTR, Plan.ARGUMENT_RECORDS)
     result = f.variable(missed)
-    with f.when(f.icmp("eq", f.load(I64, at(f, given, w.found.kind)), word_of(f, I64, root, Argument.OBJECT))):
-        items, number = at(f, given, w.found.items), word_of(f, I64, given, SIZE // WORD)
+    with f.when(f.icmp("eq", f.load(I64, f.offset(given, w.found.kind)), word_of(f, I64, root, Argument.OBJECT))):
+        items, number = f.offset(given, w.found.items), word_of(f, I64, given, SIZE // WORD)
         f.set(result, f.call_here("attempt", [w.plan, items, number], PTR))
     f.returned = f.get(result)
     with f.when(f.icmp("eq", f.returned, missed)):
@@ -159,7 +159,7 @@ def _emit_dispatch(w: Writer) -> None:
     """Write ``__call__``: one plan after the other, then Python."""
     f = w.f
     self, items, number, names = (f.arguments[name] for name in ("self", "items", "number", "names"))
-    plans = f.load(PTR, at(f, self, w.found.plans))
+    plans = f.load(PTR, f.offset(self, w.found.plans))
     usable = f.binary("and", f.icmp("ne", plans, NULL), f.icmp("eq", names, NULL))
     with f.when(usable):
         w.call("Py_IncRef", VOID, plans)  # another thread may put others in their place
@@ -177,7 +177,7 @@ def _emit_dispatch(w: Writer) -> None:
     copy = f.result(f"alloca ptr, i64 {f.add(every, f.integer(1)).text}, align {WORD}", PTR)
     f.store(self, copy)
     with f.loop(w.zero, every) as i:
-        f.store(f.load(PTR, f.at(items, i, I64)), f.at(at(f, copy, WORD), i, I64))
+        f.store(f.load(PTR, f.at(items, i, I64)), f.at(f.offset(copy, WORD), i, I64))
     function = word_of(f, PTR, f.load(PTR, f.module.cell("functions")), len(FUNCTIONS))
     given = f.add(number, f.integer(1))
     f.returned = w.call("PyObject_Vectorcall", PTR, function, copy, given, names)
@@ -247,10 +247,10 @@ def _emit_made(w: Writer, record: Value) -> None:
         w.call("Py_DecRef", VOID, array)
         f.leave(f.integer(1, I1), NULL)
     backend, none = w.get(PTR, Plan.BACKEND), w.get(PTR, Plan.NONE)
-    f.store(array, at(f, tensor, w.found.tensor_data))
+    f.store(array, f.offset(tensor, w.found.tensor_data))
     for value, place in ((backend, w.found.tensor_backend), (none, w.found.tensor_node)):
         w.call("Py_IncRef", VOID, value)
-        f.store(value, at(f, tensor, place))
+        f.store(value, f.offset(tensor, place))
     f.returned = tensor
 
 
@@ -267,5 +267,5 @@ def _emit_results(w: Writer) -> None:
         with f.when(f.icmp("eq", one, NULL)):
             w.call("Py_DecRef", VOID, several)
             f.leave(f.integer(1, I1), NULL)
-        f.store(one, f.at(at(f, several, w.found.items), i, I64))
+        f.store(one, f.at(f.offset(several, w.found.items), i, I64))
     f.returned = several

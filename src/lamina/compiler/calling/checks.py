@@ -64,17 +64,12 @@ class Writer:
 
     def item(self, holder: Value, index: Value) -> Value:
         """Return an item of a tuple."""
-        return self.f.load(PTR, self.f.at(at(self.f, holder, self.found.items), index, I64))
-
-
-def at(f: Emitter, base: Value, distance: int) -> Value:
-    """Return a pointer so many bytes behind another."""
-    return f.at(base, f.integer(distance), I8)
+        return self.f.load(PTR, self.f.at(self.f.offset(holder, self.found.items), index, I64))
 
 
 def word_of(f: Emitter, type: Type, base: Value, word: int) -> Value:
     """Return a word of a record."""
-    return f.load(type, at(f, base, word * WORD))
+    return f.load(type, f.offset(base, word * WORD))
 
 
 # --- checks ---------------------------------------------------------------------------------------------
@@ -88,7 +83,7 @@ def emit_check(w: Writer, items: Value, number: Value, made: Value) -> None:
         f.leave(f.icmp("ne", f.load(I8, lock), f.integer(0, I8)), w.zero)
     root = w.get(PTR, Plan.ARGUMENT_RECORDS)
     # As if they stood in a tuple; most calls come without one.
-    f.store(at(f, items, -w.found.items), at(f, root, Argument.VALUE * WORD))
+    f.store(f.offset(items, -w.found.items), f.offset(root, Argument.VALUE * WORD))
     f.leave(f.icmp("ne", number, word_of(f, I64, root, Argument.SIZE)), w.zero)
     with f.loop(f.integer(1), w.get(I64, Plan.ARGUMENTS)) as i:
         _emit_argument(w, w.record(Plan.ARGUMENT_RECORDS, i, Argument.WORDS))
@@ -110,12 +105,12 @@ def _emit_argument(w: Writer, record: Value) -> None:
     with f.when(same):
         f.leave(f.icmp("ne", f.convert("ptrtoint", value, "i64"), wanted), w.zero)
     with f.when(f.icmp("ne", kind, f.integer(SAME))):
-        f.leave(f.icmp("ne", f.load(I64, at(f, value, w.found.kind)), wanted), w.zero)
+        f.leave(f.icmp("ne", f.load(I64, f.offset(value, w.found.kind)), wanted), w.zero)
         with f.when(f.icmp("ule", kind, f.integer(ARRAY))):
             _emit_traced(w, record, kind, value)
         with f.when(f.icmp("ugt", kind, f.integer(ARRAY))):
-            f.store(value, at(f, record, Argument.VALUE * WORD))
-            f.store(w.zero, at(f, record, Argument.POSITION * WORD))
+            f.store(value, f.offset(record, Argument.VALUE * WORD))
+            f.store(w.zero, f.offset(record, Argument.POSITION * WORD))
             size = f.variable(w.zero)
             is_dict = f.icmp("eq", kind, f.integer(DICT))
             with f.when(is_dict):
@@ -134,10 +129,10 @@ def _emit_child(w: Writer, record: Value) -> Value:
     with f.when(f.icmp("eq", kind, f.integer(TUPLE))):
         f.set(value, w.item(holder, index))
     with f.when(f.icmp("eq", kind, f.integer(LIST))):
-        f.set(value, f.load(PTR, f.at(f.load(PTR, at(f, holder, LIST_ITEMS)), index, I64)))
+        f.set(value, f.load(PTR, f.at(f.load(PTR, f.offset(holder, LIST_ITEMS)), index, I64)))
     with f.when(f.icmp("eq", kind, f.integer(DICT))):
         key, found = f.slot(PTR, align=WORD), f.slot(PTR, align=WORD)
-        position = at(f, parent, Argument.POSITION * WORD)
+        position = f.offset(parent, Argument.POSITION * WORD)
         more = w.call("PyDict_Next", I32, holder, position, key, found)
         f.leave(f.icmp("eq", more, f.integer(0, I32)), w.zero)
         f.leave(f.icmp("ne", f.load(I64, key), word_of(f, I64, record, Argument.KEY)), w.zero)
@@ -149,24 +144,24 @@ def _emit_traced(w: Writer, record: Value, kind: Value, value: Value) -> None:
     f, found = w.f, w.found
     array = f.variable(value)
     with f.when(f.icmp("eq", kind, f.integer(TENSOR))):
-        f.leave(f.icmp("ne", f.load(I64, at(f, value, found.tensor_backend)), w.get(I64, Plan.BACKEND)), w.zero)
-        f.leave(f.icmp("ne", f.load(I64, at(f, value, found.tensor_node)), w.get(I64, Plan.NONE)), w.zero)
-        f.set(array, f.load(PTR, at(f, value, found.tensor_data)))
+        f.leave(f.icmp("ne", f.load(I64, f.offset(value, found.tensor_backend)), w.get(I64, Plan.BACKEND)), w.zero)
+        f.leave(f.icmp("ne", f.load(I64, f.offset(value, found.tensor_node)), w.get(I64, Plan.NONE)), w.zero)
+        f.set(array, f.load(PTR, f.offset(value, found.tensor_data)))
         f.leave(f.icmp("eq", f.get(array), NULL), w.zero)
-    f.leave(f.icmp("ne", f.load(I64, at(f, f.get(array), found.kind)), w.get(I64, Plan.ARRAY)), w.zero)
+    f.leave(f.icmp("ne", f.load(I64, f.offset(f.get(array), found.kind)), w.get(I64, Plan.ARRAY)), w.zero)
     _emit_array(w, f.get(array), record)
-    f.store(f.get(array), at(f, record, Argument.KEPT * WORD))
+    f.store(f.get(array), f.offset(record, Argument.KEPT * WORD))
     place = f.at(w.get(PTR, Plan.INPUT_TABLE), word_of(f, I64, record, Argument.PLACE), I64)
-    _put(f, f.load(PTR, at(f, f.get(array), DATA)), place)
+    _put(f, f.load(PTR, f.offset(f.get(array), DATA)), place)
 
 
 def _emit_array(w: Writer, array: Value, record: Value) -> None:
     f = w.f
-    f.leave(f.icmp("ne", f.load(I64, at(f, array, DTYPE)), word_of(f, I64, record, Argument.DTYPE)), w.zero)
+    f.leave(f.icmp("ne", f.load(I64, f.offset(array, DTYPE)), word_of(f, I64, record, Argument.DTYPE)), w.zero)
     _emit_flags(w, array, f.integer(READ))
-    ndim = f.convert("sext", f.load(I32, at(f, array, NDIM)), "i64")
+    ndim = f.convert("sext", f.load(I32, f.offset(array, NDIM)), "i64")
     f.leave(f.icmp("ne", ndim, word_of(f, I64, record, Argument.SIZE)), w.zero)
-    shape, wanted = f.load(PTR, at(f, array, SHAPE)), word_of(f, PTR, record, Argument.SHAPE)
+    shape, wanted = f.load(PTR, f.offset(array, SHAPE)), word_of(f, PTR, record, Argument.SHAPE)
     with f.loop(w.zero, ndim) as axis:
         f.leave(f.icmp("ne", f.load(I64, f.at(shape, axis, I64)), f.load(I64, f.at(wanted, axis, I64))), w.zero)
 
@@ -174,23 +169,23 @@ def _emit_array(w: Writer, array: Value, record: Value) -> None:
 def _emit_variable(w: Writer, record: Value) -> None:
     f, found = w.f, w.found
     variable, first = word_of(f, PTR, record, Cell.OBJECT), word_of(f, PTR, record, Cell.FIRST)
-    array = f.load(PTR, at(f, variable, found.tensor_data))
+    array = f.load(PTR, f.offset(variable, found.tensor_data))
     # Variables that were one input when traced must be so still.
-    f.leave(f.icmp("ne", array, f.load(PTR, at(f, first, found.tensor_data))), w.zero)
+    f.leave(f.icmp("ne", array, f.load(PTR, f.offset(first, found.tensor_data))), w.zero)
     f.leave(f.icmp("eq", array, NULL), w.zero)
-    f.leave(f.icmp("ne", f.load(I64, at(f, array, DTYPE)), word_of(f, I64, record, Cell.DTYPE)), w.zero)
+    f.leave(f.icmp("ne", f.load(I64, f.offset(array, DTYPE)), word_of(f, I64, record, Cell.DTYPE)), w.zero)
     _emit_flags(w, array, word_of(f, I64, record, Cell.FLAGS))
     wanted = word_of(f, I64, record, Cell.ARRAY_COUNT)
     with f.when(f.icmp("ne", wanted, w.zero)):
         _emit_owned(w, array)
-        value = f.load(PTR, at(f, variable, found.variable_value))
+        value = f.load(PTR, f.offset(variable, found.variable_value))
         f.leave(f.icmp("eq", value, NULL), w.zero)
         f.leave(f.icmp("ne", f.convert("zext", f.load(I32, array), "i64"), wanted), w.zero)
         held = f.convert("zext", f.load(I32, value), "i64")
         f.leave(f.icmp("ne", held, word_of(f, I64, record, Cell.VALUE_COUNT)), w.zero)
-    f.store(array, at(f, record, Cell.KEPT * WORD))
+    f.store(array, f.offset(record, Cell.KEPT * WORD))
     place = f.at(w.get(PTR, Plan.INPUT_TABLE), word_of(f, I64, record, Cell.PLACE), I64)
-    data = f.load(PTR, at(f, array, DATA))
+    data = f.load(PTR, f.offset(array, DATA))
     beside = f.binary("and", f.convert("ptrtoint", data, "i64"), word_of(f, I64, record, Cell.ALIGNMENT))
     f.leave(f.icmp("ne", beside, w.zero), w.zero)
     _put(f, data, place)
@@ -204,18 +199,18 @@ def _put(f: Emitter, address: Value, place: Value) -> None:
 
 def _emit_flags(w: Writer, array: Value, wanted: Value) -> None:
     f = w.f
-    flags = f.convert("zext", f.load(I32, at(f, array, FLAGS)), "i64")
+    flags = f.convert("zext", f.load(I32, f.offset(array, FLAGS)), "i64")
     f.leave(f.icmp("ne", f.binary("and", flags, wanted), wanted), w.zero)
 
 
 def _emit_owned(w: Writer, array: Value) -> None:
     """Write that an array must own its memory, or stand on memory made for it alone."""
     f = w.f
-    owns = f.binary("and", f.load(I32, at(f, array, FLAGS)), f.integer(OWNS_DATA, I32))
+    owns = f.binary("and", f.load(I32, f.offset(array, FLAGS)), f.integer(OWNS_DATA, I32))
     with f.when(f.icmp("eq", owns, f.integer(0, I32))):
-        base = f.load(PTR, at(f, array, BASE))
+        base = f.load(PTR, f.offset(array, BASE))
         f.leave(f.icmp("eq", base, NULL), w.zero)
-        f.leave(f.icmp("ne", f.load(I64, at(f, base, w.found.kind)), w.get(I64, Plan.MEMORY)), w.zero)
+        f.leave(f.icmp("ne", f.load(I64, f.offset(base, w.found.kind)), w.get(I64, Plan.MEMORY)), w.zero)
 
 
 def _emit_outputs(w: Writer, made: Value) -> None:
@@ -227,8 +222,8 @@ def _emit_outputs(w: Writer, made: Value) -> None:
         with f.when(f.icmp("ne", result, f.integer(ONE_TENSOR))):
             f.set(array, w.item(made, i))
         with f.when(f.icmp("ne", result, f.integer(ARRAYS))):
-            f.set(array, f.load(PTR, at(f, f.get(array), w.found.tensor_data)))
-        f.store(f.load(PTR, at(f, f.get(array), DATA)), f.at(table, i, I64))
+            f.set(array, f.load(PTR, f.offset(f.get(array), w.found.tensor_data)))
+        f.store(f.load(PTR, f.offset(f.get(array), DATA)), f.at(table, i, I64))
 
 
 # --- what is checked stays --------------------------------------------------------------------------------

@@ -2,44 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from lamina.compiler.codegen.barrier import emit_barrier, emit_interrupted, emit_interruptible_barrier
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.expressions import ZERO
 from lamina.compiler.codegen.schedule import Schedule
-from lamina.compiler.codegen.values import I1, I8, I64, Value
+from lamina.compiler.codegen.values import I1, I8, I64, PTR, Value
+from lamina.compiler.graph import ir
 from lamina.compiler.schedule.kernels import Kernel
 from lamina.compiler.schedule.memory import Place
 from lamina.compiler.schedule.order import Share
 
+PARAMETERS = [("begin", I64), ("end", I64), ("scratch", PTR), ("fault", PTR), ("callback", PTR)]
+"""Of the function of every kernel, behind its pointers."""
+TOGETHER = [("thread", I64), ("threads", I64), ("runtime", PTR)]
+"""Further ones, of a function that all threads call."""
 
-class Called(Protocol):
-    """The function of a kernel.
+
+class KernelFunction(NamedTuple):
+    """The function of a kernel, and what it is called with.
 
     Attributes
     ----------
     kernel : Kernel
     share : Share
     name : str
+        Of the function; kernels that do the same share one.
     places : list of Place
-        What its first parameters point to. The others are ``begin``, ``end``, ``scratch``, ``fault`` and ``callback``.
+        What its pointers lead to; see `places_in`.
     together : bool
-        Whether all threads call it and divide its work themselves; it is told ``thread``, ``threads`` and ``runtime``.
+        Whether all threads call it and divide its work themselves.
     """
 
-    @property
-    def kernel(self) -> Kernel: ...
-    @property
-    def share(self) -> Share: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def places(self) -> list[Place]: ...
-    @property
-    def together(self) -> bool: ...
+    kernel: Kernel
+    share: Share
+    name: str
+    places: list[Place]
+    together: bool = False
+
+
+def places_in(memory: Mapping[ir.Value, Place]) -> list[Place]:
+    """Return what pointers a function is given: one for each place, as a variable is read and written through one."""
+    return list(dict.fromkeys(memory.values()))
+
+
+def pointers_to(f: Emitter, memory: Mapping[ir.Value, Place]) -> dict[ir.Value, Value]:
+    """Return, inside of a function, the pointers to values."""
+    number = {place: at for at, place in enumerate(places_in(memory))}
+    return {value: f.arguments[f"p{number[place]}"] for value, place in memory.items()}
 
 
 class Shared(NamedTuple):
@@ -59,7 +73,7 @@ class Shared(NamedTuple):
     callback: Value
 
 
-class Caller:
+class Caller(ABC):
     """Writes calls of the kernels of a schedule, in a function that has ``thread`` and ``threads``.
 
     Parameters
@@ -67,22 +81,26 @@ class Caller:
     f : Emitter
     schedule : Schedule
     shared : Shared
-    pointer : callable
-        Writes the address of a place. It is asked at each call: hundreds of addresses that are kept from the start
-        of a program on take LLVM longer than all calls, and are read from the stack there.
     """
 
-    def __init__(self, f: Emitter, schedule: Schedule, shared: Shared, pointer: Callable[[Place], Value]) -> None:
+    def __init__(self, f: Emitter, schedule: Schedule, shared: Shared) -> None:
         self.f = f
         self.schedule = schedule
         self.shared = shared
-        self.pointer = pointer
         self.first = f.icmp("eq", f.arguments["thread"], f.integer(0))
         self._passing = schedule.passing
         self.shares: dict[int, tuple[Value, Value]] = {}
         if not schedule.alone:
             for kernel in schedule.ordered.kernels:
                 self._share(schedule.ordered.shares[kernel])
+
+    @abstractmethod
+    def pointer(self, place: Place) -> Value:
+        """Return the address of a place.
+
+        It is asked at each call: hundreds of addresses that are kept from the start of a program on take LLVM longer
+        than all calls, and are read from the stack there.
+        """
 
     def _share(self, share: Share) -> tuple[Value, Value]:
         f, units = self.f, share.units
@@ -96,7 +114,7 @@ class Caller:
             self.shares[units] = begin, end
         return self.shares[units]
 
-    def call(self, call: Called, part: tuple[Value, Value] | None = None) -> None:
+    def call(self, call: KernelFunction, part: tuple[Value, Value] | None = None) -> None:
         """Write the call of a kernel for this thread's share, or a part of that."""
         f, shared = self.f, self.shared
         begin, end = part or self._share(call.share)
@@ -116,7 +134,7 @@ class Caller:
         here = f.sub(f.integer(self._passing + place.number), f.mul(first, f.integer(place.step)))
         return f.at(self.shared.scratch, here, I8)
 
-    def by_turns(self, calls: Sequence[Called], units: int, *, early: bool = False) -> None:
+    def by_turns(self, calls: Sequence[KernelFunction], units: int, *, early: bool = False) -> None:
         """Write calls of kernels that take turns over so many units of their share, which is the same for all.
 
         With ``early``, turns are left out if the program is to end early.
@@ -132,7 +150,7 @@ class Caller:
     def barrier(self) -> None:
         """Let the threads meet, where there are several."""
         if not self.schedule.alone:
-            emit_barrier(self.f, self.schedule.target, self.shared.runtime, self.f.arguments["threads"])
+            emit_barrier(self.f, self.shared.runtime, self.f.arguments["threads"])
 
     def meet_or_leave(self) -> None:
         """Leave the function if the program is to end early, all threads or none."""
@@ -140,7 +158,7 @@ class Caller:
         if self.schedule.alone:
             f.leave(emit_interrupted(f, runtime))
         else:
-            f.leave(emit_interruptible_barrier(f, self.schedule.target, runtime, f.arguments["threads"]))
+            f.leave(emit_interruptible_barrier(f, runtime, f.arguments["threads"]))
 
     @contextmanager
     def unless_interrupted(self) -> Iterator[None]:
@@ -148,12 +166,12 @@ class Caller:
         with self.f.when(self.f.binary("xor", emit_interrupted(self.f, self.shared.runtime), self.f.integer(1, I1))):
             yield
 
-    def timed(self, call: Called) -> AbstractContextManager[None]:
+    def timed(self, call: KernelFunction) -> AbstractContextManager[None]:
         """Surround the call of a kernel; nothing here."""
         return nullcontext()
 
 
-def emit_calls(caller: Caller, calls: Sequence[Called], early: Collection[Kernel] = ()) -> None:
+def emit_calls(caller: Caller, calls: Sequence[KernelFunction], early: Collection[Kernel] = ()) -> None:
     """Write the calls of all kernels, in order; those that are ``early`` are left out if the program is to end."""
     f, schedule = caller.f, caller.schedule
     ordered = schedule.ordered

@@ -9,9 +9,9 @@ from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.expressions import Body, Step, element_type, offset
 from lamina.compiler.codegen.values import I8, VOID, Value
 from lamina.compiler.graph import ir
-from lamina.compiler.schedule.accesses import Read, place_of
+from lamina.compiler.schedule.accesses import Read
 from lamina.compiler.schedule.kernels import Contraction
-from lamina.compiler.schedule.views import Affine, combined, contiguous
+from lamina.compiler.schedule.views import Affine
 from lamina.ownership import CACHE_LINE
 
 LONG = 64
@@ -20,23 +20,11 @@ LONG = 64
 
 def finish(step: Step, value: Value) -> None:
     """Compute what is made of finished sums, an element or a vector of them, and store what is to be kept."""
-    body = step.body
-    kernel = body.kernel
+    kernel = step.body.kernel
     assert isinstance(kernel, Contraction)
-    assert kernel.value is not None
-    dims = len(kernel.dims)
-    index = kernel.index_of(kernel.value)
-    assert index is not None
-    step.bind(kernel.value, index, value)
-    step.compute(each for each in kernel.computed if each is not kernel.value)
-    results = []
-    for each in kernel.computed:
-        at = kernel.index_of(each)
-        assert at is not None
-        if each in body.pointers:
-            results.append((each, combined(at, contiguous(each.shape), 0, dims), step.of(each, at)))
-    for each, place, found in results:
-        step.store(each, place, found)
+    step.bind(kernel.value, value)
+    step.compute(kernel.computed)
+    step.keep(kernel.computed)
 
 
 def streamed(
@@ -55,19 +43,14 @@ def streamed(
     line_of : callable
         Where the neighbours are that a read goes through; None for a read that is not to be asked for.
     """
-    kernel = body.kernel
-    written = [
-        Read(value, combined(place_of(kernel, value), contiguous(value.shape), 0, len(kernel.dims)))
-        for value in kernel.computed
-        if value in body.pointers
-    ]
+    written = [Read(base, place) for _, base, place in body.stored(body.kernel.computed)]
     # A variable is read and written in one place.
     arrays = {
         body.pointers[each.base].text: (each.base, line)
         for each in (*found, *written)
         if isinstance(each, Read) and (line := line_of(each)) is not None
     }
-    size = math.prod(kernel.dims) * sum(base.dtype.itemsize for base, _ in arrays.values())
+    size = math.prod(body.kernel.dims) * sum(base.dtype.itemsize for base, _ in arrays.values())
     return [] if size < body.target.l2 else list(arrays.values())
 
 

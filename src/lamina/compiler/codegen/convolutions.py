@@ -25,9 +25,6 @@ def emit_convolution_kernel(body: Body, begin: Value, end: Value, scratch: Value
     """Write a convolution for the units from ``begin`` to ``end``: images, or the channels of a single image."""
     kernel, f = body.kernel, body.f
     assert isinstance(kernel, Convolution)
-    assert kernel.value is not None
-    assert kernel.a is not None
-    assert kernel.b is not None
     problem = problem_of(kernel)
     images, channels = (ZERO, f.integer(problem.images)), (ZERO, f.integer(problem.groups * problem.rows))
     if problem.images > 1:
@@ -73,9 +70,6 @@ def _line(read: Read) -> Affine | None:
 def problem_of(kernel: Convolution) -> convolution.Convolution:
     """Return the sizes of a kernel's convolution, and where its operands lie."""
     value, x, w = kernel.value, kernel.a, kernel.b
-    assert value is not None
-    assert x is not None
-    assert w is not None
     images, channels, *places = value.shape
     groups, window = value.params["groups"], value.operands[1].shape
     stride, dilation = value.params["stride"], value.params["dilation"]

@@ -110,8 +110,7 @@ def packed(f: Emitter, dtype: DType, value: Value) -> Value:
 
 def converts_halves(f: Emitter) -> bool:
     """Whether the machine converts between float16 and float32; elsewhere LLVM would call a library."""
-    target = f.module.target
-    return target is not None and ("f16c" in target.known or target.triple.startswith(("aarch64", "arm64")))
+    return "f16c" in f.module.target.known or f.module.target.is_arm
 
 
 # --- float16 by the bits of float32 ---

@@ -14,7 +14,7 @@ from lamina.compiler.codegen import floats, integers
 from lamina.compiler.codegen.conversion import converted
 from lamina.compiler.codegen.elements import converts_halves, narrow
 from lamina.compiler.codegen.emitter import Emitter
-from lamina.compiler.codegen.mathematics import FUNCTIONS
+from lamina.compiler.codegen.mathematics import FUNCTIONS, rounding
 from lamina.compiler.codegen.mathematics.lanes import Lanes
 from lamina.compiler.codegen.values import Value
 from lamina.dtypes import DType, float16
@@ -55,42 +55,19 @@ class Rule(NamedTuple):
     fault: Emission | None = None
 
 
-def emit_elementwise(
-    f: Emitter,
-    op: str,
-    types: Sequence[DType],
-    result: DType,
-    operands: Sequence[Value],
-) -> Value:
-    """Write an elementwise primitive.
-
-    Parameters
-    ----------
-    f : Emitter
-    op : str
-        The primitive's name.
-    types : sequence of DType
-        Of the operands.
-    result : DType
-    operands : sequence of Value
-        In register form, all scalars or all vectors of one number of lanes.
-
-    Returns
-    -------
-    Value
-        In register form; rounded, if the result is a narrow float.
-    """
+def emit_elementwise(f: Emitter, op: str, types: Types, operands: Sequence[Value]) -> Value:
+    """Return what a primitive makes of operands, all scalars or all vectors: rounded, if it is a narrow float."""
     rule = ELEMENTWISE[op]
-    value = _emission(rule, op, types[-1])(f, Types(types[-1], result), *operands)
-    return value if rule.exact else narrow(f, result, value)
+    value = _emission(rule, op, types.operand)(f, types, *operands)
+    return value if rule.exact else narrow(f, types.result, value)
 
 
-def emit_fault(f: Emitter, op: str, types: Sequence[DType], operands: Sequence[Value]) -> Value | None:
+def emit_fault(f: Emitter, op: str, types: Types, operands: Sequence[Value]) -> Value | None:
     """Return whether operands are an error, for each lane a bool; None where no operands of these types are."""
     rule = ELEMENTWISE[op]
-    if rule.fault is None or types[-1].kind != "signed":
+    if rule.fault is None or types.operand.kind != "signed":
         return None
-    return rule.fault(f, Types(types[-1], types[-1]), *operands)
+    return rule.fault(f, types, *operands)
 
 
 def cost(op: str) -> int | None:
@@ -130,13 +107,15 @@ def _exact(
     return Rule(cost, floating, signed, unsigned, exact=True)
 
 
+def _formula(function: Callable[..., Lanes]) -> Emission:
+    """What is written with operators of lanes."""
+    return lambda f, types, *operands: function(*[Lanes(f, x) for x in operands]).value
+
+
 def _call(name: str) -> Emission:
     """A mathematical function."""
-
-    def called(f: Emitter, types: Types, *operands: Value) -> Value:
-        return FUNCTIONS[name](*[Lanes(f, _opaque(f, types.operand, x)) for x in operands]).value
-
-    return called
+    formula = _formula(FUNCTIONS[name])
+    return lambda f, types, *operands: formula(f, types, *[_opaque(f, types.operand, x) for x in operands])
 
 
 def _copysign(f: Emitter, types: Types, x: Value, y: Value) -> Value:
@@ -186,18 +165,16 @@ def _inverted(f: Emitter, types: Types, x: Value) -> Value:
     return f.binary("xor", x, f.integer(-1, x.type))
 
 
-_INVERT = Rule(1, None, _inverted, _inverted, _inverted)
-
 ELEMENTWISE: dict[str, Rule] = {
     # one operand
     "negative": _exact(1, lambda f, types, x: f.fneg(x), integers.negative, integers.negative),
     "abs": _exact(1, _intrinsic("fabs"), _intrinsic("abs", "i1 false"), _itself),
     "sign": _exact(4, floats.sign, integers.sign, integers.sign_unsigned),
-    "floor": _exact(1, floats.floor),
-    "ceil": _exact(1, floats.ceil),
-    "trunc": _exact(1, floats.trunc),
-    "round": _exact(1, floats.round),
-    "bitwise_invert": _INVERT,
+    "floor": _exact(1, _formula(rounding.floor)),
+    "ceil": _exact(1, _formula(rounding.ceil)),
+    "trunc": _exact(1, _formula(rounding.trunc)),
+    "round": _exact(1, _formula(rounding.to_even)),
+    "bitwise_invert": Rule(1, None, _inverted, _inverted, _inverted),
     "sqrt": Rule(6, _intrinsic("sqrt")),
     "relu": _exact(2, floats.relu, integers.relu, _itself),
     # mathematical functions
@@ -229,8 +206,8 @@ ELEMENTWISE: dict[str, Rule] = {
     "divide": Rule(5, _instruction("fdiv")),
     "pow": Rule(180, _call("pow"), integers.power, integers.power, fault=integers.negative_exponent),
     "atan2": _function(48, "atan2"),
-    "floor_divide": _arithmetic(40, floats.floor_divide, integers.floor_divide, integers.divide_unsigned),
-    "remainder": _arithmetic(40, floats.remainder, integers.remainder, integers.remainder_unsigned),
+    "floor_divide": _arithmetic(40, _formula(floats.floor_divide), integers.floor_divide, integers.divide_unsigned),
+    "remainder": _arithmetic(40, _formula(floats.remainder), integers.remainder, integers.remainder_unsigned),
     "maximum": _exact(3, floats.maximum, _intrinsic("smax"), _intrinsic("umax")),
     "minimum": _exact(3, floats.minimum, _intrinsic("smin"), _intrinsic("umin")),
     "copysign": _exact(2, _copysign),

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from lamina.compiler.codegen.elements import literal, load_strided, store_element
-from lamina.compiler.codegen.elementwise import emit_elementwise, emit_fault
+from lamina.compiler.codegen.elementwise import Types, emit_elementwise, emit_fault
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.faults import FAULT_OPERAND
 from lamina.compiler.codegen.values import I1, I64, Type, Value
 from lamina.compiler.graph import ir
-from lamina.compiler.schedule.accesses import in_memory, place_of
+from lamina.compiler.schedule.accesses import in_memory
 from lamina.compiler.schedule.fused import COPY, Fused
-from lamina.compiler.schedule.kernels import Kernel
-from lamina.compiler.schedule.views import VIEWS, Affine, Index, operand_index
+from lamina.compiler.schedule.kernels import Kernel, Loops
+from lamina.compiler.schedule.views import VIEWS, Affine, Index, combined, operand_index
 from lamina.compiler.target import Target
 
 
@@ -43,6 +43,16 @@ class Body:
     def repeatable(self) -> bool:
         """Whether elements may be computed and stored twice, as the kernel overwrites nothing that it reads."""
         return len({pointer.text for pointer in self.pointers.values()}) == len(self.pointers)
+
+    def stored(self, values: Iterable[ir.Value]) -> list[tuple[ir.Value, ir.Value, Affine]]:
+        """Return those of the values computed that are stored, each with whose memory it goes to, and where in it."""
+        kernel = self.kernel
+        found = [(value, value, kernel.stored_at(value)) for value in values if value in self.pointers]
+        if isinstance(kernel, Loops) and kernel.into is not None:
+            part, into = kernel.computed[0], kernel.into
+            place = combined(kernel.place_of(part), into.strides, into.offset, len(kernel.dims))
+            found.append((part, into.base, place))
+        return found
 
 
 class Step:
@@ -78,9 +88,9 @@ class Step:
         self._known: dict[tuple[ir.Value, Index], Value] = {}
         self._addresses: dict[tuple[ir.Value, Affine], Value] = {}
 
-    def bind(self, value: ir.Value, index: Index, found: Value) -> None:
+    def bind(self, value: ir.Value, found: Value) -> None:
         """Say what a value is that is not an expression: a sum, or an element of a product."""
-        self._known[value, index] = found
+        self._known[value, self.body.kernel.place_of(value)] = found
 
     def of(self, value: ir.Value, index: Index) -> Value:
         """Return a value: a vector, or a scalar where it is the same in every lane."""
@@ -93,7 +103,12 @@ class Step:
     def compute(self, values: Iterable[ir.Value]) -> None:
         """Compute values that a kernel computes, each from those before it, so that no expression grows too deep."""
         for value in sorted(values, key=lambda each: each.number):
-            self.of(value, place_of(self.body.kernel, value))
+            self.of(value, self.body.kernel.place_of(value))
+
+    def keep(self, values: Iterable[ir.Value]) -> None:
+        """Store values that have been computed, all of them: what is overwritten has been read."""
+        for value, base, place in self.body.stored(values):
+            self.store(base, place, self.of(value, self.body.kernel.place_of(value)))
 
     def _new(self, value: ir.Value, index: Index) -> Value:
         body = self.body
@@ -110,11 +125,11 @@ class Step:
         lanes = max([each.type.lanes for each in operands], default=0)
         if lanes:
             operands = [self.f.splat(each, lanes) for each in operands]
-        types = [each.dtype for each in value.operands]
+        types = Types(value.operands[-1].dtype, value.dtype)
         wrong = emit_fault(self.f, value.op, types, operands)
         if wrong is not None:
             self._fail(wrong)
-        return emit_elementwise(self.f, value.op, types, value.dtype, operands)
+        return emit_elementwise(self.f, value.op, types, operands)
 
     def _fail(self, wrong: Value) -> None:
         """Report a fault if an operand of some lane is an error."""
@@ -122,7 +137,7 @@ class Step:
         if wrong.type.lanes:
             wrong = f.call(f"llvm.vector.reduce.or.{wrong.type.suffix}", I1, wrong)
         with f.when(wrong):
-            f.write(f"store atomic i64 {FAULT_OPERAND}, ptr {f.arguments['fault'].text} monotonic, align 8")
+            f.store_atomic(f.integer(FAULT_OPERAND), f.arguments["fault"], "monotonic")
 
     # --- memory ---
 
@@ -210,6 +225,15 @@ def unravelled(f: Emitter, number: Value, sizes: Sequence[int]) -> list[Value]:
         indices.append(f.binary("urem", number, f.integer(size)) if size > 1 else f.integer(0))
         number = f.binary("udiv", number, f.integer(size)) if size > 1 else number
     return [number, *reversed(indices)] if sizes else []
+
+
+def folded(f: Emitter, vector: Value, combine: Callable[[Value, Value], Value]) -> Value:
+    """Return what the lanes of a vector are together, halves first."""
+    lanes = vector.type.lanes
+    while lanes > 1:
+        lanes //= 2
+        vector = combine(*(f.shuffle(vector, vector, half) for half in (range(lanes), range(lanes, 2 * lanes))))
+    return f.extract(vector, 0)
 
 
 def pieces(count: int, lanes: int, repeatable: bool = False) -> Sequence[tuple[int, int]]:

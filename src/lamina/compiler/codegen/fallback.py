@@ -33,4 +33,4 @@ def emit_fallback(
         tables.append(table)
     code = f.call_address(callback, I64, f.integer(number), *tables)
     with f.when(f.icmp("ne", code, f.integer(0))):
-        f.write(f"store atomic i64 {code.text}, ptr {fault.text} monotonic, align 8")
+        f.store_atomic(code, fault, "monotonic")

@@ -6,34 +6,11 @@ from typing import Any
 
 from lamina.compiler.codegen.elements import packed, unpacked
 from lamina.compiler.codegen.emitter import Emitter
-from lamina.compiler.codegen.mathematics import rounding
 from lamina.compiler.codegen.mathematics.lanes import Lanes
 from lamina.compiler.codegen.mathematics.modulo import modulo
+from lamina.compiler.codegen.mathematics.rounding import floor
 from lamina.compiler.codegen.values import Value
 from lamina.dtypes import bfloat16, float16
-
-# --- rounding ---
-
-
-def floor(f: Emitter, types: Any, x: Value) -> Value:
-    """The greatest integer not above."""
-    return rounding.floor(Lanes(f, x)).value
-
-
-def ceil(f: Emitter, types: Any, x: Value) -> Value:
-    """The least integer not below."""
-    return rounding.ceil(Lanes(f, x)).value
-
-
-def trunc(f: Emitter, types: Any, x: Value) -> Value:
-    """The nearest integer towards zero."""
-    return rounding.trunc(Lanes(f, x)).value
-
-
-def round(f: Emitter, types: Any, x: Value) -> Value:
-    """The nearest integer, the even one of two."""
-    return rounding.to_even(Lanes(f, x)).value
-
 
 # --- choice ---
 
@@ -79,23 +56,21 @@ def multiply_no_nan(f: Emitter, types: Any, x: Value, y: Value) -> Value:
 # --- division ---
 
 
-def remainder(f: Emitter, types: Any, a: Value, b: Value) -> Value:
-    """a - b floor(a / b), with the sign of b, zero or not; NaN for b = 0."""
-    x, y = Lanes(f, a), Lanes(f, b)
-    return _signed_rest(modulo(x, y), y)[0].value
+def remainder(x: Lanes, y: Lanes) -> Lanes:
+    """x - y floor(x / y), with the sign of y, zero or not; NaN for y = 0."""
+    return _signed_rest(modulo(x, y), y)[0]
 
 
-def floor_divide(f: Emitter, types: Any, a: Value, b: Value) -> Value:
-    """a / b rounded down, from the exact rest of the division, as Python does; a / b for b = 0."""
-    x, y = Lanes(f, a), Lanes(f, b)
+def floor_divide(x: Lanes, y: Lanes) -> Lanes:
+    """x / y rounded down, from the exact rest of the division, as Python does; x / y for y = 0."""
     rest = modulo(x, y)
     _, moved = _signed_rest(rest, y)
     quotient = (x - rest) / y
     quotient = moved.choose(quotient - 1.0, quotient)
-    below = rounding.floor(quotient)
+    below = floor(quotient)
     nearest = (quotient - below > 0.5).choose(below + 1.0, below)
     nearest = quotient.equals(0.0).choose(x.constant(0.0).with_sign_of(x / y), nearest)
-    return y.equals(0.0).choose(x / y, nearest).value
+    return y.equals(0.0).choose(x / y, nearest)
 
 
 def _signed_rest(rest: Lanes, y: Lanes) -> tuple[Lanes, Lanes]:

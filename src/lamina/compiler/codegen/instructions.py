@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lamina.compiler.codegen.values import I64, PTR, VOID, Type, Value, Variable, float_literal
+from lamina.compiler.codegen.values import I8, I64, PTR, VOID, Type, Value, Variable, float_literal
 
 if TYPE_CHECKING:
     from lamina.compiler.codegen.module import Module
@@ -59,7 +59,7 @@ class Instructions:
 
     def binary(self, operation: str, a: Value, b: Value) -> Value:
         """Return the result of an instruction of two operands of one type, such as ``"fadd"`` or ``"add nsw"``."""
-        return self._new(f"{operation} {a.type} {a.text}, {b.text}", a.type)
+        return self.result(f"{operation} {a.type} {a.text}, {b.text}", a.type)
 
     def add(self, a: Value, b: Value) -> Value:
         """Return a sum of integers."""
@@ -103,7 +103,7 @@ class Instructions:
 
     def fneg(self, a: Value) -> Value:
         """Return a float with the other sign."""
-        return self._new(f"fneg {a.type} {a.text}", a.type)
+        return self.result(f"fneg {a.type} {a.text}", a.type)
 
     def fma(self, a: Value, b: Value, c: Value) -> Value:
         """Return a * b + c, rounded once. Without the instruction LLVM calls C's ``fma``; see `multiply_add`."""
@@ -140,28 +140,28 @@ class Instructions:
         if result == VOID:
             self.write(text)
             return Value("", VOID)
-        return self._new(text, result)
+        return self.result(text, result)
 
     # --- comparison and choice ---
 
     def icmp(self, relation: str, a: Value, b: Value) -> Value:
         """Compare integers: ``"eq"``, ``"ne"``, ``"slt"``, ``"ult"``, ``"sle"`` ..."""
-        return self._new(f"icmp {relation} {a.type} {a.text}, {b.text}", a.type.with_scalar("i1"))
+        return self.result(f"icmp {relation} {a.type} {a.text}, {b.text}", a.type.with_scalar("i1"))
 
     def fcmp(self, relation: str, a: Value, b: Value) -> Value:
         """Compare floats: ``"oeq"``, ``"une"``, ``"olt"``, ``"ole"``, ``"uno"`` ..."""
-        return self._new(f"fcmp {relation} {a.type} {a.text}, {b.text}", a.type.with_scalar("i1"))
+        return self.result(f"fcmp {relation} {a.type} {a.text}, {b.text}", a.type.with_scalar("i1"))
 
     def select(self, condition: Value, a: Value, b: Value) -> Value:
         """Return ``a`` where the condition holds and ``b`` elsewhere."""
-        return self._new(f"select {condition.type} {condition.text}, {a.type} {a.text}, {b.type} {b.text}", a.type)
+        return self.result(f"select {condition.type} {condition.text}, {a.type} {a.text}, {b.type} {b.text}", a.type)
 
     # --- conversions and lanes ---
 
     def convert(self, operation: str, a: Value, scalar: str) -> Value:
         """Convert to elements of another type: ``"bitcast"``, ``"sext"``, ``"zext"``, ``"fpext"``, ``"sitofp"`` ..."""
         wanted = a.type.with_scalar(scalar)
-        return a if wanted == a.type else self._new(f"{operation} {a.type} {a.text} to {wanted}", wanted)
+        return a if wanted == a.type else self.result(f"{operation} {a.type} {a.text} to {wanted}", wanted)
 
     def splat(self, a: Value, lanes: int) -> Value:
         """Return a vector with a scalar in every lane."""
@@ -170,23 +170,23 @@ class Instructions:
         wide = a.type.of(lanes)
         if not a.text.startswith("%"):
             return Value(f"splat ({a.type} {a.text})", wide)
-        one = self._new(f"insertelement {wide} poison, {a.type} {a.text}, i32 0", wide)
+        one = self.result(f"insertelement {wide} poison, {a.type} {a.text}, i32 0", wide)
         return self.shuffle(one, one, [0] * lanes)
 
     def shuffle(self, a: Value, b: Value, lanes: Sequence[int]) -> Value:
         """Return the lanes chosen, counted through ``a`` and then ``b``."""
         mask = ", ".join(f"i32 {lane}" for lane in lanes)
-        return self._new(
+        return self.result(
             f"shufflevector {a.type} {a.text}, {b.type} {b.text}, <{len(lanes)} x i32> <{mask}>", a.type.of(len(lanes))
         )
 
     def extract(self, a: Value, lane: int) -> Value:
         """Return one lane of a vector."""
-        return self._new(f"extractelement {a.type} {a.text}, i32 {lane}", a.type.of(0))
+        return self.result(f"extractelement {a.type} {a.text}, i32 {lane}", a.type.of(0))
 
     def insert(self, a: Value, element: Value, lane: int) -> Value:
         """Return a vector with one lane replaced."""
-        return self._new(f"insertelement {a.type} {a.text}, {element.type} {element.text}, i32 {lane}", a.type)
+        return self.result(f"insertelement {a.type} {a.text}, {element.type} {element.text}, i32 {lane}", a.type)
 
     def lane_numbers(self, lanes: int, type: Type = I64) -> Value:
         """Return 0, 1, 2, ... in the lanes of a vector."""
@@ -198,17 +198,29 @@ class Instructions:
         """Return a pointer to an element of an array whose elements have a (scalar) type."""
         if index.text == "0":
             return base
-        return self._new(f"getelementptr {type.of(0)}, ptr {base.text}, {index.type} {index.text}", PTR)
+        return self.result(f"getelementptr {type.of(0)}, ptr {base.text}, {index.type} {index.text}", PTR)
+
+    def offset(self, base: Value, distance: int) -> Value:
+        """Return a pointer so many bytes further."""
+        return self.at(base, self.integer(distance), I8)
 
     def load(self, type: Type, pointer: Value) -> Value:
         """Read a value, aligned as an element."""
-        return self._new(f"load {type}, ptr {pointer.text}, align {max(type.bits // 8, 1)}", type)
+        return self.result(f"load {type}, ptr {pointer.text}, align {max(type.bits // 8, 1)}", type)
 
     def store(self, value: Value, pointer: Value, align: int = 0) -> None:
         """Write a value, aligned as an element where nothing else is said."""
         self.write(
             f"store {value.type} {value.text}, ptr {pointer.text}, align {align or max(value.type.bits // 8, 1)}"
         )
+
+    def load_atomic(self, pointer: Value, order: str = "acquire") -> Value:
+        """Read a word that other threads write."""
+        return self.result(f"load atomic i64, ptr {pointer.text} {order}, align 8", I64)
+
+    def store_atomic(self, value: Value, pointer: Value, order: str = "release") -> None:
+        """Write a word that other threads read."""
+        self.write(f"store atomic {value.type} {value.text}, ptr {pointer.text} {order}, align {value.type.bits // 8}")
 
     def slot(self, type: Type, count: int = 1, align: int = 64) -> Value:
         """Return a pointer to memory of this call's own."""
@@ -227,7 +239,7 @@ class Instructions:
 
     def get(self, variable: Variable) -> Value:
         """Return what a variable holds."""
-        return self._new(f"load {variable.type}, ptr {variable.slot}", variable.type)
+        return self.result(f"load {variable.type}, ptr {variable.slot}", variable.type)
 
     def set(self, variable: Variable, value: Value) -> None:
         """Put a value into a variable."""
@@ -241,9 +253,6 @@ class Instructions:
 
     def result(self, instruction: str, type: Type) -> Value:
         """Write an instruction as it is and return its result."""
-        return self._new(instruction, type)
-
-    def _new(self, instruction: str, type: Type) -> Value:
         self._count += 1
         name = f"%v{self._count}"
         self.lines.append(f"  {name} = {instruction}")

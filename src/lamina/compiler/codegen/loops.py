@@ -9,11 +9,9 @@ from contextlib import ExitStack
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.expressions import ZERO, Body, Step, nest, pieces
 from lamina.compiler.codegen.values import Value
-from lamina.compiler.graph import ir
-from lamina.compiler.schedule.accesses import place_of
 from lamina.compiler.schedule.kernels import Loops
 from lamina.compiler.schedule.order import Share
-from lamina.compiler.schedule.views import Affine, Shape, combined, contiguous
+from lamina.compiler.schedule.views import Affine, Shape
 
 # Writes one step of a loop: (index of the first element, how many at once, 0 for one as a scalar).
 StepWriter = Callable[[Value, int], None]
@@ -36,19 +34,18 @@ def emit_loops(body: Body, share: Share, lanes: int, begin: Value, end: Value, p
     """
     kernel = body.kernel
     assert isinstance(kernel, Loops)
-    stored = destinations(body, kernel)
     if not kernel.dims:
-        _run(Step(body, [], None, 0), body, stored)
+        _run(Step(body, [], None, 0))
         return
-    merged = merge(kernel.dims, [*places, *(place for _, _, place in stored)], share.loop)
+    merged = merge(kernel.dims, [*places, *(place for _, _, place in body.stored(kernel.computed))], share.loop)
     last = merged[-1]
     size = math.prod(kernel.dims[loop] for loop in last)
     if len(merged) > 1 and size in (2, 4) and size < lanes and share.loop not in (*last, *merged[-2]):
-        _emit_pairs(body, share, lanes, (begin, end), merged, stored)
+        _emit_pairs(body, share, lanes, (begin, end), merged)
         return
 
     def write(loops: list[Value]) -> StepWriter:
-        return lambda at, width: _run(Step(body, [*loops[:-1], at], len(kernel.dims) - 1, width), body, stored)
+        return lambda at, width: _run(Step(body, [*loops[:-1], at], len(kernel.dims) - 1, width))
 
     with ExitStack() as stack:
         loops = opened(stack, body.f, kernel.dims, merged, share, begin, end)
@@ -58,14 +55,7 @@ def emit_loops(body: Body, share: Share, lanes: int, begin: Value, end: Value, p
             walk(body.f, ZERO, body.f.integer(size), lanes, write(loops), body.repeatable)
 
 
-def _emit_pairs(
-    body: Body,
-    share: Share,
-    lanes: int,
-    part: tuple[Value, Value],
-    merged: list[list[int]],
-    stored: Sequence[tuple[ir.Value, ir.Value, Affine]],
-) -> None:
+def _emit_pairs(body: Body, share: Share, lanes: int, part: tuple[Value, Value], merged: list[list[int]]) -> None:
     """Write loops of which the last is too short for a vector: vectors run through it and the one before."""
     f, dims = body.f, body.kernel.dims
     lane_loop, last = merged[-2][-1], len(dims) - 1
@@ -76,31 +66,14 @@ def _emit_pairs(
         def write(at: Value, width: int) -> None:
             there = list(loops)
             there[lane_loop] = f.binary("udiv", at, f.integer(length))
-            _run(Step(body, there, lane_loop, width, (last, length)), body, stored)
+            _run(Step(body, there, lane_loop, width, (last, length)))
 
         walk(f, ZERO, f.integer(length * rounds), lanes, write, body.repeatable)
 
 
-def destinations(body: Body, kernel: Loops) -> list[tuple[ir.Value, ir.Value, Affine]]:
-    """Return the values to store, each with whose memory it goes to, and where in it."""
-    dims = len(kernel.dims)
-    stored = [
-        (value, value, combined(place_of(kernel, value), contiguous(value.shape), 0, dims))
-        for value in kernel.computed
-        if value in body.pointers
-    ]
-    if kernel.into is not None:
-        part, into = kernel.computed[0], kernel.into
-        stored.append((part, into.base, combined(place_of(kernel, part), into.strides, into.offset, dims)))
-    return stored
-
-
-def _run(step: Step, body: Body, stored: Sequence[tuple[ir.Value, ir.Value, Affine]]) -> None:
-    """Compute everything, then store it: what is overwritten has been read."""
-    step.compute(body.kernel.computed)
-    values = [step.of(value, place_of(body.kernel, value)) for value, _, _ in stored]
-    for (_, base, place), value in zip(stored, values, strict=True):
-        step.store(base, place, value)
+def _run(step: Step) -> None:
+    step.compute(step.body.kernel.computed)
+    step.keep(step.body.kernel.computed)
 
 
 def merge(dims: Shape, places: Sequence[Affine], divided: int | None) -> list[list[int]]:

@@ -6,12 +6,11 @@ threads. Every thread runs all of it, each on its share, and they meet at barrie
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, nullcontext
 
 from lamina.compiler.codegen.barrier import FAULT, emit_barrier
-from lamina.compiler.codegen.calls import Called, Caller, Shared, constant_data, emit_calls
+from lamina.compiler.codegen.calls import Caller, KernelFunction, Shared, constant_data, emit_calls
 from lamina.compiler.codegen.clock import emit_clock
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.expressions import ZERO
@@ -36,7 +35,7 @@ def emit_program(
     An interruptible one can be ended from outside until it begins to update its inputs. ``ready`` is given the module
     in parts, each as soon as it is written.
     """
-    module = Module(schedule.target.triple, target=schedule.target, ready=ready)
+    module = Module(schedule.target, ready)
     early = before_updates(schedule) if interruptible else set()
     _emit_once(module, schedule, functions_of(module, schedule, "kernel", numbered(schedule), early), early)
     _emit_repeated(module, schedule)
@@ -44,7 +43,7 @@ def emit_program(
     return module
 
 
-def _emit_once(module: Module, schedule: Schedule, calls: list[Called], early: Collection[Kernel]) -> None:
+def _emit_once(module: Module, schedule: Schedule, calls: list[KernelFunction], early: Collection[Kernel]) -> None:
     """Write the function that runs every kernel once; ``run`` says which repetition this is."""
     notes = "noinline optnone" if len(calls) > MANY else "noinline"
     with module.function("once", [*_PARAMETERS, ("run", I64)], notes=notes) as f:
@@ -54,8 +53,7 @@ def _emit_once(module: Module, schedule: Schedule, calls: list[Called], early: C
 def _emit_repeated(module: Module, schedule: Schedule) -> None:
     """Write ``program``: run as many times as the table says, until a fault."""
     with module.function("program", _PARAMETERS, internal=False) as f:
-        table = f.arguments["table"]
-        runtime = f.load(PTR, f.at(table, f.integer(Slot.RUNTIME), PTR))
+        table, runtime = f.arguments["table"], _slot(f, Slot.RUNTIME)
         repeat = f.load(I64, f.at(table, f.integer(Slot.REPEAT), PTR))
         with f.loop(ZERO, repeat) as run:
             f.call_here("once", [table, f.arguments["thread"], f.arguments["threads"], run])
@@ -67,12 +65,12 @@ def _emit_repeated(module: Module, schedule: Schedule) -> None:
 def _emit_between_runs(f: Emitter, schedule: Schedule, runtime: Value) -> None:
     """Write the meeting of all threads before the next run, which reads what this one wrote; none follows a fault."""
     if not schedule.alone:
-        emit_barrier(f, schedule.target, runtime, f.arguments["threads"])
+        emit_barrier(f, runtime, f.arguments["threads"])
     if may_fault(schedule):
         wrong = f.icmp("ne", f.load(I64, f.at(runtime, f.integer(FAULT // 8), I64)), f.integer(0))
         if not schedule.alone:
             # None may begin the next run, and fail in it, before all have looked at this one.
-            emit_barrier(f, schedule.target, runtime, f.arguments["threads"])
+            emit_barrier(f, runtime, f.arguments["threads"])
         f.leave(wrong)
 
 
@@ -80,36 +78,28 @@ class _Caller(Caller):
     """Writes calls of a program's kernels: pointers come from the table, and time may be taken."""
 
     def __init__(self, f: Emitter, schedule: Schedule) -> None:
-        table = f.arguments["table"]
-        slots = {slot: f.load(PTR, f.at(table, f.integer(slot), PTR)) for slot in (Slot.RUNTIME, Slot.ARENA)}
-        scratch = f.load(PTR, f.at(table, f.integer(Slot.SCRATCH), PTR))
+        runtime, self.arena, scratch = (_slot(f, slot) for slot in (Slot.RUNTIME, Slot.ARENA, Slot.SCRATCH))
         own = f.mul(f.arguments["thread"], f.integer(schedule.scratch // 8))
-        super().__init__(
-            f,
-            schedule,
-            Shared(
-                runtime=slots[Slot.RUNTIME],
-                fault=f.at(slots[Slot.RUNTIME], f.integer(FAULT // 8), I64),
-                scratch=f.at(scratch, own, I64),
-                callback=f.load(PTR, f.at(table, f.integer(Slot.CALLBACK), PTR)),
-            ),
-            self._pointer,
+        shared = Shared(
+            runtime=runtime,
+            fault=f.at(runtime, f.integer(FAULT // 8), I64),
+            scratch=f.at(scratch, own, I64),
+            callback=_slot(f, Slot.CALLBACK),
         )
-        self.arena = slots[Slot.ARENA]
+        super().__init__(f, schedule, shared)
         self.ticks = self._ticks() if schedule.profiled else None
 
-    def _pointer(self, place: Place) -> Value:
+    def pointer(self, place: Place) -> Value:
+        """Return where a value lies, by the table."""
         f, graph = self.f, self.schedule.fused.graph
         match place.kind:
             case "arena":
                 return f.at(self.arena, f.integer(place.number // 8), I64)
             case "input":
-                return f.load(PTR, f.at(f.arguments["table"], f.integer(Slot.FIRST + place.number), PTR))
+                return _slot(f, Slot.FIRST + place.number)
             case "output":
-                slot = Slot.FIRST + len(graph.inputs) + place.number
-                value = graph.outputs[place.number]
-                size = math.prod(value.shape) * value.dtype.itemsize
-                base = f.load(PTR, f.at(f.arguments["table"], f.integer(slot), PTR))
+                base = _slot(f, Slot.FIRST + len(graph.inputs) + place.number)
+                size = graph.outputs[place.number].nbytes
                 return f.at(base, f.mul(f.arguments["run"], f.integer(size)), I8)
         return constant_data(f, self.schedule, place)
 
@@ -118,21 +108,26 @@ class _Caller(Caller):
     def _ticks(self) -> Value:
         """Return where this thread adds up the ticks of kernel 0, 1, ..."""
         f = self.f
-        base = f.load(PTR, f.at(f.arguments["table"], f.integer(Slot.PROFILE), PTR))
-        return f.at(base, f.mul(f.arguments["thread"], f.integer(tick_stride(len(self.schedule.ordered.kernels)))), I64)
+        stride = f.integer(tick_stride(len(self.schedule.ordered.kernels)))
+        return f.at(_slot(f, Slot.PROFILE), f.mul(f.arguments["thread"], stride), I64)
 
     @contextmanager
-    def timed(self, call: Called) -> Iterator[None]:
+    def timed(self, call: KernelFunction) -> Iterator[None]:
         """Add up the ticks of a kernel, where they are asked for."""
         if self.ticks is None:
             yield
             return
         f = self.f
-        before = emit_clock(f, self.schedule.target)
+        before = emit_clock(f)
         yield
         place = f.at(self.ticks, f.integer(self.schedule.ordered.kernels.index(call.kernel)), I64)
-        taken = f.binary("sub", emit_clock(f, self.schedule.target), before)
+        taken = f.binary("sub", emit_clock(f), before)
         f.store(f.binary("add", f.load(I64, place), taken), place)
+
+
+def _slot(f: Emitter, number: int) -> Value:
+    """Return what the table of pointers holds."""
+    return f.load(PTR, f.at(f.arguments["table"], f.integer(number), PTR))
 
 
 def tick_stride(kernels: int) -> int:

@@ -49,12 +49,8 @@ class Module:
 
     Parameters
     ----------
-    triple : str
-        Default the target's.
-    attributes : str
-        Of every function.
-    target : Target, optional
-        Whose instructions may be relied upon; without it only those that every processor has.
+    target : Target
+        Whose instructions may be relied upon.
     ready : callable, optional
         Is given every part, as soon as it is written. What is in which part depends on what is written alone.
 
@@ -66,16 +62,8 @@ class Module:
         The names of functions, by what their code is written from.
     """
 
-    def __init__(
-        self,
-        triple: str = "",
-        attributes: str = "nounwind",
-        target: Target | None = None,
-        ready: Callable[[str], None] = lambda _: None,
-    ) -> None:
-        self.triple = triple or (target.triple if target else "")
+    def __init__(self, target: Target, ready: Callable[[str], None] = lambda _: None) -> None:
         self.target = target
-        self.attributes = attributes
         self.functions: dict[str, Function] = {}
         self.declarations: dict[str, str] = {}
         self.constants: dict[str, str] = {}
@@ -128,7 +116,7 @@ class Module:
         body = "\n".join([*emitter.slots, *emitter.lines])
         self.functions[name] = self._part[name] = Function(
             f"{result} @{name}({given})",
-            f"{self.attributes} {notes} {{\nentry:\n{body}\n  ret {last}\n}}\n",
+            f"nounwind {notes} {{\nentry:\n{body}\n  ret {last}\n}}\n",
             internal,
         )
 
@@ -170,11 +158,11 @@ class Module:
         data = [(name, body) for body, name in self.constants.items() if name[1:] in used]
         return "\n".join(
             [
-                *([f'target triple = "{self.triple}"\n'] if self.triple else []),
+                f'target triple = "{self.target.triple}"\n',
                 *(f"{name} = private unnamed_addr constant {body}, align 64" for name, body in data),
                 *(self.cells.values() if alone else []),
                 written,
-                *(f"declare hidden {each.head} {self.attributes}" for each in others),
+                *(f"declare hidden {each.head} nounwind" for each in others),
                 *(text for name, text in self.declarations.items() if name in used),
                 "",
             ]

@@ -29,9 +29,6 @@ class Layout:
     """
 
     def __init__(self, kernel: MatrixProduct) -> None:
-        assert kernel.value is not None
-        assert kernel.a is not None
-        assert kernel.b is not None
         shape = kernel.value.shape
         self.a, self.b = _with_batch(kernel.a, shape), _with_batch(kernel.b, shape)
         batch, rows, columns = shape[:-2], shape[-2], shape[-1]
@@ -67,7 +64,6 @@ def emit_matrix_product(body: Body, share: Share, begin: Value, end: Value, scra
     """Write a matrix product for the units of its rows, or of its batch, from ``begin`` to ``end``."""
     kernel, f = body.kernel, body.f
     assert isinstance(kernel, MatrixProduct)
-    assert kernel.value is not None
     layout = Layout(kernel)
     if share.grain > 1:
         columns = f.mul(begin, f.integer(share.grain)), _least(f, f.mul(end, f.integer(share.grain)), layout.product.n)
@@ -127,7 +123,6 @@ def _emit_one(
 ) -> None:
     kernel, f = body.kernel, body.f
     assert isinstance(kernel, MatrixProduct)
-    assert kernel.value is not None
     pointers = []
     for view in (layout.a, layout.b):
         place = (*view.strides[: len(batch)], view.offset) if batch else (view.offset,)

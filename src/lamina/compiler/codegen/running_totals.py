@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from lamina.compiler.codegen.elements import literal, narrow, register_type
-from lamina.compiler.codegen.elementwise import emit_elementwise
-from lamina.compiler.codegen.expressions import Body, Step
+from lamina.compiler.codegen.elementwise import Types, emit_elementwise
+from lamina.compiler.codegen.expressions import Body, Step, folded
 from lamina.compiler.codegen.values import Value, Variable
 from lamina.compiler.graph import ir
 from lamina.compiler.schedule.accesses import in_memory
 from lamina.compiler.schedule.kernels import Reduction
-from lamina.compiler.schedule.views import Affine, Index, combined, contiguous, walk
+from lamina.compiler.schedule.views import Affine, Index, walk
 from lamina.dtypes import DType, bool_, integer_info
 
 
@@ -68,21 +69,12 @@ class RunningTotals:
         step.compute(stored)
         for value in values:
             operand = value.operands[0]
-            index = kernel.full_index_of(operand)
-            assert index is not None
-            element = step.of(operand, index)
+            element = step.of(operand, kernel.place_of(operand))
             if value.op in ("any", "all") and operand.dtype is not bool_:
                 zero = literal(f, operand.dtype, 0, element.type.lanes)
-                element = emit_elementwise(f, "not_equal", [operand.dtype] * 2, bool_, [element, zero])
+                element = emit_elementwise(f, "not_equal", Types(operand.dtype, bool_), [element, zero])
             found.append(element)
-        kept = []
-        for each in stored:
-            index = kernel.full_index_of(each)
-            assert index is not None
-            kept.append((each, step.of(each, index)))
-        for each, element in kept:
-            if each in self.body.pointers:
-                step.store(each, _stored(kernel, each), element)
+        step.keep(stored)
         return found
 
     def combine(self, value: ir.Value, a: Value, b: Value) -> Value:
@@ -98,41 +90,22 @@ class RunningTotals:
             case "all":
                 return f.binary("and", a, b)
         name = "maximum" if value.op == "max" else "minimum"
-        return emit_elementwise(f, name, [dtype, dtype], dtype, [a, b])
+        return emit_elementwise(f, name, Types(dtype, dtype), [a, b])
 
     def across(self, value: ir.Value, vector: Value) -> Value:
-        """Return the total of a vector's lanes, halves first."""
-        f, lanes = self.f, vector.type.lanes
-        if not lanes:
-            return vector
-        while lanes > 1:
-            lanes //= 2
-            low = f.shuffle(vector, vector, range(lanes))
-            high = f.shuffle(vector, vector, range(lanes, 2 * lanes))
-            vector = self.combine(value, low, high)
-        return f.extract(vector, 0)
+        """Return the total of a vector's lanes."""
+        return folded(self.f, vector, partial(self.combine, value)) if vector.type.lanes else vector
 
     def bind(self, step: Step, totals: Mapping[ir.Value, Value]) -> None:
         """Make rounded totals known at a step."""
         for value, total in totals.items():
-            index = self.kernel.index_of(value)
-            assert index is not None
-            step.bind(value, index, narrow(self.f, value.dtype, total))
+            step.bind(value, narrow(self.f, value.dtype, total))
 
     def finish(self, step: Step, totals: Mapping[ir.Value, Value]) -> None:
         """Compute what is made of the totals, and store what is to be kept."""
-        kernel = self.kernel
-        dims = len(kernel.dims)
         self.bind(step, totals)
-        results = []
-        step.compute(each for each in self.after if each not in kernel.values)
-        for each in self.after:
-            index = kernel.index_of(each)
-            assert index is not None
-            if each in self.body.pointers:
-                results.append((each, combined(index, contiguous(each.shape), 0, dims), step.of(each, index)))
-        for each, place, found in results:
-            step.store(each, place, found)
+        step.compute(self.after)
+        step.keep(self.after)
 
 
 def _lengths(kernel: Reduction, places: Sequence[Affine]) -> dict[int, int]:
@@ -142,20 +115,13 @@ def _lengths(kernel: Reduction, places: Sequence[Affine]) -> dict[int, int]:
     """
     found: dict[int, int] = {}
     before = [each for each in kernel.computed if kernel.index_of(each) is None]
-    stored = [_stored(kernel, each) for each in before]
+    stored = [kernel.stored_at(each) for each in before]
     for loop in sorted(kernel.reduced):
         length = kernel.dims[loop]
         if loop - 1 in found and all(place[loop - 1] == place[loop] * length for place in (*places, *stored)):
             length *= found.pop(loop - 1)
         found[loop] = length
     return found
-
-
-def _stored(kernel: Reduction, value: ir.Value) -> Affine:
-    """Return where a value is stored that is computed before it is reduced."""
-    index = kernel.full_index_of(value)
-    assert index is not None
-    return combined(index, contiguous(value.shape), 0, len(kernel.dims))
 
 
 def sweeps_of(body: Body, kernel: Reduction) -> list[list[ir.Value]]:
@@ -170,9 +136,8 @@ def sweeps_of(body: Body, kernel: Reduction) -> list[list[ir.Value]]:
                 return False
             return in_memory(kernel, body.fused, inner, at) is None
 
-        index = kernel.full_index_of(value.operands[0])
-        assert index is not None
-        walk([(value.operands[0], index)], len(kernel.dims), inside)
+        operand = value.operands[0]
+        walk([(operand, kernel.place_of(operand))], len(kernel.dims), inside)
         number[value] = max(earlier, default=-1) + 1
     return [[each for each in kernel.values if number[each] == at] for at in range(max(number.values()) + 1)]
 

@@ -6,17 +6,26 @@ the loop runs over, and what each step gives, lies one step after the other. Its
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 from contextlib import nullcontext
 
-from lamina.compiler.codegen.calls import Called, Caller, Shared, constant_data, emit_calls
+from lamina.compiler.codegen.calls import (
+    PARAMETERS,
+    TOGETHER,
+    Caller,
+    KernelFunction,
+    Shared,
+    constant_data,
+    emit_calls,
+    places_in,
+    pointers_to,
+)
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.expressions import ZERO
-from lamina.compiler.codegen.kernel_function import KernelFunction
+from lamina.compiler.codegen.kernel_function import kernel_function
 from lamina.compiler.codegen.module import Module
 from lamina.compiler.codegen.schedule import Numbered, Schedule, is_loop, memory_of
-from lamina.compiler.codegen.special.job import clear, copy, least, most
+from lamina.compiler.codegen.special.job import clear, copy
 from lamina.compiler.codegen.values import I8, I64, PTR, Value
 from lamina.compiler.graph import ir
 from lamina.compiler.schedule.kernels import Kernel, Special
@@ -25,101 +34,89 @@ from lamina.compiler.schedule.memory import Place
 
 def functions_of(
     module: Module, schedule: Schedule, name: str, numbers: Numbered, early: Collection[Kernel]
-) -> list[Called]:
+) -> list[KernelFunction]:
     """Write the functions of all kernels, and return them in the order of their calls.
 
     Loops that are ``early`` may be left before their last step: nothing outside of them has been updated.
     """
     return [
-        LoopFunction(module, schedule, kernel, f"{name}{number}", numbers, interruptible=kernel in early)
+        _loop_function(module, schedule, kernel, f"{name}{number}", numbers, interruptible=kernel in early)
         if is_loop(kernel)
-        else KernelFunction(module, schedule, kernel, f"{name}{number}", numbers)
+        else kernel_function(module, schedule, kernel, f"{name}{number}", numbers)
         for number, kernel in enumerate(schedule.ordered.kernels)
     ]
 
 
-class LoopFunction:
-    """The function of a loop; see `lamina.compiler.codegen.calls.Called`."""
+def _loop_function(
+    module: Module, schedule: Schedule, kernel: Kernel, name: str, numbers: Numbered, *, interruptible: bool
+) -> KernelFunction:
+    assert isinstance(kernel, Special)
+    loop, memory = kernel.value, memory_of(kernel, schedule)
+    body: Schedule = loop.params["schedule"]
+    calls = functions_of(module, body, f"{name}.", numbers, body.ordered.kernels if interruptible else ())
+    places = places_in(memory)
+    pointers = [(f"p{at}", PTR) for at in range(len(places))]
+    with module.function(name, [*pointers, *PARAMETERS, *TOGETHER], notes="noinline") as f:
+        found = pointers_to(f, memory)
+        operands = [found[schedule.fused.arrays[each]] for each in loop.operands]
+        _Loop(f, loop, operands, [found[each] for each in kernel.results]).write(calls, interruptible)
+    return KernelFunction(kernel, schedule.ordered.shares[kernel], name, places, together=True)
 
-    together = True
 
-    def __init__(
-        self,
-        module: Module,
-        schedule: Schedule,
-        kernel: Kernel,
-        name: str,
-        numbers: Numbered,
-        *,
-        interruptible: bool,
-    ) -> None:
-        assert isinstance(kernel, Special)
-        assert kernel.value is not None
-        self.kernel = kernel
-        self.share = schedule.ordered.shares[kernel]
-        self.name = name
-        self._value = kernel.value
-        self._body: Schedule = kernel.value.params["schedule"]
-        memory = memory_of(kernel, schedule)
-        self.places = list(dict.fromkeys(memory.values()))
-        self._interruptible = interruptible
-        calls = functions_of(
-            module, self._body, f"{name}.", numbers, self._body.ordered.kernels if interruptible else ()
-        )
-        pointers = [(f"p{at}", PTR) for at in range(len(self.places))]
-        rest = [("begin", I64), ("end", I64), ("scratch", PTR), ("fault", PTR), ("callback", PTR)]
-        team = [("thread", I64), ("threads", I64), ("runtime", PTR)]
-        with module.function(name, [*pointers, *rest, *team], notes="noinline") as f:
-            names = {place: f.arguments[f"p{at}"] for at, place in enumerate(self.places)}
-            self._operands: list[Value] = [names[memory[schedule.fused.arrays[each]]] for each in self._value.operands]
-            self._results: list[Value] = [names[memory[each]] for each in kernel.results]
-            self._emit(f, calls)
+class _Loop(Caller):
+    """Writes the steps of a loop: calls of the kernels of its body, whose pointers come from the loop's own memory."""
 
-    def _emit(self, f: Emitter, calls: list[Called]) -> None:
-        params, arguments = self._value.params, f.arguments
-        shared = Shared(arguments["runtime"], arguments["fault"], arguments["scratch"], arguments["callback"])
-        caller = Caller(f, self._body, shared, lambda place: self._pointer(f, place, step))
-        length = f.integer(params["length"])
-        count = most(f, least(f, f.load(I64, self._operands[0]), length), ZERO) if params["stops"] else length
-        with nullcontext() if self._body.alone else f.when(caller.first):
-            for place in range(params["carries"]):
-                first = self._value.operands[params["constants"] + place]
-                copy(f, self._results[place], self._operands[params["constants"] + place], _size(first))
-            if params["stops"]:
-                for place, value in enumerate(self._body.fused.graph.outputs):
-                    size = f.integer(_size(value))
-                    result = self._results[params["carries"] + place]
-                    clear(f, f.at(result, f.mul(count, size), I8), f.mul(f.sub(length, count), size))
-        caller.barrier()
+    def __init__(self, f: Emitter, loop: ir.Value, operands: list[Value], results: list[Value]) -> None:
+        shared = Shared(*(f.arguments[name] for name in ("runtime", "fault", "scratch", "callback")))
+        super().__init__(f, loop.params["schedule"], shared)
+        self._loop, self._operands, self._results = loop, operands, results
+        self._constants, self._carries = int(loop.params["constants"]), int(loop.params["carries"])
+        self._step = ZERO
+
+    def write(self, calls: list[KernelFunction], interruptible: bool) -> None:
+        """Write all of it."""
+        f, params = self.f, self._loop.params
+        length = count = f.integer(params["length"])
+        if params["stops"]:
+            count = f.intrinsic("smax", f.intrinsic("smin", f.load(I64, self._operands[0]), length), ZERO)
+        with nullcontext() if self.schedule.alone else f.when(self.first):
+            self._begin(length, count)
+        self.barrier()
         with f.loop(ZERO, count) as number:
-            step = f.sub(f.sub(count, f.integer(1)), number) if params["reverse"] else number
-            emit_calls(caller, calls)
+            self._step = f.sub(f.sub(count, f.integer(1)), number) if params["reverse"] else number
+            emit_calls(self, calls)
             # The next step reads what this one wrote.
-            if self._interruptible:
-                caller.meet_or_leave()
+            if interruptible:
+                self.meet_or_leave()
             else:
-                caller.barrier()
+                self.barrier()
 
-    def _pointer(self, f: Emitter, place: Place, step: Value) -> Value:
-        params, graph = self._value.params, self._body.fused.graph
-        constants, carries = int(params["constants"]), int(params["carries"])
+    def _begin(self, length: Value, count: Value) -> None:
+        """Put the first carries where the last will be, and zeros where no step will be."""
+        f = self.f
+        for place in range(self._carries):
+            first = self._constants + place
+            copy(f, self._results[place], self._operands[first], self._loop.operands[first].nbytes)
+        if self._loop.params["stops"]:
+            for value, result in zip(self.schedule.fused.graph.outputs, self._results[self._carries :], strict=False):
+                size = f.integer(value.nbytes)
+                clear(f, f.at(result, f.mul(count, size), I8), f.mul(f.sub(length, count), size))
+
+    def pointer(self, place: Place) -> Value:
+        """Return where the body finds a value at this step."""
+        graph, number = self.schedule.fused.graph, place.number
         match place.kind:
             case "arena":
-                return f.at(self._results[-1], f.integer(place.number // 8), I64)
+                return self.f.at(self._results[-1], self.f.integer(number // 8), I64)
             case "input":
-                if place.number < constants:
-                    return self._operands[place.number]
-                if place.number < constants + carries:
-                    return self._results[place.number - constants]
-                return _at_step(f, self._operands[place.number], graph.inputs[place.number], step)
+                if number < self._constants:
+                    return self._operands[number]
+                if number < self._constants + self._carries:
+                    return self._results[number - self._constants]
+                return self._at_step(self._operands[number], graph.inputs[number])
             case "output":
-                return _at_step(f, self._results[carries + place.number], graph.outputs[place.number], step)
-        return constant_data(f, self._body, place)
+                return self._at_step(self._results[self._carries + number], graph.outputs[number])
+        return constant_data(self.f, self.schedule, place)
 
-
-def _at_step(f: Emitter, pointer: Value, value: ir.Value, step: Value) -> Value:
-    return f.at(pointer, f.mul(step, f.integer(_size(value))), I8)
-
-
-def _size(value: ir.Value) -> int:
-    return math.prod(value.shape) * int(value.dtype.itemsize)
+    def _at_step(self, pointer: Value, value: ir.Value) -> Value:
+        return self.f.at(pointer, self.f.mul(self._step, self.f.integer(value.nbytes)), I8)

@@ -58,10 +58,9 @@ def scratch_of(kernel: Kernel, target: Target) -> int:
         size = convolution_scratch(kernel, target)
     elif is_loop(kernel):
         assert isinstance(kernel, Special)
-        assert kernel.value is not None
         size = kernel.value.params["schedule"].scratch
-    elif isinstance(kernel, Special) and kernel.value is not None and kernel.value.op in SPECIAL:
-        size = SPECIAL[kernel.value.op].scratch(kernel.value, target)
+    elif isinstance(kernel, Special) and kernel.value.op in SPECIAL:
+        size = SPECIAL[kernel.value.op].scratch(kernel.value)
     else:
         return 0
     return -(-size // 64) * 64
@@ -69,7 +68,7 @@ def scratch_of(kernel: Kernel, target: Target) -> int:
 
 def is_loop(kernel: Kernel) -> bool:
     """Tell whether a kernel is a loop with a state, which has a schedule of its own."""
-    return isinstance(kernel, Special) and kernel.value is not None and kernel.value.op == ir.SCAN
+    return isinstance(kernel, Special) and kernel.value.op == ir.SCAN
 
 
 class Numbered(NamedTuple):
@@ -89,9 +88,7 @@ class Numbered(NamedTuple):
 
 def numbered(schedule: Schedule) -> Numbered:
     """Return what a program names by numbers."""
-    own = [
-        kernel.value for kernel in schedule.fused.kernels if isinstance(kernel, Special) and kernel.value is not None
-    ]
+    own = [kernel.value for kernel in schedule.fused.kernels if isinstance(kernel, Special)]
     found = Numbered(
         [value for value in own if value.op in FALLBACKS],
         [out_of_range(value) for value in schedule.fused.graph.values() if value.op in INDEXED],

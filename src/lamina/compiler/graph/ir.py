@@ -7,6 +7,7 @@ operands; nothing knows its uses, which a pass counts when it needs them.
 from __future__ import annotations
 
 import linecache
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -55,6 +56,16 @@ class Value:
     def dtype(self) -> Any:
         """The type of the elements, a `lamina.dtypes.DType`."""
         return self.spec.dtype
+
+    @property
+    def size(self) -> int:
+        """How many elements there are."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory they take."""
+        return math.prod(self.shape) * int(self.dtype.itemsize)
 
     def __repr__(self) -> str:
         return f"%{self.number} = {self.op}({', '.join(f'%{each.number}' for each in self.operands)}) : {self.spec}"

@@ -125,7 +125,6 @@ def by(shape: Shape) -> str:
 
 def _primitive(kernel: Kernel) -> Value:
     assert isinstance(kernel, Contraction | Special)
-    assert kernel.value is not None
     return kernel.value
 
 
@@ -192,11 +191,7 @@ def _bytes(kernel: Kernel, schedule: Schedule) -> int:
     values.update(each for each in kernel.computed if each in schedule.memory.places)
     if isinstance(kernel, Special):
         values.update(kernel.results)
-    total = sum(_size(each) for each in values)
+    total = sum(each.nbytes for each in values)
     if isinstance(kernel, Loops) and kernel.into is not None:
         total += math.prod(kernel.dims) * kernel.into.base.dtype.itemsize
     return total
-
-
-def _size(value: Value) -> int:
-    return math.prod(value.shape) * int(value.dtype.itemsize)

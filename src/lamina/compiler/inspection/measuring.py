@@ -95,7 +95,7 @@ class _Bench:
     def __init__(self, graph: Graph, made: Lowered, objects: Sequence[bytes], inputs: Sequence[NDArray]) -> None:
         inside = NativeProgram(
             load(*objects),
-            made.layout.as_dict(),
+            made.layout._asdict(),
             len(graph.inputs),
             len(graph.outputs),
             fallback_of(made),

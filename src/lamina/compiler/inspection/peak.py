@@ -61,9 +61,9 @@ class Clock:
 @cache
 def clock() -> Clock:
     """Return the clock, calibrated once."""
-    module = Module(host().triple)
+    module = Module(host())
     with module.function("now", [("into", PTR)], internal=False) as f:
-        f.store(emit_clock(f, host()), f.arguments["into"])
+        f.store(emit_clock(f), f.arguments["into"])
     with module.function("pairs", [("into", PTR)], internal=False) as f:
         _emit_pairs(f, f.arguments["into"])
     code = _code(module)
@@ -79,8 +79,8 @@ def clock() -> Clock:
 def _emit_pairs(f: Emitter, total: Value) -> None:
     """Write what a profiled program does around a kernel, around nothing."""
     with f.loop(f.integer(0), f.integer(_PAIRS)):
-        before = emit_clock(f, host())
-        taken = f.binary("sub", emit_clock(f, host()), before)
+        before = emit_clock(f)
+        taken = f.binary("sub", emit_clock(f), before)
         f.store(f.binary("add", f.load(I64, total), taken), total)
 
 
@@ -102,7 +102,7 @@ def peak_flops(bits: int) -> float:
     """
     target = host()
     lanes, chains = target.lanes(bits), 14 if target.registers >= 32 else 10
-    module = Module(target.triple)
+    module = Module(target)
     with module.function("peak", [("into", PTR)], internal=False) as f:
         _emit_chains(f, target, bits, chains)
     code = _code(module)

@@ -125,10 +125,9 @@ def _refuse_what_ends_the_process(ir: str, target: Target) -> None:
         raise BackendError("inline assembly in LLVM IR is not supported: write intrinsics instead")
     if "@llvm.x86." not in ir and "@llvm.aarch64." not in ir:
         return
-    x86 = target.triple.startswith(("x86_64", "amd64"))
     for family, group in set(re.findall(r"@llvm\.(x86|aarch64)\.([a-z0-9]+)", ir)):
         needed = _NEEDED.get(group, group)
-        if (family == "x86") != x86 or (needed in _EXTENSIONS and needed not in target.known):
+        if (family == "x86") != target.is_x86 or (needed in _EXTENSIONS and needed not in target.known):
             raise BackendError(f"{target.cpu!r} ({target.triple}) does not have the intrinsics llvm.{family}.{group}")
 
 

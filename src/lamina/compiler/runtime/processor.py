@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from lamina.compiler.runtime.cache import Entry, cached
@@ -80,15 +81,14 @@ def _made(known: Any) -> Target:
     if found.get("amx-tile") and not _may_use_tile_registers():
         found = {name: there and not name.startswith("amx-") for name, there in found.items()}
     features = ",".join(sorted(f"{'+' if there else '-'}{name}" for name, there in found.items()))
-    if triple.startswith(("x86_64", "amd64")):
-        if all(found.get(name) for name in ("avx512f", "avx512vl", "avx512bw", "avx512dq")):
-            return Target(triple, cpu, f"{features},-prefer-256-bit", 64, 32, True, *known["caches"])
-        if found.get("avx2") and found.get("fma"):
-            return Target(triple, cpu, features, 32, 16, True, *known["caches"])
-        return Target(triple, cpu, features, 16, 16, bool(found.get("fma")), *known["caches"])
-    if triple.startswith(("aarch64", "arm64")):
-        return Target(triple, cpu, features, 16, 32, True, *known["caches"])
-    return Target(triple, cpu, features, 16, 16, False, *known["caches"])
+    target = Target(triple, cpu, features, 16, 16, bool(found.get("fma")), *known["caches"])
+    if target.is_arm:
+        return replace(target, registers=32, fma=True)
+    if not target.is_x86:
+        return replace(target, fma=False)
+    if all(found.get(name) for name in ("avx512f", "avx512vl", "avx512bw", "avx512dq")):
+        return replace(target, features=f"{features},-prefer-256-bit", vector_bytes=64, registers=32, fma=True)
+    return replace(target, vector_bytes=32) if found.get("avx2") and target.fma else target
 
 
 def _may_use_tile_registers() -> bool:

@@ -11,7 +11,7 @@ from lamina.forking import fork_safe
 
 
 class RuntimeBlock:
-    """What one instance of a program needs beside its buffers; ``buffers[0]`` points to it.
+    """What one instance of a program needs beside its memory; the table of pointers leads to it.
 
     What lies where in it, `lamina.compiler.codegen.barrier` says. A block serves one run at a time, and lives as long
     as its `pointer` is in use.
@@ -36,7 +36,7 @@ class RuntimeBlock:
 
     @property
     def fault(self) -> int:
-        """The number that `emit_fault` left first; 0 for none."""
+        """The number that a thread left; 0 for none."""
         return self._fault.value
 
     def clear_fault(self) -> None:

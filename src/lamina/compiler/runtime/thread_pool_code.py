@@ -31,19 +31,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lamina.compiler.codegen.barrier import (
-    LINE,
-    YIELD,
-    emit_pause,
-    emit_pauses,
-    emit_wait,
-    load_atomic,
-    offset,
-    store_atomic,
-)
+from lamina.compiler.codegen.barrier import LINE, YIELD, emit_pause, emit_pauses, emit_wait
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.module import Module
-from lamina.compiler.codegen.values import I1, I32, I64, PTR, Value
+from lamina.compiler.codegen.values import I1, I8, I32, I64, PTR, VOID, Value
 
 if TYPE_CHECKING:
     from lamina.compiler.target import Target
@@ -74,18 +65,18 @@ def futex_number(target: Target) -> int | None:
 
 def pool_ir(target: Target) -> str:
     """Return the module with ``launch``, ``end``, ``worker``, ``spin`` and, on Linux, ``wait`` and ``wake``."""
-    module = Module(target.triple)
+    module = Module(target)
     with module.function("nothing", [("buffers", PTR), ("thread", I64), ("threads", I64)]):
         pass
-    _emit_order(module, target)
+    _emit_order(module)
     _emit_launch(module)
     _emit_end(module)
-    _emit_worker(module, target)
+    _emit_worker(module)
     with module.function("spin", [("control", PTR), ("count", I64)], internal=False) as f:
-        order = load_atomic(f, f.arguments["control"])
+        order = f.load_atomic(f.arguments["control"])
         with f.loop(f.integer(0), f.arguments["count"]):
-            emit_pause(f, target)
-            f.leave(f.icmp("ne", load_atomic(f, f.arguments["control"]), order))
+            emit_pause(f)
+            f.leave(f.icmp("ne", f.load_atomic(f.arguments["control"]), order))
     number = futex_number(target)
     if number is not None:
         _emit_futex(module, "wait", number, _FUTEX_WAIT)
@@ -96,39 +87,39 @@ def pool_ir(target: Target) -> str:
 _ORDER = [("control", PTR), ("program", PTR), ("buffers", PTR), ("threads", I64)]
 
 
-def _emit_order(module: Module, target: Target) -> None:
+def _emit_order(module: Module) -> None:
     """Run a program in several threads, the caller being thread 0, and return when all have finished."""
     with module.function("order", _ORDER) as f:
         control, program, buffers, threads = (f.arguments[name] for name, _ in _ORDER)
-        f.store(program, offset(f, control, PROGRAM))
-        f.store(buffers, offset(f, control, BUFFERS))
-        count = f.add(load_atomic(f, control, "monotonic"), f.integer(1))
+        f.store(program, f.offset(control, PROGRAM))
+        f.store(buffers, f.offset(control, BUFFERS))
+        count = f.add(f.load_atomic(control, "monotonic"), f.integer(1))
         count = f.binary("and", count, f.integer((1 << _THREADS_SHIFT) - 1))
         order = f.binary("or", count, f.binary("shl", threads, f.integer(_THREADS_SHIFT)))
-        store_atomic(f, order, control, "seq_cst")
+        f.store_atomic(order, control, "seq_cst")
         with f.loop(f.integer(1), threads) as worker:
             state = _state(f, control, worker)
             with f.when(_sleeps(f, f.result(f"load atomic i32, ptr {state.text} seq_cst, align 4", I32))):
                 before = f.result(f"atomicrmw xchg ptr {state.text}, i32 0 seq_cst, align 4", I32)
                 with f.when(_sleeps(f, before)):
-                    _call(f, f.load(PTR, offset(f, control, WAKE)), control, state)
-        _call(f, program, buffers, f.integer(0), threads)
+                    f.call_address(f.load(PTR, f.offset(control, WAKE)), VOID, control, state)
+        f.call_address(program, VOID, buffers, f.integer(0), threads)
         with f.loop(f.integer(1), threads) as worker:
-            done = offset(f, _state(f, control, worker), _DONE)
-            emit_wait(f, target, control, lambda: f.icmp("ne", load_atomic(f, done), order))
+            done = f.offset(_state(f, control, worker), _DONE)
+            emit_wait(f, control, lambda: f.icmp("ne", f.load_atomic(done), order))
 
 
 def _emit_launch(module: Module) -> None:
     """Run a program in as many threads as there are, or in the caller alone if another launch uses the pool."""
     with module.function("launch", _ORDER, internal=False) as f:
         control, program, buffers, threads = (f.arguments[name] for name, _ in _ORDER)
-        threads = f.intrinsic("smin", threads, f.load(I64, offset(f, control, COUNT)))
+        threads = f.intrinsic("smin", threads, f.load(I64, f.offset(control, COUNT)))
         taken = _take(f, control)
         with f.when(taken):
             f.call_here("order", [control, program, buffers, threads])
-            store_atomic(f, f.integer(0), offset(f, control, IN_USE))
+            f.store_atomic(f.integer(0), f.offset(control, IN_USE))
         with f.when(f.icmp("eq", taken, f.integer(0, I1))):
-            _call(f, program, buffers, f.integer(0), f.integer(1))
+            f.call_address(program, VOID, buffers, f.integer(0), f.integer(1))
 
 
 def _emit_end(module: Module) -> None:
@@ -136,34 +127,34 @@ def _emit_end(module: Module) -> None:
     with module.function("end", [("control", PTR)], internal=False, result=I64) as f:
         control = f.arguments["control"]
         f.leave(f.icmp("eq", _take(f, control), f.integer(0, I1)), f.integer(0))
-        f.store(f.integer(1), offset(f, control, STOPPING))
-        f.call_here("order", [control, Value("@nothing", PTR), control, f.load(I64, offset(f, control, COUNT))])
+        f.store(f.integer(1), f.offset(control, STOPPING))
+        f.call_here("order", [control, Value("@nothing", PTR), control, f.load(I64, f.offset(control, COUNT))])
         f.returned = f.integer(1)
 
 
 def _take(f: Emitter, control: Value) -> Value:
     """Take the pool, if nobody has."""
-    place = offset(f, control, IN_USE)
+    place = f.offset(control, IN_USE)
     before = f.result(f"atomicrmw xchg ptr {place.text}, i64 1 acquire, align 8", I64)
     return f.icmp("eq", before, f.integer(0))
 
 
-def _emit_worker(module: Module, target: Target) -> None:
+def _emit_worker(module: Module) -> None:
     """Carry out orders until told to end: look for one for a while, then sleep."""
     with module.function("worker", [("control", PTR), ("index", I64)], internal=False) as f:
         control, index = f.arguments["control"], f.arguments["index"]
         state = _state(f, control, index)
-        limit = f.load(I64, offset(f, control, SPINS))
+        limit = f.load(I64, f.offset(control, SPINS))
         seen, spins = f.variable(f.integer(0)), f.variable(f.integer(0))
         with f.while_():
-            order = load_atomic(f, control)
+            order = f.load_atomic(control)
             idle = f.icmp("eq", order, f.get(seen))
             with f.when(idle):
                 tired = f.icmp("sge", f.get(spins), limit)
                 with f.when(tired):
                     _emit_sleep(f, control, state, f.get(seen))
                 f.set(spins, f.add(f.get(spins), f.integer(1)))
-                emit_pauses(f, target, control, f.get(spins))
+                emit_pauses(f, control, f.get(spins))
             with f.when(f.icmp("ne", order, f.get(seen))):
                 f.set(seen, order)
                 threads = f.binary("lshr", order, f.integer(_THREADS_SHIFT))
@@ -173,24 +164,24 @@ def _emit_worker(module: Module, target: Target) -> None:
 
 
 def _emit_share(f: Emitter, control: Value, index: Value, order: Value) -> None:
-    program, buffers = (f.load(PTR, offset(f, control, place)) for place in (PROGRAM, BUFFERS))
-    _call(f, program, buffers, index, f.binary("lshr", order, f.integer(_THREADS_SHIFT)))
+    program, buffers = (f.load(PTR, f.offset(control, place)) for place in (PROGRAM, BUFFERS))
+    f.call_address(program, VOID, buffers, index, f.binary("lshr", order, f.integer(_THREADS_SHIFT)))
     # Read before finishing: afterwards the launch returns, and what it wrote may change.
-    stopping = f.load(I64, offset(f, control, STOPPING))
-    store_atomic(f, order, offset(f, _state(f, control, index), _DONE))
+    stopping = f.load(I64, f.offset(control, STOPPING))
+    f.store_atomic(order, f.offset(_state(f, control, index), _DONE))
     f.leave(f.icmp("ne", stopping, f.integer(0)))
 
 
 def _emit_sleep(f: Emitter, control: Value, state: Value, seen: Value) -> None:
-    store_atomic(f, f.integer(1, I32), state, "seq_cst")
-    with f.when(f.icmp("eq", load_atomic(f, control, "seq_cst"), seen)):
-        _call(f, f.load(PTR, offset(f, control, WAIT)), control, state)
-    store_atomic(f, f.integer(0, I32), state, "seq_cst")
+    f.store_atomic(f.integer(1, I32), state, "seq_cst")
+    with f.when(f.icmp("eq", f.load_atomic(control, "seq_cst"), seen)):
+        f.call_address(f.load(PTR, f.offset(control, WAIT)), VOID, control, state)
+    f.store_atomic(f.integer(0, I32), state, "seq_cst")
 
 
 def _emit_futex(module: Module, name: str, number: int, operation: int) -> None:
     with module.function(name, [("control", PTR), ("state", PTR)], internal=False) as f:
-        syscall = f.load(PTR, offset(f, f.arguments["control"], SYSCALL))
+        syscall = f.load(PTR, f.offset(f.arguments["control"], SYSCALL))
         f.write(
             f"call i64 (i64, ...) {syscall.text}(i64 {number}, ptr {f.arguments['state'].text}, "
             f"i64 {operation}, i64 1, ptr null, ptr null, i64 0)"
@@ -198,12 +189,8 @@ def _emit_futex(module: Module, name: str, number: int, operation: int) -> None:
 
 
 def _state(f: Emitter, control: Value, worker: Value) -> Value:
-    return offset(f, f.at(control, f.mul(worker, f.integer(LINE)), I64.with_scalar("i8")), STATES)
+    return f.offset(f.at(control, f.mul(worker, f.integer(LINE)), I8), STATES)
 
 
 def _sleeps(f: Emitter, state: Value) -> Value:
     return f.icmp("eq", state, f.integer(1, I32))
-
-
-def _call(f: Emitter, function: Value, *operands: Value) -> None:
-    f.write(f"call void {function.text}({', '.join(f'{each.type} {each.text}' for each in operands)})")

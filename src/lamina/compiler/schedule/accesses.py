@@ -31,7 +31,6 @@ class Read(NamedTuple):
 def reads(kernel: Kernel, fused: Fused) -> list[Read]:
     """Return what a kernel reads from memory: what other kernels write, inputs and constants; each once."""
     if isinstance(kernel, Special):
-        assert kernel.value is not None
         return list(dict.fromkeys(Read(fused.arrays[each], None) for each in kernel.value.operands))
     found: list[Read] = []
     if isinstance(kernel, MatrixProduct):
@@ -72,7 +71,7 @@ def _given(kernel: Kernel) -> Sequence[Value]:
     """Return what a kernel does not compute by expressions."""
     if isinstance(kernel, Reduction):
         return kernel.values
-    return [kernel.value] if isinstance(kernel, Contraction) and kernel.value is not None else []
+    return [kernel.value] if isinstance(kernel, Contraction) else []
 
 
 def starts(kernel: Kernel) -> Iterator[tuple[Value, Index]]:
@@ -82,21 +81,9 @@ def starts(kernel: Kernel) -> Iterator[tuple[Value, Index]]:
             continue
         if isinstance(kernel, Reduction) and value in kernel.values:
             operand = value.operands[0]
-            index = kernel.full_index_of(operand)
-            assert index is not None
-            yield Value("alias", (operand,), {}, operand.spec), index
+            yield Value("alias", (operand,), {}, operand.spec), kernel.place_of(operand)
             continue
-        yield value, place_of(kernel, value)
-
-
-def place_of(kernel: Kernel, value: Value) -> Index:
-    """Return where a value that a kernel computes stands."""
-    index = kernel.index_of(value)
-    if index is None:
-        assert isinstance(kernel, Reduction)
-        index = kernel.full_index_of(value)
-    assert index is not None
-    return index
+        yield value, kernel.place_of(value)
 
 
 def in_memory(kernel: Kernel, fused: Fused, value: Value, index: Index) -> Read | None:
@@ -119,9 +106,6 @@ def lies(kernel: Kernel, fused: Fused, value: Value) -> View | None:
 
 def _product_reads(kernel: MatrixProduct) -> Iterator[Read]:
     """The first operand's rows are read as the result's are written; the second is read everywhere."""
-    assert kernel.value is not None
-    assert kernel.a is not None
-    assert kernel.b is not None
     shape, view = kernel.value.shape, kernel.a
     yield Read(kernel.b.base, None)
     dims = [axis for axis, size in enumerate(shape) if size != 1]
@@ -136,9 +120,6 @@ def _product_reads(kernel: MatrixProduct) -> Iterator[Read]:
 
 def _convolution_reads(kernel: Convolution) -> Iterator[Read]:
     """An image is read where the result's is written; the weights are read everywhere."""
-    assert kernel.value is not None
-    assert kernel.a is not None
-    assert kernel.b is not None
     view, shape = kernel.a, kernel.value.operands[0].shape
     yield Read(kernel.b.base, None)
     if kernel.value.shape[0] == 1 or min(view.strides[1:], default=0) < 0 or 0 in shape:

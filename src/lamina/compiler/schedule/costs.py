@@ -18,32 +18,30 @@ ELEMENT = 8.0  # nanoseconds for an element of a sort or a scatter
 
 def flops(kernel: Kernel) -> float:
     """Return the arithmetic of a contraction, a multiplication and an addition for each term; 0 for the rest."""
-    if not isinstance(kernel, Contraction) or kernel.value is None:
+    if not isinstance(kernel, Contraction):
         return 0.0
     a, b = kernel.value.operands
     terms = math.prod(b.shape[1:]) if isinstance(kernel, Convolution) else a.shape[-1]
-    return 2.0 * math.prod(kernel.value.shape) * terms
+    return 2.0 * kernel.value.size * terms
 
 
 def traffic(kernel: Kernel, fused: Fused) -> float:
     """Return the bytes of everything that a kernel reads and writes, each value once."""
     values: set[Value] = set(kernel.computed)
     if isinstance(kernel, Special):
-        assert kernel.value is not None
         values = {*kernel.value.operands, *kernel.results}
     else:
         values |= {each.base for each in reads(kernel, fused)}
-    return float(sum(math.prod(each.shape) * each.dtype.itemsize for each in values))
+    return float(sum(each.nbytes for each in values))
 
 
 def kernel_cost(kernel: Kernel, fused: Fused, target: Target, cost: Callable[[str], int | None]) -> float:
     """Return the nanoseconds that a kernel should take one thread."""
     lanes = target.lanes(32)
     if isinstance(kernel, Special):
-        assert kernel.value is not None
         if kernel.value.op == SCAN:
             return float(kernel.value.params["length"] * kernel.value.params["nanoseconds"])
-        return ELEMENT * sum(math.prod(each.shape) for each in _touched(kernel.value, kernel.results))
+        return ELEMENT * sum(each.size for each in _touched(kernel.value, kernel.results))
     operations = [each for each in expressions(kernel, fused) if isinstance(each, Value)]
     each_step = 1 + sum(cost(value.op) or 0 for value in operations)
     steps = math.prod(kernel.dims)

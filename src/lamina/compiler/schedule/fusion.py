@@ -136,8 +136,7 @@ class Fusion:
     def _reduce(self, value: Value) -> None:
         operand = value.operands[0]
         wanted = reduction_kernel(value)
-        index = wanted.full_index_of(operand)
-        assert index is not None
+        index = wanted.place_of(operand)
         kernel = self.joining.reducing(operand, wanted)
         if kernel is None or self.placing.would_wait(kernel, operand, index, kernel.full_index_of):
             kernel = wanted
@@ -193,7 +192,5 @@ class Fusion:
     def _part(self, value: Value, operand: Value, into: View) -> Loops:
         kernel = Loops(squeezed(operand.shape), [operation(COPY, (operand,), operand.spec)], into=into)
         self._new(value, kernel)
-        index = kernel.index_of(operand)
-        assert index is not None
-        self.placing.absorb(kernel, operand, index)
+        self.placing.absorb(kernel, operand, kernel.place_of(operand))
         return kernel

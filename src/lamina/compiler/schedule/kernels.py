@@ -7,7 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from lamina.compiler.graph.ir import Value
-from lamina.compiler.schedule.views import Index, Shape, View, identity, squeezed
+from lamina.compiler.schedule.views import (
+    Affine,
+    Index,
+    Shape,
+    View,
+    combined,
+    contiguous,
+    identity,
+    squeezed,
+)
 
 FEW = 16
 """Up to how many neighbours are reduced one after the other: a window of a pooling layer."""
@@ -46,6 +55,23 @@ class Kernel:
         if squeezed(value.shape) != self.space:
             return None
         return identity(value.shape, len(self.dims), self.kept)
+
+    def full_index_of(self, value: Value) -> Index | None:
+        """Return where a value stands that is to be reduced, if its shape is that of all loops."""
+        if squeezed(value.shape) != self.dims:
+            return None
+        return identity(value.shape, len(self.dims), range(len(self.dims)))
+
+    def place_of(self, value: Value) -> Index:
+        """Return where a value stands that is computed here, or reduced."""
+        index = self.index_of(value)
+        index = self.full_index_of(value) if index is None else index
+        assert index is not None
+        return index
+
+    def stored_at(self, value: Value) -> Affine:
+        """Return where in its own memory a value is written that is computed here."""
+        return combined(self.place_of(value), contiguous(value.shape), 0, len(self.dims))
 
 
 @dataclass(eq=False)
@@ -88,12 +114,6 @@ class Reduction(Kernel):
             return False
         return math.prod(self.dims[kept[-1] + 1 :]) <= FEW and self.dims[kept[-1]] > 2
 
-    def full_index_of(self, value: Value) -> Index | None:
-        """Return where a value that is to be reduced stands, if its shape is that of all loops."""
-        if squeezed(value.shape) != self.dims:
-            return None
-        return identity(value.shape, len(self.dims), range(len(self.dims)))
-
 
 @dataclass(eq=False)
 class Contraction(Kernel):
@@ -106,9 +126,9 @@ class Contraction(Kernel):
         The operands in memory.
     """
 
-    value: Value | None = None
-    a: View | None = None
-    b: View | None = None
+    value: Value = field(kw_only=True)
+    a: View = field(kw_only=True)
+    b: View = field(kw_only=True)
 
 
 @dataclass(eq=False)
@@ -147,8 +167,8 @@ class Special(Kernel):
         The value itself, or its ``item`` values where it has several results.
     """
 
-    value: Value | None = None
-    results: tuple[Value, ...] = ()
+    value: Value = field(kw_only=True)
+    results: tuple[Value, ...] = field(kw_only=True)
 
 
 def product_kernel(value: Value, a: View, b: View) -> MatrixProduct:

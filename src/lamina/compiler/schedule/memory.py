@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
@@ -81,7 +80,7 @@ def _let_pass(turns: Rounds, fused: Fused, ordered: Ordered, memory: Memory) -> 
     """Give what is needed for a turn only a small place, which stays in cache from turn to turn."""
     offset = 0
     for value in passing(turns, fused, ordered):
-        step = math.prod(value.shape) * value.dtype.itemsize // ordered.shares[turns.kernels[0]].units
+        step = value.nbytes // ordered.shares[turns.kernels[0]].units
         memory.places[value] = Place("passing", offset, step)
         offset += -(-step * turns.units // ALIGNMENT) * ALIGNMENT
     memory.passing = max(memory.passing, offset)
@@ -97,8 +96,8 @@ def _blocks(fused: Fused, ordered: Ordered, memory: Memory, alone: bool) -> list
         block = blocks.get(value)
         if block is None:
             writers = [time[each] for each in fused.home[value]]
-            size = math.prod(value.shape) * value.dtype.itemsize
-            block = blocks[value] = _Block(value, -(-size // ALIGNMENT) * ALIGNMENT, min(writers), max(writers))
+            size = -(-value.nbytes // ALIGNMENT) * ALIGNMENT
+            block = blocks[value] = _Block(value, size, min(writers), max(writers))
         block.last = max(block.last, time[kernel])
 
     for kernel in ordered.kernels:

@@ -18,7 +18,7 @@ from lamina.compiler.schedule.accesses import Read, expressions, reads
 from lamina.compiler.schedule.fused import COPY, Fused
 from lamina.compiler.schedule.kernels import Contraction, Convolution, Kernel, Loops, MatrixProduct, Special
 from lamina.compiler.schedule.phases import Ties, into_phases
-from lamina.compiler.schedule.views import combined, contiguous, squeezed
+from lamina.compiler.schedule.views import squeezed
 from lamina.errors import BackendError
 
 SMALL = 1 << 16
@@ -126,7 +126,6 @@ def order(fused: Fused, machine: Machine) -> Ordered:
 def share(kernel: Kernel, machine: Machine) -> Share:
     """Return how the work of a kernel is divided: by the first axis of its results, if there is one."""
     if isinstance(kernel, Special):
-        assert kernel.value is not None
         return Share(machine.units(kernel.value), None)
     kept = list(kernel.kept)
     if not kept:
@@ -161,10 +160,9 @@ def _settled(update: Update, fused: Fused, known: dict[Kernel, list[Read]], faul
     kernel, target = _writer(update, fused), fused.graph.inputs[update.input]
     if replaces_rows_of(update.value, target) and kernel not in faulty:
         return update
-    index = kernel.index_of(update.value)
-    if index is None or kernel in faulty:
+    if kernel.index_of(update.value) is None or kernel in faulty:
         return _copied(update, fused, known)
-    place = combined(index, contiguous(update.value.shape), 0, len(kernel.dims))
+    place = kernel.stored_at(update.value)
     for read in known[kernel]:
         if read.base is target and read.place != place:
             return _copied(update, fused, known)
@@ -269,6 +267,5 @@ def _put_off_updates(ordered: Ordered, fused: Fused, before: dict[Kernel, dict[K
 
 def _single_row(kernel: Contraction) -> bool:
     """Tell whether there is nothing to share out: one row of a product, one channel of one image."""
-    assert kernel.value is not None
     shape = kernel.value.shape
     return math.prod(shape[:2] if isinstance(kernel, Convolution) else shape[:-1]) == 1

@@ -79,7 +79,7 @@ def _ends(kernels: list[Kernel], before: dict[Kernel, dict[Kernel, list[Read]]])
 
 def _of_one_matrix(kernel: Kernel) -> bool:
     """Tell whether a kernel multiplies by the same matrix throughout, which begins afresh anyhow."""
-    return isinstance(kernel, MatrixProduct) and kernel.b is not None and len(kernel.b.strides) == 2
+    return isinstance(kernel, MatrixProduct) and len(kernel.b.strides) == 2
 
 
 def _raise_to_check(ordered: Ordered, ties: Ties) -> None:

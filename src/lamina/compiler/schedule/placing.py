@@ -109,9 +109,9 @@ class Placing:
             for use in self.uses.get(waiting.pop(), ()):
                 if isinstance(use.spec, tuple):
                     continue  # What has several results reads its operands from memory.
-                if use.op in VIEWS and math.prod(use.shape) == math.prod(value.shape):
+                if use.op in VIEWS and use.size == value.size:
                     waiting.append(use)
-                elif math.prod(use.shape) > math.prod(value.shape):
+                elif use.size > value.size:
                     return True
         return False
 
@@ -157,8 +157,7 @@ class Placing:
         if found is None:
             view = self.memory(value)
             # Row-major order is all that counts: another shape of the same elements will do.
-            same_size = math.prod(view.base.shape) == math.prod(value.shape)
-            if not same_size or (view.strides, view.offset) != (contiguous(value.shape), 0):
+            if view.base.size != value.size or (view.strides, view.offset) != (contiguous(value.shape), 0):
                 view = self.copied(value)
             found = self.fused.arrays[value] = view.base
         return found
@@ -265,8 +264,7 @@ class Placing:
         kernel.computed.append(value)
         self.made_here(value, kernel)
         self._lengthen(kernel, value)
-        index = kernel.index_of(value)
-        assert index is not None
+        index = kernel.place_of(value)
         for position, operand in enumerate(value.operands):
             self.absorb(kernel, operand, operand_index(value, position, index, len(kernel.dims)))
 

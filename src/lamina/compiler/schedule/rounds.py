@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -10,7 +9,7 @@ from lamina.compiler.graph.ir import Value
 from lamina.compiler.schedule.fused import Fused
 from lamina.compiler.schedule.kernels import Contraction, Kernel, MatrixProduct, Special
 from lamina.compiler.schedule.order import Ordered
-from lamina.compiler.schedule.views import View, squeezed
+from lamina.compiler.schedule.views import squeezed
 from lamina.compiler.target import Target
 
 
@@ -56,15 +55,13 @@ def _takes_turns(kernel: Kernel, ordered: Ordered) -> bool:
     if isinstance(kernel, Special) or ordered.shares[kernel].loop != 0:
         return False
     if isinstance(kernel, MatrixProduct):
-        assert kernel.b is not None
-        return _varies(kernel.b, kernel)
+        return _varies(kernel)
     return not isinstance(kernel, Contraction)
 
 
-def _varies(b: View, kernel: MatrixProduct) -> bool:
+def _varies(kernel: MatrixProduct) -> bool:
     """Tell whether the second operand differs from unit to unit: one for all would be packed at every turn."""
-    assert kernel.value is not None
-    shape = kernel.value.shape
+    shape, b = kernel.value.shape, kernel.b
     strides = (0,) * (len(shape) - len(b.strides)) + b.strides
     first = next((axis for axis, size in enumerate(shape) if size != 1), 0)
     return first < len(shape) - 2 and strides[first] != 0
@@ -83,7 +80,7 @@ def _divided(group: list[Kernel], ordered: Ordered, target: Target) -> Rounds:
     for kernel in group:
         values.update(read.base for read in ordered.reads[kernel])
         values.update(kernel.computed)
-    size = sum(math.prod(each.shape) * each.dtype.itemsize for each in values)
+    size = sum(each.nbytes for each in values)
     room = target.l2 // 2
     if size <= room:
         return Rounds(tuple(group))

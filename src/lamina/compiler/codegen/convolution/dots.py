@@ -16,7 +16,7 @@ from typing import NamedTuple
 from lamina.compiler.codegen.convolution.problem import Convolution, Epilogue, Part, groups, place_in_image
 from lamina.compiler.codegen.elements import load_element, narrow
 from lamina.compiler.codegen.emitter import Emitter
-from lamina.compiler.codegen.expressions import unravelled
+from lamina.compiler.codegen.expressions import folded, unravelled
 from lamina.compiler.codegen.matmul.arithmetic import advanced, multiply_add, plus
 from lamina.compiler.codegen.values import I1, Value
 from lamina.compiler.target import Target
@@ -92,7 +92,7 @@ class Dots:
             for place in range(places)
         ]
         for number, partial in enumerate(self._sums(w, left, x, right)):
-            f.store(self._total(partial), f.at(buffer, f.integer(number), problem.summed))
+            f.store(folded(f, partial, lambda a, b: plus(f, a, b)), f.at(buffer, f.integer(number), problem.summed))
         self._drain(tile, channel, buffer)
 
     def _clamped(self, most: int, left: Value) -> list[Value]:
@@ -192,15 +192,6 @@ class Dots:
                 place = number * len(right) + at
                 sums[place] = multiply_add(f, self.target, weight, found, sums[place])
         return sums
-
-    def _total(self, partial: Value) -> Value:
-        """Return the sum of a vector's lanes, folded in halves."""
-        f, width = self.f, partial.type.lanes
-        while width > 1:
-            width //= 2
-            low, high = range(width), range(width, 2 * width)
-            partial = plus(f, *(f.shuffle(partial, partial, half) for half in (low, high)))
-        return f.extract(partial, 0)
 
 
 class _Tile(NamedTuple):

@@ -196,9 +196,9 @@ def _times_power_of_two(p: Lanes, n: Lanes) -> Lanes:
 
 def _scaled(p: Lanes, n: Lanes) -> Lanes | None:
     """Return p 2^n by the instruction of AVX-512 for it; a vector of several registers one by one."""
-    f, target, kind = p.f, p.f.module.target, p.value.type
+    f, kind = p.f, p.value.type
     width = kind.lanes * kind.bits
-    if target is None or not {"avx512f", "avx512vl"} <= target.known:
+    if not {"avx512f", "avx512vl"} <= f.module.target.known:
         return None
     if width > 512 and kind.lanes % 2 == 0:
         half = kind.lanes // 2

@@ -49,8 +49,7 @@ def replace_huge_angles(x: Lanes, parts: Sequence[Variable], limit: float) -> No
     slots = [f.slot(part.type.of(0), lanes) for part in parts]
     for part, slot in zip(parts, slots, strict=True):
         f.store(f.get(part), slot)
-    pointers = ", ".join(f"ptr {slot.text}" for slot in (given, *slots))
-    f.write(f"call void @{_NAME}({pointers}, i64 {lanes})")
+    f.call_here(_NAME, [given, *slots, f.integer(lanes)])
     for part, slot in zip(parts, slots, strict=True):
         f.set(part, f.load(part.type, slot))
 

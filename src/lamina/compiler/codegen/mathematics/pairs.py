@@ -45,8 +45,7 @@ def ordered_sum(a: Lanes, b: Lanes) -> Pair:
 def exact_product(a: Lanes, b: Lanes) -> Pair:
     """Return a b, for numbers whose product is neither near overflow nor near underflow."""
     product = a * b
-    target = a.f.module.target
-    if target is not None and target.fma:
+    if a.f.module.target.fma:
         return Pair(product, a.like(a.f.fma(a.value, b.value, (-product).value)))
     (a_high, a_low), (b_high, b_low) = _halves(a), _halves(b)
     error = ((a_high * b_high - product) + a_high * b_low) + a_low * b_high

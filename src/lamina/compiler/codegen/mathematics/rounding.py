@@ -42,6 +42,4 @@ def trunc(x: Lanes) -> Lanes:
 
 def _has_instructions(x: Lanes) -> bool:
     target = x.f.module.target
-    if target is None:
-        return False
-    return target.triple.startswith(("aarch64", "arm64")) or not target.known.isdisjoint({"sse4.1", "avx", "avx2"})
+    return target.is_arm or not target.known.isdisjoint({"sse4.1", "avx", "avx2"})

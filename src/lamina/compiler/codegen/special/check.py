@@ -5,12 +5,6 @@ from __future__ import annotations
 from lamina.compiler.codegen.faults import FAULT_CHECK
 from lamina.compiler.codegen.special.job import Job
 from lamina.compiler.codegen.values import I8
-from lamina.compiler.graph import ir
-
-
-def check_units(value: ir.Value) -> int:
-    """A check is one unit of work."""
-    return 1
 
 
 def emit_check(job: Job) -> None:

@@ -11,7 +11,7 @@ from lamina.compiler.graph import ir
 def take_units(value: ir.Value) -> int:
     """One unit is a row of the axes behind those of the indices."""
     x, indices = value.operands
-    return split(x.shape, value.params["axis"]).outer * split(indices.shape, 0, len(indices.shape)).length
+    return split(x.shape, value.params["axis"]).outer * indices.size
 
 
 def emit_take(job: Job) -> None:
@@ -19,11 +19,10 @@ def emit_take(job: Job) -> None:
     f, value = job.f, job.value
     x, indices = value.operands
     source = split(x.shape, value.params["axis"])
-    count = split(indices.shape, 0, len(indices.shape)).length
     itemsize = x.dtype.itemsize
     chosen = Indices(job, job.operands[1], indices.dtype, source.length)
     with f.loop(job.begin, job.end) as unit:
-        outer, position = (f.integer(0), unit) if source.outer == 1 else divide(f, unit, count)
+        outer, position = (f.integer(0), unit) if source.outer == 1 else divide(f, unit, indices.size)
         row = f.add(f.mul(outer, f.integer(source.length)), chosen.read(position))
         here = f.mul(row, f.integer(source.inner))
         there = f.mul(unit, f.integer(source.inner))
@@ -38,7 +37,7 @@ def emit_take(job: Job) -> None:
 
 def take_along_units(value: ir.Value) -> int:
     """One unit is an element of the result."""
-    return split(value.shape, 0, len(value.shape)).length
+    return value.size
 
 
 def emit_take_along(job: Job) -> None:

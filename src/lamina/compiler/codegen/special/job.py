@@ -51,7 +51,7 @@ class Job(NamedTuple):
     def fail(self, condition: Value, code: int) -> None:
         """Report a fault if a condition holds. Threads may do so at the same time."""
         with self.f.when(condition):
-            self.f.write(f"store atomic i64 {code}, ptr {self.fault.text} monotonic, align 8")
+            self.f.store_atomic(self.f.integer(code), self.fault, "monotonic")
 
 
 class SpecialKernel(NamedTuple):
@@ -62,15 +62,15 @@ class SpecialKernel(NamedTuple):
     units : callable
         ``units(value)`` tells how many independent units of work an operation has. However they are divided into
         ranges, the result is the same to the bit.
-    scratch : callable
-        ``scratch(value, target)`` tells how many bytes of memory a thread needs for itself.
     emit : callable
         ``emit(job)`` writes the code for a range.
+    scratch : callable
+        ``scratch(value)`` tells how many bytes of memory a thread needs for itself.
     """
 
     units: Callable[[ir.Value], int]
-    scratch: Callable[[ir.Value, Target], int]
     emit: Callable[[Job], None]
+    scratch: Callable[[ir.Value], int] = lambda _: 0
 
 
 class Split(NamedTuple):
@@ -85,11 +85,6 @@ def split(shape: Shape, axis: int, axes: int = 1) -> Split:
     """Return a shape as three axes, the middle one made of ``axes`` axes from ``axis`` on."""
     middle = axis + axes
     return Split(math.prod(shape[:axis]), math.prod(shape[axis:middle]), math.prod(shape[middle:]))
-
-
-def no_scratch(value: ir.Value, target: Target) -> int:
-    """A kernel that works in registers."""
-    return 0
 
 
 def divide(f: Emitter, index: Value, divisor: int) -> tuple[Value, Value]:
@@ -114,16 +109,6 @@ def copy(f: Emitter, to: Value, source: Value, size: Value | int) -> None:
 def clear(f: Emitter, pointer: Value, size: Value) -> None:
     """Fill bytes with zero."""
     f.call("llvm.memset.p0.i64", VOID, pointer, f.integer(0, I8), size, extra="i1 false")
-
-
-def least(f: Emitter, a: Value, b: Value) -> Value:
-    """Return the smaller of two int64."""
-    return f.intrinsic("smin", a, b)
-
-
-def most(f: Emitter, a: Value, b: Value) -> Value:
-    """Return the larger of two int64."""
-    return f.intrinsic("smax", a, b)
 
 
 def added(f: Emitter, dtype: DType, a: Value, b: Value) -> Value:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from lamina.compiler.codegen.special.job import Job, Split, divide, least, split
+from lamina.compiler.codegen.special.job import Job, Split, divide, split
 from lamina.compiler.codegen.values import Value
 from lamina.compiler.graph import ir
 
@@ -52,7 +52,7 @@ def each_walk(job: Job) -> Iterator[Walk]:
         outer, column = divide(f, unit, _blocks(lines))
         if lanes:
             # The last vector ends with the row: what it shares with the one before is computed twice, alike.
-            column = least(f, f.mul(column, f.integer(lanes)), f.integer(lines.inner - lanes))
+            column = f.intrinsic("smin", f.mul(column, f.integer(lanes)), f.integer(lines.inner - lanes))
         start = f.add(f.mul(outer, f.integer(lines.length * lines.inner)), column)
         yield Walk(lines, start, f.add(f.mul(outer, f.integer(lines.inner)), column), lanes)
 

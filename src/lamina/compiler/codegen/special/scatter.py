@@ -11,7 +11,7 @@ from collections.abc import Callable
 from lamina.compiler.codegen.elements import load_element, narrow, store_element
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.special.indices import Indices
-from lamina.compiler.codegen.special.job import Job, added, bytes_at, clear, copy, divide, least, most, split
+from lamina.compiler.codegen.special.job import Job, added, bytes_at, clear, copy, divide, split
 from lamina.compiler.codegen.values import Type, Value
 from lamina.compiler.graph import ir
 from lamina.dtypes import DType
@@ -106,8 +106,8 @@ def _by_owner(job: Job, add: Callable[[Value, Value, Value], None]) -> None:
     outer_end = f.select(f.icmp("slt", job.begin, job.end), outer_end, outer_begin)
     with f.loop(outer_begin, outer_end) as outer:
         line = f.mul(outer, size)
-        first = most(f, f.sub(job.begin, line), f.integer(0))
-        stop = least(f, f.sub(job.end, line), size)
+        first = f.intrinsic("smax", f.sub(job.begin, line), f.integer(0))
+        stop = f.intrinsic("smin", f.sub(job.end, line), size)
         add(outer, first, stop)
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
-from lamina.compiler.codegen.special.job import Job, least
+from lamina.compiler.codegen.special.job import Job
 from lamina.compiler.codegen.special.keys import Keys
 from lamina.compiler.codegen.values import I32, I64, Type, Value
 from lamina.compiler.graph import ir
@@ -14,8 +12,7 @@ _SEARCHES = 8  # side by side: each waits for memory, and a vector has no branch
 
 def search_units(value: ir.Value) -> int:
     """One unit is a value to search for, or several."""
-    count = math.prod(value.shape)
-    return -(-count // _SEARCHES)
+    return -(-value.size // _SEARCHES)
 
 
 def emit_searchsorted(job: Job) -> None:
@@ -23,13 +20,13 @@ def emit_searchsorted(job: Job) -> None:
 
     Every search takes the same steps, in which its lower end moves or stays.
     """
-    f, count = job.f, math.prod(job.value.shape)
+    f, count = job.f, job.value.size
     edges, lanes = job.value.operands[0], min(count, _SEARCHES)
     keys, size = Keys(f, edges.dtype), f.integer(edges.shape[0])
     position = (I32 if edges.shape[0] < 1 << 31 else I64).of(lanes)
     with f.loop(job.begin, job.end) as unit:
         # The last searches end with the last value: those shared with the ones before are done twice, alike.
-        first = least(f, f.mul(unit, f.integer(_SEARCHES)), f.integer(count - lanes))
+        first = f.intrinsic("smin", f.mul(unit, f.integer(_SEARCHES)), f.integer(count - lanes))
         values = f.at(job.operands[1], first, keys.type)
         wanted = keys.of(f.load(keys.type.of(lanes), values))
         low, rest = f.variable(f.integer(0, position)), f.variable(size)

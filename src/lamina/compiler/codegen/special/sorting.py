@@ -10,7 +10,6 @@ from lamina.compiler.codegen.special.keys import Keys
 from lamina.compiler.codegen.special.merging import Arrays, emit_sort, runs_of
 from lamina.compiler.codegen.values import I32, I64, Type, Value, Variable
 from lamina.compiler.graph import ir
-from lamina.compiler.target import Target
 from lamina.dtypes import DType
 
 
@@ -20,7 +19,7 @@ def sort_units(value: ir.Value) -> int:
     return lines.outer * lines.inner
 
 
-def sort_scratch(value: ir.Value, target: Target) -> int:
+def sort_scratch(value: ir.Value) -> int:
     """The keys of a line, and the indices they carry, twice."""
     return 2 * sum(_room(value, kind) for kind in _types(value))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -45,8 +44,8 @@ def fold(value: Value, builder: Builder) -> Value | None:
         return _fold_numbers(value, builder)
     if (
         not isinstance(value.spec, Spec)
-        or math.prod(value.shape) > LARGEST_RESULT
-        or sum(math.prod(each.shape) for each in value.operands) > LARGEST_OPERANDS
+        or value.size > LARGEST_RESULT
+        or sum(each.size for each in value.operands) > LARGEST_OPERANDS
     ):
         return None
     array = _computed(value)

@@ -7,7 +7,6 @@ operation stays beside what made its operands.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 from lamina.compiler.graph.ir import Value
@@ -96,7 +95,7 @@ def _unpermuted(x: Value, view: Value, builder: Builder) -> Value | None:
 
 
 def _one_element(x: Value, builder: Builder) -> Value | None:
-    return builder.reshape(x, ()) if math.prod(x.shape) == 1 else None
+    return builder.reshape(x, ()) if x.size == 1 else None
 
 
 def _unreshaped(x: Value, view: Value, builder: Builder) -> Value | None:

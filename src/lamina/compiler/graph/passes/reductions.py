@@ -57,7 +57,7 @@ def of_number(value: Value, builder: Builder) -> Value | None:
     given = number(value.operands[0])
     if given is None:
         return None
-    count = math.prod(value.operands[0].shape) // max(math.prod(value.shape), 1)
+    count = value.operands[0].size // max(value.size, 1)
     if not count:
         return builder.full(value.shape, value.dtype, value.op in ("prod", "all"))
     if value.op == "prod" and given != 1:

@@ -7,8 +7,6 @@ loses fewer digits than one long one.
 
 from __future__ import annotations
 
-import math
-
 from lamina.compiler.graph.ir import Graph, Value
 from lamina.compiler.graph.passes.folding import ELEMENTWISE
 from lamina.compiler.graph.passes.reductions import REDUCTIONS, reduced
@@ -40,7 +38,7 @@ def split_reductions(graph: Graph) -> Graph:
 
 
 def _large(value: Value) -> bool:
-    return value.op in REDUCTIONS and math.prod(value.operands[0].shape) > LARGE and _units(value) < FEW
+    return value.op in REDUCTIONS and value.operands[0].size > LARGE and _units(value) < FEW
 
 
 def _units(value: Value) -> int:
@@ -59,7 +57,7 @@ def split(value: Value, builder: Builder) -> Value | None:
         if axis not in axes:
             break
         leading.append(axis)
-    if not leading or math.prod(value.shape) * FEW * FEW > math.prod(x.shape):
+    if not leading or value.size * FEW * FEW > x.size:
         return None
     for axis in leading:
         if FEW <= x.shape[axis] <= MANY and len(leading) > 1:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 
 from lamina.compiler.graph.ir import AFTER, Value
@@ -37,7 +36,7 @@ def reshape(value: Value, builder: Builder) -> Value | None:
         return x
     if x.op == "reshape":
         return builder.reshape(x.operands[0], shape)
-    if x.op == "broadcast_to" and math.prod(x.operands[0].shape) == 1:
+    if x.op == "broadcast_to" and x.operands[0].size == 1:
         return builder.broadcast_to(builder.reshape(x.operands[0], ()), shape)
     if x.op == "permute_dims":
         return _reshape_of_permuted(x, shape, builder)
@@ -118,7 +117,7 @@ def permute_dims(value: Value, builder: Builder) -> Value | None:
 def broadcast_to(value: Value, builder: Builder) -> Value | None:
     """To the same shape; of a broadcast; a reshape where nothing is repeated; without axes that only pad the rank."""
     x, shape = value.operands[0], value.shape
-    if math.prod(shape) == math.prod(x.shape):
+    if value.size == x.size:
         return builder.reshape(x, shape)
     if x.op == "broadcast_to":
         return builder.broadcast_to(x.operands[0], shape)
