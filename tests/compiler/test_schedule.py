@@ -220,6 +220,18 @@ def test_the_threads_meet_once_in_a_training_step_of_a_small_network() -> None:
     assert max(schedule.ordered.phases.values()) <= 2
 
 
+@pytest.mark.parametrize(("batch", "rows_read"), [(32, True), (512, False)])
+def test_rows_of_a_weight_are_updated_by_the_thread_that_reads_them_in_the_next_step(
+    batch: int, rows_read: bool
+) -> None:
+    """Few samples are multiplied by all threads with rows of the weight each; many are shared out themselves."""
+    step = network_step((512, 256, 1), nn.mse_loss)
+    ordered = schedule_of(step, la.zeros((batch, 512)), la.zeros((batch, 1))).ordered
+    shares = {kernel.dims: ordered.shares[kernel] for kernel in ordered.kernels if isinstance(kernel, MatrixProduct)}
+    assert (shares[batch, 256].loop == 1) == rows_read
+    assert (shares[256, 512].loop == 0) == rows_read
+
+
 def attended(x: la.Tensor) -> la.Tensor:
     return nn.softmax(x @ x.mT, axis=-1) @ x
 

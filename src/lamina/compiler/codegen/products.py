@@ -102,15 +102,16 @@ def column_grain(kernel: MatrixProduct, target: Target) -> int:
     layout = Layout(kernel)
     product = layout.product
     # Where A is transposed, rows of the result are made of all its rows, and threads meet before it in any case.
-    fewer_rows = product.m < product.n or (product.m == product.n and product.a_strides[0] == 1)
-    if not layout.one or not fewer_rows or product.k * product.n < PACKED:
+    transposed = product.a_strides[0] == 1
+    fewer_rows = product.m < product.n or (product.m == product.n and transposed)
+    if not layout.one or not fewer_rows or (not transposed and product.k * product.n < PACKED):
         return 0
     grain = column_units(product, target)
     return grain if 1 < grain <= product.n // 4 else 0
 
 
 PACKED = 32768
-"""From how many elements of its second operand on a product may be shared out by columns."""
+"""From how many elements of its second operand on a product may be shared out by columns, for one meeting more."""
 
 
 def _emit_one(

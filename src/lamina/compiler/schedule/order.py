@@ -115,6 +115,7 @@ def order(fused: Fused, machine: Machine) -> Ordered:
         if not circular:
             raise BackendError("la.compile: kernels wait for each other in a circle; this is a mistake of Lamina's")
     shares = {kernel: share(kernel, machine) for kernel in done}
+    _share_as_read(shares, fused, updates)
     ordered = Ordered(done, shares, reads=known, after=fused.after, in_place=updates)
     updating = {_writer(update, fused) for update in updates} if faulty else set()
     into_phases(ordered, fused, Ties(before, faulty, updating), machine.room)
@@ -134,15 +135,35 @@ def share(kernel: Kernel, machine: Machine) -> Share:
     grain = machine.columns(kernel) if isinstance(kernel, MatrixProduct) else 0
     if grain:
         return Share(-(-kernel.dims[-1] // grain), len(kernel.dims) - 1, grain)
-    if isinstance(kernel, Contraction) and _single_row(kernel):
-        return Share(1, None)
-    if len(kept) > 1 or isinstance(kernel, Contraction):
+    if isinstance(kernel, Contraction):
+        return _by_rows(kernel)
+    if len(kept) > 1:
         return Share(size, kept[0])
     lanes = machine.lanes(kernel)
     # A single axis that is not the last loop is walked element by element.
     if size < CHUNKED or kept[0] != len(kernel.dims) - 1:
         return Share(size, kept[0])
     return Share(-(-size // lanes), kept[0], lanes)
+
+
+def _by_rows(kernel: Contraction) -> Share:
+    """Return the share of a contraction by the first axis of its results."""
+    first = next(iter(kernel.kept))
+    return Share(1, None) if _single_row(kernel) else Share(kernel.dims[first], first)
+
+
+def _share_as_read(shares: dict[Kernel, Share], fused: Fused, updates: list[Update]) -> None:
+    """Have rows of a weight updated by the thread that reads them in the next run, so that they stay in its caches.
+
+    A product that is shared out by columns reads rows of a transposed weight. Were the weight's gradient shared out by
+    columns too, half of each thread's part would be in the other's caches, twice in each run.
+    """
+    split = {kernel for kernel, found in shares.items() if isinstance(kernel, MatrixProduct) and found.grain > 1}
+    rows_read = {kernel.b.base for kernel in split if kernel.b is not None and kernel.b.strides[-1] != 1}
+    for update in updates:
+        writer = _writer(update, fused)
+        if writer in split and fused.graph.inputs[update.input] in rows_read:
+            shares[writer] = _by_rows(writer)
 
 
 # --- what must come before what -------------------------------------------------------------------------------
