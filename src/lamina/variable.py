@@ -54,7 +54,7 @@ class Variable(Tensor):
         self._leaf = Leaf(self) if trainable and value.dtype.floating else None
         self._while_trainable = self._leaf
         tracer = STATE.tracer
-        self._set(inside(value if tracer is None else tracer.first_value(self, value)))
+        self._set(inside(value if tracer is None else tracer.variables.first_value(self, value)))
 
     def _hold(self, value: Tensor) -> None:
         """Put a value into the cell, whatever its shape, type and device.
@@ -62,7 +62,7 @@ class Variable(Tensor):
         `assign` is this with checks; a module that moves to another device needs it without.
         """
         if STATE.tracer is not None:
-            STATE.tracer.check_hold(self)
+            STATE.tracer.variables.check_hold(self)
         self._set(value)
         changed()
 
@@ -141,12 +141,12 @@ class Variable(Tensor):
     def value(self) -> Tensor:
         """The tensor held at this moment, still tracked."""
         tracer = STATE.tracer
-        return self._value if tracer is None else tracer.read(self)
+        return self._value if tracer is None else tracer.variables.read(self)
 
     @property
     def _snapshot(self) -> Tensor:
         tracer = STATE.tracer
-        return self._value if tracer is None else tracer.read(self)
+        return self._value if tracer is None else tracer.variables.read(self)
 
     @property
     def _untracked(self) -> Tensor:
@@ -183,7 +183,7 @@ class Variable(Tensor):
         if STATE.journal is not None:
             STATE.journal.setdefault(self, self._snapshot)
         if tracer is not None:
-            tracer.assign(self, value)
+            tracer.variables.assign(self, value)
             return
         made, before = Tensor(value._data, self._backend, self._leaf), self._value
         # As in `_put`, without the call.

@@ -136,7 +136,7 @@ def backward(output: Tensor, cotangent: Tensor | None = None) -> Gradients:
         )
     cotangents = sweep(output, seed(output, cotangent))
     if STATE.tracer is not None:
-        STATE.tracer.note_swept(cotangents)
+        STATE.tracer.steps.note_swept(cotangents)
     return Gradients.from_cotangents(cotangents)
 
 

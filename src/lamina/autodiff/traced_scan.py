@@ -145,15 +145,15 @@ class _Loop:
         """
         tracer, count, moving = STATE.tracer, len(self._init), self._moving
         self._start = next_order()
-        carries = [tracer.parameter(x, STATE.recording and at in moving) for at, x in enumerate(self._init)]
-        row = [tracer.parameter(x, STATE.recording and x.tracked, element=True) for x in self._rows]
+        carries = [tracer.steps.parameter(x, STATE.recording and at in moving) for at, x in enumerate(self._init)]
+        row = [tracer.steps.parameter(x, STATE.recording and x.tracked, element=True) for x in self._rows]
         checks = len(tracer.checks)
-        with journal() as noted, tracer.in_step():
+        with journal() as noted, tracer.steps.inside():
             after, ys = self._step(carries, row)
         self._checks = tracer.checks_since(checks)
         assigned = [variable for variable, value in noted.items() if variable._snapshot._data is not value._data]
         put_back(dict(noted))
-        if tracer.has_left_step():
+        if tracer.steps.were_left():
             return None
         wider = [spread(x, common_backend((x, y))) for x, y in zip(self._init, after, strict=True)]
         if any(new is not old for new, old in zip(wider, self._init, strict=True)):
@@ -174,7 +174,9 @@ class _Loop:
         tracer, count, results = STATE.tracer, len(self._init), self._results
         given = (*self._init, *self._rows)
         keeps = not _computes_again(results, self._start)
-        values = tracer.loop(self._parameters, results, count, self._length, self._reverse, given, keeps, self._stop)
+        values = tracer.steps.loop(
+            self._parameters, results, count, self._length, self._reverse, given, keeps, self._stop
+        )
         leaves = {x._node: x for x in tracer.lift("scan", tuple(self._variables))}
         # What a variable held when it was read in the step is inside of the loop.
         outside = [leaves.get(x._node, x) for x in from_outside(results, self._start)]

@@ -18,8 +18,9 @@ from lamina.autodiff.node import Node
 from lamina.autodiff.sweep import sweep
 from lamina.backends.registry import CPU
 from lamina.backends.thread_state import STATE
+from lamina.compiler.tracing.inputs import Input
 from lamina.compiler.tracing.trace import Trace, continued
-from lamina.compiler.tracing.tracer import Input, Tracer
+from lamina.compiler.tracing.tracer import Tracer
 from lamina.errors import TracingError
 from lamina.primitives.batching import one_by_one
 from lamina.primitives.multiple_results import Bundle, unpack

@@ -14,8 +14,8 @@ from lamina.backends.protocol import numpy_dtype
 from lamina.backends.registry import CPU
 from lamina.compiler.differentiation import others, results
 from lamina.compiler.traced_program import TracedProgram
+from lamina.compiler.tracing.inputs import Input
 from lamina.compiler.tracing.trace import Replacement, Result, Trace
-from lamina.compiler.tracing.tracer import Input
 from lamina.forking import fork_safe
 from lamina.functions.manipulation import stack
 from lamina.ownership import CACHE_LINE, aligned_copy, exclusive

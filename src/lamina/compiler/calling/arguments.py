@@ -12,7 +12,7 @@ from lamina.autodiff.trees import branches
 from lamina.compiler.calling.plan import ARRAY, DICT, LIST, SAME, TENSOR, TUPLE, Argument
 from lamina.compiler.calling.records import Records
 from lamina.compiler.signature import frozen
-from lamina.compiler.tracing.tracer import Input
+from lamina.compiler.tracing.inputs import Input
 from lamina.tensor import Tensor
 from lamina.variable import Variable
 

@@ -23,8 +23,8 @@ from lamina.compiler.runtime.processor import host
 from lamina.compiler.signature import Arguments, traced
 from lamina.compiler.specialisation import updating
 from lamina.compiler.target import Target
+from lamina.compiler.tracing.inputs import Input
 from lamina.compiler.tracing.trace import Trace
-from lamina.compiler.tracing.tracer import Input
 from lamina.errors import DataError, DTypeError, TracingError
 from lamina.ownership import aligned_copy
 from lamina.tensor import Tensor

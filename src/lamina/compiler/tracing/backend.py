@@ -90,7 +90,7 @@ class TracingBackend:
 
     def from_numpy(self, array: npt.NDArray[Any], dtype: DType) -> Traced:
         """Return values that are known."""
-        return self.tracer.constant(np.array(array, numpy_dtype(dtype), order="C"))
+        return self.tracer.inputs.constant(np.array(array, numpy_dtype(dtype), order="C"))
 
     def full(self, shape: Shape, value: bool | int | float, dtype: DType) -> Traced:
         """Return one number everywhere; the same array for the same number."""

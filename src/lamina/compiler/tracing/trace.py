@@ -10,8 +10,9 @@ from lamina.autodiff.trees import mapped
 from lamina.compiler.graph import ir
 from lamina.compiler.graph.fingerprint import fingerprint
 from lamina.compiler.graph.ir import Graph, Update, Value
+from lamina.compiler.tracing.inputs import Input
 from lamina.compiler.tracing.loops import PARAMETER
-from lamina.compiler.tracing.tracer import Input, Tracer
+from lamina.compiler.tracing.tracer import Tracer
 from lamina.errors import TracingError
 from lamina.tensor import Tensor
 from lamina.variable import Variable
@@ -81,12 +82,12 @@ def trace(function: Callable[[Tracer], Any], recording: bool, loops: bool = Fals
     tracer = Tracer(loops)
     with tracer.active(recording):
         returned = function(tracer)
-        trained = any(variable.trainable for variable in tracer.assigned)
+        trained = any(variable.trainable for variable in tracer.variables.assigned)
         results = Results(tracer, tracks=not trained)
         tree = mapped(results.place, returned)
     del returned
-    tracer.check_nothing_escaped()
-    tracer.finish()
+    tracer.variables.check_none_escaped()
+    tracer.inputs.let_go()
     updates, replacements = _assignments(tracer, results)
     checks = tuple(ir.check(each, number, error) for number, (each, error) in enumerate(tracer.checks))
     graph = Graph(tuple(each.value for each in tracer.inputs), tuple(results.outputs), updates, checks, tracer.lines)
@@ -163,7 +164,7 @@ def _assignments(tracer: Tracer, results: Results) -> tuple[tuple[Update, ...], 
     for index, source in enumerate(tracer.inputs):
         finals: dict[Value, list[Variable]] = {}
         for variable in source.variables:
-            final = tracer.current[variable]._data.value if variable in tracer.assigned else source.value
+            final = tracer.variables.last(variable) if variable in tracer.variables.assigned else source.value
             finals.setdefault(final, []).append(variable)
         if len(finals) == 1:
             (final,) = finals
@@ -185,7 +186,7 @@ def continued(before: Trace, function: Callable[[Tracer], Sequence[Tensor]]) -> 
     first_new = len(tracer.inputs)
     with tracer.active(True):
         returned = function(tracer)
-    tracer.finish()
+    tracer.inputs.let_go()
     results = Results(tracer, tracks=True)
     tree = tuple(results.place(each) for each in returned)
     inputs = (*before.inputs, *tracer.inputs[first_new:])

@@ -10,8 +10,9 @@ import numpy as np
 
 from lamina.autodiff.trees import branches
 from lamina.compiler.graph.ir import Value
+from lamina.compiler.tracing.inputs import Input
 from lamina.compiler.tracing.trace import Result, Trace, trace
-from lamina.compiler.tracing.tracer import Input, Tracer
+from lamina.compiler.tracing.tracer import Tracer
 from lamina.errors import DTypeError, LaminaError, TracingError
 from lamina.exchange.onnx.batch import LENGTHS, Operation, merged
 from lamina.nn.module import Module
