@@ -31,13 +31,13 @@ class AlignedMemory(np.ndarray[Any, np.dtype[np.uint8]]):
     """
 
 
-def aligned_copy(data: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a copy that begins with a cache line and shares none with anything else.
+def aligned_copy(data: npt.NDArray[Any], dtype: Any = None) -> npt.NDArray[Any]:
+    """Return a copy, of another type if one is given, that begins with a cache line and shares none with anything else.
 
     Large copies begin at different places of a memory page, one after the other. A processor tells by an address within
     a page whether a load must wait for a store, so arrays that are walked through together should not begin alike.
     """
-    made = aligned_empty(data.shape, data.dtype)
+    made = aligned_empty(data.shape, data.dtype if dtype is None else dtype)
     made[...] = data
     return made
 

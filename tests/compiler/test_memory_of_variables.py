@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -113,3 +114,33 @@ def test_a_copy_that_is_aligned_belongs_to_its_variable() -> None:
     kept = variable._data[1:]
     assert not exclusive((variable,))
     assert kept.tolist() == [4.0]
+
+
+def _with_a_type_of_its_own(x: Any) -> Any:
+    """Return an array as pickling it does, whose type equals that of others and is another object."""
+    found = pickle.loads(pickle.dumps(x))
+    assert found.dtype == x.dtype
+    assert found.dtype is not x.dtype
+    return found
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (300, 300)], ids=str)
+def test_variables_made_of_pickled_arrays_are_updated(shape: tuple[int, ...]) -> None:
+    given = _with_a_type_of_its_own(np.ones(shape, np.float32))
+    variable = la.variable(given)
+    step = _counted(variable)
+    for number in range(2, 5):
+        step(la.constant(1.0))
+        assert variable.numpy().tolist() == np.full(shape, number).tolist()
+    variable.assign(given)
+    step(given)
+    assert variable.numpy().tolist() == np.full(shape, 2.0).tolist()
+
+
+def test_variables_whose_memory_came_from_elsewhere_are_updated() -> None:
+    variable = la.variable(np.ones((3, 3), np.float32))
+    step = _counted(variable)
+    for array in (_with_a_type_of_its_own(np.ones((3, 3), np.float32)), np.ones((3, 3), np.float32)[::-1].T):
+        variable._put(la.Tensor(array, variable._backend))
+        step(la.constant(1.0))
+        assert variable.numpy().tolist() == np.full((3, 3), 2.0).tolist()

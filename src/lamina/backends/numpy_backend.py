@@ -62,7 +62,9 @@ class NumPyBackend(ArrayAPIBackend):
     def from_numpy(self, array: NDArray, dtype: DType) -> Array:
         native = self.native(dtype)
         if array.size * native.itemsize < LARGE:
-            return np.array(array, dtype=native, order="C")
+            made = np.array(array, dtype=native, order="C")
+            # Of an array that was pickled it keeps the type, which is equal but another object.
+            return made if made.dtype is native else made.view(native)
         made = aligned_empty(array.shape, native)
         made[...] = array
         return made

@@ -102,23 +102,21 @@ class Specialisation:
 
         What eager code computes may be a scalar of NumPy's, which has none.
         """
-        source = self.trace.inputs[place]
+        source, dtype = self.trace.inputs[place], self._specs[place][1]
         if source.variables:
-            if not (_writable(source.variables) if place in self.updated else _is_array(source.variables[0]._data)):
-                fresh = aligned_copy(source.variables[0]._data)
+            suits = _writable if place in self.updated else _is_array
+            if not suits(source.variables, dtype):
+                fresh = aligned_copy(source.variables[0]._data, dtype)
                 for variable in source.variables:
                     _put(variable, fresh)
-            data = source.variables[0]._data
-        elif source.argument is not None:
+            return source.variables[0]._data  # type: ignore[no-any-return]
+        if source.argument is not None:
             leaf = leaves[source.argument]
             data = leaf._data if isinstance(leaf, Tensor) else leaf
         else:
             assert source.captured is not None
             data = source.captured._data
-        flags = data.flags
-        if _is_array(data) and flags.c_contiguous and flags.aligned and data.dtype is self._specs[place][1]:
-            return data  # type: ignore[no-any-return]
-        return np.array(data, self._specs[place][1], order="C")
+        return data if _fits(data, dtype) else np.array(data, dtype, order="C")
 
     def _operands(self, leaves: Sequence[Any]) -> tuple[Tensor, ...]:
         """Return all that the program reads as tensors, as they are now."""
@@ -159,13 +157,25 @@ def _tensor(source: Input, leaves: Sequence[Any]) -> Tensor:
     return leaf if isinstance(leaf, Tensor) else Tensor(np.array(leaf, order="C"), CPU)
 
 
-def _writable(variables: Sequence[Variable]) -> bool:
+def _fits(data: Any, dtype: np.dtype[Any]) -> bool:
+    """Tell whether a program can read an array where it is; NumPy has several objects for one type."""
+    if not isinstance(data, np.ndarray):
+        return False
+    flags = data.flags
+    return flags.c_contiguous and flags.aligned and (data.dtype is dtype or data.dtype == dtype)
+
+
+def _is_array(variables: Sequence[Variable], dtype: np.dtype[Any]) -> bool:
+    """Tell whether a program can read the array of these variables where it is."""
+    return _fits(variables[0]._data, dtype)
+
+
+def _writable(variables: Sequence[Variable], dtype: np.dtype[Any]) -> bool:
     """Tell whether a program may update the array of these variables where it is."""
-    return exclusive(variables) and bool(variables[0]._data.ctypes.data % CACHE_LINE == 0)
-
-
-def _is_array(data: Any) -> bool:
-    return isinstance(data, np.ndarray)
+    data = variables[0]._data
+    place = data.ctypes.data % CACHE_LINE if _fits(data, dtype) else 1
+    del data  # counted otherwise
+    return place == 0 and exclusive(variables)
 
 
 def _put(variable: Variable, data: NDArray) -> None:
