@@ -283,6 +283,21 @@ def test_an_epilogue_beside_the_next_sums_gets_the_same_bits(name, product, data
     np.testing.assert_array_equal(beside.view(np.uint8), run(product, name, a, b).view(np.uint8))
 
 
+@pytest.mark.parametrize("name", [name for name in TARGETS if "small caches" not in name])
+@pytest.mark.parametrize("n", [256, 330])
+def test_short_panels_are_copied_beside_an_epilogue_and_the_sums_have_the_same_bits(name, n):
+    product = plain(37, n, 41, a="transposed")
+    target = target_of(product, name)
+    assert plan(product, target).packs_ahead(True) == plan(product, target).spreads
+    assert not plan(product, target).packs_ahead(False)
+    assert not plan(plain(37, n, 41, b="transposed"), target).packs_ahead(True)
+    a, b = operands(product)
+    half = column_units(product, target)
+    shares = [(0, 11, 0, n), (11, 37, 0, half), (11, 37, half, n)]
+    beside = run(product, name, a, b, shares, overlaps=True)
+    np.testing.assert_array_equal(beside.view(np.uint8), run(product, name, a, b).view(np.uint8))
+
+
 @pytest.mark.parametrize("name", TARGETS)
 @pytest.mark.parametrize("b", ["plain", "transposed"])
 @pytest.mark.parametrize("size", [2, 5, 33])
@@ -329,9 +344,9 @@ def test_panels_are_packed_ahead_where_two_fit_in_the_cache_and_the_operand_does
     product = plain(120, 256, 785, b=b, rounded=rounded)
     for target in (AARCH64, AVX2, AVX512, COOPER_LAKE, SAPPHIRE_RAPIDS):
         two = with_small_caches(product, target)
-        assert plan(product, two).packs_ahead
-        assert not plan(product, replace(two, l2=two.l2 // 4)).packs_ahead
-        assert not plan(product, replace(two, l2=1 << 20)).packs_ahead
+        assert plan(product, two).packs_ahead(False)
+        assert not plan(product, replace(two, l2=two.l2 // 4)).packs_ahead(False)
+        assert not plan(product, replace(two, l2=1 << 20)).packs_ahead(False)
         assert assemble(source(product, two), target)
 
 

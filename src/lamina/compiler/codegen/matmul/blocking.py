@@ -23,7 +23,7 @@ def panel_bytes(product: Product, plan: Tiling) -> tuple[int, int, int]:
     """Return the bytes that packed panels take: of A's block, of B's block, and of the panel at B's right."""
     item = product.summed.bits // 8
     a = (plan.block_rows // plan.rows) * plan.cells.depth * plan.a_width * item if plan.pack_a else 0
-    b = plan.block_panels * plan.cells.depth * plan.width * item if plan.pack_b else 0
+    b = plan.room * plan.cells.depth * plan.width * item
     edge = 0 if plan.shares_edge else plan.cells.depth * plan.edge_width * item
     return tuple(-(-size // _ALIGNMENT) * _ALIGNMENT for size in (a, b, edge))  # type: ignore[return-value]
 
@@ -115,7 +115,7 @@ class BlockedProduct(NamedTuple):
                 self._pack_a(begin, end)
             if full or plan.shares_edge:
                 ahead = None
-                if plan.packs_ahead:
+                if plan.packs_ahead(self.overlaps):
                     ahead = Ahead(self._b_panel(plan.width), f.variable(f.integer(0)), f.variable(f.integer(0)))
                 with f.loop(first, last if plan.shares_edge else stop, plan.width) as column:
                     b = self._b_operand(begin, first, column, ahead)
@@ -147,11 +147,11 @@ class BlockedProduct(NamedTuple):
         return Operand(panel, plan.width, True)
 
     def _place(self, first: Value, column: Value) -> Value:
-        """Return where a panel of B is packed to; where all rows are one block, few panels take turns."""
+        """Return where a panel of B is packed to; where all rows are one block, one place does, or two by turns."""
         f, plan = self.f, self.plan
         number = f.binary("udiv", f.sub(column, first), f.integer(plan.width))
         if self.product.m <= plan.block_rows:
-            number = f.binary("urem", number, f.integer(plan.block_panels))
+            number = f.binary("urem", number, f.integer(1 + plan.packs_ahead(self.overlaps)))
         return f.at(self.packed_b, f.mul(number, f.integer(plan.cells.depth * plan.width)), self.product.summed)
 
     def _begin_next(self, ahead: Ahead, begin: Value, end: Value, there: Value) -> None:

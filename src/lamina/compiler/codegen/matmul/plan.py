@@ -40,6 +40,8 @@ class Tiling(NamedTuple):
         Shape of a tile for the columns that are left at the right; no vectors where none are left.
     far : bool
         Whether B is not in a core's own cache when it is packed, and two of its panels fit there.
+    copied : bool
+        Whether panels of B are its rows as they are, and two fit in the first cache.
     """
 
     lanes: int
@@ -53,6 +55,7 @@ class Tiling(NamedTuple):
     edge_lanes: int
     edge_vectors: int
     far: bool
+    copied: bool
 
     @property
     def width(self) -> int:
@@ -91,10 +94,18 @@ class Tiling(NamedTuple):
         """Whether sums are long enough for something to be done beside them."""
         return self.rows > self.low and self.parts >= _FEW
 
+    def packs_ahead(self, overlaps: bool) -> bool:
+        """Tell whether a panel of B is packed beside the sums of the panel before it.
+
+        Packing waits where B is far. Where an epilogue is worked on beside the sums, copying costs least there too;
+        transposing takes units that multiply.
+        """
+        return self.pack_b and self.spreads and (self.far or (overlaps and self.copied))
+
     @property
-    def packs_ahead(self) -> bool:
-        """Whether a panel of B is packed beside the sums of the panel before it."""
-        return self.pack_b and self.far and self.spreads
+    def room(self) -> int:
+        """For how many packed panels of B there is memory."""
+        return self.block_panels + self.packs_ahead(True) if self.pack_b else 0
 
     @property
     def a_width(self) -> int:
@@ -205,10 +216,11 @@ def _tiling(product: Product, target: Target, lanes: int) -> Tiling:
     if far and pack_a and m * cells.depth * item <= _PANELS:
         # A is packed once and read from the cache that cores share, panels of B from a core's own.
         block_rows = max(block_rows, -(-m // rows) * rows)
-    # Every block of rows needs all panels again; a single one needs each of them once, and the next that is packed.
-    block_panels = 1 + far if m <= block_rows else max(min(-(-n // width), _PANELS // panel), 1)
+    # Every block of rows needs all panels again; a single one needs each of them once.
+    block_panels = 1 if m <= block_rows else max(min(-(-n // width), _PANELS // panel), 1)
     edge = edge_lanes, edge_vectors
-    return Tiling(lanes, vectors, rows, cells, pack_a, pack_b, block_rows, block_panels, *edge, far)
+    copied = product.b_strides[1] == 1 and 2 * panel <= target.l1
+    return Tiling(lanes, vectors, rows, cells, pack_a, pack_b, block_rows, block_panels, *edge, far, copied)
 
 
 def tile_shape(m: int, vectors: int, target: Target) -> tuple[int, int]:
