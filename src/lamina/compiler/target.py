@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from lamina.records import record
 
 
-@dataclass(frozen=True)
+@record
 class Target:
     """A processor to write code for.
 

@@ -7,7 +7,7 @@ all the others: a recurrent layer multiplies by its weights at every step.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from lamina.autodiff.node import Node, record
 from lamina.backends.thread_state import STATE
@@ -15,6 +15,7 @@ from lamina.primitives.batching import inside
 from lamina.primitives.contraction import product_of, transposed
 from lamina.primitives.primitive import Primitive
 from lamina.primitives.shaping import concat
+from lamina.records import NamedTuple
 
 if TYPE_CHECKING:
     from lamina.tensor import Tensor

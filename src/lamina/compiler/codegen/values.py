@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
+
+from lamina.records import NamedTuple
 
 
 class Type(NamedTuple):

@@ -9,21 +9,20 @@ from __future__ import annotations
 import linecache
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import count
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lamina.primitives.primitive import Spec
+from lamina.records import NamedTuple, field, record
 
 _numbers = count()
 NO_PARAMS: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(eq=False, slots=True)
 class Value:
     """A node of the graph.
 
@@ -41,11 +40,11 @@ class Value:
         Larger than those of the operands: sorting by it is a topological order.
     """
 
-    op: str
-    operands: tuple[Value, ...]
-    params: Mapping[str, Any]
-    spec: Any
-    number: int = field(default_factory=_numbers.__next__)
+    __slots__ = ("number", "op", "operands", "params", "spec")
+
+    def __init__(self, op: str, operands: tuple[Value, ...], params: Mapping[str, Any], spec: Any) -> None:
+        self.op, self.operands, self.params, self.spec = op, operands, params, spec
+        self.number = next(_numbers)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -97,7 +96,7 @@ class Line(NamedTuple):
         return f"\n  {self.file}, line {self.number}" + (f": {text}" if text else "")
 
 
-@dataclass(frozen=True)
+@record
 class Graph:
     """A traced function.
 

@@ -13,11 +13,10 @@ import struct
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import WeakValueDictionary
 
 from lamina.compiler.runtime.llvm_library import llvm_identity
@@ -25,6 +24,7 @@ from lamina.compiler.runtime.loading import Loaded, load
 from lamina.compiler.runtime.private_folder import PrivateFolder, UnsafeFolderError
 from lamina.compiler.target import Target
 from lamina.errors import DataError
+from lamina.records import NamedTuple, record
 
 KeyPart = str | bytes | Target
 _MAGIC, _FORMAT = b"LAMINA\r\n", 2
@@ -47,7 +47,7 @@ class Entry(NamedTuple):
     meta: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
+@record
 class Program:
     """A compiled program in memory, as long as somebody holds it.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Mapping, Sequence
 from threading import RLock
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ from lamina.compiler.runtime.thread_choice import Choice, ThreadChoice
 from lamina.compiler.runtime.threads import entry_point, get_num_threads, run
 from lamina.errors import BackendError, DataError, SubscriptError
 from lamina.forking import fork_safe
+from lamina.records import NamedTuple
 
 RELEASED = 3000.0
 """Nanoseconds from which a program gives up the interpreter lock."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from lamina.compiler.graph.ir import Value
 from lamina.compiler.schedule.fused import Fused
@@ -11,6 +10,7 @@ from lamina.compiler.schedule.kernels import Contraction, Kernel, MatrixProduct,
 from lamina.compiler.schedule.order import Ordered
 from lamina.compiler.schedule.views import squeezed
 from lamina.compiler.target import Target
+from lamina.records import NamedTuple
 
 
 class Rounds(NamedTuple):

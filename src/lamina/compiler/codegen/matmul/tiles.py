@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from lamina.compiler.codegen.elements import narrow
 from lamina.compiler.codegen.emitter import Emitter
@@ -13,6 +12,7 @@ from lamina.compiler.codegen.matmul.plan import pieces
 from lamina.compiler.codegen.matmul.product import Epilogue, Product, load_operand
 from lamina.compiler.codegen.values import Value
 from lamina.compiler.target import Target
+from lamina.records import NamedTuple
 
 
 class Operand(NamedTuple):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.faults import FAULT_INDEX
@@ -13,6 +12,7 @@ from lamina.compiler.graph import ir
 from lamina.compiler.target import Target
 from lamina.dtypes import DType
 from lamina.primitives.primitive import Shape
+from lamina.records import NamedTuple
 
 
 class Job(NamedTuple):

@@ -8,12 +8,12 @@ second body reads become results of the first loop, over which the second runs.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from lamina.compiler.graph.ir import SCAN, Graph, Update, Value, input_value, operation
 from lamina.compiler.graph.passes.rewriting import value_key
 from lamina.primitives.primitive import Spec
+from lamina.records import replaced
 
 # What is as well read from where it was made.
 _VIEWS = frozenset({"alias", "reshape", "permute_dims", "broadcast_to", "slice", "flip", "full"})
@@ -118,7 +118,7 @@ def _kept(graph: Graph, earlier: Value, later: Value) -> Graph:
         return graph
     first: Graph = earlier.params["body"]
     added = [each for each in dict.fromkeys(same[value] for value in frontier) if each not in first.outputs]
-    first = replace(first, outputs=(*first.outputs, *added))
+    first = replaced(first, outputs=(*first.outputs, *added))
     index = {value: earlier.params["carries"] + place for place, value in reversed(list(enumerate(first.outputs)))}
     stacked = [Spec((earlier.params["length"], *value.shape), value.dtype) for value in added]
     second, used = _reading(later, frontier)
@@ -142,7 +142,7 @@ def _kept(graph: Graph, earlier: Value, later: Value) -> Graph:
         new[value] = operation(value.op, tuple(operands), spec, params)
     outputs, checks = (tuple(new[value] for value in values) for values in (graph.outputs, graph.checks))
     updates = tuple(update._replace(value=new[update.value]) for update in graph.updates)
-    return replace(graph, outputs=outputs, updates=updates, checks=checks)
+    return replaced(graph, outputs=outputs, updates=updates, checks=checks)
 
 
 def _reading(loop: Value, frontier: Sequence[Value]) -> tuple[Graph, list[bool]]:
