@@ -1,4 +1,4 @@
-"""Writing a file so that it is either the new one, whole, or what it was before; and what JSON can hold."""
+"""Reading files, writing them so that one is either the new one, whole, or what it was; and what JSON can hold."""
 
 from __future__ import annotations
 
@@ -20,6 +20,23 @@ def check_path(operation: str, path: Any) -> None:
     """Refuse what is no path."""
     if not isinstance(path, str | os.PathLike):
         raise DTypeError(f'{operation}: the path is {path!r}; give a text or a Path, such as "model.safetensors"')
+
+
+def read_file(operation: str, path: PathLike) -> bytes:
+    """Return the content of a file.
+
+    Raises
+    ------
+    CheckpointError
+        When it cannot be read.
+    DTypeError
+        When the path is no path.
+    """
+    check_path(operation, path)
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{operation}: {path} cannot be read: {error.strerror}") from error
 
 
 def replace_file(operation: str, path: PathLike, content: bytes) -> None:

@@ -14,6 +14,7 @@ import lamina as la
 from lamina import nn, optim
 from lamina.cli.declare import Given
 from lamina.cli.exit_codes import DONE
+from lamina.compiler.inspection.tables import duration
 from lamina.report import describe_machine
 from lamina.runs.option_declaration import OptionError
 
@@ -40,11 +41,11 @@ def bench(given: Given) -> int:
     rows = [
         [
             row["name"],
-            _duration(row["seconds"]),
+            duration(row["seconds"]),
             f"{row['rows_per_second']:,.0f}",
             f"{row['gflops']:,.2f}",
             f"{row['gflops'] / (peak * threads):.1%}",
-            _duration(row["first_call_seconds"]),
+            duration(row["first_call_seconds"]),
         ]
         for row in found
     ]
@@ -144,10 +145,3 @@ def _peak() -> float:
     from lamina.compiler.inspection.peak import peak_flops
 
     return peak_flops(32) / 1e9
-
-
-def _duration(seconds: float) -> str:
-    for limit, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
-        if seconds >= limit:
-            return f"{seconds / limit:.3g} {unit}"
-    return f"{seconds * 1e9:.0f} ns"

@@ -19,6 +19,10 @@ RUN = File(metavar="RUN")
 FORMATS = ("mermaid", "dot", "svg")
 
 
+def _run() -> Any:
+    return option(RUN, None, "A run folder, made by `lamina train`.", "", argument=True, required=True)
+
+
 def _device() -> Any:
     return option(Kind(), "cpu", "Where to compute: cpu, cuda, or a device of a plugin.", "")
 
@@ -63,7 +67,7 @@ class Generate(SamplingOptions):
     The model is one that `lamina train` made of a text.
     """
 
-    run: Path | None = option(RUN, None, "A run folder, made by `lamina train`.", "", argument=True, required=True)
+    run: Path | None = _run()
     tokens: int = option(Whole(wanted="write at least 1 token", least=1), 200, "How many tokens to write.", "text")
     seed: int | None = option(
         Whole(wanted="the seed must be at least 0 and below 2**32", below=2**32),
@@ -79,7 +83,7 @@ class Generate(SamplingOptions):
 class Evaluate:
     """Show how good a trained model is on data it may never have seen."""
 
-    run: Path | None = option(RUN, None, "A run folder, made by `lamina train`.", "", argument=True, required=True)
+    run: Path | None = _run()
     file: Path | None = option(
         File(metavar="FILE"),
         None,
@@ -106,7 +110,7 @@ class Predict:
     count as none of the known.
     """
 
-    run: Path | None = option(RUN, None, "A run folder, made by `lamina train`.", "", argument=True, required=True)
+    run: Path | None = _run()
     file: Path | None = option(
         File(metavar="FILE"),
         None,
@@ -138,7 +142,7 @@ class Report:
     configuration, the machine and the data's schema.
     """
 
-    run: Path | None = option(RUN, None, "A run folder, made by `lamina train`.", "", argument=True, required=True)
+    run: Path | None = _run()
     output: Path | None = option(
         File(metavar="FILE"), None, "The page to write.", "", shown="RUN/report.html", flags=("-o",)
     )
@@ -154,7 +158,7 @@ class Export:
     model tokens.
     """
 
-    run: Path | None = option(RUN, None, "A run folder, made by `lamina train`.", "", argument=True, required=True)
+    run: Path | None = _run()
     output: Path | None = option(
         File(metavar="FILE"),
         None,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lamina.cli.declare import Given
 from lamina.cli.exit_codes import DONE
-from lamina.cli.predict import WRITERS, check_output, frame_bytes
+from lamina.cli.output import WRITERS, check_output, frame_bytes
 from lamina.cli.screen import Screen
 from lamina.data import (
     Table,

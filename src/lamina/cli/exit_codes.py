@@ -1,9 +1,7 @@
 """What the command's exit status means."""
 
-DONE = 0
-FAILED = 1  # the data or a file cannot be used
-USAGE = 2  # an option or a configuration file is wrong; also what typer itself leaves with
-DIVERGED = 3  # training diverged; the run folder holds the best weights before
+DONE, FAILED, DIVERGED = 0, 1, 3
+USAGE = 2  # what typer itself leaves with
 INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 
 MEANINGS = {

@@ -7,7 +7,7 @@ import json
 import lamina as la
 from lamina.cli.declare import Given
 from lamina.cli.exit_codes import DONE
-from lamina.cli.predict import check_output
+from lamina.cli.output import check_output
 from lamina.runs.folder import RunFolder
 
 

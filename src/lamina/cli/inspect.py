@@ -12,7 +12,7 @@ import numpy as np
 
 from lamina.cli.declare import Given
 from lamina.cli.exit_codes import DONE
-from lamina.cli.predict import check_output
+from lamina.cli.output import check_output
 from lamina.cli.screen import Screen, show_scores
 from lamina.cli.trials import OPTIONS, read_trials, show_trials, trial_record
 from lamina.errors import CheckpointError, DataError
@@ -77,12 +77,9 @@ def _show_run(path: Path, screen: Screen) -> None:
     for name, text in subject.details().items():
         screen.line(f"{name + ':':9} {text}")
     parts = scores_of(results, folder)
-    counted = {
-        name: (int(values.get("count") or 0), {k: v for k, v in values.items() if k != "count"})
-        for name, values in parts.items()
-    }
-    if counted:
-        show_scores(screen, counted, "", subject.unit)
+    if parts:
+        counts = {name: int(values.pop("count", None) or 0) for name, values in parts.items()}
+        show_scores(screen, {name: (counts[name], values) for name, values in parts.items()}, "", subject.unit)
     screen.line(str(model.summary(subject.example().shape, dtype=subject.example().dtype)))
     changed = _changed(config)
     if changed:
@@ -149,8 +146,7 @@ def _show_weights(path: Path, screen: Screen) -> None:
     total = sum(tensor.size for tensor in state.values())
     title = f"{path}: {len(state)} tensors, {total:,} numbers, {path.stat().st_size:,} bytes"
     screen.table(["name", "type", "shape", "numbers", "mean", "deviation"], rows, title)
-    for key, text in metadata.items():
-        screen.line(f"{key}: {text if len(text) <= 200 else text[:197] + '...'}")
+    _show_metadata(metadata, screen)
     tensors = {name: {"dtype": each.dtype.name, "shape": list(each.shape)} for name, each in state.items()}
     screen.result({"path": str(path), "kind": "weights", "numbers": total, "tensors": tensors, "metadata": metadata})
 
@@ -166,8 +162,7 @@ def _show_onnx(path: Path, screen: Screen) -> None:
     screen.table(["", "name", "type"], rows, title)
     counted = [[name, f"{count:,}"] for name, count in operators.most_common()]
     screen.table(["operator", "nodes"], counted)
-    for key, text in metadata.items():
-        screen.line(f"{key}: {text if len(text) <= 200 else text[:197] + '...'}")
+    _show_metadata(metadata, screen)
     ends = {side: {each.name: _onnx_type(each) for each in getattr(graph, side)} for side in ("input", "output")}
     screen.result(
         {
@@ -182,15 +177,19 @@ def _show_onnx(path: Path, screen: Screen) -> None:
     )
 
 
+def _show_metadata(texts: Mapping[str, str], screen: Screen) -> None:
+    for key, text in texts.items():
+        screen.line(f"{key}: {text if len(text) <= 200 else text[:197] + '...'}")
+
+
 def _onnx_graph(path: Path) -> tuple[Any, int, dict[str, str]]:
     """Return the graph of an ONNX file as it stands, its operator set and its texts; nothing in it is run."""
     from lamina.exchange.onnx.library import onnx_library
 
     library = onnx_library("inspect")
+    content = path.read_bytes()
     try:
-        message = library.load_model_from_string(path.read_bytes())
-    except OSError:
-        raise
+        message = library.load_model_from_string(content)
     except Exception as error:
         # What protocol buffers raise depends on their implementation.
         raise CheckpointError(f"{path}: this is not an ONNX model: {type(error).__name__}") from error

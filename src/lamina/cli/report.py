@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lamina.cli.declare import Given
 from lamina.cli.exit_codes import DONE
-from lamina.cli.predict import check_output
+from lamina.cli.output import check_output
 from lamina.report import write_report
 from lamina.runs.folder import RunFolder
 from lamina.runs.reporting import report_content

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,9 +15,6 @@ from rich.table import Table as RichTable
 
 if TYPE_CHECKING:
     from lamina.training.units import Unit
-
-# From here on a number is written with a power of ten.
-LONG = 1e12
 
 # Of a table in a file.
 WIDEST = 1000
@@ -138,23 +134,11 @@ def show_scores(
     screen: Screen, parts: Mapping[str, tuple[int, Mapping[str, float | None]]], title: str, unit: Unit
 ) -> None:
     """Show a table with a line for each part: its name, how much of the unit it has, its scores."""
+    from lamina.training.metrics.table import title_of, value_text
+
     names = list(next(iter(parts.values()))[1])
     rows = (
-        [part, f"{count:,}", *[shown_score(name, scores[name]) for name in names]]
+        [part, f"{count:,}", *[value_text(name, scores[name]) for name in names]]
         for part, (count, scores) in parts.items()
     )
-    from lamina.training.metrics import title_of
-
     screen.table(["part", unit.name, *map(title_of, names)], rows, title)
-
-
-def shown_score(name: str, value: float | None) -> str:
-    """Return a score as a reader wants it: shares in percent, others with four figures."""
-    from lamina.training.metrics import find_metric
-
-    if value is None or not math.isfinite(value):
-        return "–"
-    metric = find_metric(name)
-    if metric is not None and metric.share:
-        return f"{100.0 * value:.2f} %"
-    return f"{value:,.0f}" if 1e4 <= abs(value) < LONG else f"{value:,.4g}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
@@ -107,9 +107,7 @@ class Labels:
             expit(outputs[:, 0], out=both[:, 1])
             np.subtract(1, both[:, 1], out=both[:, 0])
             return both
-        powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-        powers /= powers.sum(axis=1, keepdims=True)
-        return np.asarray(powers)
+        return np.asarray(softmax(outputs, axis=1))
 
     def accuracy(self, outputs: np.ndarray, targets: np.ndarray) -> float:
         """Return the share of rows that are predicted as they are; of several labels, all of them."""

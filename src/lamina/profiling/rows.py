@@ -81,18 +81,11 @@ class LayerRow:
 
 def operation_rows(found: Recorder, seconds: float) -> tuple[OperationRow, ...]:
     """Return a row for each operation and pass, the slowest first."""
-    rows = [
-        OperationRow(
-            name,
-            phase,
-            total.calls,
-            total.nanoseconds * 1e-9,
-            _share(total.nanoseconds * 1e-9, seconds),
-            total.bytes,
-            total.flops,
-        )
-        for (name, phase), total in found.operations.items()
-    ]
+    rows = []
+    for (name, phase), total in found.operations.items():
+        taken = total.nanoseconds * 1e-9
+        share = share_of(taken, seconds)
+        rows.append(OperationRow(name, phase, total.calls, taken, share, total.bytes, total.flops))
     return tuple(sorted(rows, key=lambda each: -each.seconds))
 
 
@@ -104,12 +97,13 @@ def layer_rows(found: Recorder, seconds: float) -> tuple[LayerRow, ...]:
         total = place.own if outside else place.total()
         forward, backward, update = (each * 1e-9 for each in (place.forward, place.backward, place.update))
         name, kind = ("outside of layers", "") if outside else (place.name, place.kind)
-        share = _share(forward + backward + update, seconds)
+        share = share_of(forward + backward + update, seconds)
         rows.append(
             LayerRow(depth, name, kind, place.calls, forward, backward, update, share, total.bytes, total.flops)
         )
     return tuple(rows)
 
 
-def _share(part: float, whole: float) -> float:
+def share_of(part: float, whole: float) -> float:
+    """Return a part by the whole, 0 where there is none."""
     return part / whole if whole else 0.0

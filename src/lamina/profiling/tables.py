@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lamina.compiler.inspection.tables import aligned, bar_table, digits, duration, size
 from lamina.pictures import BLUE
 from lamina.profiling.recorder import COMPILING
-from lamina.profiling.rows import LayerRow, OperationRow
+from lamina.profiling.rows import LayerRow, OperationRow, share_of
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -59,7 +59,7 @@ def rich_tables(profile: Profile) -> Group:
         parts += [bar_table(LAYERS, [*map(_layer_cells, profile.layers)], bars, [0], shrinking=0, width=_BAR), Text()]
     shown = [(each.share, BLUE) for each in profile.operations[:MOST]]
     left_out = [None] * (len(profile.operations) > MOST)
-    between = profile.between / profile.seconds if profile.seconds else 0.0
+    between = share_of(profile.between, profile.seconds)
     all_bars = [*shown, *left_out, (between, BLUE)]
     parts.append(bar_table(OPERATIONS, _operation_cells(profile), all_bars, [0, 1], shrinking=0, width=_BAR))
     for each in profile.kernels.values():
@@ -91,9 +91,9 @@ def _operation_cells(profile: Profile) -> list[tuple[str, ...]]:
         rest = rows[MOST:]
         seconds = sum(each.seconds for each in rest)
         calls = sum(each.calls for each in rest)
-        share = seconds / profile.seconds if profile.seconds else 0.0
+        share = share_of(seconds, profile.seconds)
         cells.append((f"{len(rest)} more", "", str(calls), duration(seconds), f"{share:.1%}", "", "", ""))
-    share = profile.between / profile.seconds if profile.seconds else 0.0
+    share = share_of(profile.between, profile.seconds)
     return [*cells, (BETWEEN, "", "", duration(profile.between), f"{share:.1%}", "", "", "")]
 
 

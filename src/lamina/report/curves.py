@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lamina.report.drawing import MUTED, SERIES, Panel, draw, thinned
-from lamina.training.history import NOT_METRICS
 from lamina.training.metrics import title_of
 
 if TYPE_CHECKING:
@@ -22,10 +21,7 @@ MOST_PANELS = 12
 
 def training_curves(history: History, numbers: Iterator[int]) -> list[Panel]:
     """Return a picture of the losses, of each metric, and of the learning rate where it changes."""
-    groups = {"loss": [name for name in ("loss", "val_loss") if name in history]}
-    for name in history:
-        if name not in NOT_METRICS:
-            groups.setdefault(name.removeprefix("val_"), []).append(name)
+    groups = history.curves()
     if len(set(history["lr"])) > 1:
         groups["learning rate"] = ["lr"]
     return [_panel(history, title, names, next(numbers)) for title, names in list(groups.items())[:MOST_PANELS]]

@@ -18,8 +18,9 @@ from lamina.report.curves import training_curves
 from lamina.report.drawing import panels
 from lamina.report.markup import Html, join, tag
 from lamina.report.regression import regression
-from lamina.report.tables import ABSENT, count, metric_value, quantity, recorded_title, table
+from lamina.report.tables import count, recorded_title, table
 from lamina.training.metrics import title_of
+from lamina.training.metrics.table import ABSENT, quantity, value_text
 
 if TYPE_CHECKING:
     from lamina.nn.summary import Summary
@@ -112,14 +113,14 @@ def _results(content: ReportContent, _: Iterator[int]) -> list[Html]:
         part, scores = list(content.scores.items())[-1]
         named = [(name, value) for name, value in scores.items() if name != "count"][:HEADLINES]
         cards = [
-            tag("div", tag("dt", title_of(name)), tag("dd", metric_value(name, value)), class_="card")
+            tag("div", tag("dt", title_of(name)), tag("dd", value_text(name, value)), class_="card")
             for name, value in named
         ]
         size = f", {count(scores['count'] or 0)} {content.unit}" if "count" in scores else ""
         parts = [tag("p", f"On the part “{part}”{size}:", class_="quiet"), tag("dl", *cards, class_="cards")]
         names = list(dict.fromkeys(name for each in content.scores.values() for name in each if name != "count"))
         lines = [
-            [name, _size(each), *[metric_value(metric, each.get(metric)) for metric in names]]
+            [name, _size(each), *[value_text(metric, each.get(metric)) for metric in names]]
             for name, each in content.scores.items()
         ]
         head = ["part", content.unit, *map(title_of, names)]

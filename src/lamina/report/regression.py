@@ -11,7 +11,8 @@ import numpy.typing as npt
 from lamina.report.content import ValuePredictions
 from lamina.report.drawing import INK, MOST_POINTS, SERIES, Panel, draw, panels
 from lamina.report.markup import Html, tag
-from lamina.report.tables import count, quantity
+from lamina.report.tables import count
+from lamina.training.metrics.table import quantity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

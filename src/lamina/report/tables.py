@@ -6,9 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 
 from lamina.report.markup import Html, tag
-from lamina.training.metrics import find_metric, title_of
-
-ABSENT = "–"
+from lamina.training.metrics import title_of
+from lamina.training.metrics.table import ABSENT
 
 
 def count(number: float) -> str:
@@ -24,21 +23,6 @@ def percent(share: float) -> str:
 def fixed(number: float) -> str:
     """Return a number with three decimals, as areas under curves are written."""
     return f"{number:.3f}" if math.isfinite(number) else ABSENT
-
-
-def quantity(number: float) -> str:
-    """Return any number with four figures."""
-    if not math.isfinite(number):
-        return ABSENT
-    return f"{number:,.0f}" if 1e4 <= abs(number) < 1e12 else f"{number:,.4g}"
-
-
-def metric_value(name: str, value: float | None) -> str:
-    """Return the value of a metric: shares in per cent, others with four figures."""
-    if value is None or not math.isfinite(value):
-        return ABSENT
-    known = find_metric(name)
-    return f"{100.0 * value:.2f} %" if known is not None and known.share else quantity(value)
 
 
 def recorded_title(name: str) -> str:

@@ -12,9 +12,10 @@ from lamina.data import ClassTarget
 from lamina.runs.building import build_optimizer, build_schedule
 from lamina.runs.option_declaration import OptionError
 from lamina.runs.options import TrainingOptions
-from lamina.runs.subjects import Prepared, Subject
+from lamina.runs.subjects import Prepared
 from lamina.runs.subjects.predicting import PredictingSubject
 from lamina.training import Callback, Checkpoints, EarlyStopping, History
+from lamina.training.fit_arguments import progress_callbacks
 
 COMPILE: dict[str, bool | Literal["auto"]] = {"auto": "auto", "always": True, "never": False}
 
@@ -62,24 +63,23 @@ def fit_model(
         metrics=subject.metrics(options),
         seed=options.seed,
         early_stopping=_judge(prepared, options),
-        callbacks=[*callbacks, *_shown(subject, progress)],
+        callbacks=[*callbacks, *progress_callbacks(progress, subject.unit)],
         progress=False,
         scheduler=build_schedule(optimizer, options),
         clip_norm=options.clip_norm,
         compile=COMPILE[options.compile],
         matmul_precision=PRECISIONS[options.matmul_precision],
-        **_also(prepared, options),
+        accumulate=options.accumulate,
+        l1=options.l1,
+        l2=options.l2,
+        ema=options.ema,
+        mixup=options.mixup,
+        max_seconds=options.max_seconds,
+        class_weight=class_weight(prepared, options),
+        sample_weight=prepared.weights,
         checkpoint=checkpoint,
         resume=resume,
     )
-
-
-def _shown(subject: Subject, progress: bool) -> list[Callback]:
-    """Return what shows how far it is, counted as the data are."""
-    from lamina.training.progress import progress_callback
-
-    found = progress_callback(True, subject.unit) if progress else None
-    return [] if found is None else [found]
 
 
 def early_stopping(options: TrainingOptions) -> EarlyStopping | None:
@@ -98,21 +98,6 @@ def _judge(prepared: Prepared, options: TrainingOptions) -> EarlyStopping | None
     if options.monitor is not None and options.monitor not in known:
         raise OptionError("monitor", f"{options.monitor!r} is not recorded; what is: {', '.join(known)}")
     return early_stopping(options)
-
-
-def _also(prepared: Prepared, options: TrainingOptions) -> dict[str, Any]:
-    """Return what is asked for beside the usual, by the names of `fit`."""
-    chosen = {
-        "accumulate": options.accumulate if options.accumulate > 1 else None,
-        "l1": options.l1 or None,
-        "l2": options.l2 or None,
-        "ema": options.ema,
-        "mixup": options.mixup,
-        "max_seconds": options.max_seconds,
-        "class_weight": class_weight(prepared, options),
-        "sample_weight": prepared.weights,
-    }
-    return {name: value for name, value in chosen.items() if value is not None}
 
 
 def class_weight(prepared: Prepared, options: TrainingOptions) -> Any:

@@ -78,7 +78,7 @@ def scores(target: Target, said: Array, truth: Array, also: Sequence[str] = ()) 
         Of classes: the loss (the mean cross-entropy), accuracy and so on. Of values: metrics in their units.
     """
     if isinstance(target, ClassTarget):
-        found = {"loss": _cross_entropy(probabilities(said), truth)}
+        found = {"loss": _cross_entropy(said, truth)}
         names, given, right = CLASS_METRICS, said.astype(np.float64), truth
     else:
         found = {}
@@ -92,12 +92,12 @@ def scores(target: Target, said: Array, truth: Array, also: Sequence[str] = ()) 
 
 def probabilities(logits: Array) -> npt.NDArray[np.float64]:
     """Return the softmax of each row, in float64 so that the rows of a file add up to one."""
-    wide = logits.astype(np.float64)
-    powers = np.exp(wide - wide.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+    from scipy.special import softmax
+
+    return np.asarray(softmax(logits.astype(np.float64), axis=1))
 
 
-def _cross_entropy(chances: Array, labels: Array) -> float:
-    right = chances[np.arange(len(labels)), labels]
-    # A chance can round to zero; the logarithm of the smallest number says "certainly wrong" and stays finite.
-    return float(-np.log(np.maximum(right, np.finfo(np.float64).tiny)).mean())
+def _cross_entropy(logits: Array, labels: Array) -> float:
+    from scipy.special import log_softmax
+
+    return float(-log_softmax(logits.astype(np.float64), axis=1)[np.arange(len(labels)), labels].mean())

@@ -119,21 +119,9 @@ class OptionError(DataError):
         self.name, self.reason = name, reason
 
 
-def option(
-    kind: Kind,
-    default: Any,
-    help: str,
-    section: str,
-    *,
-    shown: str = "",
-    flags: tuple[str, ...] = (),
-    argument: bool = False,
-    required: bool = False,
-    repeated: bool = False,
-    of: tuple[str, ...] = (),
-) -> Any:
+def option(kind: Kind, default: Any, help: str, section: str, **others: Any) -> Any:
     """Return the field of a dataclass that declares an option; what is given is described at `Option`."""
-    row = Option("", kind, help, section, default, shown, flags, argument, required, repeated, of)
+    row = Option("", kind, help, section, default, **others)
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata={"option": row})
     return field(default=default, metadata={"option": row})

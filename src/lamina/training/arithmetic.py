@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lamina.autodiff.trees import leaves, with_leaves
 from lamina.training.pairs import Pairs, Samples
-from lamina.training.sample_arrays import Tree, called
+from lamina.training.sample_arrays import Tree, called, is_rows
 
 if TYPE_CHECKING:
     from lamina.compiler.graph.ir import Graph
@@ -33,11 +33,6 @@ def load(model: Module, samples: Samples) -> float:
     if not isinstance(samples, Pairs) or not len(samples) or is_rows(samples.inputs):
         return row_load(model)
     return max(_traced(model, samples.inputs) or 0.0, row_load(model))
-
-
-def is_rows(inputs: Tree) -> bool:
-    """Tell whether samples are numbers or rows of them; a row of integers is a sequence of tokens."""
-    return all(each.ndim < 2 or (each.ndim == 2 and each.dtype.floating) for each in leaves(inputs))
 
 
 def _traced(model: Module, inputs: Tree) -> float | None:

@@ -117,23 +117,13 @@ class BulkSteps:
         try:
             losses = self._programs.run(program, steps, order is not None, *samples)
         except Exception as error:
-            return self._instead(error, first, size, order)
+            done = (int(self._position.value) - first) % self._whole if program is self._many else 0
+            return self._programs.instead(error, lambda: self._take(first + done, size, order), partly=done > 0)
         if program is self._many:
             self._counted = (first + steps * size) % self._whole
             each = max(time.perf_counter() - began, 1e-9) / steps
             self._per_call = max(1, min(int(CALL_SECONDS / each), self._per_call * _GROWTH))
         return Taken(losses.numpy().astype(np.float64).tolist(), size)
-
-    def _instead(self, error: Exception, first: int, size: int, order: Tensor | None) -> Taken:
-        """Take the step that failed operation by operation, which says best what is wrong in it."""
-        if self._programs.refuses(error):
-            raise error
-        done = (int(self._position.value) - first) % self._whole if size == self._size else 0
-        taken = self._take(first + done, size, order)
-        if done or self._programs.forced:
-            raise error
-        self._programs.failed(error)
-        return taken
 
 
 def _contiguous(samples: Tensor) -> Tensor:

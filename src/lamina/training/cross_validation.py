@@ -17,7 +17,7 @@ from lamina.optim import Optimizer
 from lamina.tensor import Tensor
 from lamina.training.evaluation import Loss, evaluate
 from lamina.training.fitting import fit
-from lamina.training.history import History
+from lamina.training.history import History, as_text
 from lamina.training.metrics import Metric
 from lamina.training.pairs import check_count
 from lamina.training.sample_arrays import Tree, count_of
@@ -81,12 +81,7 @@ class CrossValidation:
         return f"CrossValidation({len(self.histories)} folds: {values})"
 
     def __str__(self) -> str:
-        from rich.console import Console
-
-        console = Console(width=120, color_system=None, force_terminal=False, legacy_windows=False)
-        with console.capture() as capture:
-            console.print(self.table())
-        return capture.get().rstrip()
+        return as_text(self.table())
 
 
 def cross_validate(

@@ -13,7 +13,7 @@ from lamina.functions.manipulation import concat
 from lamina.tensor import Tensor
 from lamina.training.metrics import MeanMetric, Metric, MetricFunction, named_metrics
 from lamina.training.pairs import Pairs, Samples, check_count
-from lamina.training.sample_arrays import Place, Tree, as_inputs, called, check_call
+from lamina.training.sample_arrays import Place, Tree, as_inputs, called, check_call, is_rows
 from lamina.training.streaming import as_samples
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ EVALUATION_STEPS = 4
 
 def evaluation_batch(inputs: Tree, batch_size: int) -> int:
     """Return how many samples to measure at a time, by some of them and by how many a step takes."""
-    rows = all(each.ndim <= 2 and each.dtype.floating for each in leaves(inputs))
-    return max(batch_size, EVALUATION_BATCH if rows else min(EVALUATION_STEPS * batch_size, EVALUATION_BATCH))
+    most = EVALUATION_BATCH if is_rows(inputs) else min(EVALUATION_STEPS * batch_size, EVALUATION_BATCH)
+    return max(batch_size, most)
 
 
 @contextmanager

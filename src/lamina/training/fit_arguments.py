@@ -16,6 +16,7 @@ from lamina.training.history import History
 from lamina.training.metrics import MetricFunction
 from lamina.training.steps import Recipe
 from lamina.training.time_limit import TimeLimit
+from lamina.training.units import SAMPLES, Unit
 
 SchedulePer = Literal["epoch", "step"]
 
@@ -79,14 +80,14 @@ _LIMITS = {
 }
 
 
-def progress_callbacks(progress: bool | Literal["auto"]) -> list[Callback]:
-    """Return what shows the progress."""
+def progress_callbacks(progress: bool | Literal["auto"], unit: Unit = SAMPLES) -> list[Callback]:
+    """Return what shows the progress, with the pace counted in a unit."""
     if progress is False:
         return []
     # Loads what draws in a terminal, which a training without it does without.
     from lamina.training.progress import progress_callback
 
-    found = progress_callback(progress)
+    found = progress_callback(progress, unit)
     return [] if found is None else [found]
 
 

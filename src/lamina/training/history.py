@@ -6,11 +6,10 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lamina.errors import CheckpointError, DataError
-from lamina.files import PathLike, finite_or_null, replace_file
+from lamina.files import PathLike, finite_or_null, read_file, replace_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -128,6 +127,12 @@ class History(Mapping[str, list[float]]):
     def _names(self) -> dict[str, None]:
         return dict.fromkeys(name for record in self.records for name in record.as_dict())
 
+    def curves(self) -> dict[str, list[str]]:
+        """Return what is drawn together, by its name without ``val_``: the losses first, then each metric."""
+        names = [name for name in self if name not in NOT_METRICS or name.endswith("loss")]
+        plain = dict.fromkeys(name.removeprefix("val_") for name in names)
+        return {each: [name for name in names if name.removeprefix("val_") == each] for each in plain}
+
     def append(self, record: EpochRecord) -> None:
         """Add the record of the next epoch, which is the best so far if what is monitored has improved."""
         self.records.append(record)
@@ -212,14 +217,7 @@ class History(Mapping[str, list[float]]):
         return self.table()
 
     def __str__(self) -> str:
-        if not self.records:
-            return repr(self)
-        from rich.console import Console
-
-        console = Console(width=120, color_system=None, force_terminal=False, legacy_windows=False)
-        with console.capture() as capture:
-            console.print(self.table())
-        return capture.get().rstrip()
+        return as_text(self.table()) if self.records else repr(self)
 
     def plot(self, path: PathLike | None = None) -> Figure:
         """Draw the curves: the losses in one panel, each metric in another.
@@ -273,12 +271,20 @@ class History(Mapping[str, list[float]]):
             When the file cannot be read or is no such file.
         """
         try:
-            lines = Path(path).read_text(encoding="utf-8").splitlines()
+            lines = read_file("History.read", path).decode().splitlines()
             records = [EpochRecord.of(json.loads(line)) for line in lines if line.strip()]
-        except OSError as error:
-            raise CheckpointError(f"History.read: {path} cannot be read: {error.strerror}") from error
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise CheckpointError(f"History.read: {path} is not a history, one JSON object a line: {error}") from error
         history = cls("val_loss" if any(record.val_loss is not None for record in records) else "loss")
         history.reset(records)
         return history
+
+
+def as_text(table: Table) -> str:
+    """Return a rich table as text without colours."""
+    from rich.console import Console
+
+    console = Console(width=120, color_system=None, force_terminal=False, legacy_windows=False)
+    with console.capture() as capture:
+        console.print(table)
+    return capture.get().rstrip()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lamina.pictures import BLUE, ORANGE, QUIET, new_figure, plain
-from lamina.training.history import NOT_METRICS, History
+from lamina.training.history import History
 from lamina.training.metrics import title_of
 
 if TYPE_CHECKING:
@@ -19,10 +19,7 @@ PANELS_IN_A_ROW = 3
 
 def draw(history: History) -> Figure:
     """Return a figure with the losses and each metric in a panel of its own."""
-    panels = {"loss": [name for name in ("loss", "val_loss") if name in history]}
-    for name in history:
-        if name not in NOT_METRICS:
-            panels.setdefault(name.removeprefix("val_"), []).append(name)
+    panels = history.curves()
     columns = min(len(panels), PANELS_IN_A_ROW)
     rows = -(-len(panels) // columns)
     figure = new_figure(PANEL_WIDTH * columns, PANEL_HEIGHT * rows)

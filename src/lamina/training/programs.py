@@ -16,7 +16,7 @@ from lamina.tensor import Tensor
 from lamina.training.evaluation import Loss, answer
 from lamina.training.pairs import Pairs
 from lamina.training.sample_arrays import Tree
-from lamina.training.steps import Step
+from lamina.training.steps import Step, Taken
 from lamina.training.user_warnings import warn
 from lamina.watched import REVISION, TraceCount
 
@@ -150,9 +150,18 @@ class StepPrograms:
         """Note that a step failed as a program, and succeeded operation by operation."""
         self.give_up(f"A step cannot be compiled: {type(error).__name__}: {error}")
 
-    def refuses(self, error: Exception) -> bool:
-        """Tell whether an error is that a step cannot be compiled, where it must be."""
-        return self.forced and isinstance(error, TracingError)
+    def instead(self, error: Exception, take: Callable[[], Taken], partly: bool = False) -> Taken:
+        """Take the step that failed as a program operation by operation, which says best what is wrong in it.
+
+        ``partly`` says that steps before it, in the same call, have succeeded.
+        """
+        if self.forced and isinstance(error, TracingError):
+            raise error
+        taken = take()
+        if partly or self.forced:
+            raise error
+        self.failed(error)
+        return taken
 
     def give_up(self, reason: str) -> None:
         """Run everything operation by operation from now on, and say why."""

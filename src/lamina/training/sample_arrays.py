@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lamina.autodiff.trees import Path, in_words
+from lamina.autodiff.trees import Path, in_words, leaves
 from lamina.backends.registry import get_backend
 from lamina.dtypes import DEFAULT_FLOAT, DType
 from lamina.errors import BackendError, DataError, DTypeError
@@ -46,6 +46,11 @@ class Place:
         if not parameters:
             return cls(get_backend().name, DEFAULT_FLOAT)
         return cls(parameters[0].device, parameters[0].dtype)
+
+
+def is_rows(inputs: Tree) -> bool:
+    """Tell whether samples are numbers or rows of them; a row of integers is a sequence of tokens."""
+    return all(each.ndim < 2 or (each.ndim == 2 and each.dtype.floating) for each in leaves(inputs))
 
 
 def called(model: Module, inputs: Tree) -> Any:

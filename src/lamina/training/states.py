@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from lamina.errors import CheckpointError, DTypeError
-from lamina.files import PathLike, check_path, replace_file
+from lamina.files import PathLike, read_file, replace_file
 from lamina.training.checkpointing.format import from_bytes, to_bytes
 
 
@@ -81,12 +80,7 @@ def load_state(parts: Mapping[str, Any], path: PathLike) -> dict[str, Any]:
                 f"load_state: {name!r} is of type {type(part).__name__}, which has no state; leave it out, and take it "
                 "from what load_state returns"
             )
-    check_path("load_state", path)
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"load_state: {path} cannot be read: {error.strerror}") from error
-    found = dict(from_bytes(content, str(path)).values)
+    found = dict(from_bytes(read_file("load_state", path), str(path)).values)
     missing = [name for name in parts if name not in found]
     if missing:
         raise CheckpointError(f"load_state: {path} holds {', '.join(found)}, and not {', '.join(missing)}")

@@ -39,11 +39,5 @@ class StreamSteps:
         try:
             losses = self._programs.run(self._program, 1, batch.inputs, batch.targets, *weights)
         except Exception as error:
-            if self._programs.refuses(error):
-                raise
-            taken = self._eager.take(batch)
-            if self._programs.forced:
-                raise
-            self._programs.failed(error)
-            return taken
+            return self._programs.instead(error, lambda: self._eager.take(batch))
         return Taken([float(losses[0].item())], len(batch))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +14,7 @@ import numpy as np
 from lamina.backends.protocol import numpy_dtype
 from lamina.dtypes import DTYPES, DType
 from lamina.errors import CheckpointError, DTypeError
-from lamina.files import PathLike, check_path, replace_file
+from lamina.files import PathLike, read_file, replace_file
 from lamina.functions.creation import asarray
 from lamina.primitives.operand import Operand
 from lamina.tensor import Tensor
@@ -133,7 +132,7 @@ def load(model: Module, path: PathLike, *, strict: bool = True) -> None:
             f"load: expected a Module, got {type(model).__name__}; load assigns a model its weights, and "
             "la.training.read_state_dict(path) returns the tensors alone"
         )
-    state = arrays_of(_read("load", path), "load", path)
+    state = arrays_of(read_file("load", path), "load", path)
     try:
         model.load_state_dict(state, strict=strict)
     except CheckpointError as error:
@@ -154,7 +153,7 @@ def read_state_dict(path: PathLike, *, device: str | None = None) -> dict[str, T
     CheckpointError
         When the file cannot be read, is damaged, foreign, or holds a type that is not here.
     """
-    arrays = arrays_of(_read("read_state_dict", path), "read_state_dict", path)
+    arrays = arrays_of(read_file("read_state_dict", path), "read_state_dict", path)
     return {name: asarray(array, device=device) for name, array in arrays.items()}
 
 
@@ -166,18 +165,10 @@ def read_metadata(path: PathLike) -> dict[str, str]:
     CheckpointError
         When the file cannot be read, is damaged or foreign.
     """
-    content = _read("read_metadata", path)
+    content = read_file("read_metadata", path)
     arrays_of(content, "read_metadata", path)
     length = int.from_bytes(content[:8], "little")
     return dict(json.loads(content[8 : 8 + length]).get("__metadata__") or {})
-
-
-def _read(operation: str, path: PathLike) -> bytes:
-    check_path(operation, path)
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"{operation}: {path} cannot be read: {error.strerror}") from error
 
 
 def arrays_of(content: bytes, operation: str, path: PathLike) -> dict[str, np.ndarray[Any, Any]]:

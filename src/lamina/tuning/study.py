@@ -317,10 +317,8 @@ class Search:
                 continue
             values = {name: self.meant.get(name, {}).get(value, value) for name, value in each.params.items()}
             seconds = each.duration.total_seconds() if each.duration is not None else 0.0
-            value = each.value if each.value is not None else None
-            steps = len(each.intermediate_values)
-            reason = str(each.user_attrs.get(REASON, ""))
-            found.append(Finished(each.number, names[each.state.name], value, values, steps, seconds, reason))
+            steps, reason = len(each.intermediate_values), str(each.user_attrs.get(REASON, ""))
+            found.append(Finished(each.number, names[each.state.name], each.value, values, steps, seconds, reason))
         return found
 
     def _pruner(self, library: Any) -> Any:

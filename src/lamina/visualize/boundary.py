@@ -137,10 +137,11 @@ def _classes(targets: NDArray) -> bool:
 
 
 def _probabilities(outputs: NDArray) -> NDArray:
+    from scipy.special import softmax
+
     if outputs.shape[1] == 1:
         outputs = np.concatenate([np.zeros_like(outputs), outputs], axis=1)
-    powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]
+    return np.asarray(softmax(outputs, axis=1))
 
 
 def _draw_classes(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 from lamina.data.record import Record
 from lamina.dtypes import python_number
 from lamina.errors import CheckpointError, DataError
-from lamina.files import PathLike, check_path, replace_file
+from lamina.files import PathLike, check_path, read_file, replace_file
 from lamina.training.checkpointing.format import from_bytes
 from lamina.training.history import History
 from lamina.training.user_warnings import warn
@@ -143,7 +143,7 @@ class Checkpoints:
         problems: dict[Path, str] = {}
         for path in reversed(files):
             try:
-                found = from_bytes(_content(path), str(path))
+                found = from_bytes(read_file("resume", path), str(path))
             except CheckpointError as error:
                 problems[path] = str(error)
                 continue
@@ -257,13 +257,6 @@ def _best(files: list[Path], history: History) -> Path | None:
     ends = {epochs: path for path in files for epochs, batches in [_place(path)] if batches == 0}
     written = history.judged_alike(record for record in history.records if record.epoch in ends)
     return None if written.best is None else ends[written.best.epoch]
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _set_aside(path: Path, reason: str) -> None:

@@ -60,23 +60,18 @@ class Answers:
     @property
     def probabilities(self) -> npt.NDArray[np.float64]:
         """The probability of each class, rows adding up to one; of several labels, of each by itself."""
+        from scipy.special import expit, softmax
+
         if self.several:
-            return sigmoid(self.logits)
+            return np.asarray(expit(self.logits))
         with np.errstate(invalid="ignore"):
             # The difference of two infinities is NaN, and that is what there is to say of it.
-            powers = np.exp(self.logits - self.logits.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+            return np.asarray(softmax(self.logits, axis=1))
 
     @property
     def columns(self) -> npt.NDArray[np.int64]:
         """The truth as zeros and ones of shape [n, classes]."""
         return self.truth if self.several else np.eye(self.classes, dtype=np.int64)[self.truth]
-
-
-def sigmoid(logits: Array) -> npt.NDArray[np.float64]:
-    """Return ``1 / (1 + exp(-x))`` without an overflow on either side."""
-    small = np.exp(-np.abs(logits))
-    return np.asarray(np.where(logits >= 0.0, 1.0, small) / (1.0 + small))
 
 
 def check_single(metric: str, outputs: Any, targets: Any) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from lamina.errors import DataError
 from lamina.tensor import Tensor
-from lamina.training.metrics.answers import Answers, read_answers, sigmoid
+from lamina.training.metrics.answers import Answers, read_answers
 from lamina.training.metrics.classification import one_class
 
 
@@ -140,6 +140,7 @@ def log_loss(outputs: Tensor, targets: Tensor) -> float:
     >>> round(metrics.log_loss(la.zeros((3, 4)), la.asarray([0, 1, 3])), 4)    # log(4)
     1.3863
     """
+    from scipy.special import expit
     from sklearn import metrics
 
     answers = read_answers("log_loss", outputs, targets)
@@ -149,7 +150,7 @@ def log_loss(outputs: Tensor, targets: Tensor) -> float:
     if not answers.several:
         return float(metrics.log_loss(answers.truth, chances, labels=np.arange(answers.classes)))
     # Yes and no by a formula each: one minus a probability near one would have lost most of its figures.
-    both = zip(answers.truth.T, sigmoid(-answers.logits).T, chances.T, strict=True)
+    both = zip(answers.truth.T, expit(-answers.logits).T, chances.T, strict=True)
     return float(
         np.mean([metrics.log_loss(truth, np.column_stack([no, yes]), labels=[0, 1]) for truth, no, yes in both])
     )

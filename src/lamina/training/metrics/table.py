@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -11,40 +12,14 @@ from typing import Any
 from lamina.errors import DataError
 from lamina.tensor import Tensor
 from lamina.training.history import NOT_METRICS
-from lamina.training.metrics.classification import (
-    accuracy,
-    balanced_accuracy,
-    f1,
-    f1_macro,
-    f1_micro,
-    f1_weighted,
-    precision,
-    precision_macro,
-    precision_micro,
-    precision_weighted,
-    recall,
-    recall_macro,
-    recall_micro,
-    recall_weighted,
-)
+from lamina.training.metrics import classification as classes, ranking, regression as values
 from lamina.training.metrics.means import MeanMetric, perplexity
-from lamina.training.metrics.ranking import (
-    average_precision,
-    log_loss,
-    roc_auc,
-    top_k_accuracy,
-)
-from lamina.training.metrics.regression import (
-    explained_variance,
-    mae,
-    median_absolute_error,
-    mse,
-    r2,
-    rmse,
-)
 
 Metric = str | Callable[[Any, Any], Any]
 MetricFunction = Callable[[Any, Any], float]
+
+ABSENT = "–"
+"""What stands for a number that there is not."""
 
 TOP_K = re.compile(r"top_([1-9]\d{0,5})_accuracy")
 
@@ -83,32 +58,32 @@ def _worse(function: MetricFunction, title: str, of_values: bool = False) -> Nam
 
 METRICS: dict[str, NamedMetric] = {
     # of the answered classes
-    "accuracy":              _better(accuracy, "accuracy", share=True),
-    "balanced_accuracy":     _better(balanced_accuracy, "balanced accuracy", share=True),
-    "precision":             _better(precision, "precision", share=True),
-    "precision_micro":       _better(precision_micro, "precision (micro)", share=True),
-    "precision_macro":       _better(precision_macro, "precision (macro)", share=True),
-    "precision_weighted":    _better(precision_weighted, "precision (weighted)", share=True),
-    "recall":                _better(recall, "recall", share=True),
-    "recall_micro":          _better(recall_micro, "recall (micro)", share=True),
-    "recall_macro":          _better(recall_macro, "recall (macro)", share=True),
-    "recall_weighted":       _better(recall_weighted, "recall (weighted)", share=True),
-    "f1":                    _better(f1, "F1", share=True),
-    "f1_micro":              _better(f1_micro, "F1 (micro)", share=True),
-    "f1_macro":              _better(f1_macro, "F1 (macro)", share=True),
-    "f1_weighted":           _better(f1_weighted, "F1 (weighted)", share=True),
+    "accuracy":              _better(classes.accuracy, "accuracy", share=True),
+    "balanced_accuracy":     _better(classes.balanced_accuracy, "balanced accuracy", share=True),
+    "precision":             _better(classes.precision, "precision", share=True),
+    "precision_micro":       _better(classes.precision_micro, "precision (micro)", share=True),
+    "precision_macro":       _better(classes.precision_macro, "precision (macro)", share=True),
+    "precision_weighted":    _better(classes.precision_weighted, "precision (weighted)", share=True),
+    "recall":                _better(classes.recall, "recall", share=True),
+    "recall_micro":          _better(classes.recall_micro, "recall (micro)", share=True),
+    "recall_macro":          _better(classes.recall_macro, "recall (macro)", share=True),
+    "recall_weighted":       _better(classes.recall_weighted, "recall (weighted)", share=True),
+    "f1":                    _better(classes.f1, "F1", share=True),
+    "f1_micro":              _better(classes.f1_micro, "F1 (micro)", share=True),
+    "f1_macro":              _better(classes.f1_macro, "F1 (macro)", share=True),
+    "f1_weighted":           _better(classes.f1_weighted, "F1 (weighted)", share=True),
     # of rankings and probabilities
-    "roc_auc":               _better(roc_auc, "ROC AUC"),
-    "average_precision":     _better(average_precision, "average precision"),
-    "log_loss":              _worse(log_loss, "log loss"),
+    "roc_auc":               _better(ranking.roc_auc, "ROC AUC"),
+    "average_precision":     _better(ranking.average_precision, "average precision"),
+    "log_loss":              _worse(ranking.log_loss, "log loss"),
     "perplexity":            _worse(perplexity, "perplexity"),
     # of values
-    "mse":                   _worse(mse, "mean squared error", of_values=True),
-    "rmse":                  _worse(rmse, "root mean squared error", of_values=True),
-    "mae":                   _worse(mae, "mean absolute error", of_values=True),
-    "median_absolute_error": _worse(median_absolute_error, "median absolute error", of_values=True),
-    "r2":                    _better(r2, "R²", of_values=True),
-    "explained_variance":    _better(explained_variance, "explained variance", of_values=True),
+    "mse":                   _worse(values.mse, "mean squared error", of_values=True),
+    "rmse":                  _worse(values.rmse, "root mean squared error", of_values=True),
+    "mae":                   _worse(values.mae, "mean absolute error", of_values=True),
+    "median_absolute_error": _worse(values.median_absolute_error, "median absolute error", of_values=True),
+    "r2":                    _better(values.r2, "R²", of_values=True),
+    "explained_variance":    _better(values.explained_variance, "explained variance", of_values=True),
 }  # fmt: skip
 
 
@@ -121,7 +96,7 @@ def find_metric(name: str) -> NamedMetric | None:
     top = TOP_K.fullmatch(name)
     if top is None:
         return METRICS.get(name)
-    return _better(partial(top_k_accuracy, k=int(top[1])), f"top-{top[1]} accuracy", share=True)
+    return _better(partial(ranking.top_k_accuracy, k=int(top[1])), f"top-{top[1]} accuracy", share=True)
 
 
 def larger_is_better(name: str) -> bool:
@@ -135,6 +110,21 @@ def title_of(name: str) -> str:
     plain = name.removeprefix("val_")
     metric = find_metric(plain)
     return OTHER_TITLES.get(plain, plain) if metric is None else metric.title
+
+
+def value_text(name: str, value: float | None) -> str:
+    """Return a recorded quantity as people write it: shares in per cent, others with four figures."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    metric = find_metric(name)
+    return f"{100.0 * value:.2f} %" if metric is not None and metric.share else quantity(value)
+
+
+def quantity(number: float) -> str:
+    """Return any number with four figures."""
+    if not math.isfinite(number):
+        return ABSENT
+    return f"{number:,.0f}" if 1e4 <= abs(number) < 1e12 else f"{number:,.4g}"
 
 
 def score(names: Iterable[Metric], outputs: Tensor, targets: Tensor) -> dict[str, float]:
