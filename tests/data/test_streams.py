@@ -252,9 +252,9 @@ def test_array_stream_refuses_what_it_cannot_deal_out(tmp_path: Path) -> None:
         ArrayStream(tmp_path / "x.npy", np.zeros(5))
     with pytest.raises(DataError, match="the inputs are a list"):
         ArrayStream([1, 2], y)  # type: ignore[arg-type]
-    with pytest.raises(DataError, match="at least one row is needed"):
+    with pytest.raises(DataError, match="at least one sample is needed"):
         ArrayStream(np.zeros((0, 2)), np.zeros(0))
-    with pytest.raises(DataError, match="NaN or infinity in row 2"):
+    with pytest.raises(DataError, match="NaN or infinity in sample 2"):
         together(ArrayStream(np.array([1.0, 2.0, np.nan, 4.0]), y))
 
 

@@ -188,7 +188,7 @@ def test_a_stream_that_changes_its_length_is_an_error(change):
 
     stream = Wrong(INPUTS, VALUES)
     stream.batches = lambda *args, **kwargs: Stream.batches(Stream(INPUTS, VALUES), *args, **kwargs)
-    with pytest.raises(DataError, match=f"gave 50 rows and has {N + change}"):
+    with pytest.raises(DataError, match=f"gave 50 samples and has {N + change}"):
         trained(stream)
 
 

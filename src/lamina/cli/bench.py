@@ -42,14 +42,14 @@ def bench(given: Given) -> int:
         [
             row["name"],
             duration(row["seconds"]),
-            f"{row['rows_per_second']:,.0f}",
+            f"{row['samples_per_second']:,.0f}",
             f"{row['gflops']:,.2f}",
             f"{row['gflops'] / (peak * threads):.1%}",
             duration(row["first_call_seconds"]),
         ]
         for row in found
     ]
-    screen.table(["", "time", "rows/s", "GFLOP/s of products", "of peak", "first call"], rows, title)
+    screen.table(["", "time", "samples/s", "GFLOP/s of products", "of peak", "first call"], rows, title)
     screen.line(f"peak of a core: {peak:,.1f} GFLOP/s (independent multiply-adds in registers)")
     screen.result(
         {
@@ -65,19 +65,19 @@ def bench(given: Given) -> int:
 
 
 def _measured(sizes: tuple[int, ...], batch: int, seconds: float) -> list[dict[str, Any]]:
-    """Return the time of a training step and of a prediction of one row, both operation by operation and compiled."""
+    """Return the time of a training step and of a prediction of one sample, each eager and compiled."""
     layers = [fan_in * fan_out for fan_in, fan_out in pairwise(sizes)]
     # Forward, the gradients of the weights, and those of the inputs but for the first layer.
     trained = 2 * batch * (3 * sum(layers) - layers[0])
     found = []
     for name, compiled in (("training, eager", False), ("training, compiled", True)):
         found.append(_row(name, _training_step(sizes, batch, compiled), batch, trained, seconds))
-    for name, compiled in (("one row, eager", False), ("one row, compiled", True)):
+    for name, compiled in (("one sample, eager", False), ("one sample, compiled", True)):
         found.append(_row(name, _prediction(sizes, compiled), 1, 2 * sum(layers), seconds))
     return found
 
 
-def _row(name: str, call: Callable[[], Any], rows: int, flops: int, seconds: float) -> dict[str, Any]:
+def _row(name: str, call: Callable[[], Any], samples: int, flops: int, seconds: float) -> dict[str, Any]:
     started = time.perf_counter()
     call()
     first = time.perf_counter() - started
@@ -85,7 +85,7 @@ def _row(name: str, call: Callable[[], Any], rows: int, flops: int, seconds: flo
     return {
         "name": name,
         "seconds": taken,
-        "rows_per_second": rows / taken,
+        "samples_per_second": samples / taken,
         "gflops": flops / taken / 1e9,
         "first_call_seconds": first,
     }

@@ -196,7 +196,9 @@ class Bench:
     sizes: tuple[int, ...] = option(
         Widths(), (32, 64, 64, 1), "Widths of input, hidden layers and output of a network.", ""
     )
-    batch_size: int = option(Whole(wanted="a step takes at least 1 row", least=1), 64, "Rows per step.", "", shown="64")
+    batch_size: int = option(
+        Whole(wanted="a step takes at least 1 sample", least=1), 64, "Samples per step.", "", shown="64"
+    )
     seconds: float = option(
         Number(wanted="the time must be above 0 and at most 600", above=0.0, most=600.0),
         1.0,

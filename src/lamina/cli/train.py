@@ -141,7 +141,7 @@ def _finish(
         "unit": config.subject.unit.name,
         "parts": {name: {"count": count, **values} for name, (count, values) in found.items()},
     }
-    # Reports show rows that were not trained on, where there are some.
+    # Reports show what was not trained on, where there is some.
     if answers:
         folder.write_answers({name: part for name, part in answers.items() if name != "training"} or answers)
     folder.write_results(results)

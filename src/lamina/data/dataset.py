@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from lamina.data.table import counted_name
 from lamina.errors import DataError
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ class Dataset:
 
 
 def split_rows(
-    count: int, share: float, *, seed: int = 0, labels: Array | None = None, least: int = 2
+    count: int, share: float, *, seed: int = 0, labels: Array | None = None, least: int = 2, unit: str = "row"
 ) -> tuple[Rows, Rows]:
     """Return the numbers of the rows in the rest and of those in a random ``share``.
 
@@ -197,8 +198,8 @@ def split_rows(
     size = int(np.ceil(share * count))
     if not 0 < size < count:
         raise DataError(
-            f"split: a share of {share} of {count} row{'' if count == 1 else 's'} leaves no rows on one side; "
-            "give another share or more rows"
+            f"split: a share of {share} of {count} {counted_name(count, unit)} leaves no {unit}s on one side; give "
+            f"another share or more {unit}s"
         )
     from sklearn.model_selection import train_test_split
 
@@ -210,8 +211,8 @@ def split_rows(
     size = min(size, len(free) - len(np.unique(numbers[free])))
     if size < 1:
         raise DataError(
-            f"split: none of the {len(classes)} classes has {least} rows, which it takes to be on both sides; give "
-            "more rows of each class, join rare classes to one, or train on all rows without a split"
+            f"split: none of the {len(classes)} classes has {least} {unit}s, which it takes to be on both sides; give "
+            f"more {unit}s of each class, join rare classes to one, or train on all {unit}s without a split"
         )
     room = min(size, len(free) - size) >= len(np.unique(numbers[free]))
     rest, part = train_test_split(free, test_size=size, random_state=seed, stratify=numbers[free] if room else None)

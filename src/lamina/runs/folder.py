@@ -108,7 +108,7 @@ class RunFolder:
         write_json(self.path / RESULTS, results)
 
     def write_answers(self, parts: Mapping[str, Answers]) -> None:
-        """Write what the model answers to the rows of each part, and what is right, for reports."""
+        """Write what the model answers to each part, and what is right, for reports."""
         arrays = {f"{name}.outputs": part.outputs for name, part in parts.items()}
         arrays |= {f"{name}.targets": part.targets for name, part in parts.items()}
         la.save(arrays, self.path / ANSWERS)
@@ -160,7 +160,7 @@ class RunFolder:
         for name in dict.fromkeys(name.rpartition(".")[0] for name in arrays):
             outputs, targets = arrays.get(f"{name}.outputs"), arrays.get(f"{name}.targets")
             if outputs is None or targets is None or outputs.ndim != 2 or len(outputs) != len(targets):
-                raise CheckpointError(f"{file}: {name!r} has no outputs [rows, outputs] and targets that fit")
+                raise CheckpointError(f"{file}: {name!r} has no outputs [samples, outputs] and targets that fit")
             found[name] = Answers(outputs, targets)
         return found
 

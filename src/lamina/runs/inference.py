@@ -1,4 +1,4 @@
-"""What a trained model says about rows, and how good that is."""
+"""What a trained model says about data, and how good that is."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ VALUE_METRICS = ("r2", "mae", "rmse")
 
 @dataclass(frozen=True)
 class Answers:
-    """What a model put out for the rows of a part of the data, and what was right.
+    """What a model put out for the samples of a part of the data, and what was right.
 
     Attributes
     ----------
-    outputs : array of shape [rows, outputs]
+    outputs : array of shape [samples, outputs]
         Of classes the logits, of values the standardised ones.
-    targets : array of shape [rows] or [rows, 1]
+    targets : array of shape [samples] or [samples, 1]
         The numbers of the classes, or the standardised values.
     """
 
@@ -43,7 +43,7 @@ class Answers:
 
 
 def outputs(model: nn.Module, inputs: Array, device: str) -> Array:
-    """Return the model's outputs for all rows, float32 of shape [rows, outputs]."""
+    """Return the model's outputs for all samples, float32 of shape [samples, outputs]."""
     found: Array = training.predict(model, asarray(inputs, device=device), batch_size=BATCH).numpy()
     return found
 
@@ -65,7 +65,7 @@ def scores(target: Target, said: Array, truth: Array, also: Sequence[str] = ()) 
     Parameters
     ----------
     target : ClassTarget or NumericTarget
-    said : array of shape [rows, outputs]
+    said : array of shape [samples, outputs]
         What `outputs` gave.
     truth : array
         The targets of a data set: numbers of classes, or standardised values.
@@ -85,13 +85,13 @@ def scores(target: Target, said: Array, truth: Array, also: Sequence[str] = ()) 
         names, given, right = VALUE_METRICS, target.decode(said)[:, None], target.decode(truth)[:, None]
     wanted = dict.fromkeys([*names, *also])
     with warnings.catch_warnings():
-        # Of rows with one class only, some numbers say nothing; they are NaN then, and shown as such.
+        # Of samples with one class only, some numbers say nothing; they are NaN then, and shown as such.
         warnings.simplefilter("ignore")
         return found | metrics.score(wanted, asarray(given), asarray(right))
 
 
 def probabilities(logits: Array) -> npt.NDArray[np.float64]:
-    """Return the softmax of each row, in float64 so that the rows of a file add up to one."""
+    """Return the softmax of each sample, in float64 so that the rows of a file add up to one."""
     from scipy.special import softmax
 
     return np.asarray(softmax(logits.astype(np.float64), axis=1))

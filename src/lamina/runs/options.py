@@ -225,7 +225,7 @@ class TrainingOptions(ImageOptions, TextOptions):
     # --- for how long ---
     epochs: int = option(Whole(wanted="train for at least 1 epoch", least=1), 200, "Passes over the data.", "training")
     batch_size: int = option(
-        Whole(wanted="a step takes at least 1 row", least=1),
+        Whole(wanted="a step takes at least 1 sample", least=1),
         32,
         "Rows, images or windows of text per step.",
         "training",
@@ -236,7 +236,7 @@ class TrainingOptions(ImageOptions, TextOptions):
     mixup: float | None = option(
         positive("the strength must be greater than 0"),
         None,
-        "Mix pairs of rows with shares from a Beta(x, x) distribution.",
+        "Mix pairs of rows or images with shares from a Beta(x, x) distribution.",
         "training",
         of=(
             TABLE,

@@ -83,7 +83,7 @@ def scores_of(results: dict[str, Any], folder: RunFolder) -> dict[str, dict[str,
 
 
 def _predictions(config: RunConfig, answers: dict[str, Answers]) -> ClassPredictions | ValuePredictions | None:
-    """Return what the model says about the rows that it knows least: of the test, validation or training part."""
+    """Return what the model says about the data that it knows least: the test, validation or training part."""
     part = next((name for name in reversed(PARTS) if name in answers), None)
     if part is None:
         return None

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from lamina.runs.options import TrainingOptions
 
-# Of an embedded set, where nothing was said: a user has no other rows of it to measure on.
+# Of an embedded set, where nothing was said: a user has no more of it to measure on.
 HELD_OUT_SHARE = 0.2
 
 
@@ -31,7 +31,7 @@ def fingerprint(path: Path) -> str:
 
 
 def test_share(options: TrainingOptions, embedded: bool) -> float:
-    """Return the share of rows to hold out: where nothing was said, none but of an embedded set."""
+    """Return the share of the data to hold out: where nothing was said, none but of an embedded set."""
     if options.test is not None:
         return options.test
     return HELD_OUT_SHARE if embedded else 0.0

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from lamina.data.record import Record
-from lamina.dtypes import python_number
 from lamina.errors import CheckpointError, DataError
 from lamina.tensor import Tensor
 from lamina.training.history import EpochRecord, History
 from lamina.training.metrics import larger_is_better
+from lamina.training.numbers import check_count
 
 if TYPE_CHECKING:
     from lamina.nn.module import Module
@@ -219,14 +219,11 @@ class EarlyStopping(Callback):
         mode: Literal["min", "max"] | None = None,
         restore_best: bool = True,
     ) -> None:
-        patience = python_number(patience)
-        if isinstance(patience, bool) or not isinstance(patience, int) or patience < 1:
-            raise DataError(f"EarlyStopping: patience is {patience!r}; it is a number of epochs from 1")
+        self.patience = check_count("EarlyStopping", "patience", patience)
         if not 0 <= min_delta < math.inf:
             raise DataError(f"EarlyStopping: min_delta is {min_delta}; it is a difference from 0")
         if mode not in (None, "min", "max"):
             raise DataError(f'EarlyStopping: mode is {mode!r}; use "min" or "max"')
-        self.patience = patience
         self.min_delta = float(min_delta)
         self.monitor = monitor
         self.mode = mode

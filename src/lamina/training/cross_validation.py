@@ -19,7 +19,7 @@ from lamina.training.evaluation import Loss, evaluate
 from lamina.training.fitting import fit
 from lamina.training.history import History, as_text
 from lamina.training.metrics import Metric
-from lamina.training.pairs import check_count
+from lamina.training.numbers import check_count
 from lamina.training.sample_arrays import Tree, count_of
 from lamina.variable import Variable
 

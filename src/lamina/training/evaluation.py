@@ -12,7 +12,8 @@ from lamina.errors import DataError, ShapeError
 from lamina.functions.manipulation import concat
 from lamina.tensor import Tensor
 from lamina.training.metrics import MeanMetric, Metric, MetricFunction, named_metrics
-from lamina.training.pairs import Pairs, Samples, check_count
+from lamina.training.numbers import check_count
+from lamina.training.pairs import Pairs, Samples
 from lamina.training.sample_arrays import Place, Tree, as_inputs, called, check_call, is_rows
 from lamina.training.streaming import as_samples
 

@@ -14,6 +14,7 @@ from lamina.optim.lr_scheduler import LRScheduler
 from lamina.training.callbacks import Callback, EarlyStopping
 from lamina.training.history import History
 from lamina.training.metrics import MetricFunction
+from lamina.training.numbers import check_number
 from lamina.training.steps import Recipe
 from lamina.training.time_limit import TimeLimit
 from lamina.training.units import SAMPLES, Unit
@@ -39,32 +40,24 @@ def check_kinds(model: Any, loss: Any, optimizer: Any, scheduler: Any, schedule_
         raise DataError('fit: ReduceLROnPlateau waits for the loss of an epoch; leave schedule_per at "epoch"')
 
 
-def checked_number(name: str, value: Any, meaning: str, least: float, most: float = math.inf) -> float | None:
-    """Return a number between two others, both excluded; None stays None."""
-    given = python_number(value)
-    if given is None:
-        return None
-    if isinstance(given, bool) or not isinstance(given, int | float) or not least < given < most:
-        raise DataError(f"fit: {name} is {value!r}; {meaning}")
-    return float(given)
-
-
 def checked_penalty(name: str, value: Any) -> float:
     """Return a factor from 0."""
-    given = checked_number(name, value, "a penalty is a number from 0", -1.0)
-    if given is None or given < 0.0:
+    given = python_number(value)
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0.0 <= given < math.inf:
         raise DataError(f"fit: {name} is {value!r}; a penalty is a number from 0")
-    return given
+    return float(given)
 
 
 def checked_recipe(model: Module, *, mixup: Any, l1: Any, l2: Any, penalize_biases: Any, **limits: Any) -> Recipe:
     """Return what makes a step beside model, optimiser and loss."""
     made = Recipe(
-        checked_number("mixup", mixup, "it is the alpha of a beta distribution, above 0, and None mixes nothing", 0.0),
+        check_number(
+            "fit", "mixup", mixup, "it is the alpha of a beta distribution, above 0, and None mixes nothing", 0.0
+        ),
         checked_penalty("l1", l1),
         checked_penalty("l2", l2),
         bool(penalize_biases),
-        *(checked_number(name, limits[name], _LIMITS[name], 0.0) for name in ("clip_value", "clip_norm")),
+        *(check_number("fit", name, limits[name], _LIMITS[name], 0.0) for name in ("clip_value", "clip_norm")),
     )
     if (made.l1 or made.l2) and not made.penalize_biases and all(each.ndim < 2 for each in model.parameters()):
         raise DataError(
@@ -102,7 +95,7 @@ def checked_callbacks(early_stopping: int | EarlyStopping | None, callbacks: Any
         if not isinstance(callback, Callback):
             raise DataError(f"fit: {callback!r} is no callback; derive its class from lamina.training.Callback")
         found.append(callback)
-    seconds = checked_number("max_seconds", max_seconds, "it is a time above 0, and None sets no limit", 0.0)
+    seconds = check_number("fit", "max_seconds", max_seconds, "it is a time above 0, and None sets no limit", 0.0)
     return found if seconds is None else [*found, TimeLimit(seconds)]
 
 

@@ -21,7 +21,6 @@ from lamina.training.fit_arguments import (
     SchedulePer,
     check_kinds,
     checked_callbacks,
-    checked_number,
     checked_recipe,
     new_history,
     progress_callbacks,
@@ -30,7 +29,7 @@ from lamina.training.history import History
 from lamina.training.loop import Loop, Plan, Schedule
 from lamina.training.metrics import Metric, named_metrics
 from lamina.training.moving_average import WeightAverage
-from lamina.training.pairs import check_count
+from lamina.training.numbers import check_count, check_number
 from lamina.training.preparation import differentiated, divided, moved, place_of, streams_of, try_first
 from lamina.training.scheduling import ScheduledSteps, rate_table
 from lamina.training.steps import Step
@@ -209,7 +208,7 @@ def fit(
     check_kinds(model, loss, optimizer, scheduler, schedule_per)
     recipe = checked_recipe(model, mixup=mixup, l1=l1, l2=l2, penalize_biases=penalize_biases,
                             clip_norm=clip_norm, clip_value=clip_value)  # fmt: skip
-    decay = checked_number("ema", ema, "a decay lies between 0 and 1, and None averages nothing", 0.0, 1.0)
+    decay = check_number("fit", "ema", ema, "a decay lies between 0 and 1, and None averages nothing", 0.0, 1.0)
     functions = named_metrics(metrics)
     listeners = checked_callbacks(early_stopping, callbacks, max_seconds)
     compiled = check_compile(compile)

@@ -16,7 +16,7 @@ from lamina.optim import Adam, Optimizer
 from lamina.training.callbacks import Callback, Snapshot, TrainingState
 from lamina.training.evaluation import Loss
 from lamina.training.fitting import fit
-from lamina.training.pairs import check_count
+from lamina.training.numbers import check_count
 from lamina.training.sample_arrays import count_of
 from lamina.training.streaming import is_stream
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -93,17 +92,6 @@ class Pairs:
                 yield self.part(first, stop)
             else:
                 yield self.rows(slice_(order, start=(first,), stop=(stop,), step=(1,)))
-
-
-def check_count(operation: str, name: str, value: Any) -> int:
-    """Return an integer from 1."""
-    try:
-        number = operator.index(value)
-    except TypeError as error:
-        raise DataError(f"{operation}: {name} is {value!r}; it is a whole number from 1") from error
-    if number < 1:
-        raise DataError(f"{operation}: {name} is {number}; it is a whole number from 1")
-    return number
 
 
 def as_pairs(operation: str, data: Any, place: Place, kind: str = "") -> Pairs:

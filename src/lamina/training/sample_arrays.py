@@ -171,8 +171,8 @@ def _check_finite(operation: str, values: Tensor, role: str) -> None:
     rows, columns = np.flatnonzero(wrong.any(axis=1)), np.flatnonzero(wrong.any(axis=0))
     where = f"; columns {_listed(columns)}" if array.ndim == 2 else ""
     raise DataError(
-        f"{operation}: NaN or infinity in {len(rows)} of {len(array)} rows of the {role} "
-        f"({len(columns)} of {wrong.shape[1]} columns; first row {rows[0]}{where}); fill or drop them"
+        f"{operation}: NaN or infinity in {len(rows)} of {len(array)} samples of the {role} "
+        f"({len(columns)} of {wrong.shape[1]} columns; first sample {rows[0]}{where}); fill or drop them"
     )
 
 

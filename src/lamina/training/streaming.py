@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class StreamOrder(NamedTuple):
-    """The order of an epoch of a stream: that of its rows when there is no seed."""
+    """The order of an epoch of a stream: that of the data when there is no seed."""
 
     seed: int | None
     epoch: int
@@ -64,8 +64,8 @@ class StreamSamples:
             yield pairs if self.weigh is None else Pairs(pairs.inputs, pairs.targets, self.weigh(pairs.targets))
         if read != len(self):
             raise DataError(
-                f"{self.operation}: the {self.kind}stream {self.stream.name!r} gave {read} rows and has {len(self)} by "
-                "its length; has its file changed?"
+                f"{self.operation}: the {self.kind}stream {self.stream.name!r} gave {read} samples and has {len(self)} "
+                "by its length; has its file changed?"
             )
 
 

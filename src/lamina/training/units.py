@@ -1,4 +1,8 @@
-"""What data are counted in, wherever a count is shown."""
+"""What data are counted in, wherever a count is shown.
+
+A table has rows, a folder or a stream of images has images, a text has tokens. Where it may be any of them, as where
+arrays are given to a function, there are samples.
+"""
 
 from __future__ import annotations
 

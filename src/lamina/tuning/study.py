@@ -14,6 +14,7 @@ import numpy as np
 
 from lamina.errors import CheckpointError, DataError, LaminaError, TrainingDiverged
 from lamina.runs.option_kinds import Unfit
+from lamina.training.numbers import check_count
 from lamina.tuning.processes import side_by_side
 from lamina.tuning.space import Range, read_range
 from lamina.tuning.storage import mend, open_study, optuna_library, quiet
@@ -175,8 +176,7 @@ def tune(
     """
     search = Search(objective, *_read_space(space), direction, seed, pruner, epochs)
     for name, number in (("trials", trials), ("jobs", jobs), ("epochs", epochs)):
-        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            raise DataError(f"tune: {name} is {number!r}; it is a number from 1")
+        check_count("tune", name, number)
     if direction not in ("minimize", "maximize"):
         raise DataError(f'tune: direction is {direction!r}; use "minimize" or "maximize"')
     deadline = math.inf if timeout is None else time.time() + timeout

@@ -62,7 +62,7 @@ class TrainingObjective:
     def _prepared_for(self, options: TrainingOptions) -> Prepared:
         """Return the data as options have them, read again only where what they depend on is another."""
         if not options.validation:
-            raise DataError("tune: --validation 0 leaves no rows to judge by; give a share above 0")
+            raise DataError("tune: --validation 0 leaves nothing to judge by; give a share above 0")
         rows = declared(TrainingOptions)
         decides = {name: getattr(options, name) for name, row in rows.items() if _is_of_data(row)}
         if self._prepared is None or self._prepared[0] != decides:

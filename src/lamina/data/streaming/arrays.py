@@ -26,16 +26,16 @@ class ArrayStream:
 
     Parameters
     ----------
-    inputs : str, Path or array of shape [rows, ...]
+    inputs : str, Path or array of shape [samples, ...]
         A ``.npy`` file in C order, or an array, such as a ``numpy.memmap``.
-    targets : str, Path or array of shape [rows, ...]
+    targets : str, Path or array of shape [samples, ...]
     name : str, optional
         What to call it in messages; the file's path where it is None.
 
     Raises
     ------
     DataError
-        When a file is missing, damaged or holds no numbers, or the numbers of rows differ.
+        When a file is missing, damaged or holds no numbers, or the numbers of samples differ.
 
     Examples
     --------
@@ -67,7 +67,7 @@ class ArrayStream:
         return self._inputs.shape[0]
 
     def __repr__(self) -> str:
-        return f"ArrayStream({self.name!r}, rows={len(self)}, input_shape={self.input_shape})"
+        return f"ArrayStream({self.name!r}, samples={len(self)}, input_shape={self.input_shape})"
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -120,7 +120,7 @@ class _Source:
         if floating and not np.isfinite(made).all():
             wrong = ~np.isfinite(made.reshape(count, -1)).all(axis=1)
             raise DataError(
-                f"ArrayStream: the {self.role} hold NaN or infinity in row {begin + int(wrong.argmax())}; drop the row"
+                f"ArrayStream: the {self.role} hold NaN or infinity in sample {begin + int(wrong.argmax())}; drop it"
             )
         return made
 
@@ -135,7 +135,7 @@ def _source(role: str, values: str | Path | Array) -> _Source:
     if source.dtype.kind not in "biuf":
         raise DataError(f"ArrayStream: the {role} are of type {source.dtype}, not numbers")
     if not source.shape or not source.shape[0]:
-        raise DataError(f"ArrayStream: the {role} have shape {list(source.shape)}; at least one row is needed")
+        raise DataError(f"ArrayStream: the {role} have shape {list(source.shape)}; at least one sample is needed")
     return source
 
 

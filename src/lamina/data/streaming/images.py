@@ -32,7 +32,7 @@ AHEAD = 1
 class ImageStream:
     """Images from a folder that has a folder for each class, decoded and transformed in batches as they are read.
 
-    ``inputs`` are float32 of shape [samples, channels, height, width], from 0 to 1 before `transforms.Normalize`;
+    ``inputs`` are float32 of shape [images, channels, height, width], from 0 to 1 before `transforms.Normalize`;
     ``targets`` are int64. Each epoch takes the images in another order. What is drawn for an image depends on the seed,
     the epoch and the image only, not on the batch, nor on how many threads decode. Two batches are held in memory.
 
@@ -53,7 +53,7 @@ class ImageStream:
     Attributes
     ----------
     classes : tuple of str
-    targets : int64 array of shape [samples]
+    targets : int64 array of shape [images]
         The number of each image's class.
     transforms : tuple of transforms
 
@@ -118,9 +118,9 @@ class ImageStream:
 
         Parameters
         ----------
-        images : array of shape [samples, height, width] or [samples, channels, height, width]
+        images : array of shape [images, height, width] or [images, channels, height, width]
             With one channel or three: bytes, or numbers from 0 to 1, which become bytes.
-        targets : array of int, shape [samples]
+        targets : array of int, shape [images]
             The number of each image's class.
         transforms : sequence of transforms, default ()
         classes : sequence of str, optional
@@ -140,7 +140,7 @@ class ImageStream:
         >>> images = digits.inputs.reshape(-1, 8, 8)
         >>> stream = ImageStream.from_arrays(images, digits.targets, (transforms.RandomRotation(10.0),))
         >>> stream
-        ImageStream('images', rows=1797, input_shape=(1, 8, 8), classes=10)
+        ImageStream('images', images=1797, input_shape=(1, 8, 8), classes=10)
         """
         stream = cls.__new__(cls)
         stream.name = name
@@ -173,7 +173,7 @@ class ImageStream:
 
     def __repr__(self) -> str:
         return (
-            f"{type(self).__name__}({self.name!r}, rows={len(self)}, input_shape={self.input_shape}, "
+            f"{type(self).__name__}({self.name!r}, images={len(self)}, input_shape={self.input_shape}, "
             f"classes={len(self.classes)})"
         )
 
@@ -207,7 +207,7 @@ class ImageStream:
             When the share leaves one side without images.
         """
         divided = []
-        for places in split_rows(len(self), share, seed=seed, labels=self.targets, least=least):
+        for places in split_rows(len(self), share, seed=seed, labels=self.targets, least=least, unit="image"):
             other = copy(self)
             other._rows, other.targets = self._rows[places], self.targets[places]
             divided.append(other)
@@ -298,7 +298,7 @@ class _Files:
 
 @dataclass(frozen=True, eq=False)
 class _Bytes:
-    """Images in memory: [samples, height, width], or with an axis of three colours at the end."""
+    """Images in memory: [images, height, width], or with an axis of three colours at the end."""
 
     pixels: npt.NDArray[np.uint8]
 
@@ -315,7 +315,7 @@ def _bytes(images: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """Return images as bytes, colours last, as Pillow takes them."""
     if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[1] not in (1, 3)) or 0 in images.shape[1:]:
         raise DataError(
-            "ImageStream: images have shape [samples, height, width] or [samples, 1 or 3, height, width], got "
+            "ImageStream: images have shape [images, height, width] or [images, 1 or 3, height, width], got "
             f"{list(images.shape)}"
         )
     if images.dtype != np.uint8:

@@ -1,4 +1,4 @@
-"""From a model's outputs to what it says about a row: classes with probabilities, or values in their units."""
+"""From a model's outputs to what it says: classes with probabilities, or values in their units."""
 
 from __future__ import annotations
 

@@ -181,6 +181,6 @@ def _same(one: int | float, other: int | float) -> bool:
 def _differ(what: str, lengths: Sequence[int]) -> TracingError:
     return TracingError(
         f"export_onnx: the model cannot have a batch of any length: {what} for batches of "
-        f"{', '.join(str(length) for length in lengths)} rows; export it for the length of the example with "
+        f"length {', '.join(map(str, lengths))}; export it for the length of the example with "
         "dynamic_batch=False"
     )

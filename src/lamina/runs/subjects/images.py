@@ -296,7 +296,7 @@ def _divided(
     try:
         return stream.split(share, seed=seed, least=parts)
     except DataError as error:
-        raise OptionError(part, f"{error}; give more images, or another share (0 for none)") from error
+        raise OptionError(part, f"{error}, or another share (0 for none)") from error
 
 
 def channel_statistics(stream: ImageStream) -> tuple[tuple[float, ...], tuple[float, ...]]:

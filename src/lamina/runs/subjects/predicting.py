@@ -59,7 +59,7 @@ class PredictingSubject(Subject):
                 raise OptionError("metrics", f"{name} is for {are[0]}, and these are {are[1]}; there are {suited}")
 
     def measured(self, model: nn.Module, data: Data, device: str, also: Sequence[str] = ()) -> Measured:
-        """Return the scores of the answers to all rows."""
+        """Return the scores of the answers to data."""
         self._check_metrics(also)
         found = answers(model, data, device)
         return Measured(len(data), scores(self.target, found.outputs, found.targets, also), found)

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from lamina.data.record import Record
-from lamina.dtypes import python_number
 from lamina.errors import CheckpointError, DataError
 from lamina.files import PathLike, check_path, read_file, replace_file
 from lamina.training.checkpointing.format import from_bytes
 from lamina.training.history import History
+from lamina.training.numbers import check_count, check_number
 from lamina.training.user_warnings import warn
 
 if TYPE_CHECKING:
@@ -81,14 +81,10 @@ class Checkpoints:
 
     def __post_init__(self) -> None:
         check_path("Checkpoints", self.folder)
-        for name, least in (("every_epochs", 1), ("keep", 1)):
-            value = python_number(getattr(self, name))
-            absent = value is None and name == "every_epochs"
-            if not absent and (isinstance(value, bool) or not isinstance(value, int) or value < least):
-                raise DataError(f"Checkpoints: {name} is {value!r}; it is a number from {least}")
-        seconds = python_number(self.every_seconds)
-        if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0):
-            raise DataError(f"Checkpoints: every_seconds is {seconds!r}; it is a time above 0")
+        check_count("Checkpoints", "keep", self.keep)
+        if self.every_epochs is not None:
+            check_count("Checkpoints", "every_epochs", self.every_epochs)
+        check_number("Checkpoints", "every_seconds", self.every_seconds, "it is a time above 0", 0.0)
 
     def files(self) -> list[Path]:
         """Return the checkpoints that are there, the newest last."""
