@@ -69,6 +69,14 @@ class Operation:
     shape: Sizes
     dtype: Any
 
+    def written_as(self, op: str, operands: tuple[Operation, ...], params: Mapping[str, Any]) -> Operation:
+        """Return another operation with the same result."""
+        return Operation(op, operands, params, self.shape, self.dtype)
+
+
+Reads = dict[Operation, int]
+"""How often the result of each operation is read."""
+
 
 def merged(graphs: Sequence[Sequence[Value]], lengths: Sequence[int]) -> dict[Value, Operation]:
     """Return what several traces have in common, by the values of the first.

@@ -57,9 +57,7 @@ def add_columns(
         row = _row(column)
         described.add_input(name, (features.shape[0], 1), row.dtype)
         encoded.append(row.features(described.nodes, column, name))
-    nodes = described.nodes
-    joined = encoded[0] if len(encoded) == 1 else nodes.add("Concat", *encoded, axis=1)
-    return nodes.cast(joined, features.dtype)
+    return described.nodes.cast(described.nodes.concat(encoded, axis=1), features.dtype)
 
 
 def holdings(preprocessing: TablePreprocessing) -> dict[str, str]:
@@ -135,8 +133,7 @@ def _date(nodes: Nodes, column: DateColumn, x: str) -> str:
     absent = nodes.add("IsNaN", x)
     values = date_parts(nodes, x)
     scaled = [_standardised(nodes, values[each.part], each.mean, each.std, absent) for each in column.parts]
-    joined = scaled[0] if len(scaled) == 1 else nodes.add("Concat", *scaled, axis=1)
-    return _with_indicator(nodes, joined, absent, column.missing)
+    return _with_indicator(nodes, nodes.concat(scaled, axis=1), absent, column.missing)
 
 
 def _seconds(column: DateColumn, table: Table) -> npt.NDArray[Any]:

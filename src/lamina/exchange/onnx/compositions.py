@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from lamina.dtypes import DType, bool_, int32, int64, uint64
@@ -35,16 +36,23 @@ def as_int64(nodes: Nodes, dtype: DType, *operands: str) -> tuple[str, ...]:
     return tuple(nodes.cast(each, int64) for each in operands) if narrow(dtype) else operands
 
 
+def through_int64(row: Row, which: Callable[[DType], bool] = narrow) -> Row:
+    """A row for numbers: of some types of integers, all is computed in int64 and cast back."""
+
+    def wide(nodes: Nodes, operation: Operation, *operands: str) -> str:
+        if not which(operation.dtype):
+            return str(row(nodes, operation, *operands))
+        found = row(nodes, replace(operation, dtype=int64), *[nodes.cast(each, int64) for each in operands])
+        return nodes.cast(found, operation.dtype)
+
+    return wide
+
+
 def remainder(nodes: Nodes, operation: Operation, a: str, b: str) -> str:
     """The remainder with the sign of the divisor; of floating-point numbers ONNX has that of the dividend only."""
     dtype = operation.dtype
     if not dtype.floating:
-        found = nodes.add("Mod", *as_int64(nodes, dtype, a, b))
-        return nodes.cast(found, dtype) if narrow(dtype) else found
-    return _floating_remainder(nodes, dtype, a, b)
-
-
-def _floating_remainder(nodes: Nodes, dtype: DType, a: str, b: str) -> str:
+        return nodes.add("Mod", a, b)
     zero = nodes.scalar(0.0, dtype)
     left = nodes.add("Mod", a, b, fmod=1)
     apart = nodes.add("Xor", nodes.add("Less", left, zero), nodes.add("Less", b, zero))
@@ -56,16 +64,14 @@ def floor_divide(nodes: Nodes, operation: Operation, a: str, b: str) -> str:
     """The quotient rounded down; ONNX rounds that of integers towards zero."""
     dtype = operation.dtype
     if dtype.floating:
-        even = nodes.add("Sub", a, _floating_remainder(nodes, dtype, a, b))
+        even = nodes.add("Sub", a, remainder(nodes, operation, a, b))
         rounded = nodes.add("Round", nodes.add("Div", even, b))
         nothing = nodes.add("Equal", b, nodes.scalar(0.0, dtype))
         return nodes.add("Where", nothing, nodes.add("Div", a, b), rounded)
-    a, b = as_int64(nodes, dtype, a, b)
-    zero = nodes.scalar(0, int64 if narrow(dtype) else dtype)
+    zero = nodes.scalar(0, dtype)
     uneven = nodes.add("Not", nodes.add("Equal", nodes.add("Mod", a, b), zero))
     below = nodes.add("And", uneven, nodes.add("Xor", nodes.add("Less", a, zero), nodes.add("Less", b, zero)))
-    found = nodes.add("Sub", nodes.add("Div", a, b), nodes.cast(below, int64 if narrow(dtype) else dtype))
-    return nodes.cast(found, dtype) if narrow(dtype) else found
+    return nodes.add("Sub", nodes.add("Div", a, b), nodes.cast(below, dtype))
 
 
 def atan2(nodes: Nodes, operation: Operation, a: str, b: str) -> str:
@@ -128,12 +134,9 @@ def log1p(nodes: Nodes, operation: Operation, x: str) -> str:
 
 def relu(nodes: Nodes, operation: Operation, x: str) -> str:
     """``max(x, 0)``."""
-    dtype = operation.dtype
-    if dtype.floating:
+    if operation.dtype.floating:
         return nodes.add("Relu", x)
-    (wide,) = as_int64(nodes, dtype, x)
-    found = nodes.add("Max", wide, nodes.scalar(0, int64 if narrow(dtype) else dtype))
-    return nodes.cast(found, dtype) if narrow(dtype) else found
+    return nodes.add("Max", x, nodes.scalar(0, operation.dtype))
 
 
 def where(nodes: Nodes, operation: Operation, condition: str, x: str, y: str) -> str:
@@ -201,31 +204,26 @@ def all_(nodes: Nodes, operation: Operation, x: str) -> str:
 
 def cumulative_sum(nodes: Nodes, operation: Operation, x: str) -> str:
     """Sums of all elements up to each."""
-    dtype = operation.dtype
-    x = nodes.cast(x, int64) if same_bits(dtype) else x
-    found = nodes.add("CumSum", x, nodes.scalar(operation.params["axis"], int64))
-    return nodes.cast(found, dtype) if same_bits(dtype) else found
+    return nodes.add("CumSum", x, nodes.scalar(operation.params["axis"], int64))
 
 
 def cumulative_prod(nodes: Nodes, operation: Operation, x: str) -> str:
     """Products of all elements up to each, by doubling: the product of ``k`` elements with the ``k`` before those."""
-    axis, dtype = operation.params["axis"], operation.dtype
+    axis = operation.params["axis"]
     length = operation.shape[axis]
     if isinstance(length, OfBatch):
         raise TracingError(
             "export_onnx: ONNX has no cumulative products, and they can be composed for a fixed length only, not "
             "along the batch; export the model for the length of the example with dynamic_batch=False"
         )
-    found = nodes.cast(x, int64) if same_bits(dtype) else x
-    one = nodes.scalar(1, int64 if same_bits(dtype) else dtype)
-    step = 1
+    one, step = nodes.scalar(1, operation.dtype), 1
     while step < length:
-        before = _sliced(nodes, found, axis, 0, length - step)
+        before = _sliced(nodes, x, axis, 0, length - step)
         low = [step if at == axis else 0 for at in range(len(operation.shape))]
         moved = nodes.add("Pad", before, nodes.vector([*low, *[0] * len(low)]), one)
-        found = nodes.add("Mul", found, moved)
+        x = nodes.add("Mul", x, moved)
         step *= 2
-    return nodes.cast(found, dtype) if same_bits(dtype) else found
+    return x
 
 
 # --- shape ------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from lamina.exchange.onnx.batch import Operation
 from lamina.exchange.onnx.columns import add_columns, holdings
 from lamina.exchange.onnx.forward import Forward, traced_forward
 from lamina.exchange.onnx.fusion import fused, reachable
-from lamina.exchange.onnx.library import onnx_library
+from lamina.exchange.onnx.library import LARGEST_FILE, onnx_library
 from lamina.exchange.onnx.nodes import Nodes
 from lamina.exchange.onnx.operators import OPERATORS, REFUSED
 from lamina.exchange.onnx.proto import Described, written
@@ -25,9 +25,6 @@ from lamina.tensor import Tensor
 
 if TYPE_CHECKING:
     from lamina.data import TablePreprocessing, Target
-
-LARGEST_FILE = 2**31 - 1
-"""Bytes that a protocol buffer can have."""
 
 
 def export_onnx(

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from lamina.exchange.onnx import normalisation_fusion as normalisation, spatial_fusion as spatial
-from lamina.exchange.onnx.batch import Operation
+from lamina.exchange.onnx.batch import Operation, Reads
 
-Reads = dict[Operation, int]
 Pattern = Callable[[Operation, Reads], Operation | None]
 
 
@@ -54,7 +53,7 @@ def _gemm(total: Operation, reads: Reads) -> Operation | None:
         return None
     turned = weight.op == "permute_dims"
     params = {"transB": 1} if turned else {}
-    return _made("gemm", total, (x, weight.operands[0] if turned else weight, bias), params)
+    return total.written_as("gemm", (x, weight.operands[0] if turned else weight, bias), params)
 
 
 def _softmax(ratio: Operation, reads: Reads) -> Operation | None:
@@ -84,11 +83,7 @@ def _over_axis(op: str, result: Operation, shifted: Operation, total: Operation)
     axes = total.params["axes"]
     if largest.operands != (x,) or largest.params != total.params or len(axes) != 1 or not total.params["keepdims"]:
         return None
-    return _made(op, result, (x,), {"axis": axes[0]})
-
-
-def _made(op: str, result: Operation, operands: tuple[Operation, ...], params: dict[str, int]) -> Operation:
-    return Operation(op, operands, params, result.shape, result.dtype)
+    return result.written_as(op, (x,), {"axis": axes[0]})
 
 
 PATTERNS: dict[str, tuple[Pattern, ...]] = {

@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from lamina.errors import CheckpointError
-from lamina.exchange.onnx.library import onnx_library
+from lamina.exchange.onnx.library import LARGEST_FILE, onnx_library
 from lamina.exchange.onnx.reading.graph import Contents, contents_of
 from lamina.exchange.onnx.reading.module import OnnxModel
 from lamina.exchange.onnx.reading.shape_inference import rehearse
 from lamina.files import PathLike, check_path
 from lamina.functions.creation import asarray
 from lamina.variable import Variable
-
-LARGEST_FILE = 2**31 - 1
 
 
 def import_onnx(path: PathLike) -> OnnxModel:

@@ -56,8 +56,7 @@ def put_rows(nodes: Nodes, operation: Operation, x: str, rows: str, indices: str
 def _sorted(nodes: Nodes, operation: Operation, x: str) -> list[str]:
     """Return the elements in order and where they were; of equal ones the first comes first, as ONNX says."""
     axis = operation.params["axis"]
-    if narrow(operation.operands[0].dtype):
-        x = nodes.cast(x, int64)
+    (x,) = as_int64(nodes, operation.operands[0].dtype, x)
     count = nodes.sizes((operation.shape[axis],))
     return nodes.add_several(2, "TopK", x, count, axis=axis, largest=int(operation.params["descending"]), sorted=1)
 

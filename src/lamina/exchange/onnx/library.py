@@ -18,6 +18,9 @@ IR_VERSION = 8
 OLDEST_OPSET, NEWEST_OPSET = 7, 28
 """The operator sets that models are imported from: from 7 on operands broadcast as they do here."""
 
+LARGEST_FILE = 2**31 - 1
+"""Bytes that a protocol buffer can have."""
+
 STRING = 8
 TYPE_NUMBERS: dict[DType, int] = {
     DTYPES["float32"]: 1,

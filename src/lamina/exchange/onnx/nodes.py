@@ -65,6 +65,10 @@ class Nodes:
         self.nodes.append(Node(op, list(inputs), outputs, attributes, domain))
         return outputs
 
+    def concat(self, parts: Sequence[str], axis: int) -> str:
+        """Return the name of parts one after the other; of a single one, its own."""
+        return parts[0] if len(parts) == 1 else self.add("Concat", *parts, axis=axis)
+
     # --- constants ---
 
     def constant(self, array: npt.NDArray[Any]) -> str:
@@ -97,7 +101,7 @@ class Nodes:
         fixed = [size for size in sizes if not isinstance(size, OfBatch)]
         if len(fixed) == len(sizes):
             return self.vector(fixed)
-        return self._once(("sizes", sizes), lambda: self._joined(sizes))
+        return self._once(("sizes", sizes), lambda: self.concat([self._size(size) for size in sizes], axis=0))
 
     def numbers_to(self, count: Size) -> str:
         """Return the name of the integers from zero up to a size, along one axis."""
@@ -105,10 +109,6 @@ class Nodes:
             return self.vector(range(count))
         first, one = self.scalar(0, int64), self.scalar(1, int64)
         return self._once(("numbers", count), lambda: self.add("Range", first, self.scalar(count, int64), one))
-
-    def _joined(self, sizes: Sizes) -> str:
-        parts = [self._size(size) for size in sizes]
-        return parts[0] if len(parts) == 1 else self.add("Concat", *parts, axis=0)
 
     def _size(self, size: Size) -> str:
         if not isinstance(size, OfBatch):

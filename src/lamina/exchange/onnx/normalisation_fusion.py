@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from lamina.dtypes import float16, float32, float64
-from lamina.exchange.onnx.batch import Operation, Sizes
-
-Reads = dict[Operation, int]
+from lamina.exchange.onnx.batch import Operation, Reads, Sizes
 
 _FLOATING = (float16, float32, float64)
 
@@ -27,7 +25,7 @@ def batch_norm(total: Operation, reads: Reads) -> Operation | None:
     vectors = [_per_channel(each, x.shape) for each in (scale, bias, mean, variance)]
     if any(each is None for each in vectors):
         return None
-    return _made("batch_norm", total, (x, *(each for each in vectors if each is not None)), {"epsilon": epsilon})
+    return total.written_as("batch_norm", (x, *(each for each in vectors if each is not None)), {"epsilon": epsilon})
 
 
 def standardised(total: Operation, reads: Reads) -> Operation | None:
@@ -45,10 +43,10 @@ def standardised(total: Operation, reads: Reads) -> Operation | None:
         return None
     scales, biases = (_plain(each) for each in (scale, bias))
     if scales.shape == biases.shape == x.shape[axes[0] :]:
-        return _made("layer_norm", total, (x, scales, biases), {"epsilon": epsilon, "axis": axes[0]})
+        return total.written_as("layer_norm", (x, scales, biases), {"epsilon": epsilon, "axis": axes[0]})
     vectors = _per_channel(scale, x.shape), _per_channel(bias, x.shape)
     if axes[0] == 2 and vectors[0] is not None and vectors[1] is not None:
-        return _made("instance_norm", total, (x, vectors[0], vectors[1]), {"epsilon": epsilon})
+        return total.written_as("instance_norm", (x, vectors[0], vectors[1]), {"epsilon": epsilon})
     return None
 
 
@@ -131,7 +129,3 @@ def _per_channel(numbers: Operation, shape: Sizes) -> Operation | None:
 def _plain(numbers: Operation) -> Operation:
     """Return numbers without a reshape that changes nothing."""
     return numbers.operands[0] if numbers.op == "reshape" and numbers.operands[0].shape == numbers.shape else numbers
-
-
-def _made(op: str, result: Operation, operands: tuple[Operation, ...], params: dict[str, float]) -> Operation:
-    return Operation(op, operands, params, result.shape, result.dtype)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
-from lamina.dtypes import DType, bfloat16, bool_, int64
+from lamina.dtypes import DType, bfloat16, bool_
 from lamina.exchange.onnx import compositions as composed, indexing, spatial
 from lamina.exchange.onnx.batch import Operation
 from lamina.exchange.onnx.compositions import Row
@@ -36,29 +36,21 @@ def attributed(op: str) -> Row:
     return row
 
 
-def numeric(op: str, through_int64: Callable[[DType], bool] = composed.narrow) -> Row:
+def numeric(op: str) -> Row:
     """The same, for numbers: integers that runtimes have no arithmetic for are computed in int64 and cast back."""
-
-    def row(nodes: Nodes, operation: Operation, *operands: str) -> str:
-        if not through_int64(operation.dtype):
-            return nodes.add(op, *operands)
-        return nodes.cast(nodes.add(op, *[nodes.cast(each, int64) for each in operands]), operation.dtype)
-
-    return row
+    return composed.through_int64(node(op))
 
 
 def arithmetic(op: str) -> Row:
     """The same, for sums and products."""
-    return numeric(op, composed.same_bits)
+    return composed.through_int64(node(op), composed.same_bits)
 
 
 def comparison(op: str, *, negated: bool = False) -> Row:
     """A comparison of two operands; narrow integers are compared as int64."""
 
     def row(nodes: Nodes, operation: Operation, *operands: str) -> str:
-        if composed.narrow(operation.operands[0].dtype):
-            operands = tuple(nodes.cast(each, int64) for each in operands)
-        found = nodes.add(op, *operands)
+        found = nodes.add(op, *composed.as_int64(nodes, operation.operands[0].dtype, *operands))
         return nodes.add("Not", found) if negated else found
 
     return row
@@ -82,26 +74,21 @@ def scaled(op: str, factor: float) -> Row:
     return row
 
 
-def reduction(op: str, through_int64: Callable[[DType], bool] = composed.narrow) -> Row:
+def reduction(op: str, which: Callable[[DType], bool] = composed.narrow) -> Row:
     """A reduction over axes."""
 
     def row(nodes: Nodes, operation: Operation, x: str) -> str:
         axes, keepdims = operation.params["axes"], int(operation.params["keepdims"])
-        if not axes:
-            return x
-        if not through_int64(operation.dtype):
-            return nodes.add(op, x, nodes.vector(axes), keepdims=keepdims)
-        return nodes.cast(nodes.add(op, nodes.cast(x, int64), nodes.vector(axes), keepdims=keepdims), operation.dtype)
+        return nodes.add(op, x, nodes.vector(axes), keepdims=keepdims) if axes else x
 
-    return row
+    return composed.through_int64(row, which)
 
 
 def position(op: str) -> Row:
     """The place of an extremum along one axis, the first where it is reached."""
 
     def row(nodes: Nodes, operation: Operation, x: str) -> str:
-        if composed.narrow(operation.operands[0].dtype):
-            x = nodes.cast(x, int64)
+        (x,) = composed.as_int64(nodes, operation.operands[0].dtype, x)
         return nodes.add(op, x, axis=operation.params["axis"], keepdims=int(operation.params["keepdims"]))
 
     return row
@@ -132,8 +119,8 @@ OPERATORS: Mapping[str, Row] = {
     "multiply": arithmetic("Mul"),
     "divide": node("Div"),
     "pow": numeric("Pow"),
-    "floor_divide": composed.floor_divide,
-    "remainder": composed.remainder,
+    "floor_divide": composed.through_int64(composed.floor_divide),
+    "remainder": composed.through_int64(composed.remainder),
     "atan2": composed.atan2,
     "maximum": numeric("Max"),
     "minimum": numeric("Min"),
@@ -170,7 +157,7 @@ OPERATORS: Mapping[str, Row] = {
     # --- of neural networks ---
     "erf": node("Erf"),
     "sigmoid": node("Sigmoid"),
-    "relu": composed.relu,
+    "relu": composed.through_int64(composed.relu),
     # --- comparisons and choice ---
     "equal": comparison("Equal"),
     "not_equal": comparison("Equal", negated=True),
@@ -196,8 +183,8 @@ OPERATORS: Mapping[str, Row] = {
     "all": composed.all_,
     "argmax": position("ArgMax"),
     "argmin": position("ArgMin"),
-    "cumulative_sum": composed.cumulative_sum,
-    "cumulative_prod": composed.cumulative_prod,
+    "cumulative_sum": composed.through_int64(composed.cumulative_sum, composed.same_bits),
+    "cumulative_prod": composed.through_int64(composed.cumulative_prod, composed.same_bits),
     # --- shape ---
     "reshape": composed.reshape,
     "broadcast_to": lambda nodes, operation, x: nodes.add("Expand", x, nodes.sizes(operation.shape)),

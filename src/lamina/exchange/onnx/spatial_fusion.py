@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from lamina.dtypes import float16, float32, float64, int8, integer_info, uint8
-from lamina.exchange.onnx.batch import OfBatch, Operation
+from lamina.exchange.onnx.batch import OfBatch, Operation, Reads
 
 Shape = tuple[int, ...]
-Reads = dict[Operation, int]
 
 _FLOATING = (float16, float32, float64)
 _ORDERED = (*_FLOATING, int8, uint8)
@@ -45,7 +44,7 @@ def conv_transpose(product: Operation, reads: Reads) -> Operation | None:
     ):
         return None
     found = {**params, "stride": stride, "pads": (*begin, *end), "output_padding": more}
-    return _made("conv_transpose", product, (x, weights), found)
+    return product.written_as("conv_transpose", (x, weights), found)
 
 
 def _reversed_from(turned: Operation, groups: int) -> Operation | None:
@@ -78,7 +77,7 @@ def padded_convolution(product: Operation, reads: Reads) -> Operation | None:
     if product.dtype not in _FLOATING or not _is_zeros_around(x) or any(x.params["interior"]):
         return None
     pads = (*x.params["low"][2:], *x.params["high"][2:])
-    return _made("convolution", product, (x.operands[0], w), {**product.params, "pads": pads})
+    return product.written_as("convolution", (x.operands[0], w), {**product.params, "pads": pads})
 
 
 def _is_zeros_around(x: Operation) -> bool:
@@ -106,7 +105,7 @@ def biased(total: Operation, reads: Reads) -> Operation | None:
         or bias.shape != (channels,) + (1,) * (ndim - 2)
     ):
         return None
-    return _made(product.op, total, (*product.operands, numbers), dict(product.params))
+    return total.written_as(product.op, (*product.operands, numbers), dict(product.params))
 
 
 # --- pooling ----------------------------------------------------------------------------------------------
@@ -129,7 +128,7 @@ def sum_pool(total: Operation, reads: Reads) -> Operation | None:
     if total.dtype not in _FLOATING or not _over_windows(total, seen) or max(seen.params["dilation"]) > 1:
         return None
     found = _pooled("sum_pool", total, seen, 0)
-    return None if found is None else _made(found.op, total, found.operands, {**found.params, "counted": True})
+    return None if found is None else total.written_as(found.op, found.operands, {**found.params, "counted": True})
 
 
 def average_pool(ratio: Operation, reads: Reads) -> Operation | None:
@@ -138,10 +137,10 @@ def average_pool(ratio: Operation, reads: Reads) -> Operation | None:
     if total.op != "sum_pool" or total.shape != ratio.shape:
         return None
     if divisor.op == "full" and divisor.params["value"] == math.prod(total.params["size"]):
-        return _made("average_pool", ratio, total.operands, total.params)
+        return ratio.written_as("average_pool", total.operands, total.params)
     if divisor.op != "constant" or not np.array_equal(divisor.params["array"], _counts(total)):
         return None
-    return _made("average_pool", ratio, total.operands, {**total.params, "counted": False})
+    return ratio.written_as("average_pool", total.operands, {**total.params, "counted": False})
 
 
 def _over_windows(reduced: Operation, seen: Operation) -> bool:
@@ -172,7 +171,7 @@ def _pooled(op: str, reduced: Operation, seen: Operation, outside: float) -> Ope
         known = _fixed(*pads, *x.operands[0].shape[-axes:]) and not any(before)
         if known and all(number < far for number, far in zip(pads, reach * 2, strict=True)):
             x, params["pads"] = x.operands[0], pads
-    return _made(op, reduced, (x,), params)
+    return reduced.written_as(op, (x,), params)
 
 
 def _inside(pooled: Operation) -> list[Any]:
@@ -203,7 +202,3 @@ def _counts(pooled: Operation) -> Any:
 
 def _fixed(*numbers: Any) -> bool:
     return not any(isinstance(number, OfBatch) for number in numbers)
-
-
-def _made(op: str, result: Operation, operands: tuple[Operation, ...], params: Any) -> Operation:
-    return Operation(op, operands, params, result.shape, result.dtype)
