@@ -11,18 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from lamina import __version__
-from lamina.cli.commands import (
-    Bench,
-    Data,
-    Evaluate,
-    Export,
-    Generate,
-    Inspect,
-    Predict,
-    Report,
-    Train,
-    Tune,
-)
+from lamina.cli.commands import Bench, Data, Evaluate, Export, Generate, Inspect, Predict, Report, Train, Tune
 from lamina.cli.declare import add_command
 from lamina.cli.exit_codes import INTERRUPTED, MEANINGS
 
@@ -41,14 +30,8 @@ COMMANDS: dict[str, tuple[type[Any], tuple[str, ...]]] = {
     ),
     "evaluate": (Evaluate, ("lamina evaluate runs/houses houses_test.csv",)),
     "predict": (Predict, ("lamina predict runs/houses new.csv -o out.csv",)),
-    "generate": (
-        Generate,
-        ('lamina generate runs/shakespeare --prompt "ROMEO:" --tokens 500',),
-    ),
-    "tune": (
-        Tune,
-        ('lamina tune houses.csv --target price --search lr=log:1e-4:1e-1 --search "dropout=0:0.5"',),
-    ),
+    "generate": (Generate, ('lamina generate runs/shakespeare --prompt "ROMEO:" --tokens 500',)),
+    "tune": (Tune, ('lamina tune houses.csv --target price --search lr=log:1e-4:1e-1 --search "dropout=0:0.5"',)),
     "report": (Report, ("lamina report runs/houses -o houses.html",)),
     "export": (Export, ("lamina export runs/houses -o houses.onnx",)),
     "inspect": (Inspect, ("lamina inspect runs/houses --graph mermaid",)),

@@ -10,12 +10,7 @@ from lamina.cli.declare import Given
 from lamina.cli.exit_codes import DONE
 from lamina.cli.output import WRITERS, check_output, frame_bytes
 from lamina.cli.screen import Screen
-from lamina.data import (
-    Table,
-    describe_embedded,
-    generators,
-    infer_schema,
-)
+from lamina.data import Table, describe_embedded, generators, infer_schema
 from lamina.data.reading.image_files import class_files
 from lamina.data.schema import Schema
 from lamina.files import replace_file

@@ -156,24 +156,14 @@ class TrainingOptions(ImageOptions, TextOptions):
         of=(TABLE,),
     )
     label_smoothing: float = option(
-        share(),
-        0.0,
-        "Share of certainty that the loss gives to the other classes.",
-        "loss",
-        of=(
-            TABLE,
-            IMAGES,
-        ),
+        share(), 0.0, "Share of certainty that the loss gives to the other classes.", "loss", of=(TABLE, IMAGES)
     )
     class_weight: Mapping[str, float] | str | None = option(
         Settings(value=positive("a weight must be above 0 and finite"), word="balanced"),
         None,
         'How much each class counts: "balanced" by their numbers, or such as "yes=3, no=1".',
         "loss",
-        of=(
-            TABLE,
-            IMAGES,
-        ),
+        of=(TABLE, IMAGES),
     )
     l1: float = option(
         Number(wanted="the penalty must be at least 0", least=0.0), 0.0, "Penalty on absolute weights.", "loss"
@@ -216,10 +206,7 @@ class TrainingOptions(ImageOptions, TextOptions):
         "optimizer",
     )
     clip_norm: float | None = option(
-        positive("the norm must be greater than 0"),
-        None,
-        "Largest norm of the gradients.",
-        "optimizer",
+        positive("the norm must be greater than 0"), None, "Largest norm of the gradients.", "optimizer"
     )
 
     # --- for how long ---
@@ -238,10 +225,7 @@ class TrainingOptions(ImageOptions, TextOptions):
         None,
         "Mix pairs of rows or images with shares from a Beta(x, x) distribution.",
         "training",
-        of=(
-            TABLE,
-            IMAGES,
-        ),
+        of=(TABLE, IMAGES),
     )
     ema: float | None = option(
         Number(wanted="the decay must be above 0 and below 1", above=0.0, below=1.0),
@@ -274,10 +258,7 @@ class TrainingOptions(ImageOptions, TextOptions):
         "What is measured after each epoch and at the end, such as accuracy,f1_macro.",
         "training",
         shown="accuracy for classes, r2 for values",
-        of=(
-            TABLE,
-            IMAGES,
-        ),
+        of=(TABLE, IMAGES),
     )
     max_seconds: float | None = option(
         positive("the time must be greater than 0"), None, "Stop after this time.", "training"
@@ -292,10 +273,7 @@ class TrainingOptions(ImageOptions, TextOptions):
     # --- where, and what is kept ---
     device: str = option(Kind(), "cpu", "Where to compute: cpu, cuda, or a device of a plugin.", "run")
     compile: str = option(
-        Choice(among=COMPILE),
-        "auto",
-        "Whether the steps are compiled: auto, always or never.",
-        "run",
+        Choice(among=COMPILE), "auto", "Whether the steps are compiled: auto, always or never.", "run"
     )
     matmul_precision: str = option(
         Choice(among=tuple(PRECISIONS)),

@@ -215,8 +215,4 @@ def _lstm(
     return _run(settings, _lstm_step, x, w, r, b, lengths, (h, c), peepholes)
 
 
-RECURRENT: dict[str, Function] = {
-    "RNN": _rnn,
-    "GRU": _gru,
-    "LSTM": _lstm,
-}
+RECURRENT: dict[str, Function] = {"RNN": _rnn, "GRU": _gru, "LSTM": _lstm}

@@ -167,7 +167,4 @@ def _cubic(places: Places, a: float) -> tuple[npt.NDArray[np.int64], Places]:
     return first.astype(np.int64)[:, None] + np.arange(-1, 3), np.where(distance <= 1.0, near, far)
 
 
-RESAMPLING: dict[str, Function] = {
-    "Resize": _resize,
-    "Upsample": _upsample,
-}
+RESAMPLING: dict[str, Function] = {"Resize": _resize, "Upsample": _upsample}
