@@ -218,7 +218,7 @@ def cumulative_prod(nodes: Nodes, operation: Operation, x: str) -> str:
         )
     one, step = nodes.scalar(1, operation.dtype), 1
     while step < length:
-        before = _sliced(nodes, x, axis, 0, length - step)
+        before = nodes.add("Slice", x, nodes.vector([0]), nodes.vector([length - step]), nodes.vector([axis]))
         low = [step if at == axis else 0 for at in range(len(operation.shape))]
         moved = nodes.add("Pad", before, nodes.vector([*low, *[0] * len(low)]), one)
         x = nodes.add("Mul", x, moved)
@@ -238,11 +238,6 @@ def reshape(nodes: Nodes, operation: Operation, x: str) -> str:
     if len(unknown) == 1 and 0 not in shape:
         return nodes.add("Reshape", x, nodes.vector([-1 if isinstance(size, OfBatch) else size for size in shape]))
     return nodes.add("Reshape", x, nodes.sizes(shape), allowzero=1)
-
-
-def _sliced(nodes: Nodes, x: str, axis: int, start: Size, stop: Size, step: int = 1) -> str:
-    ends = nodes.sizes((start,)), nodes.sizes((stop,))
-    return nodes.add("Slice", x, *ends, nodes.vector([axis]), nodes.vector([step]))
 
 
 def permute_dims(nodes: Nodes, operation: Operation, x: str) -> str:

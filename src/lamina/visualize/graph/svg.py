@@ -121,11 +121,11 @@ def _way(source: Vertex, target: Vertex, whole: Box, places: dict[Box, Point]) -
         common += 1
     points: list[Point] = []
     for box, item in reversed(out[common + 1 :]):
-        points += _stops(box, _line(box, source, item, box.exits[source]), places[box])
+        points += _stops(_line(box, source, item, box.exits[source]), places[box])
     shared = out[common][0]
-    points += _stops(shared, _line(shared, source, out[common][1], into[common][1]), places[shared])
+    points += _stops(_line(shared, source, out[common][1], into[common][1]), places[shared])
     for box, item in into[common + 1 :]:
-        points += _stops(box, _line(box, source, box.entries[source], item), places[box])
+        points += _stops(_line(box, source, box.entries[source], item), places[box])
     return points
 
 
@@ -133,7 +133,7 @@ def _line(box: Box, source: Vertex, start: Item, end: Item) -> Line:
     return next(each for each in box.lines if each.source is source and each.start is start and each.end is end)
 
 
-def _stops(box: Box, line: Line, corner: Point) -> Iterator[Point]:
+def _stops(line: Line, corner: Point) -> Iterator[Point]:
     """Yield the points of one line in one box."""
     x, y = corner
     yield x + line.start.x + line.start.port(line.source, False), y + line.start.y + line.start.height

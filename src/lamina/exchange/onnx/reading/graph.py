@@ -172,9 +172,7 @@ def _sorted_arrays(
 
 def _operands(graph: Any, table: dict[str, tuple[int, ...]]) -> set[str]:
     """Return the names of the operands at these places of these operators."""
-    return {
-        node.input[at] for node in graph.node for at in table.get(node.op_type, ()) if at < len(node.input)
-    }  # fmt: skip
+    return {node.input[at] for node in graph.node for at in table.get(node.op_type, ()) if at < len(node.input)}
 
 
 def _floating(array: npt.NDArray[Any]) -> bool:

@@ -50,9 +50,7 @@ class Direction:
 class Settings:
     """The attributes that all three operators have."""
 
-    name: str
     gates: int
-    states: int
     defaults: tuple[str, ...]
     activations: tuple[str, ...] | None
     direction: str
@@ -190,7 +188,7 @@ def _rnn(
     /, *, activations: tuple[str, ...] | None = None, clip: float | None = None, direction: str = "forward",
     hidden_size: int | None = None, layout: int = 0,
 ) -> Any:  # fmt: skip
-    settings = Settings("RNN", 1, 1, ("Tanh",), activations, direction, hidden_size, layout, clip)
+    settings = Settings(1, ("Tanh",), activations, direction, hidden_size, layout, clip)
     return _run(settings, _rnn_step, x, w, r, b, lengths, (h,))
 
 
@@ -199,7 +197,7 @@ def _gru(
     /, *, activations: tuple[str, ...] | None = None, clip: float | None = None, direction: str = "forward",
     hidden_size: int | None = None, layout: int = 0, linear_before_reset: int = 0,
 ) -> Any:  # fmt: skip
-    settings = Settings("GRU", 3, 1, ("Sigmoid", "Tanh"), activations, direction, hidden_size, layout, clip)
+    settings = Settings(3, ("Sigmoid", "Tanh"), activations, direction, hidden_size, layout, clip)
     return _run(settings, _gru_step_after if linear_before_reset else _gru_step, x, w, r, b, lengths, (h,))
 
 
@@ -211,7 +209,7 @@ def _lstm(
 ) -> Any:  # fmt: skip
     if input_forget:
         raise DataError("coupled input and forget gates are not supported")
-    settings = Settings("LSTM", 4, 2, ("Sigmoid", "Tanh", "Tanh"), activations, direction, hidden_size, layout, clip)
+    settings = Settings(4, ("Sigmoid", "Tanh", "Tanh"), activations, direction, hidden_size, layout, clip)
     return _run(settings, _lstm_step, x, w, r, b, lengths, (h, c), peepholes)
 
 

@@ -87,11 +87,11 @@ def _halves(total: list[int], more_after: bool) -> tuple[Shape, Shape]:
     return (less, more) if more_after else (more, less)
 
 
-def _around(x: Tensor, low: Shape, high: Shape, value: float = 0, interior: Shape | None = None) -> Tensor:
-    """Return an image with elements of a value put around it and between its elements."""
+def _around(x: Tensor, low: Shape, high: Shape, interior: Shape | None = None) -> Tensor:
+    """Return an image with zeros put around it and between its elements."""
     between = (0,) * (x.ndim - 2) if interior is None else interior
     _check_around(x, low, high, between)
-    return spread("Pad", x, (0, 0, *low), (0, 0, *high), (0, 0, *between), value)
+    return spread("Pad", x, (0, 0, *low), (0, 0, *high), (0, 0, *between), 0)
 
 
 def _check_around(x: Tensor, low: Shape, high: Shape, interior: Shape | None = None) -> None:
@@ -110,9 +110,8 @@ def _conv(
 ) -> Tensor:  # fmt: skip
     seen = _windows(x, _window(w, kernel_shape), strides, dilations, pads, auto_pad)
     wide = _around(x, seen.low, seen.high)
-    return _biased(
-        convolutions.convolution(wide, w, stride=seen.stride, dilation=seen.dilation, groups=group), bias
-    )  # fmt: skip
+    y = convolutions.convolution(wide, w, stride=seen.stride, dilation=seen.dilation, groups=group)
+    return _biased(y, bias)
 
 
 def _conv_transpose(
