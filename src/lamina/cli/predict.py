@@ -6,7 +6,7 @@ import sys
 
 from lamina.cli.declare import Given
 from lamina.cli.exit_codes import DONE
-from lamina.cli.output import WRITERS, check_output, frame_bytes
+from lamina.cli.output import FRAME_WRITERS, WRITERS, check_output, frame_bytes
 from lamina.data.decimals import COMMA
 from lamina.data.table import counted_name
 from lamina.files import replace_file
