@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy.typing as npt
@@ -85,6 +85,11 @@ class Workload:
         return f"{self.architecture.description}, {batch}{rounded}"
 
 
+# A step takes some 300 ms: five checked steps are seconds for every contender.
+WIDE = Workload(
+    "wide", FeedForward((1024, 4096, 4096, 10)), 512, "cross_entropy", lr=1e-4, steps=2, checked=5, product_bound=True
+)
+
 WORKLOADS: dict[str, Workload] = {
     workload.name: workload
     for workload in (
@@ -93,30 +98,9 @@ WORKLOADS: dict[str, Workload] = {
         Workload(
             "mnist", FeedForward((784, 256, 128, 10)), 128, "cross_entropy", lr=1e-3, steps=64, product_bound=True
         ),
-        # A step takes some 300 ms: five checked steps are seconds for every contender.
-        Workload(
-            "wide",
-            FeedForward((1024, 4096, 4096, 10)),
-            512,
-            "cross_entropy",
-            lr=1e-4,
-            steps=2,
-            checked=5,
-            product_bound=True,
-        ),
-        # The same, and the losses of bfloat16 products beside those of float32.
-        Workload(
-            "wide_bfloat16",
-            FeedForward((1024, 4096, 4096, 10)),
-            512,
-            "cross_entropy",
-            lr=1e-4,
-            steps=2,
-            checked=20,
-            product_bound=True,
-            precision="bfloat16",
-            tolerance=1e-2,
-        ),
+        WIDE,
+        # The losses of bfloat16 products stand beside those of float32.
+        replace(WIDE, name="wide_bfloat16", checked=20, precision="bfloat16", tolerance=1e-2),
         Workload("inference", FeedForward((32, 64, 64, 1)), 1, None),
         Workload(
             "cnn",

@@ -17,11 +17,11 @@ def duration(seconds: float) -> str:
 
     Examples
     --------
-    >>> duration(0.0000123456), duration(2.5), duration(0.0)
-    ('12.3 µs', '2.50 s', '0 ns')
+    >>> duration(0.0000123456), duration(2.5), duration(0.9996e-3), duration(0.0)
+    ('12.3 µs', '2.50 s', '1.00 ms', '0 ns')
     """
     for unit, name in _LONG:
-        if seconds >= unit:
+        if seconds >= 0.9995 * unit:
             return f"{digits(seconds / unit)} {name}"
     return f"{seconds * 1e9:.0f} ns"
 
