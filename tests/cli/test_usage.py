@@ -59,7 +59,7 @@ BAD_OPTIONS = {
     "width of zero": (["--hidden", "8,0"], "--hidden", "whole numbers of at least 1"),
     "widths with a gap": (["--hidden", "8,,4"], "--hidden", "whole numbers of at least 1"),
     "no epochs": (["--epochs", "0"], "--epochs", "at least 1 epoch"),
-    "no batch": (["--batch-size", "0"], "--batch-size", "at least 1 row"),
+    "no batch": (["--batch-size", "0"], "--batch-size", "at least 1 sample"),
     "validation of everything": (["--validation", "1"], "--validation", "at least 0 and below 1, got 1.0"),
     "dropout of everything": (["--dropout", "1"], "--dropout", "at least 0 and below 1"),
     "negative patience": (["--patience", "-1"], "--patience", "at least 0"),

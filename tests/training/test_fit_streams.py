@@ -176,7 +176,7 @@ def test_a_step_on_a_stream_that_cannot_be_compiled_says_so(monkeypatch):
 def test_what_a_stream_reads_is_checked_as_it_is_read():
     holes = INPUTS.copy()
     holes[20, 1] = np.nan
-    with pytest.raises(DataError, match="NaN or infinity in 1 of 8 rows"):
+    with pytest.raises(DataError, match="NaN or infinity in 1 of 8 samples"):
         trained(Stream(holes, VALUES), shuffle=False)
 
 
