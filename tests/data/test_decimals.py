@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from lamina.data import Dataset, NumericTarget, Table, TablePreprocessing, infer_schema, infer_task, read_table
-from lamina.data.decimals import parsed, settled
+from lamina.data.decimals import parsed
 from lamina.data.record import Record
+from lamina.data.settling import settled
 from lamina.errors import CheckpointError, DataError
 
 RANDOM = np.random.default_rng(0)

@@ -110,6 +110,7 @@ def together(stream: Stream, **options: object) -> tuple[np.ndarray, np.ndarray]
     return np.concatenate([inputs for inputs, _ in found]), np.concatenate([targets for _, targets in found])
 
 
+@pytest.mark.filterwarnings("ignore:table. column:UserWarning")  # of what they tell of the target
 @pytest.mark.parametrize("target", ["price", "kind"])
 def test_parquet_stream_encodes_as_the_whole_table_would_be(houses: Path, target: str) -> None:
     stream = ParquetStream(houses, target)

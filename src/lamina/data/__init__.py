@@ -4,7 +4,7 @@ from lamina.data import generators, transforms
 from lamina.data.columns import BooleanColumn, CategoricalColumn, Column, DateColumn, NumericColumn
 from lamina.data.dataset import Dataset, split_rows
 from lamina.data.embedded import describe_embedded, embedded_names, load_embedded
-from lamina.data.preprocessing import TablePreprocessing, usable_columns
+from lamina.data.preprocessing import TablePreprocessing, examined_columns, usable_columns
 from lamina.data.reading import read_idx, read_idx_pair, read_images, read_table
 from lamina.data.schema import ColumnSchema, Schema, infer_schema
 from lamina.data.streaming import ArrayStream, ImageStream, ParquetStream, Stream
@@ -34,6 +34,7 @@ __all__ = [
     "BooleanColumn",
     "DateColumn",
     "usable_columns",
+    "examined_columns",
     "Stream",
     "ParquetStream",
     "ArrayStream",

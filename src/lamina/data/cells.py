@@ -5,6 +5,7 @@ Every function here takes a polars Series and looks at all of it at once; what a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,8 +18,18 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 
-# What spreadsheets and statistics programs write for a value that is not there.
-MISSING_MARKS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
+# What spreadsheets and statistics programs write for a value that is not there; pandas takes the same ones for it.
+MISSING_MARKS = (
+    "", "NA", "N/A", "n/a", "<NA>", "#N/A", "#NA", "#N/A N/A", "NaN", "nan", "-NaN", "-nan", "null", "NULL", "None",
+    "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN",
+)  # fmt: skip
+
+# What people write for it among numbers and dates, where it can be nothing else; among texts it may be one of them.
+BLANKS = (
+    "?", "??", "-", "--", "---", "\u2013", "\u2014", ".", "..", "...", "na", "n.a.", "N.A.", "k.A.", "nd", "n/d", "N/D",
+    "none", "NONE", "nil", "NIL", "missing", "Missing", "unknown", "Unknown", "-/-", "Null", "#NULL!", "#DIV/0!",
+    "#VALUE!", "#REF!", "#NAME?", "#NUM!", "0000-00-00", "0000-00-00 00:00:00",
+)  # fmt: skip
 
 # What people write for true and false, in any case. 1 and 0 are numbers, which serve a model as well.
 TRUTH_WORDS = {
@@ -35,6 +46,7 @@ DATE_ORDERS = {
     "day/month/year": ("%d/%m/%Y",),
     "day-month-year": ("%d-%m-%Y",),
 }
+DATE_LIKE = r"^\d{1,4}[-/.]\d"
 # What may follow the day; a time zone is converted to UTC.
 TIMES = ("", " %H:%M:%S%.f", " %H:%M", " %H:%M:%S%.f%#z", " %H:%M%#z")
 
@@ -74,6 +86,16 @@ def numbers(cells: pl.Series, decimal: Decimal) -> Floats:
         return np.full(len(cells), np.nan)
     found = parsed(cells, decimal) if cells.dtype == pl.String else cells.cast(pl.Float64, strict=False)
     return found.to_numpy().astype(np.float64, copy=False)
+
+
+def blanked(cells: pl.Series) -> pl.Series:
+    """Return cells of numbers or dates without `BLANKS`, which are missing values there."""
+    import polars as pl
+
+    if cells.dtype != pl.String:
+        return cells
+    blank = cells.is_in(BLANKS)
+    return cells.set(blank, None) if blank.any() else cells
 
 
 def are_numbers(cells: pl.Series, decimal: Decimal) -> bool:
@@ -151,17 +173,20 @@ def _parsed(written: pl.Series, day: str, time: str) -> pl.Series:
 
 
 def date_order(cells: pl.Series) -> str | None:
-    """Return the order in which every value present is a date, ``None`` where there is none."""
+    """Return the order in which every value present is a date, the likeliest of several; ``None`` if there is none."""
+    return next(date_orders(cells), None)
+
+
+def date_orders(cells: pl.Series) -> Iterator[str]:
+    """Yield every order in which all values present are dates, the likeliest first."""
     import polars as pl
 
     present = cells.drop_nulls()
     if not len(present):
-        return None
+        return
     if isinstance(cells.dtype, pl.Datetime | pl.Date):
-        return "year-month-day"
-    if cells.dtype != pl.String or not present.head(100).str.contains(r"^\d{1,4}[-/.]\d").all():
-        return None
-    for order in DATE_ORDERS:
-        if not dates(present.head(100), order).null_count() and not dates(present, order).null_count():
-            return order
-    return None
+        yield "year-month-day"
+    elif cells.dtype == pl.String and present.head(100).str.contains(DATE_LIKE).all():
+        for order in DATE_ORDERS:
+            if not dates(present.head(100), order).null_count() and not dates(present, order).null_count():
+                yield order

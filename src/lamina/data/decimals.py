@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from lamina.data.record import Record
@@ -10,8 +9,6 @@ from lamina.errors import DataError
 
 if TYPE_CHECKING:
     import polars as pl
-
-    from lamina.data.table import Table
 
 Decimal = Literal[".", ","]
 DECIMALS: tuple[Decimal, ...] = get_args(Decimal)
@@ -51,19 +48,50 @@ def decimal_of(record: Record) -> Decimal:
     raise record.wrong("decimal", '"." or ","')
 
 
+# A sign of currency or percent may stand before or behind a number, and a negative amount in parentheses.
+MINUS = "\u2212"
+SIGNED = r"^([-+]?)\p{Sc}\s*([-+]?)([\d.,].*)$"
+UNIT_BEHIND = r"^(.*\d[.,]?)\s*[%\p{Sc}]$"
+IN_PARENTHESES = r"^\((\D{0,3}[\d.,].*)\)$"
+WITH_UNIT = r"[\p{Sc}%()\u{2212}]"
+
+
 def parsed(cells: pl.Series, decimal: Decimal) -> pl.Series:
-    """Return text as Float64, null where there is no number written in this way."""
+    """Return text as Float64, null where there is no number written in this way.
+
+    Signs of currency and percent are passed over: ``$1,234.50`` and ``12 %`` are 1234.5 and 12. ``(5)`` is -5, as
+    accountants write it.
+    """
     import polars as pl
 
+    if decimal == POINT:
+        found = cells.cast(pl.Float64, strict=False)
+        if found.null_count() == cells.null_count():
+            return found
+    plain = _without_units(cells)
     if decimal == COMMA:
-        plain = cells.str.replace_all(BETWEEN_GROUPS, "").str.replace(",", ".", literal=True)
-        found = plain.cast(pl.Float64, strict=False)
-        return found.set(~cells.str.contains(WITH_COMMAS), None)
-    found = cells.cast(pl.Float64, strict=False)
+        numbers = plain.str.replace_all(BETWEEN_GROUPS, "").str.replace(",", ".", literal=True)
+        return numbers.cast(pl.Float64, strict=False).set(~plain.str.contains(WITH_COMMAS), None)
+    found = plain.cast(pl.Float64, strict=False)
     if found.null_count() == cells.null_count():
         return found
-    grouped = cells.str.replace_all(",", "", literal=True).cast(pl.Float64, strict=False)
-    return grouped.zip_with(cells.str.contains(GROUPED).fill_null(False), found)
+    grouped = plain.str.replace_all(",", "", literal=True).cast(pl.Float64, strict=False)
+    return grouped.zip_with(plain.str.contains(GROUPED).fill_null(False), found)
+
+
+def _without_units(cells: pl.Series) -> pl.Series:
+    """Return text without what numbers carry besides digits, as it is where it has more than one kind of it."""
+    has = cells.str.contains(WITH_UNIT).fill_null(False)
+    if not has.any() or len(units(cells)) > 1:
+        return cells
+    plain = cells.str.replace_all(MINUS, "-", literal=True).str.replace(IN_PARENTHESES, "-$1")
+    return plain.str.replace(SIGNED, "$1$2$3").str.replace(UNIT_BEHIND, "$1")
+
+
+def units(cells: pl.Series) -> list[str]:
+    """Return the signs of currencies and percent in text."""
+    found: list[str] = cells.str.extract(r"([\p{Sc}%])").drop_nulls().unique().sort().to_list()
+    return found
 
 
 def are_parsed(cells: pl.Series, decimal: Decimal) -> bool:
@@ -73,60 +101,3 @@ def are_parsed(cells: pl.Series, decimal: Decimal) -> bool:
     if not len(present) or parsed(first, decimal).null_count():
         return False
     return not parsed(present, decimal).null_count()
-
-
-def settled(table: Table) -> Table:
-    """Return a table of which it is decided how numbers in its text are written.
-
-    It is decided by columns that are numbers in one way and text in the other: ``1,5`` and ``1.234,50`` are written
-    with decimal commas, ``1.5`` and ``1,234.50`` with decimal points. Where no number has a comma, they are points.
-
-    Raises
-    ------
-    DataError
-        When columns speak for both, or a comma may be either, as in ``1,234``.
-    """
-    if table.decimal is not None:
-        return table
-    speaking, unclear = _evidence(table.frame)
-    if len(speaking) > 1:
-        shown = " and ".join(f"{speaking[decimal]} with {WORDS[decimal]}" for decimal in (COMMA, POINT))
-        raise DataError(f"{table.name}: {shown}; {_REMEDY}; the other column is text then")
-    if not speaking and unclear:
-        raise DataError(f"{table.name}: {unclear} may be a decimal comma or part thousands; {_REMEDY}")
-    if COMMA not in speaking:
-        return replace(table, decimal=POINT)
-    note = f"{speaking[COMMA]} with decimal commas, and all numbers are read so; --decimal . reads points"
-    return replace(table, decimal=COMMA, notes=(*table.notes, note))
-
-
-_REMEDY = 'say which, by decimal="," or decimal="." where the table is read (--decimal , or --decimal .)'
-
-
-def _evidence(frame: pl.DataFrame) -> tuple[dict[Decimal, str], str]:
-    """Return a column that speaks for each way of writing, in words, and one whose commas may be either."""
-    import polars as pl
-
-    speaking: dict[Decimal, str] = {}
-    unclear = ""
-    texts = [column for column in frame.get_columns() if column.dtype == pl.String]
-    if not any(column.str.contains(r"^[-+]?[\d., \u{a0}\u{202f}]*,").any() for column in texts):
-        return speaking, unclear
-    for column in texts:
-        with_points, with_commas = are_parsed(column, POINT), are_parsed(column, COMMA)
-        if with_points == with_commas:
-            cell = _first(column, r",")
-            if with_points and cell is not None and not unclear:
-                unclear = f"the comma of {cell!r} in column {column.name!r}"
-            continue
-        decimal = POINT if with_points else COMMA
-        cell = _first(column, r"[.,]")
-        if decimal not in speaking and cell is not None:
-            speaking[decimal] = f"column {column.name!r} holds {cell!r}, written"
-    return speaking, unclear
-
-
-def _first(column: pl.Series, pattern: str) -> str | None:
-    present = column.drop_nulls()
-    found: list[str] = present.filter(present.str.contains(pattern)).head(1).to_list()
-    return found[0] if found else None

@@ -11,10 +11,10 @@ import numpy as np
 
 from lamina.data.columns import NumericColumn
 from lamina.data.dataset import Dataset
-from lamina.data.decimals import settled
-from lamina.data.preprocessing import TablePreprocessing, usable_columns
+from lamina.data.preprocessing import TablePreprocessing, examined_columns
 from lamina.data.reading import read_table
 from lamina.data.scaling import Scaling
+from lamina.data.settling import settled
 from lamina.data.table import Table
 from lamina.data.targets import ClassTarget, NumericTarget, Target, TargetFitting, Task
 from lamina.errors import DataError
@@ -29,16 +29,17 @@ def dataset_of(source: Any, target: Any, task: Task | None, like: Dataset | None
         table, name = _with_target(table, like.target.name if target is None else target)
         if name != like.target.name:
             table = replace(table, frame=table.frame.rename({name: like.target.name}))
-        return encoded(_present(table, like.target.name), like.preprocessing, like.target)
+        present = _present(like.target.without_blanks(table), like.target.name)
+        return encoded(present, like.preprocessing, like.target)
     if target is None:
         raise DataError("Dataset.of: name the column to learn, target=, or give like=, a set with the same columns")
     table, name = _with_target(table, target)
-    table = settled(_present(table, name))
-    names, notes = usable_columns(table, name)
-    for note in notes:
-        warnings.warn(f"{table.name}: {note}", UserWarning, stacklevel=3)
+    table = _present(settled(table), name)
     fitting = TargetFitting(name, task)
     fitting.add(table)
+    names, notes = examined_columns(table, name, fitting.task() == "classification")
+    for note in notes:
+        warnings.warn(f"{table.name}: {note}", UserWarning, stacklevel=3)
     return encoded(table, TablePreprocessing.fit(table, names), fitting.target())
 
 

@@ -15,9 +15,11 @@ import numpy.typing as npt
 import lamina.data.cells as cells
 from lamina.data.columns import COLUMNS, Column, fitting
 from lamina.data.columns.categorical import MOST_CATEGORIES
-from lamina.data.decimals import POINT, WORDS, other, settled
+from lamina.data.decimals import POINT, WORDS, other
+from lamina.data.findings import mostly_numbers, suspicions, without_useless
 from lamina.data.record import Record
 from lamina.data.schema import Kind, kind_of, kinds_of
+from lamina.data.settling import settled
 from lamina.data.table import Table
 from lamina.errors import DataError
 
@@ -186,13 +188,46 @@ def usable_columns(table: Table, target: str) -> tuple[list[str], list[str]]:
             notes.append(f"column {name!r} has no values and was left out")
         elif kind == "text":
             distinct = table.frame[name].drop_nulls().n_unique()
+            notes += mostly_numbers(table, name)
             notes.append(f"column {name!r} holds {distinct} different texts in {len(table)} rows and was left out")
         else:
             names.append(name)
+    _refuse_none(table, target, names, notes)
+    return names, notes
+
+
+def examined_columns(table: Table, target: str, classes: bool) -> tuple[list[str], list[str]]:
+    """Return the columns that a model can use and that say something of their own, and notes on all that is odd.
+
+    It looks at all rows, as `usable_columns` does not need to. Left out besides are columns with the same value in
+    every row and those that repeat another one. Notes say which columns may tell the target, number the rows, or
+    hold something else than they seem to.
+
+    Parameters
+    ----------
+    table : Table
+        Every row has a target.
+    target : str
+    classes : bool
+        Whether the target is classes.
+
+    Raises
+    ------
+    DataError
+        When none can be used.
+    """
+    table = settled(table)
+    names, notes = usable_columns(table, target)
+    names, useless = without_useless(table, names)
+    notes += useless
+    _refuse_none(table, target, names, notes)
+    return names, notes + suspicions(table, target, kinds_of(table, names), classes)
+
+
+def _refuse_none(table: Table, target: str, names: list[str], notes: list[str]) -> None:
     if not names:
         reasons = "; ".join(notes) if notes else "there is no other column"
         raise DataError(f"{table.name}: there is no column to predict {target!r} from: {reasons}")
-    return names, notes
 
 
 def _otherwise_written(table: Table, name: str) -> list[str]:

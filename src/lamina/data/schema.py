@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
 import lamina.data.cells as cells
-from lamina.data.decimals import POINT, Decimal, settled
+from lamina.data.decimals import POINT, Decimal
 from lamina.data.record import Record
+from lamina.data.settling import settled
 from lamina.data.table import Table
 from lamina.errors import DataError
 
@@ -170,10 +172,9 @@ def infer_schema(table: Table) -> Schema:
     town    categorical                  2  Ulm, Bonn
     sold    boolean                      2  yes, no
     """
-    try:
-        decimal = settled(table).decimal or POINT
-    except DataError:
-        decimal = POINT  # what is unclear is shown as the text that it is
+    with suppress(DataError):  # what is unclear is shown as the text that it is
+        table = settled(table)
+    decimal = table.decimal or POINT
     return Schema(table.name, len(table), tuple(_described(column, decimal) for column in table.frame.get_columns()))
 
 

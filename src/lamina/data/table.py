@@ -171,6 +171,12 @@ class Table:
         """Return a column as strings, ``None`` where a value is missing."""
         return np.array(cells.texts(self.frame[column]).to_list(), dtype=object)
 
+    def without_blanks(self, column: str) -> Table:
+        """Return the table with `cells.BLANKS` such as ``?`` as missing values of a column of numbers or dates."""
+        found = self.frame[column]
+        left = cells.blanked(found)
+        return self if left is found else replace(self, frame=self.frame.with_columns(left))
+
     def is_numeric(self, column: str, decimal: Decimal = POINT) -> bool:
         """Say whether every value present is a number; a column with no values is not numeric."""
         return cells.are_numbers(self.frame[column], self.decimal or decimal)

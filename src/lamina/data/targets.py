@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 import lamina.data.cells as cells
-from lamina.data.decimals import POINT, Decimal, decimal_of, settled
+from lamina.data.decimals import POINT, Decimal, decimal_of
 from lamina.data.record import Record
 from lamina.data.scaling import Scaling
+from lamina.data.settling import settled
 from lamina.data.table import Table, listed, shortened
 from lamina.errors import DataError
 
@@ -78,6 +79,10 @@ class ClassTarget:
         fitting.add(settled(table))
         return fitting.classes()
 
+    def without_blanks(self, table: Table) -> Table:
+        """Return a table in which what stands for missing numbers is missing."""
+        return table.without_blanks(self.name) if self.numeric else table
+
     def encode(self, table: Table) -> Array:
         """Return the number of each row's class, int64 of shape [rows].
 
@@ -142,6 +147,10 @@ class NumericTarget:
         fitting = TargetFitting(name)
         fitting.add(settled(table))
         return fitting.values()
+
+    def without_blanks(self, table: Table) -> Table:
+        """Return a table in which what stands for missing numbers is missing."""
+        return table.without_blanks(self.name)
 
     def encode(self, table: Table) -> Array:
         """Return the standardised values, float32 of shape [rows, 1]."""

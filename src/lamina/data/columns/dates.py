@@ -65,6 +65,7 @@ class DateColumn:
         DataError
             When a cell is no date written in the order of training.
         """
+        table = table.without_blanks(self.name)
         values = _parts(table, self.name, self.order, [part.part for part in self.parts])
         for i, part in enumerate(self.parts):
             values[:, i] = (values[:, i] - part.mean) / part.std if part.std else 0.0

@@ -54,7 +54,7 @@ class NumericColumn:
         DataError
             When a cell is not a finite number, or too large.
         """
-        values = table.numbers(self.name, self.decimal)
+        values = self.numbers(table)
         if self.std:
             scaled = values - self.mean
             scaled /= self.std
@@ -65,6 +65,10 @@ class NumericColumn:
         if max(scaled.max(initial=0.0), -scaled.min(initial=0.0)) > np.finfo(np.float32).max:
             self._refuse_large(table, values, scaled)
         return with_indicator(scaled[:, None], absent, self.missing)
+
+    def numbers(self, table: Table) -> Floats:
+        """Return the numbers of a table as they are, float64 of shape [rows], NaN where one is missing."""
+        return table.without_blanks(self.name).numbers(self.name, self.decimal)
 
     def _refuse_large(self, table: Table, values: Floats, scaled: Floats) -> None:
         large = np.flatnonzero(np.abs(scaled) > np.finfo(np.float32).max)

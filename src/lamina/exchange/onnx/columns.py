@@ -139,6 +139,7 @@ def _date(nodes: Nodes, column: DateColumn, x: str) -> str:
 def _seconds(column: DateColumn, table: Table) -> npt.NDArray[Any]:
     import polars as pl
 
+    table = table.without_blanks(column.name)
     found = cells.dates(table.frame[column.name], column.order)
     wanted = f"write the date as {column.order}, or leave the cell empty if it is missing"
     table.check(column.name, found.is_null().to_numpy(), "holds dates", wanted)
@@ -193,7 +194,7 @@ def _truth_texts(column: BooleanColumn, table: Table) -> npt.NDArray[Any]:
 
 
 ROWS: dict[type, Row] = {
-    NumericColumn: Row(float64, "numbers", _numeric, lambda column, table: table.numbers(column.name, column.decimal)),
+    NumericColumn: Row(float64, "numbers", _numeric, lambda column, table: column.numbers(table)),
     DateColumn: Row(float64, "seconds since 1970-01-01 00:00", _date, _seconds),
     BooleanColumn: Row(None, "texts: true or false", _boolean, _truth_texts),
     CategoricalColumn: Row(None, "texts", _categorical, _texts),

@@ -21,9 +21,10 @@ from lamina.data import (
     infer_task,
     split_rows,
 )
-from lamina.data.decimals import settled
-from lamina.data.preprocessing import usable_columns
+from lamina.data.findings import imbalance
+from lamina.data.preprocessing import examined_columns, usable_columns
 from lamina.data.schema import kinds_of
+from lamina.data.settling import settled
 from lamina.errors import DataError
 from lamina.runs.option_declaration import OptionError
 from lamina.runs.options import TrainingOptions
@@ -60,7 +61,7 @@ def prepare_table(options: TrainingOptions) -> Prepared:
     notes = [*table.notes, *([] if embedded else notes), *left_out]
     classes, task_notes = _classes(table, target, options.task)
     table, weights = _without(table, options, target)
-    names, unused = usable_columns(table, target)
+    names, unused = usable_columns(table, target) if embedded else _examined(table, target, classes)
     kinds = kinds_of(table, names)
     categorical = [name for name in names if kinds[name] == "categorical"]
     everything = np.arange(len(table))
@@ -88,6 +89,15 @@ def prepare_table(options: TrainingOptions) -> Prepared:
         weights=None if weights is None else weights[training],
         fingerprint="" if embedded else fingerprint(Path(source)),
     )
+
+
+def _examined(table: Table, target: str, classes: ClassTarget | None) -> tuple[list[str], list[str]]:
+    """Return the columns to use of a table that nobody knows, and notes on them and on the classes."""
+    names, notes = examined_columns(table, target, classes is not None)
+    if classes is None:
+        return names, notes
+    counts = np.bincount(classes.encode(table), minlength=len(classes.classes))
+    return names, notes + imbalance(dict(zip(classes.classes, counts.tolist(), strict=True)))
 
 
 def _as_they_are(names: list[str]) -> TablePreprocessing:

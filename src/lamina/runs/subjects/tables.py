@@ -108,7 +108,7 @@ class TableSubject(PredictingSubject):
         """Read a table with targets."""
         table, _ = named_table(str(path), how)
         table.require([self.target.name], "target column")
-        table, notes = with_target(table, self.target.name)
+        table, notes = with_target(self.target.without_blanks(table), self.target.name)
         return encode(table, self.preprocessing, self.target), [*table.notes, *notes]
 
     def predicted(self, model: nn.Module, path: Path, how: Reading, device: str) -> Predicted:
