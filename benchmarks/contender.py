@@ -12,10 +12,11 @@ from typing import Any
 from benchmarks.workloads import Precision, Workload
 
 Step = Callable[[], Any]
-"""One step: returns the loss before the update, or the output, a tensor of the framework with ``item()``."""
+"""One step: returns the loss before the update, or the output, which has ``item()`` until the next step."""
 
 NAMES = (
     "lamina_eager", "lamina_compiled", "torch_eager", "torch_fused", "torch_bfloat16", "torch_compile", "jax_jit",
+    "keras_jax", "tinygrad_jit", "scikit_learn",
 )  # fmt: skip
 
 
@@ -30,6 +31,10 @@ class Kernel:
 
 def _nothing(*_: Any) -> None:
     """Do nothing: what a framework does that has no more to do."""
+
+
+def _always(_: Workload) -> bool:
+    return True
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,8 @@ class Contender:
         Of a peer's products. One of bfloat16 is shown beside Lamina's, and is not what the ratios are to.
     infers : bool
         Whether it differs from its siblings in inference, not only in training.
+    takes : callable
+        Tells whether it has the layers of a workload, and time for it.
     lacks : callable
         Says what else is missing to run it here, or None.
     """
@@ -85,11 +92,13 @@ class Contender:
     ours: bool = False
     precision: Precision = "float32"
     infers: bool = True
+    takes: Callable[[Workload], bool] = _always
     lacks: Callable[[], str | None] = field(default=_nothing)
 
     def runs(self, workload: Workload) -> bool:
         """Tell whether it takes part in a workload."""
-        return (workload.trains or self.infers) and self.precision in ("float32", workload.precision)
+        precise = self.precision in ("float32", workload.precision)
+        return precise and (workload.trains or self.infers) and self.takes(workload)
 
     def missing(self) -> str | None:
         """Return why it cannot run here, or None."""

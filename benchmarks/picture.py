@@ -25,6 +25,9 @@ MARKS = {
     "torch_bfloat16": ("#CC79A7", "s"),
     "torch_compile": ("#000000", "v"),
     "jax_jit": ("#009E73", "^"),
+    "keras_jax": ("#009E73", "<"),
+    "tinygrad_jit": ("#F0E442", "p"),
+    "scikit_learn": ("#999999", "X"),
 }
 
 

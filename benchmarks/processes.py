@@ -20,6 +20,7 @@ THREAD_VARIABLES = (
     "OPENBLAS_NUM_THREADS",  # NumPy, under eager Lamina
     "LAMINA_NUM_THREADS",
     "NPROC",  # JAX: XLA makes its pool of threads so large; it has no option for it
+    "NUM_CPU_THREADS",  # tinygrad
 )
 
 
@@ -41,7 +42,7 @@ def as_installed() -> None:
 def environment(threads: int, caches: Path) -> dict[str, str]:
     """Return the variables of a contender's process: its number of threads, and where compiled code is kept.
 
-    Where code is kept by default (Lamina, torch.compile) it is kept, in an own folder; JAX keeps none by default.
+    Where code is kept by default (Lamina, torch.compile, tinygrad) it is kept, in an own folder; JAX keeps none.
     """
     kept = {name: value for name, value in os.environ.items() if name not in _LEFT_OUT}
     return {
@@ -49,6 +50,9 @@ def environment(threads: int, caches: Path) -> dict[str, str]:
         **dict.fromkeys(THREAD_VARIABLES, str(threads)),
         "LAMINA_CACHE_DIR": str(caches / "lamina"),
         "TORCHINDUCTOR_CACHE_DIR": str(caches / "torch"),
+        "CACHEDB": str(caches / "tinygrad.db"),
+        "KERAS_HOME": str(caches / "keras"),
+        "KERAS_BACKEND": "jax",
     }
 
 

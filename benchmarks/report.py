@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -21,26 +23,18 @@ def met(value: bool | None) -> str:
 def step_table(results: Results) -> Table:
     """Return the step times, and how they stand to the fastest peer's."""
     shown = _table("One step: forward, backward and Adam (gpt: AdamW; inference: forward), median of the rounds")
-    shown.add_column("workload")
-    names = results.contenders()
-    for name in names:
-        shown.add_column(load(name).label, justify="right")
-    for heading in ("fastest peer / Lamina", "target", ""):
-        shown.add_column(heading, justify="right")
-    for workload, measured in results.workloads.items():
-        fastest = results.fastest_peer(workload)
+    _columns(shown, list(results.workloads))
+    for name in results.contenders():
         cells = []
-        for name in names:
+        for workload, measured in results.workloads.items():
             text = duration(measured[name].seconds) if name in measured else NONE
-            cells.append(f"[bold]{text}[/bold]" if name == fastest else text)
-        ratio = results.ratio(workload)
-        shown.add_row(
-            workload,
-            *cells,
-            NONE if ratio is None else f"{ratio:.2f}",
-            f"{STEP_TIMES[workload]:g}",
-            met(step_time_met(results, workload)),
-        )
+            cells.append(f"[bold]{text}[/bold]" if name == results.fastest_peer(workload) else text)
+        shown.add_row(load(name).label, *cells)
+    shown.add_section()
+    ratios = [results.ratio(workload) for workload in results.workloads]
+    shown.add_row("fastest peer / Lamina", *(NONE if ratio is None else f"{ratio:.2f}" for ratio in ratios))
+    shown.add_row("target", *(f"{STEP_TIMES[workload]:g}" for workload in results.workloads))
+    shown.add_row("", *(met(step_time_met(results, workload)) for workload in results.workloads))
     sizes = "; ".join(f"{name}: {WORKLOADS[name].description}" for name in results.workloads)
     shown.caption = f"{sizes}. Bold: the fastest peer. {results.threads} threads each."
     return shown
@@ -53,19 +47,21 @@ def product_table(results: Results) -> Table | None:
     if not workloads or peak is None:
         return None
     shown = _table("Arithmetic of the products over the time of the whole step: GFLOP/s (of the peak)")
-    names = results.contenders()
-    for heading in ("workload", "GFLOP a step", *(load(name).label for name in names), "inside Lamina's products"):
-        shown.add_column(heading, justify="left" if heading == "workload" else "right")
-    for workload in workloads:
-        measured = results.workloads[workload]
-        rates = [results.gflops(workload, name) if name in measured else None for name in names]
-        ours = results.lamina(workload)
-        inside = measured[ours].product_gflops() if ours else None
-        shown.add_row(
-            workload,
-            f"{WORKLOADS[workload].product_flops / 1e9:.3g}",
-            *(NONE if rate is None else f"{rate:.0f} ({rate / peak:.0%})" for rate in (*rates, inside)),
+    _columns(shown, workloads)
+
+    def row(label: str, rates: Iterable[float | None]) -> None:
+        shown.add_row(label, *(NONE if rate is None else f"{rate:.0f} ({rate / peak:.0%})" for rate in rates))
+
+    for name in results.contenders():
+        row(
+            load(name).label,
+            (results.gflops(each, name) if name in results.workloads[each] else None for each in workloads),
         )
+    ours = {workload: results.lamina(workload) for workload in workloads}
+    inside = [results.workloads[each][name].product_gflops() if name else None for each, name in ours.items()]
+    row("inside Lamina's products", inside)
+    shown.add_section()
+    shown.add_row("GFLOP a step", *(f"{WORKLOADS[workload].product_flops / 1e9:.3g}" for workload in workloads))
     core = max(results.core_gflops)
     shown.caption = (
         f"Peak, in float32: {peak:.0f} GFLOP/s, {core:.1f} measured on one core times {results.threads} threads."
@@ -138,3 +134,9 @@ def report(results: Results, console: Console) -> None:
 
 def _table(title: str) -> Table:
     return Table(title=title, title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+
+
+def _columns(table: Table, workloads: list[str]) -> None:
+    table.add_column("")
+    for heading in workloads:
+        table.add_column(heading, justify="right")

@@ -166,7 +166,7 @@ class Results:
 
 def _machine(threads: int) -> dict[str, Any]:
     packages: dict[str, str | None] = {}
-    for name in ("numpy", "llvmlite", "torch", "jax", "optax"):
+    for name in ("numpy", "llvmlite", "torch", "jax", "optax", "keras", "tinygrad", "scikit-learn"):
         try:
             packages[name] = version(name)
         except PackageNotFoundError:

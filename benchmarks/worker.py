@@ -33,12 +33,11 @@ class Runner:
         return self._built
 
     def losses(self, steps: int) -> dict[str, Any]:
-        """Return the losses of the first steps, read when all of them are done."""
+        """Return the losses of the first steps."""
         task, step = self.built()
         task.reset()
         with task.around():
-            results = [step() for _ in range(steps)]
-        return {"losses": [float(each.item()) for each in results]}
+            return {"losses": [float(step().item()) for _ in range(steps)]}
 
     def time(self, seconds: float) -> dict[str, Any]:
         """Return the mean time of a step, over steps that take at least ``seconds``."""

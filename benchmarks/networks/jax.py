@@ -16,6 +16,7 @@ import numpy as np
 import optax
 
 from benchmarks.architectures import Architecture, FeedForward, Floats, Layer, Loss, Transformer
+from benchmarks.networks.channels_last import images_last, weights_last
 
 Parameters = dict[str, jax.Array]
 LAYER_NORM_EPS = 1e-5
@@ -42,7 +43,7 @@ def loss_function(loss: Loss) -> Callable[[jax.Array, jax.Array], jax.Array]:
 def parameters(architecture: Architecture, arrays: Iterable[tuple[str, Floats]]) -> Parameters:
     """Return the parameters in JAX's form; copies, since a step overwrites them."""
     if isinstance(architecture, FeedForward):
-        arrays = _channels_last(architecture, arrays)
+        arrays = weights_last(architecture, arrays)
     elif isinstance(architecture, Transformer):
         arrays = _one_product(arrays)
     return {name: jnp.array(array, copy=True) for name, array in arrays}
@@ -50,24 +51,8 @@ def parameters(architecture: Architecture, arrays: Iterable[tuple[str, Floats]])
 
 def inputs(architecture: Architecture, array: Any) -> jax.Array:
     """Return the inputs in JAX's form."""
-    values = jnp.asarray(array)
     images = isinstance(architecture, FeedForward) and architecture.image is not None
-    return values.transpose(0, 2, 3, 1) if images else values
-
-
-def _channels_last(architecture: FeedForward, arrays: Iterable[tuple[str, Floats]]) -> Iterable[tuple[str, Floats]]:
-    stages = architecture.stages
-    for name, array in arrays:
-        if array.ndim == 4:
-            yield name, array.transpose(2, 3, 1, 0)
-            continue
-        place = int(name.partition(".")[0])
-        if array.ndim == 2 and place and stages[place - 1] == "flatten":
-            # This layer sees the image with its channels last.
-            channels = architecture.channels[-1]
-            side = math.isqrt(array.shape[1] // channels)
-            array = array.reshape(-1, channels, side, side).transpose(0, 2, 3, 1).reshape(array.shape)
-        yield name, array.T
+    return jnp.asarray(images_last(array) if images else array)
 
 
 def feed_forward(architecture: FeedForward, parameters: Parameters, x: jax.Array) -> jax.Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ import lamina as la
 from benchmarks.architectures import Architecture, FeedForward, Floats, Transformer
 from benchmarks.contender import load as contender
 from benchmarks.networks import lamina as ours
+from benchmarks.processes import environment
+from benchmarks.worker import Runner
 from benchmarks.workloads import Workload
 from lamina import nn
 
@@ -86,6 +89,24 @@ def test_jax_computes_the_same(architecture: Architecture, loss: str) -> None:
     found = ours.loss_function(loss)(model(la.asarray(inputs)), la.asarray(targets))
     assert found.item() == pytest.approx(float(expected), rel=1e-5)
     same_norms(gradient_norms(model, found), {name: np.linalg.norm(each) for name, each in gradients.items()})
+
+
+@pytest.mark.parametrize(
+    "name", ["scikit_learn", *(pytest.param(each, marks=pytest.mark.slow) for each in ("keras_jax", "tinygrad_jit"))]
+)
+@every_architecture
+def test_other_peers_learn_the_same(
+    name: str, architecture: Architecture, loss: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for variable, value in environment(1, tmp_path).items():
+        monkeypatch.setenv(variable, value)
+    small = Workload("small", architecture, 3, loss, lr=1e-3, optimizer="adamw" if loss == "next_token" else "adam")
+    peer = contender(name)
+    if peer.missing() or not peer.takes(small):
+        pytest.skip(peer.missing() or "has no such layers")
+    losses = {each: Runner(each, small).losses(5)["losses"] for each in ("lamina_eager", name)}
+    np.testing.assert_allclose(losses[name], losses["lamina_eager"], rtol=1e-4)
+    assert Runner(name, small).losses(5)["losses"] == losses[name]
 
 
 def test_a_network_is_refused_weights_that_are_not_all_its_own() -> None:
