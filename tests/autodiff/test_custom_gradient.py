@@ -185,9 +185,9 @@ W = la.variable([1.0], name="w")
         (lambda x: (x, x), la.DTypeError, r"returns \(y, pull_back\)"),
         (lambda x: (x * W, lambda g: g), la.GradientError, "depends on variable 'w', which is no argument"),
         (lambda x: (x, lambda g: (g, g)), la.DTypeError, "a tree like it, of 1 leaves; got 2"),
-        (lambda x: (x, lambda g: 1.0), la.DTypeError, "a gradient is a Tensor, got float"),
-        (lambda x: (x, lambda g: g.sum()), la.ShapeError, r"of shape \[1\] has shape \[\]"),
-        (lambda x: (x, lambda g: g.astype("float64")), la.DTypeError, "float32 argument is float64"),
+        (lambda x: (x, lambda g: 1.0), la.DTypeError, "expected the gradient as a Tensor, got float"),
+        (lambda x: (x, lambda g: g.sum()), la.ShapeError, r"the gradient has shape \[\], its argument \[1\]"),
+        (lambda x: (x, lambda g: g.astype("float64")), la.DTypeError, "the gradient is float64, its argument float32"),
     ],
 )
 def test_what_is_returned_wrongly_is_named(f, error, words):

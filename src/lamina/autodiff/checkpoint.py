@@ -70,7 +70,7 @@ def checkpoint(f: Callable[P, R]) -> Callable[P, R]:
 
 
 class Recomputed:
-    """What the node of a checkpointed call has for a primitive.
+    """A checkpointed call, as the operation of a node.
 
     Parameters
     ----------
@@ -206,7 +206,7 @@ def from_outside(results: Sequence[Tensor], start: int) -> list[Tensor]:
 
 
 def under_node(call: Any, inputs: tuple[Tensor, ...], results: list[Any]) -> list[Any]:
-    """Return the results, those in the places ``call.results`` under a node that has the call for a primitive."""
+    """Return the results, those in the places ``call.results`` under a node whose operation is the call."""
     if not inputs or not call.results:
         return [x._untracked if at in call.results else x for at, x in enumerate(results)]
     before = [results[at] for at in call.results]

@@ -8,11 +8,12 @@ from typing import Any
 
 from lamina.autodiff.checkpoint import lifted, under_node
 from lamina.autodiff.effects import Journal, in_the_same_way, journal, rewound
+from lamina.autodiff.gradients import fitting
 from lamina.autodiff.node import Joint, Leaf, record
 from lamina.autodiff.sweep import ancestors
 from lamina.autodiff.trees import leaves, with_leaves
 from lamina.backends.thread_state import STATE
-from lamina.errors import DTypeError, GradientError, ShapeError
+from lamina.errors import DTypeError, GradientError
 from lamina.primitives.batching import inside
 from lamina.primitives.multiple_results import Bundle
 from lamina.tensor import Tensor
@@ -78,7 +79,7 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _Custom:
-    """What the node of such a call has for a primitive."""
+    """Such a call, as the operation of a node."""
 
     name = "custom_gradient"
 
@@ -106,7 +107,10 @@ class _Custom:
         for place, part in zip(self.results, parts, strict=True):
             complete[place] = complete[place]._full(complete[place].shape, 0) if part is None else part
         found = self._by_argument(rule(with_leaves(self.result, complete)))
-        return [_checked(self.label, found[at], x) for at, x in zip(self._places, operands, strict=True)]
+        return [
+            None if found[at] is None else fitting(self.label, "the gradient", found[at], "its argument", x)
+            for at, x in zip(self._places, operands, strict=True)
+        ]
 
     def _by_argument(self, returned: Any) -> list[Any]:
         """Return the leaves of the cotangents, as many as the arguments have."""
@@ -175,23 +179,6 @@ def _check_all_given(label: str, results: list[Any]) -> None:
         f"{label}: the result depends on {what}, which is no argument, so that its gradient would be lost; pass it as "
         "an argument, or use la.stop_gradient of it"
     )
-
-
-def _checked(label: str, cotangent: Any, x: Tensor) -> Tensor | None:
-    if cotangent is None:
-        return None
-    if not isinstance(cotangent, Tensor):
-        raise DTypeError(f"{label}: a gradient is a Tensor, got {type(cotangent).__name__}")
-    if cotangent.shape != x.shape:
-        raise ShapeError(
-            f"{label}: the gradient of an argument of shape {list(x.shape)} has shape {list(cotangent.shape)}; they "
-            "must be equal"
-        )
-    if cotangent.dtype is not x.dtype:
-        raise DTypeError(
-            f"{label}: the gradient of a {x.dtype.name} argument is {cotangent.dtype.name}; cast it with astype"
-        )
-    return cotangent._snapshot
 
 
 def _is_tuple_of(value: Any, count: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lamina.autodiff.node import Leaf
 from lamina.autodiff.sweep import Cotangents, sweep
@@ -144,18 +144,19 @@ def seed(output: Tensor, cotangent: Tensor | None) -> Tensor:
     """Return the cotangent a sweep starts from: the one given, once checked, or ones."""
     if cotangent is None:
         return output._full(output.shape, 1)
-    if not hasattr(cotangent, "_snapshot"):
+    return fitting("backward", "the cotangent", cotangent, "the result", output)
+
+
+def fitting(name: str, what: str, given: Any, whose: str, like: Tensor) -> Tensor:
+    """Return a tensor if it has the shape and the type of another, or say how it differs."""
+    if not hasattr(given, "_snapshot"):
         raise DTypeError(
-            f"backward: expected the cotangent as a Tensor, got {type(cotangent).__name__}; "
-            "make one with lamina.asarray(x)"
+            f"{name}: expected {what} as a Tensor, got {type(given).__name__}; make one with lamina.asarray(x)"
         )
-    if cotangent.shape != output.shape:
+    if given.shape != like.shape:
         raise ShapeError(
-            f"backward: the cotangent has shape {list(cotangent.shape)}, the result {list(output.shape)}; "
-            "they must be equal"
+            f"{name}: {what} has shape {list(given.shape)}, {whose} {list(like.shape)}; they must be equal"
         )
-    if cotangent.dtype is not output.dtype:
-        raise DTypeError(
-            f"backward: the cotangent is {cotangent.dtype.name}, the result {output.dtype.name}; cast it with astype"
-        )
-    return cotangent._snapshot
+    if given.dtype is not like.dtype:
+        raise DTypeError(f"{name}: {what} is {given.dtype.name}, {whose} {like.dtype.name}; cast it with astype")
+    return given._snapshot  # type: ignore[no-any-return]

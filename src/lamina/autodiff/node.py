@@ -1,4 +1,4 @@
-"""The record of a computation: which primitive made a tensor, from what.
+"""The record of a computation: which operation made a tensor, from what.
 
 A tensor that depends on a tracked leaf carries a `Node`. Nodes are numbered as they are made, so an
 operand's node always has a lower number than the result's: sorting by number is a topological order.
@@ -12,13 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from itertools import count
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from lamina.backends.thread_state import STATE
 
 if TYPE_CHECKING:
-    from lamina.primitives.composite import Composite
-    from lamina.primitives.primitive import Primitive
     from lamina.tensor import Tensor
     from lamina.variable import Variable
 
@@ -28,19 +26,51 @@ R = TypeVar("R")
 next_order = count().__next__
 
 
+# (cotangent of the result, result, *operands, **parameters) -> cotangent of one operand
+DerivativeRule = Callable[..., Any]
+
+
+class DerivativeRules(Protocol):
+    """One derivative rule for each operand, ``None`` where the result does not depend on it smoothly."""
+
+    def __getitem__(self, position: int, /) -> DerivativeRule | None: ...
+
+
+class Operation(Protocol):
+    """What a node knows of the operation that made its tensor: a primitive, or what has rules of its own."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def derivatives(self) -> DerivativeRules | None: ...
+
+
 class Node:
-    """One application of a primitive: its operands, its static parameters and the value it gave."""
+    """One application of an operation: its operands, its static parameters and the value it gave."""
 
-    __slots__ = ("inputs", "order", "params", "primitive", "value")
+    __slots__ = ("inputs", "operation", "order", "params", "value")
 
-    def __init__(
-        self, primitive: Primitive | Composite, inputs: tuple[Tensor, ...], params: dict[str, Any], value: Any
-    ) -> None:
-        self.primitive = primitive
+    def __init__(self, operation: Operation, inputs: tuple[Tensor, ...], params: dict[str, Any], value: Any) -> None:
+        self.operation = operation
         self.inputs = inputs
         self.params = params
         self.value = value
         self.order = next_order()
+
+
+class Step:
+    """An operation with derivative rules, one for each operand, that is in the record only: no backend knows of it."""
+
+    __slots__ = ("derivatives", "name")
+
+    def __init__(self, name: str, *rules: DerivativeRule) -> None:
+        self.name = name
+        self.derivatives = rules
+
+
+def recorded(operation: Operation, inputs: tuple[Tensor, ...], params: dict[str, Any], value: Tensor) -> Tensor:
+    """Return the values of a tensor as what an operation made."""
+    return value._make(value._data, value._backend, Node(operation, inputs, params, value._data))
 
 
 class Joint:

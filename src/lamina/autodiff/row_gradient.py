@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lamina.autodiff.node import Node, record
+from lamina.autodiff.node import Step, record, recorded
 from lamina.backends.thread_state import STATE
 from lamina.dtypes import DType, DTypeLike, bool_, int64
 from lamina.functions.indexing import nonzero
@@ -253,14 +253,7 @@ def _over_frequencies(found: RowGradient) -> RowGradient:
     return RowGradient(counted.indices, rows, found.length, is_distinct=True)
 
 
-class _Gathered:
-    """What a node has for a primitive: rows that were gathered from a table."""
-
-    name = "gather_rows"
-    derivatives = (lambda g, y, table, *, use: use.gradient(g),)
-
-
-_GATHERED: Any = _Gathered()
+_GATHERED = Step("gather_rows", lambda g, y, table, *, use: use.gradient(g))
 
 
 def gather_rows(
@@ -292,7 +285,7 @@ def gather_rows(
         rows = take(table, indices, axis=0)
     if table._node is None or not STATE.recording:
         return rows
-    backend, primitive = table._backend, _GATHERED
+    backend = table._backend
     operand = Tensor(table._scalar(0)._data, backend, table._node) if backend.has_values else table
     use = _Use(indices, table.shape, ignored, by_frequency, dense or is_batched(table))
-    return rows._make(rows._data, backend, Node(primitive, (operand,), {"use": use}, rows._data))
+    return recorded(_GATHERED, (operand,), {"use": use}, rows)

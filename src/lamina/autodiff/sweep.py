@@ -79,7 +79,7 @@ def _pass_back(
         assert isinstance(node, Node)
         if visit is not None:
             visit(node)
-        rules = node.primitive.derivatives
+        rules = node.operation.derivatives
         assert rules is not None
         g = cotangents.pop(node)
         # Of the node, not of the output: a traced result may have been made from one that has values.

@@ -23,7 +23,7 @@ from lamina.functions import reductions
 from lamina.functions.manipulation import reshape
 from lamina.primitives.batching import apart, common_backend, spread, together
 from lamina.primitives.multiple_results import Bundle, unpack
-from lamina.primitives.repeated_product import Products
+from lamina.primitives.repeated_product import SHARED, Products
 from lamina.tensor import Tensor
 from lamina.variable import Variable
 
@@ -94,11 +94,11 @@ def _computes_again(results: list[Tensor], start: int) -> bool:
     """Tell whether a step forgets what it computes, by `lamina.checkpoint`."""
     nodes = [x._node for x in results if x._node is not None]
     inside = ancestors(*nodes, before=start)
-    return any(isinstance(node, Node) and node.primitive.name == Recomputed.name for node in inside)
+    return any(isinstance(node, Node) and isinstance(node.operation, Recomputed) for node in inside)
 
 
 class _Loop:
-    """A loop, and what its node has for a primitive.
+    """A loop, and the operation of its node.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ class _Loop:
         if STATE.recording and any(x._node is not None for x in inputs):
             self._made = made
             backend, arrays = together(made)
-            whole = Tensor(arrays, backend, Node(self, inputs, {}, arrays))  # type: ignore[arg-type]
+            whole = Tensor(arrays, backend, Node(self, inputs, {}, arrays))
             made = [_as_tracked(x, of) for x, of in zip(self._apart(whole), results, strict=True)]
         conditions = made[len(made) - len(self._checks) :]
         left_out = self._left_out() if conditions else None
@@ -301,7 +301,7 @@ def _or_zeros(cotangent: Any, x: Tensor) -> Tensor:
 
 def _is_shared(x: Tensor) -> bool:
     """Tell whether cotangents of a tensor are products, see `lamina.primitives.repeated_product`."""
-    return isinstance(x._node, Node) and x._node.primitive.name == "shared matrix"
+    return isinstance(x._node, Node) and x._node.operation.name == SHARED
 
 
 def _joined(x: Tensor) -> Tensor:

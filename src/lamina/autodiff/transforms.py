@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.autodiff.gradients import seed
+from lamina.autodiff.gradients import fitting, seed
 from lamina.autodiff.node import Leaf, Node, record
 from lamina.autodiff.sweep import sweep
 from lamina.autodiff.trees import branches, leaves, with_leaves
@@ -135,7 +135,7 @@ def jvp(f: Function, inputs: Sequence[Any], tangents: Sequence[Tensor]) -> tuple
         raise ShapeError(f"jvp: {len(tangents)} tangents for {len(inputs)} inputs; give one each")
     y, marked = _run("jvp", f, inputs)
     for x, tangent in zip(marked, tangents, strict=True):
-        _check_tangent(x, tangent)
+        fitting("jvp", "the tangent", tangent, "its input", x)
     dummy = Tensor(y._full(y.shape, 1)._data, y._backend, Leaf())
     with record(True):
         pulled = _cotangents(y, dummy, marked)
@@ -143,15 +143,6 @@ def jvp(f: Function, inputs: Sequence[Any], tangents: Sequence[Tensor]) -> tuple
     for g, tangent in zip(pulled, tangents, strict=True):
         total = total + _cotangents(g, tangent, [dummy])[0]
     return y, total
-
-
-def _check_tangent(x: Tensor, tangent: Tensor) -> None:
-    if not isinstance(tangent, Tensor):
-        raise DTypeError(f"jvp: expected a tangent as a Tensor, got {type(tangent).__name__}; use lamina.asarray(x)")
-    if x.shape != tangent.shape:
-        raise ShapeError(f"jvp: an input of shape {list(x.shape)} has a tangent of shape {list(tangent.shape)}")
-    if x.dtype is not tangent.dtype:
-        raise DTypeError(f"jvp: an input is {x.dtype.name}, its tangent is {tangent.dtype.name}; cast one with astype")
 
 
 def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..., tuple[Tensor, Any]]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from lamina.autodiff.node import Node
+from lamina.autodiff.node import Joint, Node
 from lamina.autodiff.sweep import sweep
 from lamina.backends.registry import CPU
 from lamina.backends.thread_state import STATE
@@ -24,7 +24,7 @@ from lamina.compiler.tracing.tracer import Tracer
 from lamina.errors import TracingError
 from lamina.primitives.batching import one_by_one
 from lamina.primitives.multiple_results import Bundle, unpack
-from lamina.primitives.primitive import Same, Spec
+from lamina.primitives.primitive import Spec
 from lamina.tensor import Tensor
 from lamina.variable import Variable
 
@@ -63,7 +63,8 @@ class _Seeds(Bundle):
 class _Together:
     """Several results seen as one, from which a single sweep begins."""
 
-    derivatives = Same(lambda position, g, y, *results: g.parts[position])
+    name = "results"
+    derivatives = Joint(lambda g, y, results: g.parts)
 
 
 def derivative_trace(trace: Trace, present: tuple[int, ...]) -> Trace:
@@ -73,7 +74,7 @@ def derivative_trace(trace: Trace, present: tuple[int, ...]) -> Trace:
     def pullback(tracer: Tracer) -> list[Tensor]:
         results = tuple(trace.tracked[place] for place in present)
         seeds = tuple(tracer.cotangent(result._data.value.spec) for result in results)
-        node: Any = Node(_Together(), results, {}, tuple(result._data for result in results))  # type: ignore[arg-type]
+        node: Any = Node(_Together(), results, {}, tuple(result._data for result in results))
         together = Tensor(node.value, tracer.backend, node)
         ends = [node for node, _ in targets if node is not None]
         found = sweep(together, _Seeds(seeds), ends)  # type: ignore[arg-type]
@@ -87,13 +88,15 @@ def derivative_trace(trace: Trace, present: tuple[int, ...]) -> Trace:
 
 
 class Derivative:
-    """What the node of a compiled call has for a primitive: rules by position that run one program for all.
+    """A compiled call, as the operation of a node: rules by position that run one program for all.
 
     Parameters
     ----------
     program : TracedProgram
         The one that was called.
     """
+
+    name = "function, compiled"
 
     def __init__(self, program: TracedProgram) -> None:
         self._program = program
@@ -152,6 +155,6 @@ def results(program: TracedProgram, operands: tuple[Tensor, ...], outputs: Seque
         return []
     arrays = tuple(outputs[place] for place in program.trace.tracked_outputs)
     value = arrays[0] if len(arrays) == 1 else arrays
-    node = Node(Derivative(program), operands, {}, value)  # type: ignore[arg-type]
+    node = Node(Derivative(program), operands, {}, value)
     whole = Tensor(value, CPU, node)
     return [whole] if len(arrays) == 1 else list(unpack(whole, len(arrays)))

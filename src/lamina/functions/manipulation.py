@@ -126,7 +126,7 @@ def broadcast_arrays(*arrays: Tensor) -> list[Tensor]:
     return [broadcast_to(x, shape) for x in tensors]
 
 
-def flip(x: Tensor, /, *, axis: Axis = None) -> Tensor:
+def flip(x: Tensor, /, axis: Axis = None) -> Tensor:
     """Return ``x`` with the order along ``axis`` reversed; along every axis for None."""
     x = tensor("flip", x)
     return shaping.flip(x, axes=all_axes("flip", axis, x.ndim))

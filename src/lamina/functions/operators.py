@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from lamina.errors import AssignmentError
 from lamina.functions import comparisons, elementwise
@@ -10,126 +11,70 @@ from lamina.functions.operands import arithmetic, binary, floating_binary
 from lamina.functions.products import matmul
 from lamina.functions.subscripts import getitem
 from lamina.primitives import elementwise as rows
+from lamina.primitives.primitive import Primitive
 
 if TYPE_CHECKING:
     from lamina.tensor import Tensor
 
-Other = Any
+Unary = Callable[[Any], "Tensor"]
+Binary = Callable[[Any, Any], "Tensor"]
+
+
+def _reflected(apply: Callable[[Primitive, Any, Any], Tensor], primitive: Primitive) -> Binary:
+    """Return the operator of a tensor that stands on the right."""
+    return lambda self, other: apply(primitive, other, self)
 
 
 class Operators:
-    """Mixed into `lamina.Tensor`; each method applies the function of its name."""
+    """Mixed into `lamina.Tensor`; each operator is the function of its name."""
 
     __slots__ = ()
 
-    def __add__(self, other: Other) -> Tensor:
-        return arithmetic(rows.add, self, other)
+    __add__: ClassVar[Binary] = elementwise.add
+    __radd__: ClassVar[Binary] = _reflected(arithmetic, rows.add)
+    __sub__: ClassVar[Binary] = elementwise.subtract
+    __rsub__: ClassVar[Binary] = _reflected(arithmetic, rows.subtract)
+    __mul__: ClassVar[Binary] = elementwise.multiply
+    __rmul__: ClassVar[Binary] = _reflected(arithmetic, rows.multiply)
+    __truediv__: ClassVar[Binary] = elementwise.divide
+    __rtruediv__: ClassVar[Binary] = _reflected(floating_binary, rows.divide)
+    __floordiv__: ClassVar[Binary] = elementwise.floor_divide
+    __rfloordiv__: ClassVar[Binary] = _reflected(arithmetic, rows.floor_divide)
+    __mod__: ClassVar[Binary] = elementwise.remainder
+    __rmod__: ClassVar[Binary] = _reflected(arithmetic, rows.remainder)
+    __pow__: ClassVar[Binary] = elementwise.pow
+    __matmul__: ClassVar[Binary] = matmul
+    __and__: ClassVar[Binary] = comparisons.bitwise_and
+    __rand__: ClassVar[Binary] = _reflected(binary, rows.bitwise_and)
+    __or__: ClassVar[Binary] = comparisons.bitwise_or
+    __ror__: ClassVar[Binary] = _reflected(binary, rows.bitwise_or)
+    __xor__: ClassVar[Binary] = comparisons.bitwise_xor
+    __rxor__: ClassVar[Binary] = _reflected(binary, rows.bitwise_xor)
+    __lshift__: ClassVar[Binary] = comparisons.bitwise_left_shift
+    __rlshift__: ClassVar[Binary] = _reflected(binary, rows.bitwise_left_shift)
+    __rshift__: ClassVar[Binary] = comparisons.bitwise_right_shift
+    __rrshift__: ClassVar[Binary] = _reflected(binary, rows.bitwise_right_shift)
+    __lt__: ClassVar[Binary] = comparisons.less
+    __le__: ClassVar[Binary] = comparisons.less_equal
+    __gt__: ClassVar[Binary] = comparisons.greater
+    __ge__: ClassVar[Binary] = comparisons.greater_equal
+    __neg__: ClassVar[Unary] = elementwise.negative
+    __pos__: ClassVar[Unary] = elementwise.positive
+    __abs__: ClassVar[Unary] = elementwise.abs
+    __invert__: ClassVar[Unary] = comparisons.bitwise_invert
 
-    def __radd__(self, other: Other) -> Tensor:
-        return arithmetic(rows.add, other, self)
-
-    def __sub__(self, other: Other) -> Tensor:
-        return arithmetic(rows.subtract, self, other)
-
-    def __rsub__(self, other: Other) -> Tensor:
-        return arithmetic(rows.subtract, other, self)
-
-    def __mul__(self, other: Other) -> Tensor:
-        return arithmetic(rows.multiply, self, other)
-
-    def __rmul__(self, other: Other) -> Tensor:
-        return arithmetic(rows.multiply, other, self)
-
-    def __truediv__(self, other: Other) -> Tensor:
-        return floating_binary(rows.divide, self, other)
-
-    def __rtruediv__(self, other: Other) -> Tensor:
-        return floating_binary(rows.divide, other, self)
-
-    def __floordiv__(self, other: Other) -> Tensor:
-        return arithmetic(rows.floor_divide, self, other)
-
-    def __rfloordiv__(self, other: Other) -> Tensor:
-        return arithmetic(rows.floor_divide, other, self)
-
-    def __mod__(self, other: Other) -> Tensor:
-        return arithmetic(rows.remainder, self, other)
-
-    def __rmod__(self, other: Other) -> Tensor:
-        return arithmetic(rows.remainder, other, self)
-
-    def __pow__(self, other: Other) -> Tensor:
-        return elementwise.pow(self, other)  # type: ignore[arg-type]
-
-    def __rpow__(self, other: Other) -> Tensor:
+    def __rpow__(self, other: Any) -> Tensor:
         return elementwise.pow(other, self)  # type: ignore[arg-type]
 
-    def __matmul__(self, other: Other) -> Tensor:
-        return matmul(self, other)  # type: ignore[arg-type]
-
-    def __rmatmul__(self, other: Other) -> Tensor:
+    def __rmatmul__(self, other: Any) -> Tensor:
         return matmul(other, self)  # type: ignore[arg-type]
 
-    def __neg__(self) -> Tensor:
-        return elementwise.negative(self)  # type: ignore[arg-type]
-
-    def __pos__(self) -> Tensor:
-        return elementwise.positive(self)  # type: ignore[arg-type]
-
-    def __abs__(self) -> Tensor:
-        return elementwise.abs(self)  # type: ignore[arg-type]
-
-    def __invert__(self) -> Tensor:
-        return comparisons.bitwise_invert(self)  # type: ignore[arg-type]
-
-    def __and__(self, other: Other) -> Tensor:
-        return binary(rows.bitwise_and, self, other)
-
-    def __rand__(self, other: Other) -> Tensor:
-        return binary(rows.bitwise_and, other, self)
-
-    def __or__(self, other: Other) -> Tensor:
-        return binary(rows.bitwise_or, self, other)
-
-    def __ror__(self, other: Other) -> Tensor:
-        return binary(rows.bitwise_or, other, self)
-
-    def __xor__(self, other: Other) -> Tensor:
-        return binary(rows.bitwise_xor, self, other)
-
-    def __rxor__(self, other: Other) -> Tensor:
-        return binary(rows.bitwise_xor, other, self)
-
-    def __lshift__(self, other: Other) -> Tensor:
-        return binary(rows.bitwise_left_shift, self, other)
-
-    def __rlshift__(self, other: Other) -> Tensor:
-        return binary(rows.bitwise_left_shift, other, self)
-
-    def __rshift__(self, other: Other) -> Tensor:
-        return binary(rows.bitwise_right_shift, self, other)
-
-    def __rrshift__(self, other: Other) -> Tensor:
-        return binary(rows.bitwise_right_shift, other, self)
-
-    def __eq__(self, other: Other) -> Tensor:  # type: ignore[override]
+    def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]
         # Python then says that they differ: nothing is None, whatever its values.
         return NotImplemented if other is None else binary(rows.equal, self, other)
 
-    def __ne__(self, other: Other) -> Tensor:  # type: ignore[override]
+    def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]
         return NotImplemented if other is None else binary(rows.not_equal, self, other)
-
-    def __lt__(self, other: Other) -> Tensor:
-        return binary(rows.less, self, other)
-
-    def __le__(self, other: Other) -> Tensor:
-        return binary(rows.less_equal, self, other)
-
-    def __gt__(self, other: Other) -> Tensor:
-        return binary(rows.less, other, self)
-
-    def __ge__(self, other: Other) -> Tensor:
-        return binary(rows.less_equal, other, self)
 
     # Tensors compare elementwise, so equality cannot serve a hash; variables are told apart by identity.
     __hash__ = None  # type: ignore[assignment]

@@ -24,25 +24,25 @@ def _accumulator(x: Tensor, dtype: DTypeLike | None) -> Tensor:
     return cast(x, uint64 if x.dtype.kind == "unsigned" else int64)
 
 
-def sum(x: Tensor, /, *, axis: Axis = None, dtype: DTypeLike | None = None, keepdims: bool = False) -> Tensor:
+def sum(x: Tensor, /, axis: Axis = None, *, dtype: DTypeLike | None = None, keepdims: bool = False) -> Tensor:
     """Return the sum over ``axis``; integers add up in 64 bits unless ``dtype`` says otherwise."""
     x = _accumulator(tensor("sum", x), dtype)
     return sum_(x, axes=all_axes("sum", axis, x.ndim), keepdims=keepdims)
 
 
-def prod(x: Tensor, /, *, axis: Axis = None, dtype: DTypeLike | None = None, keepdims: bool = False) -> Tensor:
+def prod(x: Tensor, /, axis: Axis = None, *, dtype: DTypeLike | None = None, keepdims: bool = False) -> Tensor:
     """Return the product over ``axis``; its gradient is right where elements are zero."""
     x = _accumulator(tensor("prod", x), dtype)
     return reductions.prod(x, axes=all_axes("prod", axis, x.ndim), keepdims=keepdims)
 
 
-def max(x: Tensor, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def max(x: Tensor, /, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
     """Return the largest element over ``axis``; ties share the gradient equally."""
     x = tensor("max", x)
     return reductions.max_(x, axes=all_axes("max", axis, x.ndim), keepdims=keepdims)
 
 
-def min(x: Tensor, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def min(x: Tensor, /, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
     """Return the smallest element over ``axis``; ties share the gradient equally."""
     x = tensor("min", x)
     return reductions.min_(x, axes=all_axes("min", axis, x.ndim), keepdims=keepdims)
@@ -53,7 +53,7 @@ def _count(x: Tensor, axes: tuple[int, ...]) -> int:
     return math.prod([shape[axis] for axis in axes])
 
 
-def mean(x: Tensor, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def mean(x: Tensor, /, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
     """Return the arithmetic mean over ``axis``; NaN over an empty one."""
     x = floating("mean", x)
     axes = all_axes("mean", axis, x.ndim)
@@ -62,7 +62,7 @@ def mean(x: Tensor, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return sum_(x, axes=axes, keepdims=keepdims) * (1.0 / count if count else math.nan)
 
 
-def var(x: Tensor, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
+def var(x: Tensor, /, axis: Axis = None, *, correction: float = 0.0, keepdims: bool = False) -> Tensor:
     """Return the variance over ``axis``: the sum of squared deviations over ``n - correction``.
 
     Examples
@@ -79,7 +79,7 @@ def var(x: Tensor, /, *, axis: Axis = None, correction: float = 0.0, keepdims: b
     return sum_(deviation * deviation, axes=axes, keepdims=keepdims) / (degrees if degrees > 0 else 0.0)
 
 
-def std(x: Tensor, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
+def std(x: Tensor, /, axis: Axis = None, *, correction: float = 0.0, keepdims: bool = False) -> Tensor:
     """Return the standard deviation, the root of `var`; its gradient where it is zero is zero."""
     return root(var(x, axis=axis, correction=correction, keepdims=keepdims))
 
@@ -91,26 +91,26 @@ def root(x: Tensor) -> Tensor:
     return rows.where(flat, x._scalar(0.0), rows.sqrt(safe))
 
 
-def all(x: Tensor, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def all(x: Tensor, /, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
     """Return whether every element over ``axis`` is true (not zero)."""
     x = tensor("all", x)
     return reductions.all_(x, axes=all_axes("all", axis, x.ndim), keepdims=keepdims)
 
 
-def any(x: Tensor, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def any(x: Tensor, /, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
     """Return whether some element over ``axis`` is true (not zero)."""
     x = tensor("any", x)
     return reductions.any_(x, axes=all_axes("any", axis, x.ndim), keepdims=keepdims)
 
 
-def count_nonzero(x: Tensor, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def count_nonzero(x: Tensor, /, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
     """Return how many elements over ``axis`` are not zero, as int64."""
     x = tensor("count_nonzero", x)
     hits = x if x.dtype is bool_ else rows.not_equal(x, x._scalar(0))
     return sum_(cast(hits, int64), axes=all_axes("count_nonzero", axis, x.ndim), keepdims=keepdims)
 
 
-def logsumexp(x: Tensor, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def logsumexp(x: Tensor, /, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
     """Return ``log(sum(exp(x)))`` over ``axis``, computed from the largest element down.
 
     Examples
@@ -134,7 +134,7 @@ def logsumexp(x: Tensor, /, *, axis: Axis = None, keepdims: bool = False) -> Ten
 
 
 def cumulative_sum(
-    x: Tensor, /, *, axis: int | None = None, dtype: DTypeLike | None = None, include_initial: bool = False
+    x: Tensor, /, axis: int | None = None, *, dtype: DTypeLike | None = None, include_initial: bool = False
 ) -> Tensor:
     """Return running sums along ``axis``, beginning with zero if ``include_initial``."""
     x = _accumulator(tensor("cumulative_sum", x), dtype)
@@ -143,7 +143,7 @@ def cumulative_sum(
 
 
 def cumulative_prod(
-    x: Tensor, /, *, axis: int | None = None, dtype: DTypeLike | None = None, include_initial: bool = False
+    x: Tensor, /, axis: int | None = None, *, dtype: DTypeLike | None = None, include_initial: bool = False
 ) -> Tensor:
     """Return running products along ``axis``, beginning with one if ``include_initial``."""
     x = _accumulator(tensor("cumulative_prod", x), dtype)
@@ -159,12 +159,12 @@ def _with_initial(x: Tensor, axis: int, value: int | None) -> Tensor:
     return shaping.pad(x, low=low, high=none, interior=none, value=value)
 
 
-def argmax(x: Tensor, /, *, axis: int | None = None, keepdims: bool = False) -> Tensor:
+def argmax(x: Tensor, /, axis: int | None = None, *, keepdims: bool = False) -> Tensor:
     """Return the first position of the largest element along ``axis``, in the flattened tensor for None."""
     return _position(indexing.argmax, tensor("argmax", x), axis, keepdims)
 
 
-def argmin(x: Tensor, /, *, axis: int | None = None, keepdims: bool = False) -> Tensor:
+def argmin(x: Tensor, /, axis: int | None = None, *, keepdims: bool = False) -> Tensor:
     """Return the first position of the smallest element along ``axis``, in the flattened tensor for None."""
     return _position(indexing.argmin, tensor("argmin", x), axis, keepdims)
 

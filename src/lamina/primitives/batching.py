@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from lamina.autodiff.node import Node
+from lamina.autodiff.node import Node, Step, recorded
 from lamina.backends.batching import Batched, BatchedProduct, BatchingBackend, Level
 from lamina.backends.thread_state import STATE
 from lamina.errors import AssignmentError, BackendError, GradientError, TracingError
@@ -57,20 +57,10 @@ def _levels(backend: Any) -> list[Level]:
 # --- the steps --------------------------------------------------------------------------------------------
 
 
-class _Step:
-    """What a node of these steps has for a primitive."""
-
-    __slots__ = ("derivatives", "name")
-
-    def __init__(self, name: str, rule: Callable[..., Tensor]) -> None:
-        self.name = name
-        self.derivatives = (rule,)
-
-
-def _noted(step: _Step, x: Tensor, data: Any, backend: Any, level: Level) -> Tensor:
+def _noted(step: Step, x: Tensor, data: Any, backend: Any, level: Level) -> Tensor:
     if x._node is None or not STATE.recording:
         return x._make(data, backend)
-    return x._make(data, backend, Node(step, (x,), {"level": level}, data))  # type: ignore[arg-type]
+    return x._make(data, backend, Node(step, (x,), {"level": level}, data))
 
 
 def wrapped(x: Tensor, level: Level) -> Tensor:
@@ -128,10 +118,10 @@ def _shared_rule(g: Tensor, y: Tensor, x: Tensor, *, level: Level) -> Tensor:
     return multiply(g, g._scalar(level.size))  # the same in all calls
 
 
-_WRAP = _Step("wrapped", _gathered_rule)
-_UNWRAP = _Step("unwrapped", lambda g, y, x, *, level: wrapped(g, level))
-_LIFT = _Step("lifted", _shared_rule)
-_SAME = _Step("same", lambda g, y, x, *, level: g)
+_WRAP = Step("wrapped", _gathered_rule)
+_UNWRAP = Step("unwrapped", lambda g, y, x, *, level: wrapped(g, level))
+_LIFT = Step("lifted", _shared_rule)
+_SAME = Step("same", lambda g, y, x, *, level: g)
 
 
 # --- where tensors meet -----------------------------------------------------------------------------------
@@ -185,13 +175,13 @@ def together(tensors: Sequence[Tensor]) -> tuple[Any, tuple[Any, ...]]:
 def apart(parts: Sequence[Tensor], before: Sequence[Tensor]) -> list[Tensor]:
     """Return parts of such a node, each as an array of the backend it had before."""
     return [
-        part if part._backend is x._backend else x._make(x._data, x._backend, _same_node(part, x))
+        part
+        if part._backend is x._backend
+        else x._untracked
+        if part._node is None
+        else recorded(_SAME, (part,), {"level": None}, x)
         for part, x in zip(parts, before, strict=True)
     ]
-
-
-def _same_node(part: Tensor, x: Tensor) -> Node | None:
-    return None if part._node is None else Node(_SAME, (part,), {"level": None}, x._data)  # type: ignore[arg-type]
 
 
 def _lifted_array(data: Any, source: Any, goal: Any) -> Any:

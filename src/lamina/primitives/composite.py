@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from lamina.autodiff.node import Node, record
+from lamina.autodiff.node import DerivativeRule, record, recorded
 from lamina.backends.thread_state import STATE
 from lamina.primitives.batching import inside
-from lamina.primitives.primitive import DerivativeRule
 
 if TYPE_CHECKING:
     from lamina.tensor import Tensor
@@ -44,7 +43,7 @@ class Composite:
             result = self.function(x, **params)
         if x._node is None or not STATE.recording:
             return result
-        return x._make(result._data, x._backend, Node(self, (x,), params, result._data))
+        return recorded(self, (x,), params, result)
 
     def __repr__(self) -> str:
         return f"<composite {self.name}>"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from lamina.autodiff.node import DerivativeRule
 from lamina.backends.precision import BFLOAT16, get_matmul_precision
 from lamina.dtypes import float32
 from lamina.primitives import specs
 from lamina.primitives.broadcasting import unbroadcast
-from lamina.primitives.primitive import NUMBERS, BinaryPrimitive, DerivativeRule, Domain, Primitive
+from lamina.primitives.primitive import NUMBERS, BinaryPrimitive, Domain, Primitive
 from lamina.primitives.shaping import permute_dims
 
 if TYPE_CHECKING:

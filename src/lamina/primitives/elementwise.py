@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from lamina.autodiff.node import DerivativeRule
 from lamina.primitives import specs
 from lamina.primitives.broadcasting import unbroadcast
-from lamina.primitives.primitive import ANYTHING, BITS, NUMBERS, BinaryPrimitive, DerivativeRule, Domain, Primitive
+from lamina.primitives.primitive import ANYTHING, BITS, NUMBERS, BinaryPrimitive, Domain, Primitive
 
 if TYPE_CHECKING:
     from lamina.tensor import Tensor

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from lamina.autodiff.node import Node
+from lamina.autodiff.node import DerivativeRules, Node
 from lamina.backends.thread_state import STATE, Deferred, is_nested
 from lamina.dtypes import DType
 from lamina.errors import BackendError, DataError, LaminaError, SubscriptError
@@ -31,31 +31,6 @@ class Spec:
 # (name, operands' specs, parameters) -> the result's spec, or a ShapeError or DTypeError that says what
 # would have worked. A primitive with several results gives a tuple.
 SpecRule = Callable[..., Any]
-
-# (cotangent of the result, result, *operands, **parameters) -> cotangent of one operand
-DerivativeRule = Callable[..., Any]
-
-
-class DerivativeRules(Protocol):
-    """One derivative rule for each operand, ``None`` where the result does not depend on it smoothly."""
-
-    def __getitem__(self, position: int, /) -> DerivativeRule | None: ...
-
-
-class Same:
-    """Derivative rules for any number of operands, by one function that is told the position."""
-
-    def __init__(self, rule: Callable[..., Any]) -> None:
-        self._rule = rule
-
-    def __getitem__(self, position: int, /) -> DerivativeRule:
-        rule = self._rule
-
-        def at_position(*args: Any, **params: Any) -> Any:
-            return rule(position, *args, **params)
-
-        return at_position
-
 
 # Kinds of type, by what an operation means for them.
 NUMBERS = ("integer", "floating")

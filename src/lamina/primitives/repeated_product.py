@@ -7,9 +7,9 @@ all the others: a recurrent layer multiplies by its weights at every step.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from lamina.autodiff.node import Node, record
+from lamina.autodiff.node import Step, record, recorded
 from lamina.backends.thread_state import STATE
 from lamina.primitives.batching import inside
 from lamina.primitives.contraction import product_of, transposed
@@ -19,6 +19,10 @@ from lamina.records import NamedTuple
 
 if TYPE_CHECKING:
     from lamina.tensor import Tensor
+
+
+SHARED = "shared matrix"
+"""The name of the step whose cotangents are `Products`."""
 
 
 class RepeatedProduct:
@@ -37,7 +41,7 @@ class RepeatedProduct:
         tracked = w._node is not None and STATE.recording
         self._w = w
         self._parts = _parts(product_of(w))
-        self._shared = _noted(self._parts.shared, (w,), {}, w) if tracked else w._untracked
+        self._shared = recorded(self._parts.shared, (w,), {}, w) if tracked else w._untracked
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return the product with ``x`` of shape [M, K]."""
@@ -46,12 +50,7 @@ class RepeatedProduct:
             y = self._parts.row(x, self._w)
         if not STATE.recording or (x._node is None and self._shared._node is None):
             return y
-        return _noted(self._parts.product, (x, self._shared), {"w": self._w}, y)
-
-
-def _noted(part: _Part, inputs: tuple[Tensor, ...], params: dict[str, Any], value: Tensor) -> Tensor:
-    node = Node(part, inputs, params, value._data)  # type: ignore[arg-type]
-    return value._make(value._data, value._backend, node)
+        return recorded(self._parts.product, (x, self._shared), {"w": self._w}, y)
 
 
 class Products:
@@ -68,22 +67,12 @@ class Products:
         return self
 
 
-class _Part:
-    """A step of a repeated product, as a node has it."""
-
-    __slots__ = ("derivatives", "name")
-
-    def __init__(self, name: str, *rules: Any) -> None:
-        self.name = name
-        self.derivatives = rules
-
-
 class _Parts(NamedTuple):
     """The steps of products by one row."""
 
     row: Primitive
-    shared: _Part
-    product: _Part
+    shared: Step
+    product: Step
 
 
 @cache
@@ -98,8 +87,8 @@ def _parts(row: Primitive) -> _Parts:
 
     return _Parts(
         row,
-        _Part("shared matrix", shared_rule),
-        _Part(
+        Step(SHARED, shared_rule),
+        Step(
             row.name,
             # By the matrix itself, not as it is shared, which has no other cotangents than these products.
             lambda g, y, x, shared, *, w: row(g, transposed(w)),

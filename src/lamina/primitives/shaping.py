@@ -7,9 +7,9 @@
 from __future__ import annotations
 
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from lamina.autodiff.node import Joint, Node
+from lamina.autodiff.node import Joint, Step, recorded
 from lamina.backends.thread_state import STATE
 from lamina.primitives import specs
 from lamina.primitives.primitive import ANYTHING, Domain, Primitive, Shape
@@ -88,11 +88,8 @@ def pieces(x: Tensor, axis: int, sizes: Shape) -> tuple[Tensor, ...]:
     x = x._snapshot
     constant = x._untracked
     cut = [part(constant, axis, start, stop) for start, stop in borders]
-    whole = x._make(x._data, x._backend, Node(_CUT, (x,), {"axis": axis, "sizes": sizes}, x._data))  # type: ignore[arg-type]
-    return tuple(
-        y._make(y._data, y._backend, Node(_PIECE, (whole,), {"index": index}, y._data))  # type: ignore[arg-type]
-        for index, y in enumerate(cut)
-    )
+    whole = recorded(_CUT, (x,), {"axis": axis, "sizes": sizes}, x)
+    return tuple(recorded(_PIECE, (whole,), {"index": index}, y) for index, y in enumerate(cut))
 
 
 class _Pieces:
@@ -125,14 +122,4 @@ def _missing(g: _Pieces, sizes: Shape) -> set[int]:
     return {size for index, size in enumerate(sizes) if index not in g.parts}
 
 
-class _Cutting:
-    """A step of `pieces`, as a node has it."""
-
-    __slots__ = ("derivatives", "name")
-
-    def __init__(self, name: str, rule: Any) -> None:
-        self.name = name
-        self.derivatives = (rule,)
-
-
-_CUT, _PIECE = _Cutting("pieces", _cut_rule), _Cutting("piece", _piece_rule)
+_CUT, _PIECE = Step("pieces", _cut_rule), Step("piece", _piece_rule)

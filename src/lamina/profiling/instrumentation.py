@@ -142,7 +142,7 @@ class Watch:
 
         def visit(node: Node) -> None:
             # The derivative of a compiled function is one program.
-            STATE.run = STATE.silent if isinstance(node.primitive, Derivative) else run
+            STATE.run = STATE.silent if isinstance(node.operation, Derivative) else run
             for each in observers:
                 each.visit(node)
 

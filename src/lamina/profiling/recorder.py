@@ -288,7 +288,7 @@ class Recorder(Observer):
         sweep, now = self._sweeps[-1], perf_counter_ns()
         self._end_visit(sweep, now)
         place, name = self._made_in(node)
-        sweep.compiled = (name or "function") if isinstance(node.primitive, Derivative) else None
+        sweep.compiled = (name or "function") if isinstance(node.operation, Derivative) else None
         sweep.visited = now
         if place is not sweep.place:
             self._end_layer(sweep, now)

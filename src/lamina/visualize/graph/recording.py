@@ -10,6 +10,7 @@ from typing import Any
 from lamina.autodiff.node import Leaf, Node
 from lamina.autodiff.sweep import ancestors
 from lamina.autodiff.trees import mapped
+from lamina.compiler.differentiation import Derivative
 from lamina.errors import DataError, DTypeError, TracingError
 from lamina.functions.creation import asarray
 from lamina.nn.module import Module
@@ -226,12 +227,11 @@ class _Builder:
         self._result(vertex, result)
 
     def node(self, node: Node) -> None:
-        """Add a primitive of a recorded graph."""
-        primitive = getattr(node.primitive, "name", None)
-        kind, name = (COMPILED, "function, compiled") if primitive is None else (OPERATION, str(primitive))
+        """Add an operation of a recorded graph."""
+        kind = COMPILED if isinstance(node.operation, Derivative) else OPERATION
         backend = node.inputs[0]._backend
         value = Tensor(node.value, backend, node)
-        vertex = Vertex(0, kind, _described(name, node.params), _spec(value))
+        vertex = Vertex(0, kind, _described(node.operation.name, node.params), _spec(value))
         self._operands(vertex, node.inputs)
         self._place(vertex)
         self._by_node[node] = vertex
