@@ -86,7 +86,7 @@ def replace_file(operation: str, path: PathLike, content: bytes) -> None:
     _sync_folder(target.parent)
 
 
-def _is_stream(path: str | os.PathLike[str]) -> bool:
+def _is_stream(path: PathLike) -> bool:
     """Tell whether there is something other than a file or a folder: a device, a pipe, a socket."""
     try:
         kind = os.stat(path).st_mode
@@ -95,7 +95,7 @@ def _is_stream(path: str | os.PathLike[str]) -> bool:
     return not (stat.S_ISREG(kind) or stat.S_ISDIR(kind))
 
 
-def _write_into(operation: str, path: str | os.PathLike[str], content: bytes) -> None:
+def _write_into(operation: str, path: PathLike, content: bytes) -> None:
     try:
         with open(path, "wb") as stream:
             stream.write(content)

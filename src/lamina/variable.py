@@ -143,10 +143,7 @@ class Variable(Tensor):
         tracer = STATE.tracer
         return self._value if tracer is None else tracer.variables.read(self)
 
-    @property
-    def _snapshot(self) -> Tensor:
-        tracer = STATE.tracer
-        return self._value if tracer is None else tracer.variables.read(self)
+    _snapshot = value
 
     @property
     def _untracked(self) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from types import TracebackType
 from typing import Any, Final, Literal
 
 from lamina.backends.thread_state import STATE
@@ -105,9 +104,7 @@ class matmul_precision(threading.local):  # noqa: N801 - read as a word of the l
         self._before.append(STATE.matmul_precision)
         STATE.matmul_precision = self._precision
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         STATE.matmul_precision = self._before.pop()
 
 

@@ -91,7 +91,7 @@ def _normal(x: Tensor) -> Tensor:
 
 
 def _gelu_derivative(x: Tensor) -> Tensor:
-    """Return the normal distribution function of ``x``, and ``x`` times its density."""
+    """Return the normal distribution function of ``x`` plus ``x`` times its density."""
     scaled = x * math.sqrt(0.5)
     return _normal(x) + x * (rows.exp(-(scaled * scaled)) * (1.0 / math.sqrt(2.0 * math.pi)))
 

@@ -10,9 +10,9 @@ from lamina.dtypes import float_info
 from lamina.errors import DataError
 from lamina.functions.comparisons import where
 from lamina.functions.elementwise import abs
-from lamina.functions.linalg_systems import matrices, svdvals, wide
+from lamina.functions.linalg_systems import matrices, svdvals
 from lamina.functions.manipulation import expand_dims
-from lamina.functions.operands import all_axes, cast, floating
+from lamina.functions.operands import all_axes, cast, floating, wide
 from lamina.functions.reductions import count_nonzero, max, min, root, sum
 from lamina.primitives import decompositions as rows
 from lamina.primitives.composite import Composite

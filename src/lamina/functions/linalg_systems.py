@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from lamina.dtypes import bool_, float32, promote
+from lamina.dtypes import bool_, promote
 from lamina.errors import DataError, ShapeError
 from lamina.functions.elementwise import exp
 from lamina.functions.manipulation import broadcast_to
-from lamina.functions.operands import cast, floating
+from lamina.functions.operands import cast, floating, wide
 from lamina.primitives import decompositions as rows, elementwise
 from lamina.primitives.broadcasting import reshape
 from lamina.primitives.composite import Composite
@@ -55,11 +55,6 @@ class SVDResult(NamedTuple):
     U: Tensor
     S: Tensor
     Vh: Tensor
-
-
-def wide(x: Tensor) -> Tensor:
-    """Return ``x`` in the narrowest type that has factorisations."""
-    return cast(x, float32) if x.dtype.bits < 32 else x
 
 
 def matrices(name: str, matrix: Any) -> Tensor:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lamina.dtypes import DEFAULT_FLOAT, DType, promote, python_number
+from lamina.dtypes import DEFAULT_FLOAT, DType, float32, promote, python_number
 from lamina.errors import DTypeError, ShapeError, SubscriptError
 from lamina.primitives.elementwise import astype
 from lamina.primitives.operand import Operand
@@ -36,6 +36,11 @@ def tensor(name: str, x: Any) -> Tensor:
 def cast(x: Tensor, dtype: DType) -> Tensor:
     """Return ``x`` in ``dtype``; ``x`` itself where it has that type."""
     return x if x.dtype is dtype else astype(x, dtype=dtype)
+
+
+def wide(x: Tensor) -> Tensor:
+    """Return ``x`` with narrow floats as float32, in which squares can be added up and matrices factorised."""
+    return cast(x, float32) if x.dtype.bits < 32 else x
 
 
 def floating(name: str, x: Any) -> Tensor:

@@ -32,8 +32,8 @@ InterpolationMode = Literal["nearest", "nearest-exact", "linear", "bilinear", "b
 AXES = {"linear": 1, "bilinear": 2, "bicubic": 2, "trilinear": 3}
 MODES = ("nearest", "nearest-exact", *AXES, "area")
 
-# The cubic through four elements that PyTorch and others use; -0.5 would be Catmull-Rom.
-CUBIC_SLOPE = -0.75
+# Of the cubic through four elements: PyTorch's and others', and Pillow's, which is Catmull-Rom.
+CUBIC_SLOPE, PILLOW_SLOPE = -0.75, -0.5
 
 
 def interpolate(
@@ -204,17 +204,12 @@ def _covering(size: int, wanted: int, scale: float, cubic: bool) -> tuple[npt.ND
     last = np.minimum(np.trunc(centres + reach + 0.5), size).astype(np.int64)
     chosen = first[:, None] + np.arange(max(int((last - first).max()), 1))
     away = np.abs((chosen - centres[:, None] + 0.5) / wide)
-    heights = _cubic_height(away) if cubic else np.maximum(1.0 - away, 0.0)
+    if cubic:
+        heights = np.where(away < 1.0, _near(away, PILLOW_SLOPE), np.where(away < 2.0, _far(away, PILLOW_SLOPE), 0.0))
+    else:
+        heights = np.maximum(1.0 - away, 0.0)
     weights = np.where(chosen < last[:, None], heights, 0.0)
     return np.minimum(chosen, size - 1), weights / weights.sum(axis=1, keepdims=True)
-
-
-def _cubic_height(away: NDArray) -> NDArray:
-    """Return the Catmull-Rom cubic, which Pillow uses, so far away from its centre."""
-    a = -0.5
-    near = ((a + 2.0) * away - (a + 3.0)) * away * away + 1.0
-    far = (((away - 5.0) * away + 8.0) * away - 4.0) * a
-    return np.where(away < 1.0, near, np.where(away < 2.0, far, 0.0))
 
 
 def _linear(places: NDArray) -> tuple[int, list[NDArray]]:
@@ -231,11 +226,14 @@ def _cubic(places: NDArray) -> tuple[int, list[NDArray]]:
 def cubic_weights(after: Any) -> list[Any]:
     """Return the weights of four elements, of which the second is so far, from 0 to 1, before a place."""
     a = CUBIC_SLOPE
+    return [_far(after + 1.0, a), _near(after, a), _near(1.0 - after, a), _far(2.0 - after, a)]
 
-    def near(t: Any) -> Any:
-        return ((a + 2.0) * t - (a + 3.0)) * t * t + 1.0
 
-    def far(t: Any) -> Any:
-        return ((a * t - 5.0 * a) * t + 8.0 * a) * t - 4.0 * a
+def _near(t: Any, a: float) -> Any:
+    """Return the cubic of slope ``a`` at a distance ``t`` up to 1 from its centre."""
+    return ((a + 2.0) * t - (a + 3.0)) * t * t + 1.0
 
-    return [far(after + 1.0), near(after), near(1.0 - after), far(2.0 - after)]
+
+def _far(t: Any, a: float) -> Any:
+    """Return the cubic of slope ``a`` at a distance ``t`` from 1 to 2 from its centre."""
+    return ((a * t - 5.0 * a) * t + 8.0 * a) * t - 4.0 * a

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from lamina import nn, random
@@ -12,7 +13,8 @@ from lamina.dtypes import int64
 from lamina.errors import ShapeError
 from lamina.functions.creation import arange
 from lamina.functions.manipulation import concat
-from lamina.models.sampling import sample
+from lamina.models.sampling import check_prompt, next_token
+from lamina.nn.modes import mode
 from lamina.tensor import Tensor
 
 
@@ -192,16 +194,9 @@ class GPT(nn.Module):
 
         The model is in evaluation until the last one.
         """
-        if tokens.ndim != 2 or tokens.shape[1] < 1 or count < 0:
-            raise ShapeError(
-                f"generate: expected tokens [samples, at least 1] and a count from 0, got {list(tokens.shape)}, {count}"
-            )
+        check_prompt(tokens, count)
         draw = random.default_generator() if generator is None else generator
-
-        def choose(logits: Tensor) -> Tensor:
-            chosen = sample(logits[:, -1], temperature=temperature, top_k=top_k, top_p=top_p, generator=draw)
-            return chosen.reshape(-1, 1)
-
+        choose = partial(next_token, temperature=temperature, top_k=top_k, top_p=top_p, generator=draw)
         return self._continued(tokens.astype(int64), count, choose, cached)
 
     def _continued(
@@ -212,12 +207,11 @@ class GPT(nn.Module):
         def step(new: Tensor) -> Tensor:
             return choose(self(new, caches))
 
-        next_token, training = compile(step), self.training
-        self.eval()
-        try:
+        compiled = compile(step)
+        with mode(self, training=False):
             seen = new = tokens[:, -self.context :]
             for _ in range(count):
-                chosen = next_token(new) if cached and new.shape[1] == 1 else step(new)
+                chosen = compiled(new) if cached and new.shape[1] == 1 else step(new)
                 yield chosen
                 seen = concat([seen, chosen], axis=1)
                 if seen.shape[1] > self.context:
@@ -226,8 +220,6 @@ class GPT(nn.Module):
                         cache.clear()
                 else:
                     new = chosen if cached else seen
-        finally:
-            self.train(training)
 
 
 def next_token_loss(logits: Tensor, targets: Tensor) -> Tensor:

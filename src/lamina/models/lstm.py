@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from lamina import nn, random
 from lamina.compiler import compile
 from lamina.dtypes import int64
 from lamina.errors import ShapeError
 from lamina.functions.manipulation import concat
-from lamina.models.sampling import sample
+from lamina.models.sampling import check_prompt, next_token
+from lamina.nn.modes import mode
 from lamina.tensor import Tensor
 
 State = tuple[Tensor, Tensor]
-Step = Callable[[Tensor, State | None], tuple[Tensor, State]]
 
 
 class LSTMLanguageModel(nn.Module):
@@ -100,29 +98,17 @@ class LSTMLanguageModel(nn.Module):
         -------
         Tensor of int64, shape [samples, length + count]
         """
-        if tokens.ndim != 2 or tokens.shape[1] < 1 or count < 0:
-            raise ShapeError(
-                f"generate: expected tokens [samples, at least 1] and a count from 0, got {list(tokens.shape)}, {count}"
-            )
+        check_prompt(tokens, count)
         draw = random.default_generator() if generator is None else generator
 
         def step(new: Tensor, state: State | None) -> tuple[Tensor, State]:
             logits, state = self(new, state)
-            chosen = sample(logits[:, -1], temperature=temperature, top_k=top_k, top_p=top_p, generator=draw)
-            return chosen.reshape(-1, 1), state
+            return next_token(logits, temperature=temperature, top_k=top_k, top_p=top_p, generator=draw), state
 
-        training = self.training
-        self.eval()
-        try:
-            return _continued(tokens.astype(int64), count, step, compile(step))
-        finally:
-            self.train(training)
-
-
-def _continued(tokens: Tensor, count: int, read: Step, next_token: Step) -> Tensor:
-    """Return tokens with others behind them: the first after all has been read, each other after the one before."""
-    found, state = [tokens], None
-    for number in range(count):
-        new, state = (read if number == 0 else next_token)(found[-1], state)
-        found.append(new)
-    return concat(found, axis=1)
+        compiled, found, after = compile(step), [tokens.astype(int64)], None
+        with mode(self, training=False):
+            for number in range(count):
+                # The first comes after all has been read, each other after the one before.
+                new, after = (compiled if number else step)(found[-1], after)
+                found.append(new)
+        return concat(found, axis=1)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from lamina import random
-from lamina.errors import DataError
+from lamina.errors import DataError, ShapeError
 from lamina.functions.activations import softmax
 from lamina.functions.comparisons import where
 from lamina.functions.elementwise import log
@@ -72,6 +73,19 @@ def sample(
     draw = random.default_generator() if generator is None else generator
     uniform = draw.uniform(scores.shape, dtype=scores.dtype, device=scores.device)
     return argmax(scores - log(-log(uniform)), axis=-1)
+
+
+def check_prompt(tokens: Tensor, count: int) -> None:
+    """Refuse what nothing can be generated from."""
+    if tokens.ndim != 2 or tokens.shape[1] < 1 or count < 0:
+        raise ShapeError(
+            f"generate: expected tokens [samples, at least 1] and a count from 0, got {list(tokens.shape)}, {count}"
+        )
+
+
+def next_token(logits: Tensor, **settings: Any) -> Tensor:
+    """Return tokens [samples, 1] that follow those of which the logits [samples, length, vocabulary] are."""
+    return sample(logits[:, -1], **settings).reshape(-1, 1)
 
 
 def _likeliest(scores: Tensor, count: int) -> Tensor:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-from lamina import random
 from lamina.dtypes import bool_
 from lamina.errors import DataError, DTypeError, LaminaError, ShapeError
 from lamina.functions.manipulation import expand_dims, reshape
 from lamina.functions.operands import cast, common, floating, tensor
 from lamina.nn.attention_blocks import blockwise_attention
 from lamina.nn.attention_scores import causal, masked, masked_softmax, shared_product
+from lamina.nn.dropouts import dropped
 from lamina.primitives.contraction import transposed
 from lamina.primitives.specs import broadcast_shapes
 from lamina.tensor import Tensor
@@ -87,9 +87,7 @@ def scaled_dot_product_attention(
         result = blockwise_attention(query, key, value, mask, is_causal=is_causal, scale=factor, dropout_p=dropout_p)
     else:
         weights = attention_weights(query, key, mask, is_causal=is_causal, scale=factor)
-        if dropout_p:
-            weights = dropped(weights, dropout_p)
-        result = shared_product(weights, value)
+        result = shared_product(dropped(weights, dropout_p), value)
     return reshape(result, (*heads, result.shape[-1])) if result.ndim > len(heads) + 1 else result
 
 
@@ -98,12 +96,6 @@ def attention_weights(query: Tensor, key: Tensor, mask: Tensor | None, *, is_cau
     scores = shared_product(query * scale, transposed(key))
     seen = causal(query, (0, query.shape[-2]), (0, key.shape[-2])) if is_causal else None
     return masked_softmax(masked(scores, mask, seen))
-
-
-def dropped(weights: Tensor, p: float) -> Tensor:
-    """Return weights of which each is zero with probability ``p``, and larger by ``1/(1-p)`` otherwise."""
-    kept = random.bernoulli(weights.shape, 1.0 - p, dtype=weights.dtype, device=weights.device)
-    return weights * (kept * (1.0 / (1.0 - p)))
 
 
 def _checked(

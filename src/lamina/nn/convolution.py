@@ -6,12 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import ClassVar
 
-from lamina.dtypes import DEFAULT_FLOAT, DType, DTypeLike, as_dtype
-from lamina.errors import DataError, DTypeError, ShapeError
+from lamina.dtypes import DTypeLike
+from lamina.errors import DataError, ShapeError
 from lamina.functions.convolutions import Padding, convolve, convolve_back, paddings
 from lamina.functions.spatial import Sizes, sizes_of, spatial
 from lamina.nn.init import Initializer, as_initializer, fans, kaiming_uniform, made_by, uniform
 from lamina.nn.module import Module
+from lamina.nn.settings import parameter_dtype, positive_count
 from lamina.tensor import Tensor
 from lamina.variable import Variable
 
@@ -20,31 +21,30 @@ PADDING_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "replic
 
 
 class Convolution(Module):
-    """The base of convolution layers: their settings and parameters, over any number of axes."""
+    """A convolution over any number of axes; see `Conv2d`."""
 
     _axes: ClassVar[int]
     _transposed: ClassVar[bool] = False
 
-    def _set_up(
+    def __init__(
         self,
         in_channels: int,
         out_channels: int,
         kernel_size: Sizes,
-        stride: Sizes,
-        padding: Padding,
-        output_padding: Sizes,
-        dilation: Sizes,
-        groups: int,
-        bias: bool,
-        padding_mode: str,
-        init: Initializer | str | None,
-        dtype: DTypeLike | None,
+        stride: Sizes = 1,
+        padding: Padding = 0,
+        dilation: Sizes = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        *,
+        init: Initializer | str | None = None,
+        dtype: DTypeLike | None = None,
     ) -> None:
         name, axes = type(self).__name__, self._axes
-        self.in_channels, self.out_channels, self.groups = (
-            sizes_of(name, what, value, 1)[0]
-            for what, value in (("in_channels", in_channels), ("out_channels", out_channels), ("groups", groups))
-        )
+        self.in_channels = positive_count(name, "in_channels", in_channels)
+        self.out_channels = positive_count(name, "out_channels", out_channels)
+        self.groups = positive_count(name, "groups", groups)
         if self.in_channels % self.groups or self.out_channels % self.groups:
             raise ShapeError(
                 f"{name}: groups={self.groups} must divide in_channels={in_channels} and out_channels={out_channels}"
@@ -52,26 +52,27 @@ class Convolution(Module):
         self.kernel_size = sizes_of(name, "kernel_size", kernel_size, axes)
         self.stride = sizes_of(name, "stride", stride, axes)
         self.dilation = sizes_of(name, "dilation", dilation, axes)
-        self.output_padding = sizes_of(name, "output_padding", output_padding, axes, 0)
         low, _ = paddings(name, padding, self.kernel_size, self.stride, self.dilation)
         self.padding: Padding = padding if isinstance(padding, str) else low
         possible = ("zeros",) if self._transposed else tuple(PADDING_MODES)
         if padding_mode not in possible:
             raise DataError(f"{name}: padding_mode must be one of {', '.join(possible)}, got {padding_mode!r}")
         self.padding_mode = padding_mode
-        self._make_parameters(name, bias, init, DEFAULT_FLOAT if dtype is None else as_dtype(dtype))
-
-    def _make_parameters(self, name: str, bias: bool, init: Initializer | str | None, dtype: DType) -> None:
-        if not dtype.floating:
-            raise DTypeError(f"{name}: parameters are floating-point numbers, got dtype {dtype.name}")
+        wanted = parameter_dtype(name, dtype)
         ends = (self.in_channels, self.out_channels) if self._transposed else (self.out_channels, self.in_channels)
         shape = (ends[0], ends[1] // self.groups, *self.kernel_size)
         initializer = kaiming_uniform(a=math.sqrt(5.0)) if init is None else as_initializer(init)
-        self.weight = Variable(made_by(name, initializer, shape, dtype), "weight")
+        self.weight = Variable(made_by(name, initializer, shape, wanted), "weight")
         self.bias: Variable | None = None
         if bias:
             bound = 1.0 / math.sqrt(fans(shape)[0])
-            self.bias = Variable(uniform(-bound, bound)((self.out_channels,), dtype=dtype), "bias")
+            self.bias = Variable(uniform(-bound, bound)((self.out_channels,), dtype=wanted), "bias")
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return the output, of shape [batch, out_channels, *places], or without a batch where ``x`` has none."""
+        mode, x = PADDING_MODES[self.padding_mode], self._checked(x)
+        settings = (self.stride, self.padding, self.dilation, self.groups, mode)
+        return convolve(type(self).__name__, self._axes, x, self.weight, self.bias, *settings)
 
     def _checked(self, x: Tensor) -> Tensor:
         name = type(self).__name__
@@ -89,7 +90,7 @@ class Convolution(Module):
         said = [
             ("padding", self.padding, none),
             ("dilation", self.dilation, one),
-            ("output_padding", self.output_padding, none),
+            ("output_padding", getattr(self, "output_padding", none), none),
             ("groups", self.groups, 1),
             ("bias", self.bias is not None, True),
             ("padding_mode", self.padding_mode, "zeros"),
@@ -99,55 +100,6 @@ class Convolution(Module):
                 f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}",
                 *(f"{name}={value}" for name, value, default in said if value != default),
             )
-        )
-
-
-class _Forward(Convolution):
-    """A convolution; see `Conv2d`."""
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Sizes,
-        stride: Sizes = 1,
-        padding: Padding = 0,
-        dilation: Sizes = 1,
-        groups: int = 1,
-        bias: bool = True,
-        padding_mode: str = "zeros",
-        *,
-        init: Initializer | str | None = None,
-        dtype: DTypeLike | None = None,
-    ) -> None:
-        self._set_up(
-            in_channels,
-            out_channels,
-            kernel_size,
-            stride,
-            padding,
-            0,
-            dilation,
-            groups,
-            bias,
-            padding_mode,
-            init,
-            dtype,
-        )
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """Return the output, of shape [batch, out_channels, *places], or without a batch where ``x`` has none."""
-        return convolve(
-            type(self).__name__,
-            self._axes,
-            self._checked(x),
-            self.weight,
-            self.bias,
-            self.stride,
-            self.padding,
-            self.dilation,
-            self.groups,
-            PADDING_MODES[self.padding_mode],
         )
 
 
@@ -172,20 +124,11 @@ class _Transposed(Convolution):
         init: Initializer | str | None = None,
         dtype: DTypeLike | None = None,
     ) -> None:
-        self._set_up(
-            in_channels,
-            out_channels,
-            kernel_size,
-            stride,
-            sizes_of(type(self).__name__, "padding", padding, self._axes, 0),
-            output_padding,
-            dilation,
-            groups,
-            bias,
-            padding_mode,
-            init,
-            dtype,
-        )
+        name = type(self).__name__
+        self.output_padding = sizes_of(name, "output_padding", output_padding, self._axes, 0)
+        gone = sizes_of(name, "padding", padding, self._axes, 0)
+        settings = stride, gone, dilation, groups, bias, padding_mode
+        super().__init__(in_channels, out_channels, kernel_size, *settings, init=init, dtype=dtype)
 
     def __call__(self, x: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
         """Return the output, of shape [batch, out_channels, *sizes].
@@ -198,18 +141,8 @@ class _Transposed(Convolution):
         """
         x = self._checked(x)
         more = self.output_padding if output_size is None else self._padding_for(x, output_size)
-        return convolve_back(
-            type(self).__name__,
-            self._axes,
-            x,
-            self.weight,
-            self.bias,
-            self.stride,
-            self.padding,  # type: ignore[arg-type]
-            more,
-            self.groups,
-            self.dilation,
-        )
+        settings = (self.stride, self.padding, more, self.groups, self.dilation)
+        return convolve_back(type(self).__name__, self._axes, x, self.weight, self.bias, *settings)  # type: ignore[arg-type]
 
     def _padding_for(self, x: Tensor, output_size: Sequence[int]) -> tuple[int, ...]:
         name = type(self).__name__
@@ -228,13 +161,13 @@ class _Transposed(Convolution):
         return tuple(size - low for size, low in zip(wanted, least, strict=True))
 
 
-class Conv1d(_Forward):
+class Conv1d(Convolution):
     """A convolution over one axis, of inputs [batch, channels, length]; see `Conv2d`."""
 
     _axes = 1
 
 
-class Conv2d(_Forward):
+class Conv2d(Convolution):
     """A convolution over two axes, of inputs [batch, channels, height, width].
 
     ``y[n, o] = b[o] + sum over c of x[n, c] * W[o, c]``, where ``*`` is the cross-correlation; see `conv2d`.
@@ -293,7 +226,7 @@ class Conv2d(_Forward):
     _axes = 2
 
 
-class Conv3d(_Forward):
+class Conv3d(Convolution):
     """A convolution over three axes, of inputs [batch, channels, depth, height, width]; see `Conv2d`."""
 
     _axes = 3

@@ -14,22 +14,12 @@ from lamina.dtypes import int64
 from lamina.errors import DataError, DTypeError, ShapeError
 from lamina.functions.creation import asarray
 from lamina.functions.elementwise import exp, log
-from lamina.functions.operands import cast, floating, tensor
+from lamina.functions.operands import cast, floating, tensor, wide
 from lamina.functions.reductions import cumulative_sum, mean, sum
 from lamina.nn.label_checks import require_all
 from lamina.nn.reduction import Reduction, check_reduction
-from lamina.nn.standardizing import wide
 from lamina.primitives.broadcasting import broadcast_to, reshape
-from lamina.primitives.elementwise import (
-    bitwise_and,
-    equal,
-    less,
-    less_equal,
-    maximum,
-    minimum,
-    not_equal,
-    where,
-)
+from lamina.primitives.elementwise import bitwise_and, equal, less, less_equal, maximum, minimum, not_equal, where
 from lamina.primitives.indexing import take, take_along_axis
 from lamina.primitives.shaping import pad, part
 from lamina.tensor import Tensor

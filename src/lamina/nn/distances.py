@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from lamina.dtypes import int64
 from lamina.errors import DataError, ShapeError
-from lamina.functions.elementwise import abs, maximum
-from lamina.functions.operands import floating, one_axis
-from lamina.functions.reductions import max, root, sum
+from lamina.functions.elementwise import maximum
+from lamina.functions.operands import floating
+from lamina.linalg import vector_norm
 from lamina.primitives import indexing
-from lamina.primitives.elementwise import astype, not_equal
 from lamina.tensor import Tensor
 
 
@@ -41,22 +38,14 @@ def normalize(x: Tensor, p: float = 2.0, axis: int = 1, eps: float = 1e-12) -> T
     Tensor([[0.6, 0.8]], shape=[1, 2], dtype=float32)
     """
     x = floating("normalize", x)
-    at = one_axis("normalize", axis, x.ndim)
-    return x / maximum(length("normalize", x, p, at, keepdims=True), eps)
+    return x / maximum(length("normalize", x, p, axis, keepdims=True), eps)
 
 
 def length(name: str, x: Tensor, p: float, axis: int, *, keepdims: bool = False) -> Tensor:
     """Return the p-norm along an axis, with a gradient of zero where the norm is zero."""
     if not p >= 0.0:
         raise DataError(f"{name}: p is zero, positive or math.inf, got {p}")
-    if p == 2.0:
-        return root(sum(x * x, axis=axis, keepdims=keepdims))
-    if p == math.inf:
-        return max(abs(x), axis=axis, keepdims=keepdims)
-    if p == 0.0:
-        return sum(astype(not_equal(x, x._scalar(0.0)), dtype=x.dtype), axis=axis, keepdims=keepdims)
-    total = sum(abs(x) ** p, axis=axis, keepdims=keepdims)
-    return total if p == 1.0 else total ** (1.0 / p)
+    return vector_norm(x, axis=axis, keepdims=keepdims, ord=p)
 
 
 def pdist(x: Tensor, p: float = 2.0) -> Tensor:

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from lamina import random
 from lamina.errors import ShapeError
+from lamina.functions.activations import SELU_ALPHA, SELU_SCALE
 from lamina.functions.operands import floating
 from lamina.nn.module import Module
 from lamina.nn.settings import probability
@@ -186,7 +187,7 @@ class FeatureAlphaDropout(AlphaDropout):
         return features_of(type(self).__name__, x)
 
 
-_LOWEST = -1.0507009873554805 * 1.6732632423543772
+_LOWEST = -SELU_SCALE * SELU_ALPHA
 """What SELU tends to far below zero: ``-λα``."""
 
 

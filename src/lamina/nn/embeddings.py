@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,9 +10,8 @@ from lamina.autodiff.row_gradient import gather_rows
 from lamina.dtypes import DTypeLike
 from lamina.errors import DataError, DTypeError, ShapeError
 from lamina.functions.creation import asarray
-from lamina.functions.elementwise import abs
 from lamina.functions.operands import floating, tensor
-from lamina.functions.reductions import max, sum
+from lamina.linalg import vector_norm
 from lamina.nn.init import Initializer, as_initializer, made_by
 from lamina.nn.label_checks import check_rows
 from lamina.nn.module import Module
@@ -101,10 +99,7 @@ def _shorten(weight: Tensor, indices: Tensor, max_norm: float, norm_type: float)
     with record(False):
         places = reshape(indices._untracked, shape=(indices.size,))
         rows = take(weight._untracked, places, axis=0)
-        if norm_type == math.inf:
-            norms = max(abs(rows), axis=1, keepdims=True)
-        else:
-            norms = sum(abs(rows) ** norm_type, axis=1, keepdims=True) ** (1.0 / norm_type)
+        norms = vector_norm(rows, axis=1, keepdims=True, ord=norm_type)
         too_long = less(norms._scalar(max_norm), norms)
         weight.assign_rows(places, where(too_long, rows * (max_norm / (norms + 1e-7)), rows))
 

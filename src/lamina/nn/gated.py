@@ -6,6 +6,7 @@ from lamina.dtypes import DTypeLike
 from lamina.errors import ShapeError
 from lamina.functions.activations import sigmoid, silu
 from lamina.functions.operands import floating, one_axis
+from lamina.nn.function_layers import FunctionLayer, settings
 from lamina.nn.linear_layers import Linear
 from lamina.nn.module import Module
 from lamina.primitives.shaping import part
@@ -38,17 +39,14 @@ def glu(x: Tensor, /, axis: int = -1) -> Tensor:
     return part(x, at, 0, length // 2) * sigmoid(part(x, at, length // 2, length))
 
 
-class GLU(Module):
+@settings
+class GLU(FunctionLayer):
     """`glu` as a layer, along ``axis``."""
 
-    def __init__(self, axis: int = -1) -> None:
-        self.axis = axis
+    axis: int = -1
 
     def __call__(self, x: Tensor) -> Tensor:
         return glu(x, self.axis)
-
-    def extra_repr(self) -> str:
-        return f"axis={self.axis}"
 
 
 class SwiGLU(Module):

@@ -10,6 +10,7 @@ from lamina.errors import ShapeError
 from lamina.functions.manipulation import flatten
 from lamina.functions.operands import one_axis, tensor
 from lamina.functions.products import matmul
+from lamina.nn.function_layers import FunctionLayer, settings
 from lamina.nn.init import Initializer, as_initializer, kaiming_uniform, made_by, uniform
 from lamina.nn.module import Module
 from lamina.nn.settings import parameter_dtype, positive_count
@@ -241,7 +242,8 @@ class Bilinear(Module):
         return ", ".join(f"{name}={getattr(self, name)}" for name in shown) + f", bias={self.bias is not None}"
 
 
-class Flatten(Module):
+@settings
+class Flatten(FunctionLayer):
     """Make a range of axes one: by default all but the first, the batch.
 
     Parameters
@@ -259,19 +261,16 @@ class Flatten(Module):
     (2, 12)
     """
 
-    def __init__(self, start_axis: int = 1, end_axis: int = -1) -> None:
-        self.start_axis = start_axis
-        self.end_axis = end_axis
+    start_axis: int = 1
+    end_axis: int = -1
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return ``x`` with fewer axes."""
         return flatten(x, self.start_axis, self.end_axis)
 
-    def extra_repr(self) -> str:
-        return f"start_axis={self.start_axis}, end_axis={self.end_axis}"
 
-
-class Unflatten(Module):
+@settings
+class Unflatten(FunctionLayer):
     """Make one axis several, which undoes `Flatten`.
 
     Parameters
@@ -294,24 +293,20 @@ class Unflatten(Module):
     (2, 3, 4)
     """
 
-    def __init__(self, axis: int, unflattened_size: Sequence[int]) -> None:
-        self.axis = axis
-        self.unflattened_size = tuple(unflattened_size)
+    axis: int
+    unflattened_size: Sequence[int]
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return ``x`` with more axes."""
         x = tensor("Unflatten", x)
         at = one_axis("Unflatten", self.axis, x.ndim)
-        sizes, length = self.unflattened_size, x.shape[at]
+        sizes, length = tuple(self.unflattened_size), x.shape[at]
         known = math.prod(size for size in sizes if size != -1)
         if sizes.count(-1) == 1 and known > 0 and length % known == 0:
             sizes = tuple(length // known if size == -1 else size for size in sizes)
         if not sizes or min(sizes) < 0 or math.prod(sizes) != length:
             raise ShapeError(f"Unflatten: axis {self.axis} of {list(x.shape)} cannot become {list(sizes)}")
         return reshape(x, shape=(*x.shape[:at], *sizes, *x.shape[at + 1 :]))
-
-    def extra_repr(self) -> str:
-        return f"axis={self.axis}, unflattened_size={self.unflattened_size}"
 
 
 class Identity(Module):

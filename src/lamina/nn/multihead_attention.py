@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from lamina.dtypes import DEFAULT_FLOAT, DTypeLike, as_dtype, bool_
+from lamina.dtypes import DTypeLike, bool_
 from lamina.errors import DTypeError, ShapeError
 from lamina.functions.comparisons import where
 from lamina.functions.manipulation import broadcast_to, concat, permute_dims, reshape
 from lamina.functions.operands import cast, floating, tensor
 from lamina.functions.products import matmul
-from lamina.nn.attention import attention_weights, dropped, scaled_dot_product_attention
+from lamina.nn.attention import attention_weights, scaled_dot_product_attention
 from lamina.nn.attention_scores import causal
-from lamina.nn.dropouts import Dropout
+from lamina.nn.dropouts import dropped
 from lamina.nn.init import xavier_normal, xavier_uniform, zeros
 from lamina.nn.linear_layers import Linear
 from lamina.nn.module import Module
+from lamina.nn.settings import parameter_dtype, probability
 from lamina.primitives.contraction import transposed
 from lamina.primitives.shaping import part
 from lamina.tensor import Tensor
@@ -96,9 +97,9 @@ class MultiheadAttention(Module):
         self.embed_dim, self.num_heads, self.head_dim = embed_dim, num_heads, embed_dim // num_heads
         self.kdim = embed_dim if kdim is None else kdim
         self.vdim = embed_dim if vdim is None else vdim
-        self.dropout = Dropout(dropout).p
+        self.dropout = probability("MultiheadAttention", dropout)
         self.add_zero_attn, self.batch_first = add_zero_attn, batch_first
-        wanted = DEFAULT_FLOAT if dtype is None else as_dtype(dtype)
+        wanted = parameter_dtype("MultiheadAttention", dtype)
         self.in_proj_weight: Variable | None = None
         self.q_proj_weight: Variable | None = None
         self.k_proj_weight: Variable | None = None
@@ -169,7 +170,7 @@ class MultiheadAttention(Module):
         if need_weights:
             mask = mask if mask is None or mask.dtype is bool_ else cast(mask, q.dtype)
             weights = attention_weights(q, k, mask, is_causal=is_causal, scale=1.0 / math.sqrt(self.head_dim))
-            weights = dropped(weights, p) if p else weights
+            weights = dropped(weights, p)
             result = matmul(weights, v)
             weights = weights.mean(axis=1) if average_attn_weights else weights
             weights = weights if batched else weights[0]

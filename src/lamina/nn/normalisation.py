@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from lamina.autodiff.node import record
 from lamina.dtypes import float_info
 from lamina.errors import DataError, ShapeError
-from lamina.functions.operands import cast, floating, tensor
+from lamina.functions.operands import cast, floating, tensor, wide
 from lamina.functions.reductions import mean
-from lamina.nn.standardizing import Axes, moments, scaled_to_unit, standardized, wide
+from lamina.nn.standardizing import Axes, moments, scaled_to_unit, standardized
 from lamina.primitives.broadcasting import reshape
 from lamina.primitives.elementwise import sqrt
 from lamina.primitives.shaping import pad, part

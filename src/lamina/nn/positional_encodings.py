@@ -11,6 +11,7 @@ from lamina.functions.elementwise import cos, sin
 from lamina.functions.indexing import take
 from lamina.functions.manipulation import concat, reshape, stack
 from lamina.functions.operands import cast, floating, tensor
+from lamina.nn.function_layers import FunctionLayer, settings
 from lamina.nn.init import normal
 from lamina.nn.module import Module
 from lamina.primitives.shaping import part
@@ -54,7 +55,8 @@ def sinusoidal_positions(
     return asarray(values, dtype=DEFAULT_FLOAT if dtype is None else as_dtype(dtype), device=device)
 
 
-class SinusoidalPositions(Module):
+@settings
+class SinusoidalPositions(FunctionLayer):
     """Add `sinusoidal_positions` to a sequence; any length will do, and nothing is learned.
 
     Parameters
@@ -71,17 +73,14 @@ class SinusoidalPositions(Module):
     (1, 3, 4)
     """
 
-    def __init__(self, width: int, base: float = 10000.0) -> None:
-        self.width, self.base = width, base
+    width: int
+    base: float = 10000.0
 
     def __call__(self, x: Tensor, start: int = 0) -> Tensor:
         """Return ``x`` of shape [..., L, width] with the vectors of positions ``start`` to ``start + L - 1`` added."""
         x = _sequence("SinusoidalPositions", x, self.width)
         table = sinusoidal_positions(start + x.shape[-2], self.width, base=self.base, dtype=x.dtype, device=x.device)
         return x + part(table, 0, start, start + x.shape[-2])
-
-    def extra_repr(self) -> str:
-        return f"width={self.width}, base={self.base}"
 
 
 class LearnedPositions(Module):
@@ -182,7 +181,8 @@ def rotary_embedding(
     return concat([first * cosine - second * sine, second * cosine + first * sine], axis=-1)
 
 
-class RotaryEmbedding(Module):
+@settings
+class RotaryEmbedding(FunctionLayer):
     """`rotary_embedding` as a layer, for queries and keys.
 
     Parameters
@@ -199,15 +199,12 @@ class RotaryEmbedding(Module):
     (2, 4, 5, 8)
     """
 
-    def __init__(self, base: float = 10000.0, interleaved: bool = False) -> None:
-        self.base, self.interleaved = base, interleaved
+    base: float = 10000.0
+    interleaved: bool = False
 
     def __call__(self, x: Tensor, positions: Tensor | None = None) -> Tensor:
         """Return ``x`` of shape [..., L, d] turned by its positions, 0 to L - 1 unless given."""
         return rotary_embedding(x, positions, base=self.base, interleaved=self.interleaved)
-
-    def extra_repr(self) -> str:
-        return f"base={self.base}, interleaved={self.interleaved}"
 
 
 def alibi_bias(

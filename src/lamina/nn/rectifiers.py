@@ -8,6 +8,7 @@ from lamina.errors import DataError, ShapeError
 from lamina.functions.activations import leaky_relu
 from lamina.functions.comparisons import where
 from lamina.functions.operands import floating
+from lamina.nn.function_layers import FunctionLayer, settings
 from lamina.nn.init import constant
 from lamina.nn.module import Module
 from lamina.nn.settings import parameter_dtype, positive_count
@@ -139,7 +140,8 @@ def rrelu(x: Tensor, lower: float = 1.0 / 8.0, upper: float = 1.0 / 3.0, trainin
     return where(x > 0, x, slopes * x)
 
 
-class RReLU(Module):
+@settings
+class RReLU(FunctionLayer):
     """``x`` where positive and ``a x`` elsewhere, with slopes ``a`` drawn at random in training; see `rrelu`.
 
     Parameters
@@ -162,15 +164,13 @@ class RReLU(Module):
     Source: B. Xu et al., "Empirical evaluation of rectified activations in convolutional network", 2015, section 2.4.
     """
 
-    def __init__(self, lower: float = 1.0 / 8.0, upper: float = 1.0 / 3.0) -> None:
-        if not lower <= upper:
-            raise DataError(f"RReLU: lower must not exceed upper, got {lower} and {upper}")
-        self.lower = lower
-        self.upper = upper
+    lower: float = 1.0 / 8.0
+    upper: float = 1.0 / 3.0
+
+    def __post_init__(self) -> None:
+        if not self.lower <= self.upper:
+            raise DataError(f"RReLU: lower must not exceed upper, got {self.lower} and {self.upper}")
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return the output, in the shape of ``x``."""
         return rrelu(x, self.lower, self.upper, self.training)
-
-    def extra_repr(self) -> str:
-        return f"lower={self.lower}, upper={self.upper}"

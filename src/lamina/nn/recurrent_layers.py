@@ -212,24 +212,6 @@ class LSTM(Recurrent):
     def __call__(
         self, x: Any, hx: tuple[Tensor, Tensor] | None = None, *, lengths: Lengths | None = None
     ) -> tuple[Any, tuple[Tensor, Tensor]]:
-        """Return the outputs and the last state.
-
-        Parameters
-        ----------
-        x : Tensor of shape [time, batch, input_size], or PackedSequence
-            Or [batch, time, input_size] with ``batch_first``; [time, input_size] without a batch.
-        hx : (Tensor, Tensor), optional
-            The first state, [layers * directions, batch, size]; zeros by default.
-        lengths : sequence of int or Tensor, shape [batch], optional
-            Of each sequence, the rest of which is padding: it is not run over, and its outputs are zero. A tensor
-            may be traced, so that one compiled function serves all lengths.
-
-        Returns
-        -------
-        output : Tensor of shape [time, batch, directions * size], or PackedSequence
-            The hidden state of the last layer after each step.
-        (h, c) : (Tensor, Tensor)
-            After the last step of each sequence, like ``hx``.
-        """
+        """Return the outputs and the last state, which is a pair ``(h, c)`` as ``hx`` is; the rest is as for `RNN`."""
         output, (h, c) = self._run(x, None if hx is None else pair("LSTM", hx), lengths)
         return output, (h, c)

@@ -17,8 +17,6 @@ from typing import Any
 
 from lamina.autodiff.node import record
 from lamina.backends.thread_state import STATE
-from lamina.dtypes import float32
-from lamina.functions.operands import cast
 from lamina.functions.reductions import mean
 from lamina.primitives.composite import Composite
 from lamina.primitives.elementwise import maximum, sqrt
@@ -129,8 +127,3 @@ def _scaled_rule(g: Tensor, y: Tensor, x: Tensor, *, rate: Tensor, axes: Axes, e
 
 
 _SCALED = Composite("scaled_to_unit", _scale, _scaled_rule)
-
-
-def wide(x: Tensor) -> Tensor:
-    """Return numbers in a type in which squares can be added up: narrow floats as float32."""
-    return cast(x, float32) if x.dtype.bits < 32 else x

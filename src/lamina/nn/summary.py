@@ -12,6 +12,7 @@ from lamina import random
 from lamina.autodiff.node import no_grad
 from lamina.dtypes import DTypeLike
 from lamina.functions.creation import zeros
+from lamina.nn.modes import mode
 from lamina.nn.tree import children, walk
 from lamina.tensor import Tensor
 from lamina.variable import Variable
@@ -126,19 +127,11 @@ def summarize(model: Module, shapes: Sequence[int | Sequence[int]], dtype: DType
 @contextmanager
 def _as_it_was(model: Module, variables: list[Variable]) -> Iterator[None]:
     """Evaluate inside; afterwards modes, variables and random numbers are what they were."""
-    modules = model.modules()
-    modes = [vars(module).get("training") for module in modules]
     values = [variable.value for variable in variables]
-    model.eval()
     try:
-        with random.use_generator(random.Generator(0)):
+        with mode(model, training=False), random.use_generator(random.Generator(0)):
             yield
     finally:
-        for module, mode in zip(modules, modes, strict=True):
-            if mode is None:
-                del module.training
-            else:
-                module.training = mode
         for variable, value in zip(variables, values, strict=True):
             variable._hold(value)
 

@@ -8,6 +8,7 @@ from typing import Any
 from lamina.functions import patches
 from lamina.functions.resampling import InterpolationMode, Scale, interpolate
 from lamina.functions.spatial import Sizes
+from lamina.nn.function_layers import FunctionLayer, settings
 from lamina.nn.module import Module
 from lamina.tensor import Tensor
 
@@ -62,7 +63,8 @@ class Upsample(Module):
         return f"{size}, mode={self.mode!r}"
 
 
-class PixelShuffle(Module):
+@settings
+class PixelShuffle(FunctionLayer):
     """Channels traded for pixels: [..., channels * r**2, height, width] as [..., channels, height * r, width * r].
 
     See `pixel_shuffle`.
@@ -82,18 +84,15 @@ class PixelShuffle(Module):
     Source: W. Shi et al., CVPR 2016, equation 4.
     """
 
-    def __init__(self, upscale_factor: int) -> None:
-        self.upscale_factor = upscale_factor
+    upscale_factor: int
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return ``x`` with fewer channels and more pixels."""
         return patches.pixel_shuffle(x, self.upscale_factor)
 
-    def extra_repr(self) -> str:
-        return f"upscale_factor={self.upscale_factor}"
 
-
-class PixelUnshuffle(Module):
+@settings
+class PixelUnshuffle(FunctionLayer):
     """Pixels traded for channels, which undoes `PixelShuffle`; see `pixel_unshuffle`.
 
     Parameters
@@ -102,18 +101,15 @@ class PixelUnshuffle(Module):
         The factor ``r``.
     """
 
-    def __init__(self, downscale_factor: int) -> None:
-        self.downscale_factor = downscale_factor
+    downscale_factor: int
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return ``x`` with more channels and fewer pixels."""
         return patches.pixel_unshuffle(x, self.downscale_factor)
 
-    def extra_repr(self) -> str:
-        return f"downscale_factor={self.downscale_factor}"
 
-
-class ChannelShuffle(Module):
+@settings
+class ChannelShuffle(FunctionLayer):
     """Channels dealt out from groups, so that convolutions in groups see all of them; see `channel_shuffle`.
 
     Parameters
@@ -130,18 +126,15 @@ class ChannelShuffle(Module):
     Source: X. Zhang et al., "ShuffleNet", CVPR 2018, section 3.1.
     """
 
-    def __init__(self, groups: int) -> None:
-        self.groups = groups
+    groups: int
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return ``x`` with its channels in another order."""
         return patches.channel_shuffle(x, self.groups)
 
-    def extra_repr(self) -> str:
-        return f"groups={self.groups}"
 
-
-class Unfold(Module):
+@settings
+class Unfold(FunctionLayer):
     """The windows of images as columns; see `unfold`.
 
     Parameters
@@ -159,22 +152,18 @@ class Unfold(Module):
     (1, 12, 4)
     """
 
-    def __init__(self, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, stride: Sizes = 1) -> None:
-        self.kernel_size = kernel_size
-        self.dilation = dilation
-        self.padding = padding
-        self.stride = stride
+    kernel_size: Sizes
+    dilation: Sizes = 1
+    padding: Sizes = 0
+    stride: Sizes = 1
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return columns of shape [batch, channels * prod(kernel_size), windows]."""
         return patches.unfold(x, self.kernel_size, self.dilation, self.padding, self.stride)
 
-    def extra_repr(self) -> str:
-        shown = ("kernel_size", "dilation", "padding", "stride")
-        return ", ".join(f"{name}={getattr(self, name)}" for name in shown)
 
-
-class Fold(Module):
+@settings
+class Fold(FunctionLayer):
     """Images whose windows are columns, added up where they overlap; see `fold`.
 
     Parameters
@@ -187,19 +176,12 @@ class Fold(Module):
     stride : int or tuple of int, default 1
     """
 
-    def __init__(
-        self, output_size: Sizes, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, stride: Sizes = 1
-    ) -> None:
-        self.output_size = output_size
-        self.kernel_size = kernel_size
-        self.dilation = dilation
-        self.padding = padding
-        self.stride = stride
+    output_size: Sizes
+    kernel_size: Sizes
+    dilation: Sizes = 1
+    padding: Sizes = 0
+    stride: Sizes = 1
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return images of shape [batch, channels, height, width]."""
         return patches.fold(x, self.output_size, self.kernel_size, self.dilation, self.padding, self.stride)
-
-    def extra_repr(self) -> str:
-        shown = ("output_size", "kernel_size", "dilation", "padding", "stride")
-        return ", ".join(f"{name}={getattr(self, name)}" for name in shown)

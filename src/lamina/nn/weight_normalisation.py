@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from lamina.errors import DataError
 from lamina.functions.operands import one_axis
-from lamina.functions.reductions import root, sum
+from lamina.linalg import vector_norm
 from lamina.nn.module import Module
 from lamina.nn.parametrizations import is_parametrized, register_parametrization, trainable
 from lamina.tensor import Tensor
@@ -26,8 +26,8 @@ class WeightNorm(Module):
 
     def _norm(self, v: Tensor) -> Tensor:
         if self.axis is None:
-            return root(sum(v * v))
-        return root(sum(v * v, axis=tuple(at for at in range(v.ndim) if at != self.axis), keepdims=True))
+            return vector_norm(v)
+        return vector_norm(v, axis=tuple(at for at in range(v.ndim) if at != self.axis), keepdims=True)
 
     def __call__(self, g: Tensor, v: Tensor) -> Tensor:
         """Return the weight."""

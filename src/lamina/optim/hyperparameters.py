@@ -66,13 +66,13 @@ def flag(owner: str, name: str, value: Any) -> bool:
     return value
 
 
-def positive_integer(owner: str, name: str, value: Any) -> int:
-    """Accept an integer from one."""
+def step_count(owner: str, name: str, value: Any, least: int = 1) -> int:
+    """Accept a number of steps."""
     value = python_number(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise DTypeError(f"{owner}: {name} is an integer, got {value!r}")
-    if value < 1:
-        raise DataError(f"{owner}: {name} must be at least 1, got {value}")
+        raise DTypeError(f"{owner}: {name} is a number of steps, an integer, got {value!r}")
+    if value < least:
+        raise DataError(f"{owner}: {name} must be at least {least}, got {value}")
     return value
 
 

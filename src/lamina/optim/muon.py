@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from lamina.errors import DataError, DTypeError, ShapeError
 from lamina.functions.reductions import sum
-from lamina.optim.hyperparameters import Check, decay_rate, flag, non_negative, number, positive_integer
+from lamina.optim.hyperparameters import Check, decay_rate, flag, non_negative, number, step_count
 from lamina.optim.optimizer import Optimizer, Values
 from lamina.optim.parameter_group import Parameters
 from lamina.primitives.contraction import matmul, transposed
@@ -87,7 +87,7 @@ class Muon(Optimizer):
         "nesterov": flag,
         "ns_coefficients": _coefficients,
         "eps": non_negative,
-        "ns_steps": positive_integer,
+        "ns_steps": step_count,
         "adjust_lr_fn": _adjustment,
     }
 

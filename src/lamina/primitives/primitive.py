@@ -46,12 +46,12 @@ class Domain:
     ----------
     kinds : tuple of str
         The kinds of type: ``"bool"``, ``"integer"``, ``"floating"``.
+    low, high : float
+        Where values lie for the derivative to be compared with central differences.
     dtypes : tuple of str
         The types by name, where not all of these kinds are taken.
     in_steps : bool
         Whether results move in steps, as they do where operands are rounded, so that central differences say nothing.
-    low, high : float
-        Where values lie for the derivative to be compared with central differences.
     """
 
     kinds: tuple[str, ...] = ("floating",)

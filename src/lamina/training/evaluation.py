@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from lamina.autodiff.node import no_grad
 from lamina.autodiff.trees import leaves, with_leaves
 from lamina.errors import DataError, ShapeError
 from lamina.functions.manipulation import concat
+from lamina.nn.modes import mode
 from lamina.tensor import Tensor
 from lamina.training.metrics import MeanMetric, Metric, MetricFunction, named_metrics
 from lamina.training.numbers import check_count
@@ -32,18 +32,6 @@ def evaluation_batch(inputs: Tree, batch_size: int) -> int:
     """Return how many samples to measure at a time, by some of them and by how many a step takes."""
     most = EVALUATION_BATCH if is_rows(inputs) else min(EVALUATION_STEPS * batch_size, EVALUATION_BATCH)
     return max(batch_size, most)
-
-
-@contextmanager
-def mode(model: Module, training: bool) -> Iterator[None]:
-    """Put a model in training or evaluation mode, and every module back to its own afterwards."""
-    before = [(module, module.training) for module in model.modules()]
-    model.train(training)
-    try:
-        yield
-    finally:
-        for module, was in before:
-            module.training = was
 
 
 def scalar_loss(operation: str, value: Any) -> Tensor:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from lamina.errors import TrainingDiverged
 from lamina.functions.comparisons import isfinite
+from lamina.nn.modes import mode
 from lamina.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from lamina.random import Generator
 from lamina.tensor import Tensor
@@ -17,7 +18,7 @@ from lamina.training.callbacks import Callback, TrainingState
 from lamina.training.checkpointing.parts import BestPart, CallbackParts, Position
 from lamina.training.checkpointing.saving import Keeper, Saving
 from lamina.training.compiling import Machinery
-from lamina.training.evaluation import Loss, measure, mode
+from lamina.training.evaluation import Loss, measure
 from lamina.training.history import EpochRecord, History
 from lamina.training.interruption import Interruption, deferred_interrupts
 from lamina.training.metrics import MetricFunction

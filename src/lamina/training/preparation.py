@@ -13,9 +13,10 @@ from lamina.autodiff.trees import leaves
 from lamina.backends.registry import get_backend
 from lamina.dtypes import python_number
 from lamina.errors import DataError
+from lamina.nn.modes import mode
 from lamina.nn.module import Module
 from lamina.training.checkpointing.parts import Streams
-from lamina.training.evaluation import Loss, evaluation_batch, measure, mode
+from lamina.training.evaluation import Loss, evaluation_batch, measure
 from lamina.training.history import History
 from lamina.training.metrics import MetricFunction
 from lamina.training.pairs import Pairs, Samples, split

@@ -12,9 +12,9 @@ from lamina.autodiff.node import no_grad
 from lamina.dtypes import DEFAULT_FLOAT, DType
 from lamina.errors import DataError, ShapeError
 from lamina.functions.creation import asarray
+from lamina.nn.modes import mode
 from lamina.nn.module import Module
 from lamina.tensor import Tensor
-from lamina.training.evaluation import mode
 from lamina.visualize.style import NDArray
 
 _BATCH = 4096

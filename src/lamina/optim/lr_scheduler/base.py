@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lamina.dtypes import python_number
 from lamina.errors import CheckpointError, DataError, DTypeError
 from lamina.optim.hyperparameters import non_negative
 from lamina.optim.optimizer import Optimizer
@@ -177,13 +176,3 @@ def for_each_group(owner: str, name: str, value: Any, optimizer: Optimizer) -> l
     if len(value) != count:
         raise DataError(f"{owner}: {name} has {len(value)} entries, the optimiser {count} parameter groups")
     return list(value)
-
-
-def step_count(owner: str, name: str, value: Any, least: int = 1) -> int:
-    """Accept a number of steps."""
-    value = python_number(value)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise DTypeError(f"{owner}: {name} is a number of steps, an integer, got {value!r}")
-    if value < least:
-        raise DataError(f"{owner}: {name} must be at least {least}, got {value}")
-    return value

@@ -6,7 +6,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 from lamina.errors import DataError, DTypeError
-from lamina.optim.lr_scheduler.base import LRScheduler, step_count
+from lamina.optim.hyperparameters import step_count
+from lamina.optim.lr_scheduler.base import LRScheduler
 from lamina.optim.optimizer import Optimizer
 
 

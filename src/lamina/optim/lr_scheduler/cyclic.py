@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from lamina.errors import DataError
-from lamina.optim.hyperparameters import decay_rate, flag, fraction, non_negative
-from lamina.optim.lr_scheduler.base import LRScheduler, an_optimizer, for_each_group, step_count
+from lamina.optim.hyperparameters import decay_rate, flag, fraction, non_negative, step_count
+from lamina.optim.lr_scheduler.base import LRScheduler, an_optimizer, for_each_group
 from lamina.optim.optimizer import Optimizer
 
 

@@ -6,8 +6,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 
 from lamina.errors import DataError
-from lamina.optim.hyperparameters import fraction, non_negative
-from lamina.optim.lr_scheduler.base import LRScheduler, for_each_group, step_count
+from lamina.optim.hyperparameters import fraction, non_negative, step_count
+from lamina.optim.lr_scheduler.base import LRScheduler, for_each_group
 from lamina.optim.optimizer import Optimizer
 
 

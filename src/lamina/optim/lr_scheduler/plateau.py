@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from lamina.dtypes import python_number
 from lamina.errors import CheckpointError, DataError, DTypeError
-from lamina.optim.hyperparameters import decay_rate, non_negative
-from lamina.optim.lr_scheduler.base import an_optimizer, for_each_group, step_count
+from lamina.optim.hyperparameters import decay_rate, non_negative, step_count
+from lamina.optim.lr_scheduler.base import an_optimizer, for_each_group
 from lamina.optim.optimizer import Optimizer
 from lamina.tensor import Tensor
 
