@@ -1,4 +1,4 @@
-"""Linear algebra: the ``linalg`` extension of the Python array API standard 2024.12.
+"""Linear algebra: the ``linalg`` extension of the Python array API standard 2024.12, and `matrix_exp`.
 
 Matrices stand in the last two axes and the axes before are batches. Every function is differentiable to any
 order where its derivative exists.
@@ -12,6 +12,7 @@ from lamina.functions.linalg_systems import (
     eigh,
     eigvalsh,
     inv,
+    matrix_exp,
     matrix_power,
     qr,
     slogdet,
@@ -30,6 +31,7 @@ __all__ = [
     "eigvalsh",
     "inv",
     "matmul",
+    "matrix_exp",
     "matrix_norm",
     "matrix_power",
     "matrix_rank",

@@ -92,6 +92,7 @@ def test_determinants_go_through(run_onnx: Callable[..., Any], normal: Callable[
     ("model", "named"),
     [
         (lambda x: la.linalg.inv(x), "inv"),
+        (lambda x: la.linalg.matrix_exp(x), "matrix_exp"),
         (lambda x: la.linalg.cholesky(x), "cholesky"),
         (lambda x: la.linalg.svd(x)[0], "svd"),
         (lambda x: la.nextafter(x, x + 1.0), "nextafter"),

@@ -28,6 +28,7 @@ def projection(vectors):
 # Functions of a matrix that do not depend on the signs or the basis that a library chooses for vectors.
 OF_SQUARE = {
     "inv": linalg.inv,
+    "matrix_exp": linalg.matrix_exp,
     "det": linalg.det,
     "slogdet": lambda x: linalg.slogdet(x).logabsdet,
     "solve for the matrix": lambda x: linalg.solve(x, la.ones((3, 2), dtype=x.dtype)),
@@ -106,6 +107,7 @@ def test_derivative_of_products(product):
 
 WITH_PYTORCH = {
     "inv": (linalg.inv, lambda t, x: t.linalg.inv(x)),
+    "matrix_exp": (linalg.matrix_exp, lambda t, x: t.linalg.matrix_exp(x)),
     "det": (linalg.det, lambda t, x: t.linalg.det(x)),
     "slogdet": (lambda x: linalg.slogdet(x)[1], lambda t, x: t.linalg.slogdet(x)[1]),
     "cholesky": (lambda x: linalg.cholesky(positive(x)), lambda t, x: t.linalg.cholesky(x @ x.mT + t.eye(4))),

@@ -200,11 +200,37 @@ def test_cross_is_numpys(first, second, axis):
     assert_close(la.linalg.cross(la.asarray(a), la.asarray(b), axis=axis), np.linalg.cross(a, b, axis=axis))
 
 
+# --- the exponential ---
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(("dtype", "rtol"), [("float32", 2e-5), ("float64", 1e-12)])
+def test_matrix_exp_of_a_batch_of_small_and_large_matrices_is_pytorchs(device, dtype, rtol):
+    torch = pytest.importorskip("torch")
+    skew = np.tril(matrix((5, 4, 4), 3), -1)
+    x = ((skew - np.swapaxes(skew, -1, -2)) * np.asarray([0, 1e-3, 1.0, 9.0, 70.0])[:, None, None]).astype(dtype)
+    x[0, 0, 1] = 5.0
+    found, expected = la.linalg.matrix_exp(la.asarray(x, device=device)).numpy(), torch.linalg.matrix_exp
+    np.testing.assert_allclose(found, expected(torch.tensor(x, dtype=torch.float64)).numpy(), rtol=rtol, atol=20 * rtol)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_matrix_exp_at_the_edges(device):
+    number, empty = la.asarray([[[3.0]], [[-20.0]]], device=device), la.zeros((0, 2, 2), device=device)
+    np.testing.assert_allclose(la.linalg.matrix_exp(number).numpy().ravel(), np.exp([3.0, -20.0]), rtol=1e-5)
+    assert la.linalg.matrix_exp(empty).shape == (0, 2, 2)
+    assert la.linalg.matrix_exp(la.zeros((2, 0, 0), device=device)).shape == (2, 0, 0)
+    strange = la.asarray([[[np.nan, 1.0], [0.0, 1.0]], [[0.0, 0.0], [0.0, 0.0]]], device=device)
+    found = la.linalg.matrix_exp(strange).numpy()
+    assert np.isnan(found[0]).any()
+    assert (found[1] == np.eye(2)).all()
+
+
 # --- types and errors ---
 
 
 @pytest.mark.parametrize(
-    "name", ["inv", "det", "cholesky", "eigvalsh", "svdvals", "pinv", "vector_norm", "matrix_norm"]
+    "name", ["inv", "det", "matrix_exp", "cholesky", "eigvalsh", "svdvals", "pinv", "vector_norm", "matrix_norm"]
 )
 @pytest.mark.parametrize(
     ("dtype", "expected"), [("int32", "float32"), ("float16", "float16"), ("bfloat16", "bfloat16")]

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from lamina.backends import windows
+from lamina.backends import exponential, windows
 from lamina.backends.philox import philox_words
 from lamina.backends.protocol import Array, NDArray, Shape, numpy_dtype
 from lamina.backends.rounding import rounded
 from lamina.backends.special import erf
-from lamina.dtypes import DTYPES, DType, float32
+from lamina.dtypes import DTYPES, DType, float32, float64
 from lamina.errors import BackendError, DTypeError
 
 Unary = Callable[[Array], Array]
@@ -363,6 +363,9 @@ class ArrayAPIBackend:
 
     def inv(self, x: Array) -> Array:
         return self._decomposed("inv", x)
+
+    def matrix_exp(self, x: Array) -> Array:
+        return exponential.matrix_exp(self.xp, x, self.dtype_of(x) is float64)
 
     def solve(self, a: Array, b: Array) -> Array:
         return self._decomposed("solve", a, b)

@@ -377,7 +377,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(["cumulative_sum", "cumulative_prod", "flip", "concat", "sort", "argsort"], _along_axes),
     **dict.fromkeys(["take_along_axis", "scatter_add_along_axis"], _along_axes),
     **dict.fromkeys(["reshape", "slice", "pad"], _axis_by_axis),
-    **dict.fromkeys(["windows", "cholesky", "inv", "slogdet", "eigh", "qr", "svd"], _batch_of_matrices),
+    **dict.fromkeys(["windows", "cholesky", "inv", "matrix_exp", "slogdet", "eigh", "qr", "svd"], _batch_of_matrices),
     **dict.fromkeys(["matmul", "matmul_bfloat16"], _product),
     "broadcast_to": _broadcast_to,
     "permute_dims": _permute_dims,

@@ -163,6 +163,9 @@ class Backend(Elementwise, Protocol):
     def inv(self, x: Array) -> Array:
         """Return the inverse."""
 
+    def matrix_exp(self, x: Array) -> Array:
+        """Return the exponential, the sum of ``x^k / k!``."""
+
     def solve(self, a: Array, b: Array) -> Array:
         """Return the solutions of linear systems; ``b`` holds right-hand sides as columns."""
 

@@ -1,4 +1,4 @@
-"""Factorisations of matrices, linear systems and determinants, for matrices in the last two axes.
+"""Factorisations, linear systems, determinants and functions of matrices, which are in the last two axes.
 
 Integers become float32. Matrices of 16-bit floats are factorised in float32 and the results rounded, because
 no library factorises them.
@@ -288,6 +288,23 @@ def svd(x: Tensor, /, *, full_matrices: bool = True) -> SVDResult:
 def svdvals(x: Tensor, /) -> Tensor:
     """Return the singular values of matrices, descending."""
     return svd(x, full_matrices=False).S
+
+
+def matrix_exp(x: Tensor, /) -> Tensor:
+    """Return the exponentials of square matrices, the sums of ``x^k / k!``.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.linalg.matrix_exp(la.asarray([[0.0, 1.0], [0.0, 0.0]]))
+    Tensor([[1., 1.],
+            [0., 1.]], shape=[2, 2], dtype=float32)
+
+    Source: N. Higham, "The scaling and squaring method for the matrix exponential revisited", 2005. The array API
+    standard has no such function; the name is PyTorch's.
+    """
+    x = _square("matrix_exp", x)
+    return cast(rows.matrix_exp(wide(x)), x.dtype)
 
 
 def matrix_power(x: Tensor, n: int, /) -> Tensor:

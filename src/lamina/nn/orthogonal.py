@@ -13,14 +13,14 @@ from lamina.functions.comparisons import where
 from lamina.functions.creation import asarray, eye, tril, triu, zeros_like
 from lamina.functions.elementwise import trunc
 from lamina.functions.manipulation import concat
-from lamina.linalg import diagonal, matrix_transpose, qr, solve
+from lamina.linalg import diagonal, matrix_exp, matrix_transpose, qr, solve
 from lamina.nn.module import Module
 from lamina.nn.parametrizations import register_parametrization, trainable
 from lamina.tensor import Tensor
 from lamina.variable import Variable
 
 M = TypeVar("M", bound=Module)
-OrthogonalMap = Literal["householder", "cayley"]
+OrthogonalMap = Literal["householder", "matrix_exp", "cayley"]
 
 
 class Orthogonal(Module):
@@ -55,7 +55,7 @@ class Orthogonal(Module):
         """Return the matrix of which ``weight`` is made, as far as it is orthogonal."""
         if "base" in vars(self):
             return zeros_like(weight) - eye(*weight.shape[-2:], dtype=weight.dtype, device=weight.device)
-        if self.orthogonal_map == "cayley":
+        if self.orthogonal_map != "householder":
             return weight
         return asarray(self._reflections(self._tall(weight)), dtype=weight.dtype, device=weight.device)
 
@@ -70,7 +70,7 @@ class Orthogonal(Module):
     def __call__(self, original: Tensor) -> Tensor:
         """Return the orthogonal matrix."""
         matrix = self._tall(original)
-        found = _cayley(matrix) if self.orthogonal_map == "cayley" else _householder(matrix)
+        found = MAPS[self.orthogonal_map](matrix)
         if "base" in vars(self):
             found = self.base.value @ found
         return self._tall(found)
@@ -94,16 +94,29 @@ def _householder(matrix: Tensor) -> Tensor:
     return found * trunc(diagonal(matrix)._untracked)[..., None, :]
 
 
-def _cayley(matrix: Tensor) -> Tensor:
-    """Return the first columns of ``(I - A / 2)^-1 (I + A / 2)`` with ``A`` skew-symmetric from below the diagonal."""
+def _skew(matrix: Tensor) -> Tensor:
+    """Return the skew-symmetric matrix, as large as the matrix is tall, that is the same below the diagonal."""
     rows, columns = matrix.shape[-2:]
     lower = tril(matrix)
     if rows > columns:
         rest = zeros_like(lower[..., :1]) + asarray(np.zeros(rows - columns), dtype=lower.dtype, device=lower.device)
         lower = concat([lower, rest], axis=-1)
-    skew = lower - matrix_transpose(lower)
-    one = eye(rows, dtype=matrix.dtype, device=matrix.device)
-    return solve(one - 0.5 * skew, one + 0.5 * skew)[..., :columns]
+    return lower - matrix_transpose(lower)
+
+
+def _exponential(matrix: Tensor) -> Tensor:
+    """Return the first columns of ``exp(A)`` with ``A`` skew-symmetric."""
+    return matrix_exp(_skew(matrix))[..., : matrix.shape[-1]]
+
+
+def _cayley(matrix: Tensor) -> Tensor:
+    """Return the first columns of ``(I - A / 2)^-1 (I + A / 2)`` with ``A`` skew-symmetric."""
+    half = 0.5 * _skew(matrix)
+    one = eye(half.shape[-1], dtype=matrix.dtype, device=matrix.device)
+    return solve(one - half, one + half)[..., : matrix.shape[-1]]
+
+
+MAPS = {"householder": _householder, "matrix_exp": _exponential, "cayley": _cayley}
 
 
 def orthogonal(
@@ -119,10 +132,9 @@ def orthogonal(
         Changed, and returned.
     name : str, default "weight"
         Which of its variables, of shape [..., rows, columns].
-    orthogonal_map : {"householder", "cayley"}, default "householder"
-        How an orthogonal matrix is made: a product of reflections, or ``(I - A / 2)^-1 (I + A / 2)`` of a
-        skew-symmetric ``A``. PyTorch's third, the exponential of ``A``, is not among them, so its weights of square
-        matrices load where they were made with one of these.
+    orthogonal_map : {"householder", "matrix_exp", "cayley"}, default "householder"
+        How an orthogonal matrix is made: a product of reflections, or from a skew-symmetric ``A`` as ``exp(A)`` or
+        ``(I - A / 2)^-1 (I + A / 2)``. PyTorch's default for square matrices is the exponential.
     use_trivialization : bool, default True
         Whether what the map makes is multiplied with an orthogonal matrix, the buffer
         ``parametrizations.weight.0.base``, so that training begins with the present value made orthogonal.
@@ -150,8 +162,8 @@ def orthogonal(
             f"orthogonal: {name!r} is {weight.dtype.name} of shape {list(weight.shape)}; expected a matrix of float32 "
             "or float64"
         )
-    if orthogonal_map not in ("householder", "cayley"):
-        raise DataError(f'orthogonal: orthogonal_map is {orthogonal_map!r}; use "householder" or "cayley"')
+    if orthogonal_map not in MAPS:
+        raise DataError(f"orthogonal: orthogonal_map is {orthogonal_map!r}; use one of {', '.join(MAPS)}")
     return register_parametrization(
         module, name, Orthogonal(weight._untracked, orthogonal_map, bool(use_trivialization))
     )

@@ -1,9 +1,9 @@
-"""The rows of linear algebra: factorisations and linear systems, for batches of real matrices.
+"""The rows of linear algebra: factorisations, linear systems and the exponential, for batches of real matrices.
 
 The derivative rules are those of M. Giles, "Collected matrix derivative results for forward and reverse mode
 algorithmic differentiation" (2008), of I. Murray, "Differentiation of the Cholesky decomposition" (2016), of
-M. Seeger et al., "Auto-differentiating linear algebra" (2017), and of J. Townsend, "Differentiating the
-singular value decomposition" (2016).
+M. Seeger et al., "Auto-differentiating linear algebra" (2017), of J. Townsend, "Differentiating the singular
+value decomposition" (2016), and of R. Mathias, "A chain rule for matrix functions and applications" (1996).
 
 A factorisation with vectors has a derivative by them only where eigenvalues, or singular values, differ.
 Where two coincide the rule gives infinity or NaN, unless nothing depends on their vectors.
@@ -129,6 +129,19 @@ def _slogdet_rule(g: Bundle, y: Tensor, x: Tensor) -> Tensor:
 
 
 slogdet: Primitive = Primitive("slogdet", specs.slogdet, (_slogdet_rule,))
+
+# --- the exponential --------------------------------------------------------------------------------------
+
+
+def _matrix_exp_rule(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
+    """Mathias, theorem 2.1: exp([[X^T, Y'], [0, X^T]]), whose top right block is this cotangent."""
+    size, axis = x.shape[-1], x.ndim - 2
+    x = transposed(x)
+    above, below = concat(x, g, axis=axis + 1), concat(x._full(x.shape, 0), x, axis=axis + 1)
+    return columns(_upper_rows(matrix_exp(concat(above, below, axis=axis)), size), size, 2 * size)
+
+
+matrix_exp: Primitive = Primitive("matrix_exp", specs.square_matrix, (_matrix_exp_rule,))
 
 # --- factorisations ---------------------------------------------------------------------------------------
 

@@ -51,6 +51,19 @@ def scatter_add(values: NDArray, indices: NDArray, *, axis: int, size: int) -> N
     return result
 
 
+def matrix_exp(x: NDArray) -> NDArray:
+    """Taylor's series of the matrix divided by a power of two, squared as often."""
+    halvings = max(0, math.frexp(float(np.max(np.sum(np.abs(x), axis=-2), initial=0.0)))[1] + 1)
+    scaled = x.astype(np.float64) / 2.0**halvings
+    result = term = np.broadcast_to(np.eye(x.shape[-1]), x.shape)
+    for k in range(1, 20):
+        term = term @ scaled / k
+        result = result + term
+    for _ in range(halvings):
+        result = result @ result
+    return result.astype(x.dtype)
+
+
 def put_rows(x: NDArray, rows: NDArray, indices: NDArray) -> NDArray:
     """One row after another."""
     result = x.copy()
@@ -145,6 +158,7 @@ WRITTEN: dict[str, Reference] = {
     "pad": pad,
     "scatter_add": scatter_add,
     "put_rows": put_rows,
+    "matrix_exp": matrix_exp,
     "scatter_add_along_axis": scatter_add_along_axis,
     "windows": windows,
     "convolution": convolution,

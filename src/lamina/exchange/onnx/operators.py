@@ -230,6 +230,7 @@ REFUSED: Mapping[str, str] = {
     "random_bits": "ONNX has no generator with the same numbers; draw outside, and pass what was drawn as an input",
     "cholesky": "ONNX has no factorisations",
     "inv": "ONNX has no linear systems",
+    "matrix_exp": "ONNX has no function of matrices",
     "solve": "ONNX has no linear systems",
     "eigh": "ONNX has no factorisations",
     "qr": "ONNX has no factorisations",
