@@ -250,7 +250,7 @@ if TYPE_CHECKING:
     )
     from lamina.compiler import CompiledFunction, compile
     from lamina.compiler.runtime.threads import get_num_threads, set_num_threads
-    from lamina.nn.stateless import functional_call, stack_module_state
+    from lamina.nn.stateless import functional_call, stack_module_state, stateless_call
     from lamina.profiling import profile
     from lamina.training import History, fit, load, save
 
@@ -318,6 +318,7 @@ __all__ = [
     "data", "estimators", "exchange", "linalg", "models", "nn", "optim", "profiling", "random", "report",
     "testing", "text", "training", "tuning", "visualize", "profile", "fit", "History", "save", "load",
     "CompiledFunction", "compile", "get_num_threads", "set_num_threads", "functional_call", "stack_module_state",
+    "stateless_call",
 ]  # fmt: skip
 
 # What is not needed to compute is loaded when first used, so that importing stays quick.
@@ -334,6 +335,7 @@ _HOMES = {
     "fit": "lamina.training",
     "functional_call": "lamina.nn.stateless",
     "stack_module_state": "lamina.nn.stateless",
+    "stateless_call": "lamina.nn.stateless",
     "History": "lamina.training",
     "save": "lamina.training",
     "load": "lamina.training",

@@ -61,6 +61,29 @@ def test_what_the_model_assigns_is_forgotten() -> None:
         assert (value == before[name]).all()
 
 
+@pytest.mark.parametrize("way", [lambda f: f, la.compile], ids=["eager", "compiled"])
+def test_running_statistics_of_an_ensemble_are_returned(way: Any) -> None:
+    models = [nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)) for _ in range(4)]
+    stacked = la.stack_module_state(models)
+    before = models[0].state_dict()
+    run = la.vmap(lambda state, x: la.stateless_call(models[0], state, x), in_axes=(0, None))
+    y, state = way(run)(stacked, la.asarray(X))
+    for name, value in models[0].state_dict().items():
+        assert (value == before[name]).all()
+    for place, model in enumerate(models):
+        assert_close(y[place], model(la.asarray(X)))
+        for name, value in model.state_dict().items():
+            assert_close(state[name][place], value)
+
+
+def test_gradients_flow_to_what_was_given_and_not_to_what_was_assigned() -> None:
+    model = nn.BatchNorm1d(2)
+    given = {name: la.variable(value, trainable=value.dtype.floating) for name, value in model.state_dict().items()}
+    _, state = la.stateless_call(model, given, la.asarray(X))
+    grads = sum((value.sum() for value in state.values() if value.dtype.floating), start=la.asarray(0.0)).backward()
+    assert {name for name, each in given.items() if each in grads} == {"weight", "bias"}
+
+
 def test_an_error_inside_leaves_the_model_as_it_was() -> None:
     model = made()
     before = model.state_dict()

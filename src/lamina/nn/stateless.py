@@ -21,7 +21,8 @@ def functional_call(model: Callable[..., Any], parameters: Mapping[str, Any], /,
     """Return ``model(*args, **kwargs)`` as if its variables held other values.
 
     Gradients flow to the values given. The model itself stays as it is: what it assigns to a variable that is given,
-    such as running statistics, is forgotten. While it runs no other thread may use the model.
+    such as running statistics, is forgotten; `stateless_call` returns it. While it runs no other thread may use the
+    model.
 
     Parameters
     ----------
@@ -52,30 +53,86 @@ def functional_call(model: Callable[..., Any], parameters: Mapping[str, Any], /,
     >>> ensemble(stacked, la.ones((5, 2))).shape
     (16, 5, 1)
 
-    Source: ``torch.func.functional_call``, which has the same name.
+    Source: ``torch.func.functional_call``, which has the same name, and puts what the model assigns into the mapping.
     """
-    if not isinstance(parameters, Mapping):
+    variables = _named("functional_call", model, parameters)
+    with standing_for(_given("functional_call", variables, parameters)):
+        return model(*args, **kwargs)
+
+
+def stateless_call(
+    model: Callable[..., Any], state: Mapping[str, Any], /, *args: Any, **kwargs: Any
+) -> tuple[Any, dict[str, Tensor]]:
+    """Return what `functional_call` returns, and what the variables that were given hold after the call.
+
+    Parameters
+    ----------
+    model, state, *args, **kwargs
+        As those of `functional_call`.
+
+    Returns
+    -------
+    result
+        What the model returns.
+    dict of str to Tensor
+        Under the names of ``state``: what the model assigned, and no gradient flows to it, or else what was given.
+
+    Raises
+    ------
+    DataError, ShapeError, DTypeError
+        When the model has no variable of a name, or a value has another shape or is no number.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> from lamina import nn
+    >>> model = nn.BatchNorm1d(2)
+    >>> _, state = la.stateless_call(model, model.state_dict(), la.ones((8, 2)))
+    >>> state["running_mean"], model.running_mean.value
+    (Tensor([0.1, 0.1], shape=[2], dtype=float32), Tensor([0., 0.], shape=[2], dtype=float32))
+
+    Source: ``Model.stateless_call`` of Keras.
+    """
+    variables = _named("stateless_call", model, state)
+    given = _given("stateless_call", variables, state)
+    with standing_for(given):
+        result = model(*args, **kwargs)
+        after = {place: (variable._snapshot, given[variable]) for place, variable in variables.items()}
+    return result, {place: now if now is before else now._untracked for place, (now, before) in after.items()}
+
+
+def _named(name: str, model: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Variable]:
+    """Return the variables of a model for which there are values."""
+    if not isinstance(values, Mapping):
         raise DTypeError(
-            f"functional_call: expected a mapping of names to tensors, got {type(parameters).__name__}; give what "
+            f"{name}: expected a mapping of names to tensors, got {type(values).__name__}; give what "
             "state_dict() returns"
         )
-    given: dict[Variable, Tensor] = {}
-    for name, value in parameters.items():
-        variable = find(model, name)
+    variables: dict[str, Variable] = {}
+    for place in values:
+        variable = find(model, place)
         if variable is None:
-            known = ", ".join(place for place, each in walk(_module(model)) if isinstance(each, Variable))
-            raise DataError(f"functional_call: the model has no variable {name!r}; it has {known or 'none'}")
+            known = ", ".join(each for each, held in walk(_module(model)) if isinstance(held, Variable))
+            raise DataError(f"{name}: the model has no variable {place!r}; it has {known or 'none'}")
+        variables[place] = variable
+    return variables
+
+
+def _given(name: str, variables: Mapping[str, Variable], values: Mapping[str, Any]) -> dict[Variable, Tensor]:
+    """Return what each variable stands for, as a tensor of the trace if there is one."""
+    given: dict[Variable, Tensor] = {}
+    for place, variable in variables.items():
+        value = values[place]
         tensor = value._snapshot if isinstance(value, Operand) else asarray(value)
         if tensor.shape != variable.shape:
             raise ShapeError(
-                f"functional_call: {name} has shape {list(variable.shape)} in the model and {list(tensor.shape)} here; "
+                f"{name}: {place} has shape {list(variable.shape)} in the model and {list(tensor.shape)} here; "
                 "la.vmap maps over an axis in front"
             )
         given[variable] = tensor
-    if STATE.tracer is not None:
-        given = dict(zip(given, STATE.tracer.lift("functional_call", tuple(given.values())), strict=True))
-    with standing_for(given):
-        return model(*args, **kwargs)
+    if STATE.tracer is None:
+        return given
+    return dict(zip(given, STATE.tracer.lift(name, tuple(given.values())), strict=True))
 
 
 def stack_module_state(models: Sequence[Module]) -> dict[str, Variable]:
