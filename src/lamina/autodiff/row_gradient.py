@@ -257,12 +257,7 @@ _GATHERED = Step("gather_rows", lambda g, y, table, *, use: use.gradient(g))
 
 
 def gather_rows(
-    table: Tensor,
-    indices: Tensor,
-    *,
-    ignored: int | None = None,
-    by_frequency: bool = False,
-    dense: bool = False,
+    table: Tensor, indices: Tensor, *, ignored: int | None = None, by_frequency: bool = False, dense: bool = False
 ) -> Tensor:
     """Return the rows of a table at indices that are not negative, so that its gradient is a `RowGradient`.
 

@@ -19,18 +19,12 @@ from lamina.errors import BackendError, DTypeError
 Unary = Callable[[Array], Array]
 Binary = Callable[[Array, Array], Array]
 
-# The operations that the standard has under the same name, with the same operands.
-STANDARD_NAMES = (
-    "negative", "abs", "sign", "floor", "ceil", "trunc", "round", "bitwise_invert", "exp", "expm1", "log", "log1p",
-    "log2", "log10", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh",
-    "atanh", "add", "subtract", "multiply", "divide", "pow", "floor_divide", "remainder", "atan2", "maximum",
-    "minimum", "copysign", "nextafter", "equal", "not_equal", "less", "less_equal", "bitwise_and", "bitwise_or",
-    "bitwise_xor", "bitwise_left_shift", "bitwise_right_shift", "where", "matmul",
-)  # fmt: skip
-
 
 class ArrayAPIBackend:
     """A `Backend` over a namespace of the Python array API standard.
+
+    `Backend` says what each method does; those here, and those of backends made from this one, say how where that
+    is not plain.
 
     Parameters
     ----------
@@ -42,6 +36,7 @@ class ArrayAPIBackend:
         Passed as ``device=`` where arrays are made; the namespace's default when not given.
     """
 
+    # The operations that the standard has under the same name, with the same operands.
     negative: Unary
     abs: Unary
     sign: Unary
@@ -99,7 +94,7 @@ class ArrayAPIBackend:
         self.device = device
         self.scalars: dict[Any, Any] = {}
         self.has_values = True
-        for operation in STANDARD_NAMES:
+        for operation in ArrayAPIBackend.__annotations__:
             # A subclass may have a shorter way; one on the instance would hide it.
             if not hasattr(type(self), operation):
                 setattr(self, operation, getattr(xp, operation))
@@ -227,6 +222,7 @@ class ArrayAPIBackend:
         return x[tuple(map(slice, start, stop, step))]
 
     def pad(self, x: Array, *, low: Shape, high: Shape, interior: Shape, value: float) -> Array:
+        """Make an array of the value, and write the elements at their places."""
         sizes = [
             before + size + max(size - 1, 0) * between + after
             for size, before, between, after in zip(x.shape, low, interior, high, strict=True)
@@ -259,6 +255,7 @@ class ArrayAPIBackend:
         return self.xp.where(indices < 0, indices + size, indices)
 
     def scatter_add(self, values: Array, indices: Array, *, axis: int, size: int) -> Array:
+        """Add up rows: the indexed axes come first and are one."""
         xp = self.xp
         before, after = values.shape[:axis], values.shape[axis + len(indices.shape) :]
         count = indices.size
@@ -297,6 +294,7 @@ class ArrayAPIBackend:
         return inside, (last >= 0) & (xp.take(places, inside, axis=0) == wanted)
 
     def put_rows(self, x: Array, rows: Array, indices: Array) -> Array:
+        """Take for each row of ``x`` the last of the rows for it, found by sorting."""
         xp, size = self.xp, x.shape[0]
         if indices.size == 0 or x.size == 0:
             return xp.asarray(x, copy=True)
@@ -311,6 +309,7 @@ class ArrayAPIBackend:
         return self.xp.take_along_axis(x, checked, axis=axis)
 
     def scatter_add_along_axis(self, values: Array, indices: Array, *, axis: int, size: int) -> Array:
+        """Add up single numbers: all lines lie one after another, each with ``size`` places of its own."""
         xp = self.xp
         indices = self._checked(indices, size, "scatter_add_along_axis")
         other = math.prod(values.shape[:axis] + values.shape[axis + 1 :])
@@ -327,8 +326,10 @@ class ArrayAPIBackend:
         return self.xp.flip(ordered, axis=axis) if descending else ordered
 
     def argsort(self, x: Array, *, axis: int, descending: bool, stable: bool) -> Array:
-        # A library's own way to descend may lose the order of equal elements, and not every one has it. Reversed
-        # before and after, they keep it, and NaN, the largest, comes first.
+        """Descend by reversing before and after: equal elements keep their order, and NaN, the largest, is first.
+
+        A library's own way to descend may lose that order, and not every one has it.
+        """
         xp = self.xp
         if not descending:
             return self._positions(xp.argsort(x, axis=axis, stable=True))
@@ -347,6 +348,7 @@ class ArrayAPIBackend:
         return windows.gathered(self.xp, x, size, stride, dilation, self.device)
 
     def convolution(self, x: Array, w: Array, *, stride: Shape, dilation: Shape, groups: int) -> Array:
+        """Sum narrow floats in float32."""
         dtype = self.dtype_of(x)
         if dtype.floating and dtype.bits < 32:
             x, w = self.astype(x, dtype=float32), self.astype(w, dtype=float32)

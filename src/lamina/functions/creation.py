@@ -240,13 +240,7 @@ def _point_count(num: Any) -> int:
 
 
 def eye(
-    n_rows: int,
-    n_cols: int | None = None,
-    /,
-    *,
-    k: int = 0,
-    dtype: DTypeLike | None = None,
-    device: str | None = None,
+    n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: DTypeLike | None = None, device: str | None = None
 ) -> Tensor:
     """Return a matrix with ones on the ``k``-th diagonal and zeros elsewhere."""
     wanted = DEFAULT_FLOAT if dtype is None else as_dtype(dtype)

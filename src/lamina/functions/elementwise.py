@@ -10,14 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lamina.dtypes import Scalar
 from lamina.functions.comparisons import isinf
-from lamina.functions.operands import (
-    arithmetic,
-    floating,
-    floating_binary,
-    numeric,
-    paired,
-    tensor,
-)
+from lamina.functions.operands import arithmetic, floating, floating_binary, numeric, paired, tensor
 from lamina.primitives import elementwise as rows
 from lamina.primitives.primitive import Primitive
 

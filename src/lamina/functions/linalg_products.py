@@ -48,10 +48,7 @@ def diagonal(x: Tensor, /, *, offset: int = 0) -> Tensor:
     stop = start + (length - 1) * (columns + 1) + 1 if length else 0
     none = (0,) * (x.ndim - 2)
     return shaping.slice_(
-        flat,
-        start=(*none, start if length else 0),
-        stop=(*x.shape[:-2], stop),
-        step=(*(1 for _ in none), columns + 1),
+        flat, start=(*none, start if length else 0), stop=(*x.shape[:-2], stop), step=(*(1 for _ in none), columns + 1)
     )
 
 

@@ -56,12 +56,7 @@ def unfold(x: Tensor, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 
 
 
 def fold(
-    x: Tensor,
-    output_size: Sizes,
-    kernel_size: Sizes,
-    dilation: Sizes = 1,
-    padding: Sizes = 0,
-    stride: Sizes = 1,
+    x: Tensor, output_size: Sizes, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, stride: Sizes = 1
 ) -> Tensor:
     """Return the image whose windows are the columns of ``x``, added up where they overlap: the adjoint of `unfold`.
 

@@ -34,14 +34,7 @@ from lamina.functions.adaptive_pooling import (
     adaptive_max_pool3d,
     adaptive_max_pool3d_with_indices,
 )
-from lamina.functions.convolutions import (
-    conv1d,
-    conv2d,
-    conv3d,
-    conv_transpose1d,
-    conv_transpose2d,
-    conv_transpose3d,
-)
+from lamina.functions.convolutions import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from lamina.functions.elementwise import tanh
 from lamina.functions.fractional_pooling import (
     fractional_max_pool2d,
@@ -73,11 +66,7 @@ from lamina.functions.pooling import (
     max_pool2d,
     max_pool3d,
 )
-from lamina.functions.pooling_places import (
-    max_pool1d_with_indices,
-    max_pool2d_with_indices,
-    max_pool3d_with_indices,
-)
+from lamina.functions.pooling_places import max_pool1d_with_indices, max_pool2d_with_indices, max_pool3d_with_indices
 from lamina.functions.resampling import interpolate
 from lamina.nn import init
 from lamina.nn.activations import (
@@ -115,14 +104,7 @@ from lamina.nn.containers import MLP, Sequential
 from lamina.nn.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from lamina.nn.ctc import ctc_loss
 from lamina.nn.distances import normalize, pdist
-from lamina.nn.dropout_functions import (
-    alpha_dropout,
-    dropout,
-    dropout1d,
-    dropout2d,
-    dropout3d,
-    feature_alpha_dropout,
-)
+from lamina.nn.dropout_functions import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from lamina.nn.dropouts import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout
 from lamina.nn.embedding_bags import EmbeddingBag, embedding_bag
 from lamina.nn.embeddings import Embedding, embedding

@@ -210,13 +210,7 @@ class Embedding(Module):
     def __call__(self, input: Tensor) -> Tensor:
         """Return the rows, of shape [..., embedding_dim], at indices of shape [...]."""
         return embedding(
-            input,
-            self.weight,
-            self.padding_idx,
-            self.max_norm,
-            self.norm_type,
-            self.scale_grad_by_freq,
-            self.sparse,
+            input, self.weight, self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse
         )
 
     def extra_repr(self) -> str:

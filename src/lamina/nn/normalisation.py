@@ -258,7 +258,7 @@ def group_norm(
 ) -> Tensor:
     """Return each group of neighbouring channels with its mean taken away, over its standard deviation.
 
-    Source: Y. Wu, K. He, "Group normalization", ECCV 2018, equations 1 to 5.
+    Source: Y. Wu, K. He, "Group normalization", ECCV 2018, equations 1, 2, 6 and 7.
 
     Parameters
     ----------

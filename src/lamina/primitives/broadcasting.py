@@ -37,10 +37,7 @@ def unreduce(reduced: Tensor, operand: Tensor, axes: Shape, keepdims: bool) -> T
 
 
 sum_: Primitive = Primitive(
-    "sum",
-    specs.reduction,
-    (lambda g, y, x, *, axes, keepdims: unreduce(g, x, axes, keepdims),),
-    Domain(NUMBERS),
+    "sum", specs.reduction, (lambda g, y, x, *, axes, keepdims: unreduce(g, x, axes, keepdims),), Domain(NUMBERS)
 )
 broadcast_to: Primitive = Primitive(
     "broadcast_to", specs.broadcast_to, (lambda g, y, x, *, shape: unbroadcast(g, x),), Domain(ANYTHING)

@@ -30,10 +30,7 @@ scatter_add: Primitive = Primitive(
 take_along_axis: Primitive = Primitive(
     "take_along_axis",
     specs.take_along_axis,
-    (
-        lambda g, y, x, indices, *, axis: scatter_add_along_axis(g, indices, axis=axis, size=x.shape[axis]),
-        None,
-    ),
+    (lambda g, y, x, indices, *, axis: scatter_add_along_axis(g, indices, axis=axis, size=x.shape[axis]), None),
     Domain(ANYTHING),
 )
 scatter_add_along_axis: Primitive = Primitive(
@@ -63,12 +60,7 @@ def _put_rows_rule(g: Tensor, y: Tensor, x: Tensor, rows: Tensor, indices: Tenso
     return where(there, take(g, safe, axis=0), g._scalar(0.0))
 
 
-put_rows: Primitive = Primitive(
-    "put_rows",
-    specs.put_rows,
-    (_kept_rows_rule, _put_rows_rule, None),
-    Domain(ANYTHING),
-)
+put_rows: Primitive = Primitive("put_rows", specs.put_rows, (_kept_rows_rule, _put_rows_rule, None), Domain(ANYTHING))
 
 
 def _sort_rule(g: Tensor, y: Tensor, x: Tensor, *, axis: int, descending: bool, stable: bool) -> Tensor:

@@ -97,12 +97,7 @@ def operand_dtypes(backend: Backend, primitive: Primitive) -> list[DType]:
 
 
 def _over_cases(
-    backend: Backend,
-    primitive: Primitive,
-    dtype: DType,
-    examples: int,
-    smooth: bool,
-    check: Callable[[Case], None],
+    backend: Backend, primitive: Primitive, dtype: DType, examples: int, smooth: bool, check: Callable[[Case], None]
 ) -> None:
     """Run a check on drawn cases, the same ones every time, and report the simplest that fails."""
 

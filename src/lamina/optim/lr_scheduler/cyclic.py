@@ -86,13 +86,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     equation 5.
     """
 
-    def __init__(
-        self,
-        optimizer: Optimizer,
-        T_0: int,
-        T_mult: int = 1,
-        eta_min: float = 0.0,
-    ) -> None:
+    def __init__(self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0) -> None:
         self.T_0 = step_count("CosineAnnealingWarmRestarts", "T_0", T_0)
         self.T_mult = step_count("CosineAnnealingWarmRestarts", "T_mult", T_mult)
         self.eta_min = non_negative("CosineAnnealingWarmRestarts", "eta_min", eta_min)
