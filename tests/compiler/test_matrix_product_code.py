@@ -15,7 +15,7 @@ from lamina.compiler.codegen.matmul.plan import plan
 from lamina.compiler.codegen.module import Module
 from lamina.compiler.codegen.values import I64, PTR, VOID
 from lamina.compiler.runtime.loading import load
-from lamina.compiler.runtime.machine_code import assemble
+from lamina.compiler.runtime.machine_code import assemble, assembly
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.target import AARCH64, AVX2, AVX512, BASELINE, Target
 from lamina.records import replaced
@@ -296,6 +296,17 @@ def test_short_panels_are_copied_beside_an_epilogue_and_the_sums_have_the_same_b
     shares = [(0, 11, 0, n), (11, 37, 0, half), (11, 37, half, n)]
     beside = run(product, name, a, b, shares, overlaps=True)
     np.testing.assert_array_equal(beside.view(np.uint8), run(product, name, a, b).view(np.uint8))
+
+
+def test_elements_are_operands_in_memory_where_a_processor_looks_further_ahead_for_it() -> None:
+    product = plain(64, 64, 64)
+    zen = replaced(AVX512, cpu="znver4")
+    embedded = {
+        (target.cpu, overlaps): assembly(source(product, target, overlaps), target).count("{1to16}")
+        for target in (zen, AVX512)
+        for overlaps in (False, True)
+    }
+    assert embedded == {("znver4", True): 16, ("znver4", False): 0, (AVX512.cpu, True): 0, (AVX512.cpu, False): 0}
 
 
 @pytest.mark.parametrize("name", TARGETS)

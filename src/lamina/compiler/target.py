@@ -47,6 +47,15 @@ class Target:
         return self.triple.startswith(("aarch64", "arm64"))
 
     @property
+    def embeds_elements(self) -> bool:
+        """Whether an element of memory, in all lanes, may be an operand of each multiplication at no cost of its own.
+
+        That takes a load for each. AMD's Zen 4 loads two a cycle and multiplies one vector of 512 bits; processors that
+        multiply two would wait for loads.
+        """
+        return self.cpu == "znver4" and self.vector_bytes == 64
+
+    @property
     def known(self) -> frozenset[str]:
         """The features that are there."""
         return frozenset(each[1:] for each in self.features.split(",") if each.startswith("+"))

@@ -43,31 +43,36 @@ def accumulate(
 ) -> list[Value]:
     """Return the sums of a tile, row by row: rows of A at offsets, by vectors of B.
 
-    What is to be done beside is spread over the terms of the sums, so that the processor works on both at once.
+    What is to be done beside is spread over the terms of the sums, so that the processor works on both at once. The
+    fewer instructions the sums take, the further it sees: so where an element may be an operand in memory of each
+    multiplication it is. Each has a pointer of its own then, since LLVM would load once what it knows to be the same.
     """
     zero = f.number(0, cells.product.summed.of(lanes))
     sums = [zero] * (len(offsets) * vectors)
+    embeds = beside is not None and target.embeds_elements and (a.packed or not cells.product.converted)
+    pointers = vectors if embeds else 1
 
     def part(depth: int, state: list[Value]) -> list[Value]:
         with f.repeat(f.integer(0), f.integer(depth), state) as round_:
-            left, right, *sums = round_.values
+            lefts, right, sums = round_.values[:pointers], round_.values[pointers], round_.values[pointers + 1 :]
             columns = [_read(f, cells, b, right, f.integer(lanes * v), lanes) for v in range(vectors)]
             for row, offset in enumerate(offsets):
-                element = f.splat(_read(f, cells, a, left, offset, 0), lanes)
+                elements = [f.splat(_read(f, cells, a, left, offset, 0), lanes) for left in lefts]
                 for v, column in enumerate(columns):
                     place = row * vectors + v
-                    sums[place] = cells.multiply_add(f, target, element, column, sums[place])
-            round_.values = [_moved(f, cells, a, left), _moved(f, cells, b, right), *sums]
+                    sums[place] = cells.multiply_add(f, target, elements[v % pointers], column, sums[place])
+            round_.values = [*(_moved(f, cells, a, left) for left in lefts), _moved(f, cells, b, right), *sums]
         return round_.values
 
-    state = [a.pointer, b.pointer, *sums]
+    others = [f.intrinsic("launder.invariant.group", a.pointer) for _ in range(pointers - 1)]
+    state = [a.pointer, *others, b.pointer, *sums]
     if beside is None:
-        return part(cells.depth, state)[2:]
+        return part(cells.depth, state)[pointers + 1 :]
     few, rest = divmod(cells.depth, beside.parts)
     with f.repeat(f.integer(0), f.integer(beside.parts), state) as round_:
         beside.write(round_.index)
         round_.values = part(few, round_.values)
-    return (part(rest, round_.values) if rest else round_.values)[2:]
+    return (part(rest, round_.values) if rest else round_.values)[pointers + 1 :]
 
 
 def _read(f: Emitter, cells: Cells, operand: Operand, start: Value, offset: Value, lanes: int) -> Value:
