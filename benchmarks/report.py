@@ -95,7 +95,8 @@ def start_table(results: Results) -> Table | None:
         shown.add_section()
     shown.caption = (
         "First call: from the framework's wrapper to the first result, modules imported, weights built; second start: "
-        "the same in a new process, with what the first left on disk. Memory: of the first, some steps included."
+        "the same in a new process, with what the first left on disk. Memory: of the first, some steps and the "
+        "compilers that it starts included."
     )
     return shown
 

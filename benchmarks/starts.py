@@ -2,7 +2,8 @@
 
 The first call is from the framework's wrapper (`la.compile`, `jax.jit`, `torch.compile`) to the first result, with
 the framework's modules imported and data and weights built; what the framework imports only then, counts. The
-second start is the same in another process, with what the first left in the framework's own cache on disk.
+second start is the same in another process, with what the first left in the framework's own cache on disk. Memory
+is that of the process at its peak, and of the processes that it starts, such as compilers, at theirs.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ import json
 import statistics
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from benchmarks.contender import load
 from benchmarks.processes import ROOT, environment
@@ -46,32 +50,83 @@ def first_and_second(contender: str, workload: str, threads: int, caches: Path) 
     results: dict[str, Any] = {}
     for name in ("first", "second"):
         began = time.perf_counter()
-        done = subprocess.run(
+        process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.starts", contender, workload],
             env=environment(threads, caches),
             cwd=ROOT,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
         )
-        if done.returncode:
-            return {"error": (done.stderr.strip().splitlines() or ["no message"])[-1]}
-        results[name] = {**json.loads(done.stdout.splitlines()[-1]), "process_seconds": time.perf_counter() - began}
+        with Descendants(process.pid) as descendants:
+            output, errors = process.communicate()
+        seconds = time.perf_counter() - began
+        if process.returncode:
+            return {"error": (errors.strip().splitlines() or ["no message"])[-1]}
+        found = json.loads(output.splitlines()[-1])
+        results[name] = {**found, "memory": found["memory"] + descendants.memory, "process_seconds": seconds}
     return results
 
 
-def peak_memory() -> int:
-    """Return the most bytes of memory that this process has had in use.
+class Descendants:
+    """The processes that a process starts, such as a C++ compiler: the most memory that they had at one time.
 
-    Linux has it in ``VmHWM``. Its ``ru_maxrss`` would not do: a new process takes over that of its parent.
+    They are looked for every few milliseconds; where the system does not say who they are, nothing is found. One that
+    has its parent's command line has been forked and uses its parent's memory, so it is left out.
     """
-    try:
-        status = Path("/proc/self/status").read_text()
-        return int(status.split("VmHWM:")[1].split()[0]) * 1024
-    except (OSError, IndexError):
-        import resource
 
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return most if sys.platform == "darwin" else most * 1024
+    EVERY = 0.005
+
+    def __init__(self, parent: int) -> None:
+        self.parent, self.memory = parent, 0
+        self._end = threading.Event()
+        self._watcher = threading.Thread(target=self._watch)
+
+    def __enter__(self) -> Self:
+        self._watcher.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._watcher.join()
+
+    def _watch(self) -> None:
+        while not self._end.wait(self.EVERY):
+            self.memory = max(self.memory, sum(map(most_memory, self._below(self.parent))))
+
+    def _below(self, process: int) -> Iterator[int]:
+        own = _read(f"/proc/{process}/cmdline")
+        for thread in Path(f"/proc/{process}/task").glob("*"):
+            for child in map(int, _read(thread / "children").split()):
+                if _read(f"/proc/{child}/cmdline") != own:
+                    yield child
+                yield from self._below(child)
+
+
+def _read(path: Path | str) -> str:
+    """Return the text of a file; none where there is none, as of a process that has ended."""
+    with suppress(OSError):
+        return Path(path).read_text()
+    return ""
+
+
+def most_memory(process: int | str) -> int:
+    """Return the most bytes of memory that a process has had in use, as Linux says; 0 if it has ended or does not say.
+
+    Not ``ru_maxrss``: a new process takes over that of its parent.
+    """
+    _, _, rest = _read(f"/proc/{process}/status").partition("VmHWM:")
+    return int(rest.split()[0]) * 1024 if rest else 0
+
+
+def peak_memory() -> int:
+    """Return the most bytes of memory that this process has had in use, on systems other than Linux too."""
+    if most := most_memory("self"):
+        return most
+    import resource
+
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
 
 
 def main() -> None:
