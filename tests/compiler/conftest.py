@@ -12,8 +12,8 @@ import pytest
 
 from lamina.backends.protocol import numpy_dtype
 from lamina.compiler import traced_program
-from lamina.compiler.graph.interpreter import interpret
 from lamina.compiler.graph.ir import Graph, Value
+from lamina_tests.interpreter import interpret
 
 _BEFORE = 6
 """Words of a program's own, before those of the inputs."""

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from lamina.compiler.graph.fingerprint import fingerprint
-from lamina.compiler.graph.interpreter import interpret
 from lamina.compiler.graph.ir import Graph, Value, constant, full
 from lamina.compiler.graph.printer import text
 from lamina.dtypes import as_dtype, float32, int64
 from lamina.primitives.primitive import Spec
 from lamina_tests.graphs import apply as op, graph, inputs, number
+from lamina_tests.interpreter import interpret
 
 
 def example() -> Graph:

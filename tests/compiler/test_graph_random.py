@@ -63,14 +63,14 @@ def test_what_is_simple_stays_as_it_is(program: Program) -> None:
 @settings(max_examples=50)
 @given(programs())
 def test_values_are_numbered_after_their_operands(program: Program) -> None:
-    for value in simplify(program.graph):
+    for value in simplify(program.graph).values():
         assert all(operand.number < value.number for operand in value.operands)
 
 
 @settings(max_examples=50)
 @given(programs())
 def test_shapes_and_types_are_those_of_the_table(program: Program) -> None:
-    for value in simplify(program.graph):
+    for value in simplify(program.graph).values():
         if value.operands:
             rule = TABLE[value.op].spec
             assert value.spec == rule(value.op, *[each.spec for each in value.operands], **value.params)

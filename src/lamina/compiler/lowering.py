@@ -184,12 +184,10 @@ def _with_bodies(graph: Graph, target: Target, most_threads: int) -> Graph:
             index = places[operands[0]][value.params["index"]]
             new[value] = operation("item", operands, value.spec, {"index": index})
         elif operands != value.operands:
-            new[value] = operation(value.op, operands, value.spec, value.params)
+            new[value] = value.remade(operands)
         else:
             new[value] = value
-    updates = tuple(update._replace(value=new[update.value]) for update in graph.updates)
-    outputs, checks = (tuple(new[value] for value in values) for values in (graph.outputs, graph.checks))
-    return Graph(graph.inputs, outputs, updates, checks)
+    return graph.replaced(new)
 
 
 def _scheduled_loop(

@@ -14,7 +14,6 @@ from lamina.backends.protocol import numpy_dtype
 from lamina.backends.registry import CPU
 from lamina.compiler.building import assembled
 from lamina.compiler.codegen.schedule import numbered
-from lamina.compiler.graph.interpreter import interpret
 from lamina.compiler.graph.ir import Graph, Update, Value, input_value
 from lamina.compiler.lowering import Lowered
 from lamina.compiler.runtime.fallback import Fallback
@@ -23,6 +22,7 @@ from lamina.compiler.runtime.native_program import NativeProgram
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.target import Target
 from lamina.dtypes import as_dtype
+from lamina_tests.interpreter import interpret
 
 NDArray = npt.NDArray[Any]
 

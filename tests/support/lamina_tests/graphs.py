@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lamina.compiler.graph.interpreter import interpret
 from lamina.compiler.graph.ir import Graph, Update, Value, full, input_value, operation
 from lamina.dtypes import DType, DTypeLike, as_dtype
 from lamina.primitives.primitive import Spec
 from lamina.primitives.table import TABLE
+from lamina_tests.interpreter import interpret
 
 NDArray = npt.NDArray[Any]
 

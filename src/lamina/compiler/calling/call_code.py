@@ -10,6 +10,8 @@ where the program gives that up, the lock keeps others from its memory.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lamina.compiler.calling.checks import NULL, Writer, emit_check, emit_for_arrays, word_of
@@ -17,7 +19,7 @@ from lamina.compiler.calling.object_layout import DATA, FUNCTIONS, SIZE, WORD, O
 from lamina.compiler.calling.plan import ARRAYS, ATTRIBUTE, CALLED, ITEM, ONE_TENSOR, Argument, Name, Output, Plan
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.module import Module
-from lamina.compiler.codegen.values import I1, I8, I32, I64, PTR, VOID, Value
+from lamina.compiler.codegen.values import I1, I8, I32, I64, PTR, VOID, Type, Value
 from lamina.compiler.runtime.thread_choice import Choice
 from lamina.compiler.runtime.threads import Shared
 
@@ -28,25 +30,21 @@ if TYPE_CHECKING:
 def module(found: Offsets, target: Target) -> str:
     """Return the LLVM IR of ``call`` and ``dispatch``, what CPython calls, and of ``connect``, which comes first."""
     module = Module(target)
-    with module.function("names", [("plan", PTR)], result=I64) as f:
-        _emit_names(Writer(f, found, f.arguments["plan"]))
-    with module.function("made", [("plan", PTR), ("record", PTR)], result=PTR) as f:
-        _emit_made(Writer(f, found, f.arguments["plan"]), f.arguments["record"])
-    with module.function("results", [("plan", PTR)], result=PTR) as f:
-        _emit_results(Writer(f, found, f.arguments["plan"]))
-    with module.function("check", [*_CALL, ("made", PTR)], result=I64) as f:
-        items, number, made = (f.arguments[name] for name in ("items", "number", "made"))
-        emit_check(Writer(f, found, f.arguments["plan"]), items, number, made)
-    with module.function("threads", [("plan", PTR)], result=I64) as f:
-        _emit_threads(Writer(f, found, f.arguments["plan"]))
-    for name, function in (("keep", "Py_IncRef"), ("let_go", "Py_DecRef")):
-        with module.function(name, [("plan", PTR)]) as f:
-            emit_for_arrays(Writer(f, found, f.arguments["plan"]), function)
-    with module.function("carried_out", [*_CALL, ("made", PTR)], result=I64) as f:
-        items, number, made = (f.arguments[name] for name in ("items", "number", "made"))
-        _emit_carried_out(Writer(f, found, f.arguments["plan"]), items, number, made)
-    with module.function("attempt", _CALL, result=PTR) as f:
-        _emit_attempt(Writer(f, found, f.arguments["plan"]), f.arguments["items"], f.arguments["number"])
+
+    def write(name: str, parameters: list[tuple[str, Type]], emit: Callable[..., None], result: Type = VOID) -> None:
+        with module.function(name, parameters, result=result) as f:
+            plan, *rest = (f.arguments[each] for each, _ in parameters)
+            emit(Writer(f, found, plan), *rest)
+
+    write("names", _PLAN, _emit_names, I64)
+    write("made", [*_PLAN, ("record", PTR)], _emit_made, PTR)
+    write("results", _PLAN, _emit_results, PTR)
+    write("check", [*_CALL, ("made", PTR)], emit_check, I64)
+    write("threads", _PLAN, _emit_threads, I64)
+    write("keep", _PLAN, partial(emit_for_arrays, function="Py_IncRef"))
+    write("let_go", _PLAN, partial(emit_for_arrays, function="Py_DecRef"))
+    write("carried_out", [*_CALL, ("made", PTR)], _emit_carried_out, I64)
+    write("attempt", _CALL, _emit_attempt, PTR)
     with module.function("call", [("self", PTR), ("given", PTR)], internal=False, result=PTR) as f:
         _emit_call(Writer(f, found, _plan(f, found, f.arguments["self"])), f.arguments["given"])
     with module.function("drop", [("self", PTR), ("nothing", PTR)], internal=False, result=PTR) as f:
@@ -62,7 +60,8 @@ def module(found: Offsets, target: Target) -> str:
     return str(module)
 
 
-_CALL = [("plan", PTR), ("items", PTR), ("number", I64)]
+_PLAN = [("plan", PTR)]
+_CALL = [*_PLAN, ("items", PTR), ("number", I64)]
 
 
 def _plan(f: Emitter, found: Offsets, holder: Value) -> Value:

@@ -64,11 +64,7 @@ ONE_TENSOR, TENSORS, ARRAYS = range(3)
 class Name:
     """The words that say where a name must lead."""
 
-    KIND = 0
-    OWNER = 1
-    NAME = 2
-    WAS = 3
-    WORDS = 4
+    KIND, OWNER, NAME, WAS, WORDS = range(5)
 
 
 ITEM, ATTRIBUTE, CALLED = range(3)
@@ -122,7 +118,4 @@ class Cell:
 class Output:
     """The words that say what an output is."""
 
-    DTYPE = 0
-    NDIM = 1
-    SHAPE = 2
-    WORDS = 3
+    DTYPE, NDIM, SHAPE, WORDS = range(4)

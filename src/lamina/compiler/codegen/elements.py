@@ -157,8 +157,9 @@ def _narrow_float16(f: Emitter, value: Value) -> Value:
     Adding and taking away 2**13 times the power of two below a number leaves its upper 11 bits, rounded.
     """
     magnitude = f.intrinsic("fabs", value)
-    capped = _smaller(f, magnitude, f.floating(65536.0, value.type))
-    base = _larger(f, capped, f.floating(2.0**-14, value.type))
+    most, least = f.floating(65536.0, value.type), f.floating(2.0**-14, value.type)
+    capped = f.select(f.fcmp("olt", magnitude, most), magnitude, most)
+    base = f.select(f.fcmp("ogt", capped, least), capped, least)
     bits = f.convert("bitcast", base, "i32")
     power = f.binary("and", bits, f.integer(0x7F800000, bits.type))
     large = f.convert("bitcast", f.binary("add", power, f.integer(13 << 23, bits.type)), "float")
@@ -179,14 +180,6 @@ def _narrow_bfloat16(f: Emitter, value: Value) -> Value:
     quiet = f.binary("or", bits, f.integer(1 << 22, kind))
     up = f.select(f.fcmp("uno", value, value), quiet, up)
     return f.convert("bitcast", f.binary("and", up, f.integer(-1 << 16, kind)), "float")
-
-
-def _smaller(f: Emitter, a: Value, b: Value) -> Value:
-    return f.select(f.fcmp("olt", a, b), a, b)
-
-
-def _larger(f: Emitter, a: Value, b: Value) -> Value:
-    return f.select(f.fcmp("ogt", a, b), a, b)
 
 
 def _rounded(number: float, dtype: DType) -> float:

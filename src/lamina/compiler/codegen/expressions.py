@@ -102,7 +102,7 @@ class Step:
 
     def compute(self, values: Iterable[ir.Value]) -> None:
         """Compute values that a kernel computes, each from those before it, so that no expression grows too deep."""
-        for value in sorted(values, key=lambda each: each.number):
+        for value in ir.in_order(values):
             self.of(value, self.body.kernel.place_of(value))
 
     def keep(self, values: Iterable[ir.Value]) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import linecache
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
@@ -65,6 +66,10 @@ class Value:
     def nbytes(self) -> int:
         """How much memory they take."""
         return math.prod(self.shape) * int(self.dtype.itemsize)
+
+    def remade(self, operands: Sequence[Value]) -> Value:
+        """Return the same operation on other operands."""
+        return Value(self.op, tuple(operands), self.params, self.spec)
 
     def __repr__(self) -> str:
         return f"%{self.number} = {self.op}({', '.join(f'%{each.number}' for each in self.operands)}) : {self.spec}"
@@ -126,14 +131,7 @@ class Graph:
 
     def values(self) -> list[Value]:
         """Return every value that something asked for depends on, operands before results."""
-        seen: set[Value] = set()
-        waiting = list(self.roots())
-        while waiting:
-            value = waiting.pop()
-            if value not in seen:
-                seen.add(value)
-                waiting.extend(value.operands)
-        return sorted(seen, key=_number)
+        return in_order(reached(self.roots()))
 
     def uses(self) -> dict[Value, list[Value]]:
         """Return, for every value, the operations that read it, once for each operand it is."""
@@ -143,12 +141,31 @@ class Graph:
                 users[operand].append(value)
         return users
 
-    def __iter__(self) -> Iterator[Value]:
-        return iter(self.values())
+    def replaced(self, new: Mapping[Value, Value]) -> Graph:
+        """Return a graph in which values are those that take their places; the others stay."""
+        inputs, outputs, checks = (
+            tuple([new.get(value, value) for value in values]) for values in (self.inputs, self.outputs, self.checks)
+        )
+        updates = tuple([update._replace(value=new.get(update.value, update.value)) for update in self.updates])
+        return Graph(inputs, outputs, updates, checks, self.lines)
 
 
-def _number(value: Value) -> int:
-    return value.number
+def in_order(values: Iterable[Value]) -> list[Value]:
+    """Return values sorted, operands before results."""
+    return sorted(values, key=attrgetter("number"))
+
+
+def reached(roots: Iterable[Value], enter: Callable[[Value], bool] | None = None) -> set[Value]:
+    """Return values and all that they depend on, but not what only those depend on for which ``enter`` is false."""
+    seen: set[Value] = set()
+    waiting = list(roots)
+    while waiting:
+        value = waiting.pop()
+        if value not in seen:
+            seen.add(value)
+            if enter is None or enter(value):
+                waiting.extend(value.operands)
+    return seen
 
 
 # --- making values ----------------------------------------------------------------------------------------

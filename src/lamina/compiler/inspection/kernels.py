@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from lamina.compiler.codegen.schedule import Schedule
 from lamina.compiler.graph.fallbacks import FALLBACKS
-from lamina.compiler.graph.ir import SCAN, Value
+from lamina.compiler.graph.ir import SCAN, Value, in_order
 from lamina.compiler.schedule.accesses import expressions
 from lamina.compiler.schedule.costs import flops
 from lamina.compiler.schedule.fused import COPY
@@ -181,7 +181,7 @@ def _operations(kernel: Kernel, schedule: Schedule) -> str:
     if isinstance(kernel, Contraction):
         anchors = [_primitive(kernel)]
     # As they are computed; they were found from the results backwards.
-    inner = sorted(written, key=lambda each: each.number)
+    inner = in_order(written)
     names = Counter(each.op for each in dict.fromkeys([*anchors, *inner]) if each.op not in ("full", "alias"))
     return ", ".join(name if count == 1 else f"{count} {name}" for name, count in names.items())
 

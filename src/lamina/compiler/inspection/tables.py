@@ -20,10 +20,7 @@ def duration(seconds: float) -> str:
     >>> duration(0.0000123456), duration(2.5), duration(0.9996e-3), duration(0.0)
     ('12.3 µs', '2.50 s', '1.00 ms', '0 ns')
     """
-    for unit, name in _LONG:
-        if seconds >= 0.9995 * unit:
-            return f"{digits(seconds / unit)} {name}"
-    return f"{seconds * 1e9:.0f} ns"
+    return _in_units(seconds, _LONG) or f"{seconds * 1e9:.0f} ns"
 
 
 def size(number: float) -> str:
@@ -34,10 +31,12 @@ def size(number: float) -> str:
     >>> size(12), size(65536), size(1.5e9)
     ('12 B', '65.5 kB', '1.50 GB')
     """
-    for unit, name in _LARGE:
-        if number >= unit:
-            return f"{digits(number / unit)} {name}"
-    return f"{number:.0f} B"
+    return _in_units(number, _LARGE) or f"{number:.0f} B"
+
+
+def _in_units(number: float, units: Sequence[tuple[float, str]]) -> str | None:
+    """Return a number in the largest unit that it reaches; None where it reaches none."""
+    return next((f"{digits(number / unit)} {name}" for unit, name in units if number >= 0.9995 * unit), None)
 
 
 def digits(number: float) -> str:

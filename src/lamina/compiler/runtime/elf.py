@@ -104,8 +104,6 @@ class ObjectFile:
         return all(kind in (_ADDRESS, _DISTANCE, _CALL) for _, _, kind, _, _ in self.relocations())
 
     def _symbols(self, section: Section) -> Iterator[Symbol]:
-        if section.kind != _SYMBOLS:
-            return
         names = self.sections[section.link].start
         for name, kind, _, home, value, _ in struct.iter_unpack("<IBBHQQ", self.stored(section)):
             start = names + name

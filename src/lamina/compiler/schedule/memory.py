@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from lamina.compiler.graph.ir import Value
+from lamina.compiler.graph.ir import Value, in_order
 from lamina.compiler.schedule.fused import Fused
 from lamina.compiler.schedule.kernels import Kernel, Special
 from lamina.compiler.schedule.order import Ordered
@@ -102,7 +102,7 @@ def _blocks(fused: Fused, ordered: Ordered, memory: Memory, alone: bool) -> list
 
     for kernel in ordered.kernels:
         # In an order that does not differ from run to run, so that the same graph gives the same program.
-        for base in sorted({read.base for read in ordered.reads[kernel]}, key=lambda each: each.number):
+        for base in in_order({read.base for read in ordered.reads[kernel]}):
             use(base, kernel)
         if isinstance(kernel, Special):
             for result in kernel.results:

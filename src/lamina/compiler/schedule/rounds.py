@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lamina.compiler.graph.ir import Value
+from lamina.compiler.graph.ir import Value, in_order
 from lamina.compiler.schedule.fused import Fused
 from lamina.compiler.schedule.kernels import Contraction, Kernel, MatrixProduct, Special
 from lamina.compiler.schedule.order import Ordered
@@ -101,4 +101,4 @@ def passing(turns: Rounds, fused: Fused, ordered: Ordered) -> list[Value]:
         for value in read - others - roots
         if value in fused.home and kernels.issuperset(fused.home[value]) and squeezed(value.shape)[:1] == (units,)
     ]
-    return sorted(found, key=lambda value: value.number)
+    return in_order(found)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lamina.compiler.graph import ir
-from lamina.compiler.graph.ir import Graph, Update, Value
+from lamina.compiler.graph.ir import Graph, Update, Value, in_order, reached
 from lamina.primitives.primitive import Spec
 
 PARAMETER = "parameter"
@@ -81,7 +81,7 @@ def _graph(
     new = dict(zip(inputs, leaves, strict=True))
     for value in inside:
         if value not in new:
-            new[value] = ir.operation(value.op, [new[each] for each in value.operands], value.spec, value.params)
+            new[value] = value.remade([new[each] for each in value.operands])
     updates = tuple(Update(place, new[value]) for place, value in after.items())
     return Graph(tuple(leaves), tuple(new[value] for value in outputs), updates)
 
@@ -92,34 +92,16 @@ def _body(parameters: Sequence[Value], results: Sequence[Value]) -> tuple[list[V
     What does not depend on the parameters is computed once, outside, unless it is a number.
     """
     first = min((value.number for value in parameters), default=0)
-    seen: set[Value] = set()
-    waiting = list(results)
-    while waiting:
-        value = waiting.pop()
-        if value not in seen:
-            seen.add(value)
-            if value.number > first:
-                waiting.extend(value.operands)
+    seen = reached(results, lambda value: value.number > first)
     dependent = set(parameters)
     numbers: set[Value] = set()
-    for value in sorted(seen, key=lambda each: each.number):
+    for value in in_order(seen):
         if any(each in dependent for each in value.operands):
             dependent.add(value)
         elif value.op == "full" or (value.op in _CHEAP and all(each in numbers for each in value.operands)):
             numbers.add(value)
     read = {each for value in dependent if value not in parameters for each in value.operands} | set(results)
-    constants = sorted(read - dependent - numbers, key=lambda each: each.number)
-    inside = _with_operands([*(dependent - set(parameters)), *(read & numbers)], {*parameters, *constants})
-    return inside, constants
-
-
-def _with_operands(values: Sequence[Value], known: set[Value]) -> list[Value]:
-    """Return values and what they are made of, up to those that are known, operands first."""
-    found: set[Value] = set()
-    waiting = list(values)
-    while waiting:
-        value = waiting.pop()
-        if value not in found and value not in known:
-            found.add(value)
-            waiting.extend(value.operands)
-    return sorted(found, key=lambda each: each.number)
+    constants = in_order(read - dependent - numbers)
+    known = {*parameters, *constants}
+    inside = reached([*(dependent - set(parameters)), *(read & numbers)], lambda value: value not in known)
+    return in_order(inside - known), constants

@@ -201,12 +201,8 @@ def renumbered(graph: Graph) -> Graph:
     new = {value: ir.input_value(place, value.spec) for place, value in enumerate(graph.inputs)}
     for value in graph.values():
         if value not in new:
-            operands = tuple(new[operand] for operand in value.operands)
-            new[value] = ir.operation(value.op, operands, value.spec, value.params)
-    updates = tuple(update._replace(value=new[update.value]) for update in graph.updates)
-    checks = tuple(new[value] for value in graph.checks)
-    inputs, outputs = (tuple(new[value] for value in values) for values in (graph.inputs, graph.outputs))
-    return Graph(inputs, outputs, updates, checks, graph.lines)
+            new[value] = value.remade([new[operand] for operand in value.operands])
+    return graph.replaced(new)
 
 
 def alike(first: Trace, second: Trace) -> bool:

@@ -102,8 +102,7 @@ def _trace(model: Callable[..., Any], specs: Sequence[Spec]) -> Trace:
 
 def _values(each: Trace) -> list[Value]:
     """Return all values that the outputs need, and all inputs, operands first."""
-    needed = {value for value in each.graph.values() if value.op != "input"}
-    return [*each.graph.inputs, *sorted(needed, key=lambda value: value.number)]
+    return [*each.graph.inputs, *(value for value in each.graph.values() if value.op != "input")]
 
 
 def _check_no_assignment(each: Trace) -> None:

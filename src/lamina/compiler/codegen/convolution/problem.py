@@ -85,19 +85,14 @@ def has_masks(target: Target) -> bool:
     return "avx512vl" in target.known
 
 
-def masked(f: Emitter, dtype: DType, pointer: Value, lanes: int, mask: Value) -> Value:
-    """Read neighbours, and zeros for lanes that a mask leaves out; nothing of those is touched."""
+def strided(f: Emitter, dtype: DType, pointer: Value, stride: int, lanes: int, mask: Value | None = None) -> Value:
+    """Read elements so far apart: one, as a scalar, for no lanes. Of neighbours, a mask leaves some out, as zeros."""
+    if mask is None:
+        return load_strided(f, dtype, pointer, stride, lanes)
     stored = memory_type(dtype).of(lanes)
     align = Value(str(max(stored.bits // 8, 1)), I32)
     name = f"llvm.masked.load.{stored.suffix}.p0"
     return unpacked(f, dtype, f.call(name, stored, pointer, align, mask, f.number(0, stored)))
-
-
-def strided(f: Emitter, dtype: DType, pointer: Value, stride: int, lanes: int, mask: Value | None = None) -> Value:
-    """Read elements so far apart, without those that a mask leaves out: one, as a scalar, for no lanes."""
-    if mask is not None:
-        return masked(f, dtype, pointer, lanes, mask)
-    return load_strided(f, dtype, pointer, stride, lanes)
 
 
 @contextmanager

@@ -26,11 +26,6 @@ def _wide(x: Value, like: Value, builder: Builder) -> Value:
     return builder.broadcast_to(x, like.shape)
 
 
-def _like(value: Value, x: Value, given: bool | int | float, builder: Builder) -> Value:
-    """Return a number that goes with an operand."""
-    return builder.full((), x.dtype, given)
-
-
 def _is(x: Value, given: float) -> bool:
     """Tell whether a value is one number everywhere, the zeros being told apart."""
     found = number(x)
@@ -106,7 +101,7 @@ def divide(value: Value, builder: Builder) -> Value | None:
     if given == -1:
         return _wide(builder.operation("negative", (a,), a.spec), value, builder)
     if given is not None and power_of_two(given) and _normal(1.0 / float(given), value):
-        return builder.operation("multiply", (a, _like(value, b, 1.0 / given, builder)), value.spec)
+        return builder.operation("multiply", (a, builder.full((), b.dtype, 1.0 / given)), value.spec)
     if a.op == b.op == "negative":
         return builder.operation("divide", (a.operands[0], b.operands[0]), value.spec)
     return None
@@ -126,7 +121,7 @@ def floor_divide(value: Value, builder: Builder) -> Value | None:
     if given == 1:
         return _wide(a, value, builder)
     if given > 1 and power_of_two(given):
-        by = _like(value, b, int(given).bit_length() - 1, builder)
+        by = builder.full((), b.dtype, int(given).bit_length() - 1)
         return builder.operation("bitwise_right_shift", (a, by), value.spec)
     return None
 
@@ -140,7 +135,7 @@ def remainder(value: Value, builder: Builder) -> Value | None:
     if given == 1:
         return builder.full(value.shape, value.dtype, 0)
     if given > 1 and power_of_two(given):
-        return builder.operation("bitwise_and", (a, _like(value, b, int(given) - 1, builder)), value.spec)
+        return builder.operation("bitwise_and", (a, builder.full((), b.dtype, int(given) - 1)), value.spec)
     return None
 
 
@@ -213,7 +208,7 @@ def pow_(value: Value, builder: Builder) -> Value | None:
             square = _product(x, x, x, builder)
             return _product(square, square, value, builder)
     if value.dtype.floating and given == -1:
-        return builder.operation("divide", (_like(value, x, 1.0, builder), x), value.spec)
+        return builder.operation("divide", (builder.full((), x.dtype, 1.0), x), value.spec)
     if value.dtype.floating and given == 0.5 and positive_or_zero(x):
         return _wide(builder.operation("sqrt", (x,), x.spec), value, builder)
     return None

@@ -6,7 +6,6 @@ from lamina.compiler.graph.ir import Value
 from lamina.compiler.graph.passes.facts import lossless, number
 from lamina.compiler.graph.passes.rewriting import Builder, Pass
 from lamina.dtypes import bool_
-from lamina.primitives.primitive import Spec
 
 
 def where(value: Value, builder: Builder) -> Value | None:
@@ -20,17 +19,12 @@ def where(value: Value, builder: Builder) -> Value | None:
     if condition.op == "bitwise_invert":
         return builder.operation("where", (condition.operands[0], y, x), value.spec)
     if x.op == "where" and x.operands[0] is condition:
-        return builder.operation("where", (condition, x.operands[1], y), _spec(value))
+        return builder.operation("where", (condition, x.operands[1], y), value.spec)
     if y.op == "where" and y.operands[0] is condition:
-        return builder.operation("where", (condition, x, y.operands[2]), _spec(value))
+        return builder.operation("where", (condition, x, y.operands[2]), value.spec)
     if value.dtype is bool_ and number(x) is True and number(y) is False:
         return builder.broadcast_to(condition, value.shape)
     return None
-
-
-def _spec(value: Value) -> Spec:
-    spec: Spec = value.spec
-    return spec
 
 
 def comparison(value: Value, builder: Builder) -> Value | None:

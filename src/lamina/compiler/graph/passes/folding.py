@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lamina.backends.protocol import numpy_dtype
-from lamina.compiler.graph.interpreter import evaluate
+from lamina.backends.registry import CPU
 from lamina.compiler.graph.ir import Value, constant
 from lamina.compiler.graph.passes.rewriting import Builder, Pass
 from lamina.primitives import specs
@@ -60,8 +60,12 @@ def _fold_numbers(value: Value, builder: Builder) -> Value | None:
 
 
 def _computed(value: Value) -> NDArray | None:
+    operands = [
+        each.params["array"] if each.op == "constant" else CPU.full(each.shape, each.params["value"], each.dtype)
+        for each in value.operands
+    ]
     try:
-        return np.asarray(evaluate(value, [evaluate(each, ()) for each in value.operands]))
+        return np.asarray(getattr(CPU, value.op)(*operands, **value.params))
     except (ValueError, IndexError, ArithmeticError, np.linalg.LinAlgError):
         return None
 

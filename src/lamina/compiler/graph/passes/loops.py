@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from lamina.compiler.graph.ir import SCAN, Graph, Update, Value, input_value, operation
+from lamina.compiler.graph.ir import SCAN, Graph, Update, Value, in_order, input_value, operation, reached
 from lamina.compiler.graph.passes.rewriting import value_key
 from lamina.primitives.primitive import Spec
 from lamina.records import replaced
@@ -67,7 +67,7 @@ def _common(earlier: Value, later: Value) -> dict[Value, Value]:
         if value.op == "input" or any(each not in same for each in value.operands):
             continue
         operands = tuple(same[each] for each in value.operands)
-        found = known.get(value_key(Value(value.op, operands, value.params, value.spec)))
+        found = known.get(value_key(value.remade(operands)))
         if found is not None:
             same[value] = found
     return same
@@ -104,7 +104,7 @@ def _frontier(body: Graph, same: dict[Value, Value]) -> list[Value]:
             waiting.extend(value.operands)
         else:
             found.add(value)
-    return sorted(found, key=lambda each: each.number)
+    return in_order(found)
 
 
 # --- loops made again -------------------------------------------------------------------------------------
@@ -140,21 +140,13 @@ def _kept(graph: Graph, earlier: Value, later: Value) -> Graph:
             kept = [operation("item", (loop,), loop.spec[at], {"index": at}) for at in places]
             operands = [each for each, wanted in zip((*operands, *kept), used, strict=True) if wanted]
         new[value] = operation(value.op, tuple(operands), spec, params)
-    outputs, checks = (tuple(new[value] for value in values) for values in (graph.outputs, graph.checks))
-    updates = tuple(update._replace(value=new[update.value]) for update in graph.updates)
-    return replaced(graph, outputs=outputs, updates=updates, checks=checks)
+    return graph.replaced(new)
 
 
 def _reading(loop: Value, frontier: Sequence[Value]) -> tuple[Graph, list[bool]]:
     """Return the body of a loop that is given some of its values, and which operands, these behind, it still needs."""
     body: Graph = loop.params["body"]
-    read: set[Value] = set()
-    waiting = list(body.roots())
-    while waiting:
-        value = waiting.pop()
-        if value not in read:
-            read.add(value)
-            waiting.extend(() if value in frontier else value.operands)
+    read = reached(body.roots(), lambda value: value not in frontier)
     used = [at < _first_over(loop) or value in read for at, value in enumerate(body.inputs)] + [True] * len(frontier)
     everything = [*body.inputs, *frontier]
     left = [value for value, wanted in zip(everything, used, strict=True) if wanted]
@@ -162,6 +154,6 @@ def _reading(loop: Value, frontier: Sequence[Value]) -> tuple[Graph, list[bool]]
     new: dict[Value, Value] = dict(inputs)
     for value in body.values():
         if value in read and value not in new:
-            new[value] = operation(value.op, tuple(new[each] for each in value.operands), value.spec, value.params)
+            new[value] = value.remade([new[each] for each in value.operands])
     updates = tuple(Update(each.input, new[each.value]) for each in body.updates)
     return Graph(tuple(inputs.values()), tuple(new[each] for each in body.outputs), updates), used

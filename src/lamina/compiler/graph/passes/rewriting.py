@@ -82,9 +82,7 @@ def _swept(graph: Graph, builder: Builder) -> Graph:
     made: dict[Value, Value] = {}
     for value in values:
         operands = tuple([made[each] for each in value.operands])
-        settled = builder.settle(
-            value if operands == value.operands else Value(value.op, operands, value.params, value.spec)
-        )
+        settled = builder.settle(value if operands == value.operands else value.remade(operands))
         made[value] = settled
         # An operation that comes to its own operand no longer reads it.
         builder.note_uses(settled, counts[value] - operands.count(settled))
