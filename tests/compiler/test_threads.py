@@ -18,12 +18,13 @@ from lamina.compiler.codegen.barrier import ARRIVED, FAULT, emit_barrier
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.module import Module
 from lamina.compiler.codegen.values import I64, PTR, Value
-from lamina.compiler.runtime import cache, thread_pool_code, threads
+from lamina.compiler.runtime import cache, thread_pool, thread_pool_code, threads
 from lamina.compiler.runtime.loading import Loaded, load
 from lamina.compiler.runtime.machine_code import assemble
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.runtime.runtime_block import RuntimeBlock
-from lamina.compiler.runtime.threads import Shared, get_num_threads, num_threads, run, set_num_threads
+from lamina.compiler.runtime.thread_pool import run
+from lamina.compiler.runtime.threads import Shared, get_num_threads, num_threads, set_num_threads
 from lamina.compiler.target import AARCH64, AVX2, BASELINE, Target
 from lamina.errors import DataError, DTypeError
 from lamina.forking import fork_safe, renew
@@ -102,13 +103,13 @@ def barriers() -> Loaded:
 def pool(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Workers that sleep in the kernel, where it is Linux, and in Python, as everywhere else."""
     if request.param == "python":
-        threads._stop()
-        threads._pool_code.cache_clear()
+        thread_pool._stop()
+        thread_pool._pool_code.cache_clear()
         monkeypatch.setattr(thread_pool_code, "futex_number", lambda target: None)
     yield
     if request.param == "python":
-        threads._stop()
-        threads._pool_code.cache_clear()
+        thread_pool._stop()
+        thread_pool._pool_code.cache_clear()
 
 
 @pytest.fixture
@@ -250,7 +251,7 @@ def test_an_idle_process_uses_no_processor_time(count: int, which: Loaded, pool:
 
 
 def test_a_system_without_more_threads_makes_do_with_fewer(which: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
-    threads._stop()
+    thread_pool._stop()
     start = threading.Thread.start
     started: list[threading.Thread] = []
 
@@ -263,14 +264,14 @@ def test_a_system_without_more_threads_makes_do_with_fewer(which: Loaded, monkey
     monkeypatch.setattr(threading.Thread, "start", limited)
     instance = Instance(which)
     assert [sum(instance.run(4)[1:20]) for _ in range(3)] == [4, 4, 4]
-    threads._stop()
+    thread_pool._stop()
 
 
 def test_the_pool_s_code_is_on_disk_after_the_first_run(
     which: Loaded, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
-    threads._stop()
-    threads._pool_code.cache_clear()
+    thread_pool._stop()
+    thread_pool._pool_code.cache_clear()
     cache._programs.clear()
     monkeypatch.setenv("LAMINA_CACHE_DIR", str(tmp_path))
     Instance(which).run(2)
@@ -296,7 +297,7 @@ warnings.simplefilter("ignore", DeprecationWarning)  # of forking with threads, 
 from lamina.compiler.runtime.runtime_block import RuntimeBlock
 from lamina.compiler.runtime.loading import load
 from lamina.compiler.runtime.machine_code import assemble
-from lamina.compiler.runtime.threads import run
+from lamina.compiler.runtime.thread_pool import run
 from lamina.compiler.runtime.processor import host
 code = load(assemble(os.environ["PROGRAM"], host()))
 

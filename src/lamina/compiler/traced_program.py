@@ -4,28 +4,40 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from lamina.backends.protocol import numpy_dtype
 from lamina.compiler.differentiation import cotangent_places, derivative_trace
-from lamina.compiler.executable import build, empty_outputs
+from lamina.compiler.graph.ir import Graph
 from lamina.compiler.runtime.portions import Portions
 from lamina.compiler.tracing.trace import Trace
-from lamina.forking import fork_safe
+from lamina.forking import fork_safe, forks_wait
+
+if TYPE_CHECKING:
+    from lamina.compiler.runtime.native_program import NativeProgram
 
 NDArray = npt.NDArray[Any]
 
 
+def build(graph: Graph) -> NativeProgram:
+    """Return the program of a graph as machine code."""
+    with forks_wait():
+        from lamina.compiler import building
+
+    return building.build(graph)
+
+
 class TracedProgram:
-    """A trace and the executable made of its graph."""
+    """A trace and the program made of its graph."""
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
         self.execute = build(trace.graph)
         self.portions = Portions(self.execute.nanoseconds)
-        self.outputs = empty_outputs(trace.graph)
+        self.outputs = [(value.shape, numpy_dtype(value.dtype)) for value in trace.graph.outputs]
         self.cotangent_places = cotangent_places(trace) if trace.tracked else {}
         self._derivatives: dict[tuple[int, ...], TracedProgram] = {}
         self._lock = fork_safe(threading.RLock())

@@ -19,7 +19,8 @@ from lamina.compiler.runtime.interruption import run_interruptibly
 from lamina.compiler.runtime.loading import Loaded
 from lamina.compiler.runtime.runtime_block import RuntimeBlock
 from lamina.compiler.runtime.thread_choice import Choice, ThreadChoice
-from lamina.compiler.runtime.threads import entry_point, get_num_threads, run
+from lamina.compiler.runtime.thread_pool import entry_point, run
+from lamina.compiler.runtime.threads import get_num_threads
 from lamina.errors import BackendError, DataError, SubscriptError
 from lamina.forking import fork_safe
 from lamina.records import NamedTuple
