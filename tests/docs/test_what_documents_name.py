@@ -25,6 +25,15 @@ def test_every_path_that_a_document_names_is_there(document: Path) -> None:
         assert any(f"/{each}".endswith(f"/{ending}") for each in FILES | FOLDERS), f"{document.name} names {named}"
 
 
+@pytest.mark.parametrize(
+    "package", sorted((ROOT / "src/lamina/compiler").rglob("__init__.py")), ids=lambda path: path.parent.name
+)
+def test_the_map_of_a_package_of_the_compiler_names_its_modules(package: Path) -> None:
+    text = ast.get_docstring(ast.parse(package.read_text(encoding="utf-8"))) or ""
+    there = {path.stem for path in package.parent.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert set(re.findall(r"`(\w+)`", text)) == there - {"__init__"}
+
+
 @pytest.mark.parametrize("document", sorted((ROOT / "docs/reference").glob("*.md")), ids=lambda path: path.name)
 def test_every_name_that_the_reference_is_made_of_is_there(document: Path) -> None:
     for name in re.findall(r"^::: ([\w.]+)$", document.read_text(encoding="utf-8"), re.MULTILINE):

@@ -9,5 +9,7 @@
 `steps`, `loops`    steps of loops, and the operation that they become
 `recomputation`     what is computed again on purpose
 `environment`       globals, closures, attributes and settings, for which a trace holds
+`other_generators`  random numbers of Python and NumPy, of which a user is warned
+`location`          the line of the user's program, for messages
 ==================  ==================================================================================
 """

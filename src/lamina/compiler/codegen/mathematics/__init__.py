@@ -1,4 +1,9 @@
-"""Mathematical functions written as vector code, with a stated bound of their error."""
+"""Mathematical functions written as vector code, with a stated bound of their error.
+
+A formula is written with the operators of `lanes`, and with `pairs` where one float is not accurate enough:
+`exponential`, `logarithm`, `power`, `trigonometric` with `huge_angle`, `inverse_trigonometric`, `inverse_hyperbolic`,
+`error_function`, `rounding`, `modulo`.
+"""
 
 from __future__ import annotations
 
