@@ -251,13 +251,13 @@ class Cycle(Callback):
     """Changes a setting in every epoch, as only a callback can."""
 
     def on_epoch_begin(self, state):
-        state.optimizer.param_groups[0]["momentum"] = 0.9 - 0.01 * state.epoch
+        state.optimizer.param_groups[0]["eps"] = 1e-8 * (1 + state.epoch)
 
 
 def test_settings_that_never_stay_are_given_up_at_the_same_epoch(tmp_path, monkeypatch):
     monkeypatch.setattr(compiling, "PAYS", 5.0)
     monkeypatch.setattr(programs, "_TRACES", 3)
-    asked = {"optimizer": MOMENTUM, "callbacks": [Cycle], "epochs": 4, "batch_size": 10}
+    asked = {"optimizer": partial(optim.Adam, lr=0.1), "callbacks": [Cycle], "epochs": 4, "batch_size": 10}
     with pytest.warns(UserWarning, match="change again and again"):
         assert_resumes(tmp_path, **asked)
 

@@ -278,9 +278,9 @@ class Optimizer(Watched):
 
     def _arrange(self, group: ParameterGroup) -> None:
         """Make the constants and the state that the hyperparameters call for, keeping what is there."""
-        group.constants = {"one": 1.0, "weight_decay": group["weight_decay"], **self.constants(group)}
-        group.kept.clear()
+        decay = group["weight_decay"]
         slots, counters = self.slots(group), self.counters(group)
+        group.hold({"one": 1.0, "weight_decay": decay, **self.constants(group)}, (decay != 0.0, *slots, *counters))
         shared = {name: group.states[0].parameter._full((), value, float64) for name, value in counters.items()}
         for state in group.states:
             state.arrange(shared, slots)

@@ -9,9 +9,13 @@ from typing import Any
 from lamina.dtypes import DType, float64, float_info
 from lamina.errors import AssignmentError, BackendError, DataError, DTypeError
 from lamina.optim.hyperparameters import Check, non_negative
+from lamina.primitives.elementwise import astype
 from lamina.tensor import Tensor
 from lamina.variable import Variable
 from lamina.watched import Watched, changed
+
+_DEPENDING_ON_TYPE = ("eps",)
+"""Constants whose value follows from the type of the parameter too, see `representable`."""
 
 Parameters = Iterable[Variable] | Iterable[Mapping[str, Any]]
 
@@ -56,7 +60,15 @@ class ParameterGroup(dict[str, Any], Watched):
     """The hyperparameters of a group by name, ``"params"`` (a list) and ``"lr"`` (a variable) among them.
 
     ``group["lr"] = 0.01`` assigns the variable. Another hyperparameter is checked and replaced; it takes effect
-    with the next step.
+    with the next step. A number that is replaced is held in variables from then on, so that compiled steps follow a
+    schedule of it, as of a momentum, without being traced again.
+
+    Attributes
+    ----------
+    constants : dict of str to Any
+        What the rule makes from the hyperparameters.
+    varying : dict of str to Variable
+        Those of the constants that have been replaced: 0-d, float64.
     """
 
     def __init__(
@@ -73,7 +85,11 @@ class ParameterGroup(dict[str, Any], Watched):
         self.checks = checks
         self.states = states
         self.constants: dict[str, Any] = {}
+        self.varying: dict[str, Variable] = {}
         self.kept: dict[Any, dict[str, Any]] = {}
+        self.structure: tuple[Any, ...] = ()
+        self._followed: set[str] = set()  # hyperparameters that are no more than the numbers in variables
+        self._decisive: set[str] = set()  # those that have once changed more than that
         self._check_together = check_together
         self._arrange = arrange
         arrange(self)
@@ -87,7 +103,8 @@ class ParameterGroup(dict[str, Any], Watched):
         vars(self).update(state)
 
     def _settings(self) -> Iterable[tuple[str, Any]]:
-        return self.items()
+        seen = [(name, value) for name, value in self.items() if name not in self._followed]
+        return [*seen, ("varying", tuple(self.varying))]
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
@@ -113,10 +130,52 @@ class ParameterGroup(dict[str, Any], Watched):
 
     def replace(self, hyperparameters: Mapping[str, Any]) -> None:
         """Take several hyperparameters that have been checked."""
-        if all(self[name] == value for name, value in hyperparameters.items()):
-            return  # compiled steps need not look at everything again
-        self.update(hyperparameters)
-        self._arrange(self)
+        for name, value in hyperparameters.items():
+            if self[name] == value:
+                continue  # compiled steps need not look at everything again
+            self.update({name: value})
+            before = dict(self.constants), self.structure
+            self._arrange(self)
+            if not self._moved_numbers_only(*before):
+                self._followed.discard(name)
+                self._decisive.add(name)
+            elif name in self._followed:
+                continue
+            elif name not in self._decisive:
+                self._followed.add(name)
+            changed()
+
+    def hold(self, constants: dict[str, Any], structure: tuple[Any, ...]) -> None:
+        """Hold what the rule makes from the hyperparameters.
+
+        Parameters
+        ----------
+        constants : dict of str to Any
+            Numbers among them that differ from those held before become variables.
+        structure : tuple
+            What else the hyperparameters decide about an update.
+        """
+        held = self.constants
+        for name, value in constants.items():
+            if not isinstance(value, float):
+                self.varying.pop(name, None)
+            elif held.get(name, value) != value and name not in _DEPENDING_ON_TYPE:
+                if name not in self.varying:
+                    beside = self.states[0].parameter
+                    self.varying[name] = Variable(beside._full((), value, float64), name, trainable=False)
+                    changed()
+                self.varying[name].assign(value)
+        held.clear()
+        held.update(constants)
+        if structure != self.structure:
+            self.structure = structure
+        self.kept.clear()
+
+    def _moved_numbers_only(self, constants: dict[str, Any], structure: tuple[Any, ...]) -> bool:
+        """Tell whether all that differs from these constants and this structure is in variables, and something does."""
+        moved = [name for name, value in self.constants.items() if name not in constants or constants[name] != value]
+        same = self.structure == structure and self.constants.keys() == constants.keys()
+        return same and bool(moved) and all(name in self.varying for name in moved)
 
     def follow(self) -> None:
         """Move what is remembered to the device of the parameters, where the user has moved those."""
@@ -129,9 +188,10 @@ class ParameterGroup(dict[str, Any], Watched):
             variable._hold(variable._untracked.to(backend.name))
 
     def variables(self) -> list[Variable]:
-        """Return the learning rate and the state of every parameter."""
+        """Return the learning rate, what varies beside it, and the state of every parameter."""
         return [
             self["lr"],
+            *self.varying.values(),
             *(each for state in self.states for each in (*state.counters.values(), *state.slots.values())),
         ]
 
@@ -143,10 +203,14 @@ class ParameterGroup(dict[str, Any], Watched):
             found = {
                 name: beside._full((), representable(name, value, dtype), dtype) if isinstance(value, float) else value
                 for name, value in self.constants.items()
+                if name not in self.varying
             }
             if beside._backend.has_values:  # not a tracer's, which last no longer than the trace
                 self.kept[key] = found
-        return found
+        if not self.varying:
+            return found
+        values = {name: variable.value for name, variable in self.varying.items()}
+        return found | {name: x if x.dtype is dtype else astype(x, dtype=dtype) for name, x in values.items()}
 
 
 def representable(name: str, value: float, dtype: DType) -> float:
