@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from lamina.backends.array_api import ArrayAPIBackend
 from lamina.backends.cupy_backend import CuPyBackend
 from lamina.backends.numpy_backend import NumPyBackend
+from lamina.dtypes import DTYPES, DType
 from lamina.errors import BackendError
 from lamina.watched import changed
 
@@ -83,7 +84,8 @@ def _make(device: str) -> Backend:
     with _lock:
         _find_plugins()
         if not isinstance(device, str) or device not in _factories:
-            raise BackendError(f"device: {device!r} is not known; the devices are {', '.join(_factories)}")
+            hint = "; x.astype(dtype) changes a type" if isinstance(device, DType) or device in DTYPES else ""
+            raise BackendError(f"device: {device!r} is not known; the devices are {', '.join(_factories)}{hint}")
         if device not in _made:
             _made[device] = _factories[device]()
         return _made[device]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Never
 
 from lamina.errors import DataError
 from lamina.functions.comparisons import clip, where
 from lamina.functions.elementwise import abs, exp, expm1, log1p
 from lamina.functions.operands import floating, numeric, one_axis
+from lamina.other_names import unexpected
 from lamina.primitives import elementwise as rows, reductions
 from lamina.primitives.broadcasting import sum_
 from lamina.primitives.composite import Composite
@@ -177,7 +178,7 @@ def _shifted(x: Tensor, axis: int) -> Tensor:
     return x - reductions.max_(x._untracked, axes=(axis,), keepdims=True)
 
 
-def softmax(x: Tensor, /, axis: int = -1) -> Tensor:
+def softmax(x: Tensor, /, axis: int = -1, **elsewhere: Never) -> Tensor:
     """Return ``exp(x) / sum(exp(x))`` along ``axis``: positive numbers that add up to one.
 
     Examples
@@ -186,6 +187,8 @@ def softmax(x: Tensor, /, axis: int = -1) -> Tensor:
     >>> la.softmax(la.asarray([1000.0, 1000.0]))
     Tensor([0.5, 0.5], shape=[2], dtype=float32)
     """
+    if elsewhere:
+        raise unexpected("softmax", elsewhere)
     x = floating("softmax", x)
     at = one_axis("softmax", axis, x.ndim)
     if x.size == 0:
@@ -220,7 +223,7 @@ def softmin(x: Tensor, /, axis: int = -1) -> Tensor:
     return softmax(-floating("softmin", x), axis)
 
 
-def log_softmax(x: Tensor, /, axis: int = -1) -> Tensor:
+def log_softmax(x: Tensor, /, axis: int = -1, **elsewhere: Never) -> Tensor:
     """Return ``x - log(sum(exp(x)))`` along ``axis``: the logarithm of softmax, finite where that underflows.
 
     Examples
@@ -229,6 +232,8 @@ def log_softmax(x: Tensor, /, axis: int = -1) -> Tensor:
     >>> la.log_softmax(la.asarray([0.0, -1000.0]))
     Tensor([    0., -1000.], shape=[2], dtype=float32)
     """
+    if elsewhere:
+        raise unexpected("log_softmax", elsewhere)
     x = floating("log_softmax", x)
     at = one_axis("log_softmax", axis, x.ndim)
     if x.size == 0:

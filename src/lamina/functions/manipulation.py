@@ -6,13 +6,14 @@ import math
 import operator
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 import numpy as np
 
 from lamina.dtypes import Scalar, int64
 from lamina.errors import DTypeError, ShapeError
 from lamina.functions.operands import Axis, all_axes, common, fill_value, one_axis, tensor
+from lamina.other_names import unexpected
 from lamina.primitives import broadcasting, indexing, reductions, shaping, specs
 from lamina.primitives.elementwise import astype
 from lamina.primitives.operand import Operand
@@ -57,8 +58,10 @@ def _worked_out(x: Tensor, lengths: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(x.size // known if length == -1 else length for length in lengths)
 
 
-def flatten(x: Tensor, start_axis: int = 0, end_axis: int = -1) -> Tensor:
+def flatten(x: Tensor, start_axis: int = 0, end_axis: int = -1, **elsewhere: Never) -> Tensor:
     """Return ``x`` with the axes from ``start_axis`` to ``end_axis`` made one."""
+    if elsewhere:
+        raise unexpected("flatten", elsewhere)
     x = tensor("flatten", x)
     if x.ndim == 0:
         return broadcasting.reshape(x, shape=(1,))
@@ -98,8 +101,10 @@ def expand_dims(x: Tensor, /, axis: int | tuple[int, ...] = 0) -> Tensor:
     return broadcasting.reshape(x, shape=tuple(1 if at in axes else next(sizes) for at in range(x.ndim + count)))
 
 
-def squeeze(x: Tensor, /, axis: Axis = None) -> Tensor:
+def squeeze(x: Tensor, /, axis: Axis = None, **elsewhere: Never) -> Tensor:
     """Return ``x`` without the axes ``axis``, which must have length one; without all such axes for None."""
+    if elsewhere:
+        raise unexpected("squeeze", elsewhere)
     x = tensor("squeeze", x)
     if axis is None:
         axes = tuple(at for at, size in enumerate(x.shape) if size == 1)
@@ -126,14 +131,18 @@ def broadcast_arrays(*arrays: Tensor) -> list[Tensor]:
     return [broadcast_to(x, shape) for x in tensors]
 
 
-def flip(x: Tensor, /, axis: Axis = None) -> Tensor:
+def flip(x: Tensor, /, axis: Axis = None, **elsewhere: Never) -> Tensor:
     """Return ``x`` with the order along ``axis`` reversed; along every axis for None."""
+    if elsewhere:
+        raise unexpected("flip", elsewhere)
     x = tensor("flip", x)
     return shaping.flip(x, axes=all_axes("flip", axis, x.ndim))
 
 
-def concat(arrays: Sequence[Tensor], /, *, axis: int | None = 0) -> Tensor:
+def concat(arrays: Sequence[Tensor], /, *, axis: int | None = 0, **elsewhere: Never) -> Tensor:
     """Return tensors joined along an existing axis; flattened first for None."""
+    if elsewhere:
+        raise unexpected("concat", elsewhere)
     tensors = common("concat", *arrays)
     if axis is None:
         tensors = tuple(flatten(x) for x in tensors)
@@ -141,8 +150,10 @@ def concat(arrays: Sequence[Tensor], /, *, axis: int | None = 0) -> Tensor:
     return shaping.concat(*tensors, axis=one_axis("concat", axis, tensors[0].ndim))
 
 
-def stack(arrays: Sequence[Tensor], /, *, axis: int = 0) -> Tensor:
+def stack(arrays: Sequence[Tensor], /, *, axis: int = 0, **elsewhere: Never) -> Tensor:
     """Return tensors of one shape joined along a new axis."""
+    if elsewhere:
+        raise unexpected("stack", elsewhere)
     tensors = common("stack", *arrays)
     for x in tensors:
         if x.shape != tensors[0].shape:
@@ -182,8 +193,10 @@ def split(x: Tensor, sections: int | Sequence[int], /, *, axis: int = 0) -> list
     return [shaping.part(x, at, start, max(start, stop)) for start, stop in pairwise(borders)]
 
 
-def roll(x: Tensor, /, shift: int | tuple[int, ...], *, axis: Axis = None) -> Tensor:
+def roll(x: Tensor, /, shift: int | tuple[int, ...], *, axis: Axis = None, **elsewhere: Never) -> Tensor:
     """Return ``x`` with elements moved ``shift`` places along ``axis``, those pushed out coming in again."""
+    if elsewhere:
+        raise unexpected("roll", elsewhere)
     x = tensor("roll", x)
     if axis is None:
         total = shift if isinstance(shift, int) else sum(shift)

@@ -30,7 +30,9 @@ def tensor(name: str, x: Any) -> Tensor:
     """Return ``x`` if it is a tensor, or say how to make one of it."""
     if isinstance(x, Operand):
         return x  # type: ignore[return-value]
-    raise DTypeError(f"{name}: expected a Tensor, got {type(x).__name__}; make one with lamina.asarray(x)")
+    kind = type(x)
+    given = f"{kind.__module__}.{kind.__name__}" if kind.__name__ == "Tensor" else kind.__name__
+    raise DTypeError(f"{name}: expected a Tensor, got {given}; make one with lamina.asarray(x)")
 
 
 def cast(x: Tensor, dtype: DType) -> Tensor:

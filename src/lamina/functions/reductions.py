@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 from lamina.dtypes import DTypeLike, as_dtype, bool_, int64, uint64
 from lamina.functions.comparisons import isinf
 from lamina.functions.operands import Axis, all_axes, cast, common, floating, one_axis, only_axis, tensor
+from lamina.other_names import unexpected
 from lamina.primitives import elementwise as rows, indexing, reductions, shaping
 from lamina.primitives.broadcasting import reshape, sum_
 
@@ -24,26 +25,38 @@ def _accumulator(x: Tensor, dtype: DTypeLike | None) -> Tensor:
     return cast(x, uint64 if x.dtype.kind == "unsigned" else int64)
 
 
-def sum(x: Tensor, /, axis: Axis = None, *, dtype: DTypeLike | None = None, keepdims: bool = False) -> Tensor:
+def sum(
+    x: Tensor, /, axis: Axis = None, *, dtype: DTypeLike | None = None, keepdims: bool = False, **elsewhere: Never
+) -> Tensor:
     """Return the sum over ``axis``; integers add up in 64 bits unless ``dtype`` says otherwise."""
+    if elsewhere:
+        raise unexpected("sum", elsewhere)
     x = _accumulator(tensor("sum", x), dtype)
     return sum_(x, axes=all_axes("sum", axis, x.ndim), keepdims=keepdims)
 
 
-def prod(x: Tensor, /, axis: Axis = None, *, dtype: DTypeLike | None = None, keepdims: bool = False) -> Tensor:
+def prod(
+    x: Tensor, /, axis: Axis = None, *, dtype: DTypeLike | None = None, keepdims: bool = False, **elsewhere: Never
+) -> Tensor:
     """Return the product over ``axis``; its gradient is right where elements are zero."""
+    if elsewhere:
+        raise unexpected("prod", elsewhere)
     x = _accumulator(tensor("prod", x), dtype)
     return reductions.prod(x, axes=all_axes("prod", axis, x.ndim), keepdims=keepdims)
 
 
-def max(x: Tensor, /, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
+def max(x: Tensor, /, axis: Axis = None, *, keepdims: bool = False, **elsewhere: Never) -> Tensor:
     """Return the largest element over ``axis``; ties share the gradient equally."""
+    if elsewhere:
+        raise unexpected("max", elsewhere)
     x = tensor("max", x)
     return reductions.max_(x, axes=all_axes("max", axis, x.ndim), keepdims=keepdims)
 
 
-def min(x: Tensor, /, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
+def min(x: Tensor, /, axis: Axis = None, *, keepdims: bool = False, **elsewhere: Never) -> Tensor:
     """Return the smallest element over ``axis``; ties share the gradient equally."""
+    if elsewhere:
+        raise unexpected("min", elsewhere)
     x = tensor("min", x)
     return reductions.min_(x, axes=all_axes("min", axis, x.ndim), keepdims=keepdims)
 
@@ -53,8 +66,10 @@ def _count(x: Tensor, axes: tuple[int, ...]) -> int:
     return math.prod([shape[axis] for axis in axes])
 
 
-def mean(x: Tensor, /, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
+def mean(x: Tensor, /, axis: Axis = None, *, keepdims: bool = False, **elsewhere: Never) -> Tensor:
     """Return the arithmetic mean over ``axis``; NaN over an empty one."""
+    if elsewhere:
+        raise unexpected("mean", elsewhere)
     x = floating("mean", x)
     axes = all_axes("mean", axis, x.ndim)
     count = _count(x, axes)
@@ -62,7 +77,9 @@ def mean(x: Tensor, /, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
     return sum_(x, axes=axes, keepdims=keepdims) * (1.0 / count if count else math.nan)
 
 
-def var(x: Tensor, /, axis: Axis = None, *, correction: float = 0.0, keepdims: bool = False) -> Tensor:
+def var(
+    x: Tensor, /, axis: Axis = None, *, correction: float = 0.0, keepdims: bool = False, **elsewhere: Never
+) -> Tensor:
     """Return the variance over ``axis``: the sum of squared deviations over ``n - correction``.
 
     Examples
@@ -72,6 +89,8 @@ def var(x: Tensor, /, axis: Axis = None, *, correction: float = 0.0, keepdims: b
     >>> la.var(x).item(), la.var(x, correction=1).item()
     (1.0, 2.0)
     """
+    if elsewhere:
+        raise unexpected("var", elsewhere)
     x = floating("var", x)
     axes = all_axes("var", axis, x.ndim)
     deviation = x - mean(x, axis=axes, keepdims=True)
@@ -79,8 +98,12 @@ def var(x: Tensor, /, axis: Axis = None, *, correction: float = 0.0, keepdims: b
     return sum_(deviation * deviation, axes=axes, keepdims=keepdims) / (degrees if degrees > 0 else 0.0)
 
 
-def std(x: Tensor, /, axis: Axis = None, *, correction: float = 0.0, keepdims: bool = False) -> Tensor:
+def std(
+    x: Tensor, /, axis: Axis = None, *, correction: float = 0.0, keepdims: bool = False, **elsewhere: Never
+) -> Tensor:
     """Return the standard deviation, the root of `var`; its gradient where it is zero is zero."""
+    if elsewhere:
+        raise unexpected("std", elsewhere)
     return root(var(x, axis=axis, correction=correction, keepdims=keepdims))
 
 
@@ -91,14 +114,18 @@ def root(x: Tensor) -> Tensor:
     return rows.where(flat, x._scalar(0.0), rows.sqrt(safe))
 
 
-def all(x: Tensor, /, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
+def all(x: Tensor, /, axis: Axis = None, *, keepdims: bool = False, **elsewhere: Never) -> Tensor:
     """Return whether every element over ``axis`` is true (not zero)."""
+    if elsewhere:
+        raise unexpected("all", elsewhere)
     x = tensor("all", x)
     return reductions.all_(x, axes=all_axes("all", axis, x.ndim), keepdims=keepdims)
 
 
-def any(x: Tensor, /, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
+def any(x: Tensor, /, axis: Axis = None, *, keepdims: bool = False, **elsewhere: Never) -> Tensor:
     """Return whether some element over ``axis`` is true (not zero)."""
+    if elsewhere:
+        raise unexpected("any", elsewhere)
     x = tensor("any", x)
     return reductions.any_(x, axes=all_axes("any", axis, x.ndim), keepdims=keepdims)
 
@@ -110,7 +137,7 @@ def count_nonzero(x: Tensor, /, axis: Axis = None, *, keepdims: bool = False) ->
     return sum_(cast(hits, int64), axes=all_axes("count_nonzero", axis, x.ndim), keepdims=keepdims)
 
 
-def logsumexp(x: Tensor, /, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
+def logsumexp(x: Tensor, /, axis: Axis = None, *, keepdims: bool = False, **elsewhere: Never) -> Tensor:
     """Return ``log(sum(exp(x)))`` over ``axis``, computed from the largest element down.
 
     Examples
@@ -119,6 +146,8 @@ def logsumexp(x: Tensor, /, axis: Axis = None, *, keepdims: bool = False) -> Ten
     >>> la.logsumexp(la.asarray([1000.0, -1000.0]))
     Tensor(1000., shape=[], dtype=float32)
     """
+    if elsewhere:
+        raise unexpected("logsumexp", elsewhere)
     x = floating("logsumexp", x)
     axes = all_axes("logsumexp", axis, x.ndim)
     if _count(x, axes) == 0:
@@ -159,13 +188,17 @@ def _with_initial(x: Tensor, axis: int, value: int | None) -> Tensor:
     return shaping.pad(x, low=low, high=none, interior=none, value=value)
 
 
-def argmax(x: Tensor, /, axis: int | None = None, *, keepdims: bool = False) -> Tensor:
+def argmax(x: Tensor, /, axis: int | None = None, *, keepdims: bool = False, **elsewhere: Never) -> Tensor:
     """Return the first position of the largest element along ``axis``, in the flattened tensor for None."""
+    if elsewhere:
+        raise unexpected("argmax", elsewhere)
     return _position(indexing.argmax, tensor("argmax", x), axis, keepdims)
 
 
-def argmin(x: Tensor, /, axis: int | None = None, *, keepdims: bool = False) -> Tensor:
+def argmin(x: Tensor, /, axis: int | None = None, *, keepdims: bool = False, **elsewhere: Never) -> Tensor:
     """Return the first position of the smallest element along ``axis``, in the flattened tensor for None."""
+    if elsewhere:
+        raise unexpected("argmin", elsewhere)
     return _position(indexing.argmin, tensor("argmin", x), axis, keepdims)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Never
+
 import numpy as np
 
 from lamina.dtypes import int64
@@ -9,11 +11,12 @@ from lamina.errors import DataError, ShapeError
 from lamina.functions.elementwise import maximum
 from lamina.functions.operands import floating
 from lamina.linalg import vector_norm
+from lamina.other_names import unexpected
 from lamina.primitives import indexing
 from lamina.tensor import Tensor
 
 
-def normalize(x: Tensor, p: float = 2.0, axis: int = 1, eps: float = 1e-12) -> Tensor:
+def normalize(x: Tensor, p: float = 2.0, axis: int = 1, eps: float = 1e-12, **elsewhere: Never) -> Tensor:
     """Return vectors along ``axis`` of length one, ``x / max(|x|ₚ, eps)``.
 
     Parameters
@@ -37,6 +40,8 @@ def normalize(x: Tensor, p: float = 2.0, axis: int = 1, eps: float = 1e-12) -> T
     >>> nn.normalize(la.asarray([[3.0, 4.0]]))
     Tensor([[0.6, 0.8]], shape=[1, 2], dtype=float32)
     """
+    if elsewhere:
+        raise unexpected("normalize", elsewhere)
     x = floating("normalize", x)
     return x / maximum(length("normalize", x, p, axis, keepdims=True), eps)
 

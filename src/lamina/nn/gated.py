@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Never
+
 from lamina.dtypes import DTypeLike
 from lamina.errors import ShapeError
 from lamina.functions.activations import sigmoid, silu
@@ -9,11 +11,12 @@ from lamina.functions.operands import floating, one_axis
 from lamina.nn.function_layers import FunctionLayer, settings
 from lamina.nn.linear_layers import Linear
 from lamina.nn.module import Module
+from lamina.other_names import unexpected
 from lamina.primitives.shaping import part
 from lamina.tensor import Tensor
 
 
-def glu(x: Tensor, /, axis: int = -1) -> Tensor:
+def glu(x: Tensor, /, axis: int = -1, **elsewhere: Never) -> Tensor:
     """Return the first half along an axis times the sigmoid of the second: ``a * sigmoid(b)``.
 
     Parameters
@@ -31,6 +34,8 @@ def glu(x: Tensor, /, axis: int = -1) -> Tensor:
 
     Source: Y. N. Dauphin et al., ICML 2017, section 2.
     """
+    if elsewhere:
+        raise unexpected("glu", elsewhere)
     x = floating("glu", x)
     at = one_axis("glu", axis, x.ndim)
     length = x.shape[at]

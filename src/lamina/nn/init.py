@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol
 
 from lamina import random
 from lamina.dtypes import DEFAULT_FLOAT, DType, DTypeLike, as_dtype, float32, float64, python_number
@@ -20,6 +20,7 @@ from lamina.functions.manipulation import permute_dims, reshape
 from lamina.linalg import qr
 from lamina.nn.inverse_erf import inverse_erf
 from lamina.nn.patterned_init import dirac, eye, sparse
+from lamina.other_names import INIT, of_module
 from lamina.tensor import Tensor
 
 Mode = Literal["fan_in", "fan_out"]
@@ -368,3 +369,9 @@ def made_by(name: str, initializer: Any, shape: tuple[int, ...], dtype: DType) -
             f"got {made.dtype.name}{list(made.shape)}"
         )
     return made._untracked
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> NoReturn:
+        raise of_module("lamina.nn.init", name, INIT)

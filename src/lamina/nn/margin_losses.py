@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Never
+
 from lamina.errors import ShapeError
 from lamina.functions.activations import relu
 from lamina.functions.comparisons import clip, where
@@ -11,6 +13,7 @@ from lamina.functions.reductions import sum
 from lamina.nn.distances import normalize
 from lamina.nn.label_checks import check_signs
 from lamina.nn.reduction import Reduction, reduced, same_shape
+from lamina.other_names import unexpected
 from lamina.primitives import specs
 from lamina.tensor import Tensor
 
@@ -67,7 +70,7 @@ def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, red
     return reduced("hinge_embedding_loss", where(target > 0, input, clip(margin - input, 0.0)), reduction)
 
 
-def cosine_similarity(x1: Tensor, x2: Tensor, axis: int = 1, eps: float = 1e-8) -> Tensor:
+def cosine_similarity(x1: Tensor, x2: Tensor, axis: int = 1, eps: float = 1e-8, **elsewhere: Never) -> Tensor:
     """Return the cosine of the angle between vectors along ``axis``.
 
     ``sum(x1 * x2) / (max(|x1|, eps) * max(|x2|, eps))``; zero, with a finite gradient, for a vector of zeros.
@@ -92,6 +95,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, axis: int = 1, eps: float = 1e-8) 
     >>> nn.cosine_similarity(la.asarray([[3.0, 4.0]]), la.asarray([[4.0, 3.0]]))
     Tensor([0.96], shape=[1], dtype=float32)
     """
+    if elsewhere:
+        raise unexpected("cosine_similarity", elsewhere)
     x1, x2 = floating("cosine_similarity", x1), floating("cosine_similarity", x2)
     shape = specs.broadcast_shapes("cosine_similarity", x1.shape, x2.shape)
     # Counted from the end, the axis is the same one in both before they are broadcast.

@@ -13,13 +13,13 @@ from lamina.errors import AssignmentError
 from lamina.nn.state import Unmatched, load_into, state_of
 from lamina.nn.summary import Summary, summarize
 from lamina.nn.tree import Branch, children, walk
-from lamina.other_names import MODULE, of_object
+from lamina.other_names import MODULE, Told, of_object
 from lamina.tensor import Tensor
 from lamina.variable import Variable
 from lamina.watched import Watched
 
 
-class Module(Branch, Watched):
+class Module(Told, Branch, Watched):
     """A layer or model: a plain Python object whose attributes hold variables and other modules.
 
     Write a class with the layers as attributes and a ``__call__`` (or ``forward``) that uses them. Variables and

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lamina.dtypes import int64
-from lamina.errors import DataError, ShapeError
+from lamina.errors import DataError, ShapeError, TracingError
 from lamina.functions.creation import asarray
 from lamina.functions.indexing import take
 from lamina.functions.manipulation import broadcast_to, concat, permute_dims, reshape, stack
@@ -60,7 +60,8 @@ def pack_padded_sequence(
     input : Tensor of shape [T, B, ...]
         Or [B, T, ...] with ``batch_first``.
     lengths : sequence of int, or Tensor
-        Of each of the B sequences, from 1 to T. The values must be known, so they cannot be traced.
+        Of each of the B sequences, from 1 to T. The values must be known, so they cannot be traced; where they are,
+        recurrent layers take the padded sequences with ``lengths=``.
     batch_first : bool, default False
     enforce_sorted : bool, default True
         Whether to demand that lengths do not increase. Without, the sequences are packed in such an order, and
@@ -239,7 +240,15 @@ def time_first(x: Tensor, batch_first: bool) -> Tensor:
 
 
 def _counts(name: str, lengths: Any) -> Indices:
-    values = np.asarray(lengths.numpy() if isinstance(lengths, Tensor) else lengths)
+    if isinstance(lengths, Tensor):
+        if not lengths._snapshot._backend.has_values:
+            raise TracingError(
+                f"{name}: the lengths are traced, and packing needs their values; recurrent layers take the padded "
+                "sequences with traced lengths, rnn(x, lengths=lengths), or pass Python numbers, for each of which the "
+                "function is traced"
+            )
+        lengths = lengths.numpy()
+    values = np.asarray(lengths)
     if values.ndim != 1 or values.dtype.kind not in "iu":
         raise DataError(f"{name}: expected one integer for each sequence as lengths, got {values.tolist()!r}")
     return values.astype(np.int64)

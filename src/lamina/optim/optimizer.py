@@ -24,7 +24,7 @@ from lamina.optim.parameter_group import (
 )
 from lamina.optim.row_update import Rows, Updates, assign
 from lamina.optim.state import load_into, state_of
-from lamina.other_names import OPTIMIZER, of_object
+from lamina.other_names import OPTIMIZER, Told, of_object
 from lamina.primitives.elementwise import astype, maximum
 from lamina.tensor import Tensor
 from lamina.variable import Variable
@@ -33,7 +33,7 @@ from lamina.watched import Watched, changed
 Values = Sequence[Tensor]
 
 
-class Optimizer(Watched):
+class Optimizer(Told, Watched):
     """The base of the optimisers.
 
     An optimiser is a rule: `update` gives a parameter's next value and state from its gradient. What a rule
@@ -176,7 +176,7 @@ class Optimizer(Watched):
         """What is remembered for each parameter."""
         return {each.parameter: {**each.counters, **each.slots} for each in self._states()}
 
-    def step(self, grads: Gradients) -> None:
+    def step(self, grads: Gradients | None = None) -> None:
         """Update every parameter that has a gradient.
 
         A parameter that the loss does not depend on stays as it is, with its state. Everything new is computed
@@ -191,13 +191,15 @@ class Optimizer(Watched):
         Raises
         ------
         DTypeError, ShapeError
-            When these are not gradients of the parameters' shapes and types.
+            When no gradients are given, or not those of the parameters' shapes and types.
         GradientError
             When no parameter has a gradient.
         """
         if not isinstance(grads, Gradients):
+            given = "nothing" if grads is None else type(grads).__name__
             raise DTypeError(
-                f"{self._name}.step: expected the Gradients that loss.backward() returns, got {type(grads).__name__}"
+                f"{self._name}.step: expected the Gradients that loss.backward() returns, got {given}; "
+                "write optimizer.step(loss.backward())"
             )
         if not self._compiled_update.made(self, grads):
             self._update(grads)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lamina.errors import CheckpointError, DataError, DTypeError
+from lamina.backends.thread_state import STATE
+from lamina.errors import CheckpointError, DataError, DTypeError, TracingError
 from lamina.optim.hyperparameters import non_negative
 from lamina.optim.optimizer import Optimizer
 
@@ -66,7 +67,18 @@ class LRScheduler:
         raise NotImplementedError(f"{type(self).__name__}: define lr(self, base, step, group)")
 
     def step(self) -> None:
-        """Go to the next step and assign its learning rates."""
+        """Go to the next step and assign its learning rates.
+
+        Raises
+        ------
+        TracingError
+            Inside of a compiled function, where the step would be counted once and not at each call.
+        """
+        if STATE.tracer is not None:
+            raise TracingError(
+                f"{self._name}.step: a compiled function runs its Python once, and then no step would be counted; "
+                "call it beside the compiled function, which reads the rate that it assigns"
+            )
         self.last_epoch += 1
         try:
             self._assign()
