@@ -105,7 +105,7 @@ def test_a_vector_that_does_not_fit_changes_nothing():
         with pytest.raises(ShapeError, match=r"parameters of 3 elements; expected \[3\]"):
             nn.vector_to_parameters(la.zeros((length,)), layer.parameters())
     np.testing.assert_array_equal(layer.weight.numpy(), before)
-    with pytest.raises(DTypeError, match="expected variables"):
-        nn.parameters_to_vector([la.zeros((2,))])
+    with pytest.raises(DTypeError, match="expected tensors"):
+        nn.parameters_to_vector([np.zeros(2)])
     with pytest.raises(DataError, match="there are no parameters"):
         nn.parameters_to_vector([])

@@ -38,17 +38,44 @@ class Gradients(Mapping["Variable", "Tensor"]):
     >>> total = grads + (w * b).sum().backward()
     >>> (total / 2)[w]
     Tensor([1., 2.], shape=[2], dtype=float32)
+
+    Gradients that were computed in another way, such as by `lamina.grad`, are put together by variable, for optimisers
+    to take:
+
+    >>> la.Gradients({w: la.asarray([1.0, 0.5])})
+    Gradients(variable 'w': [2])
+
+    Parameters
+    ----------
+    gradients : mapping of Variable to Tensor
+        Each of its variable's shape and type.
+
+    Raises
+    ------
+    GradientError
+        When a key is no trainable variable.
+    ShapeError, DTypeError
+        When a value is no tensor of its variable's shape and type.
     """
 
     __slots__ = ("_by_leaf",)
 
-    def __init__(self, by_leaf: dict[Leaf, Tensor]) -> None:
-        self._by_leaf = by_leaf
+    def __init__(self, gradients: Mapping[Variable, Tensor]) -> None:
+        self._by_leaf = {_leaf_of(variable): _fitting(variable, g) for variable, g in gradients.items()}
+
+    @classmethod
+    def of_leaves(cls, by_leaf: dict[Leaf, Tensor]) -> Gradients:
+        """Return the gradients of leaves that a sweep has ended at."""
+        made = cls.__new__(cls)
+        made._by_leaf = by_leaf
+        return made
 
     @classmethod
     def from_cotangents(cls, cotangents: Cotangents) -> Gradients:
         """Keep, of what a sweep returned, what belongs to variables."""
-        return cls({leaf: g for leaf, g in cotangents.items() if isinstance(leaf, Leaf) and leaf.variable is not None})
+        return cls.of_leaves(
+            {leaf: g for leaf, g in cotangents.items() if isinstance(leaf, Leaf) and leaf.variable is not None}
+        )
 
     def __getitem__(self, variable: Variable) -> Tensor:
         found = self._by_leaf.get(_leaf_of(variable))
@@ -78,7 +105,7 @@ class Gradients(Mapping["Variable", "Tensor"]):
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Gradients:
         """Return gradients with ``function`` applied to each; what clipping is made of."""
-        return Gradients({leaf: function(g) for leaf, g in self._by_leaf.items()})
+        return Gradients.of_leaves({leaf: function(g) for leaf, g in self._by_leaf.items()})
 
     def __add__(self, other: Gradients) -> Gradients:
         """Return the gradients of the sum of two results, as of the parts of a batch."""
@@ -87,7 +114,7 @@ class Gradients(Mapping["Variable", "Tensor"]):
         total = dict(self._by_leaf)
         for leaf, g in other._by_leaf.items():
             total[leaf] = total[leaf] + g if leaf in total else g
-        return Gradients(total)
+        return Gradients.of_leaves(total)
 
     def __radd__(self, other: object) -> Gradients:
         # With which `sum` begins.
@@ -125,6 +152,19 @@ def _leaf_of(variable: Variable) -> Leaf:
             f"gradients: expected a trainable variable made with la.variable, got {type(variable).__name__}"
         )
     return leaf  # type: ignore[no-any-return]
+
+
+def _fitting(variable: Variable, g: Tensor) -> Tensor:
+    """Return a gradient if it is a tensor of the variable's shape and type."""
+    if not hasattr(g, "_snapshot"):
+        raise DTypeError(f"gradients: expected a Tensor for {variable.label}, got {type(g).__name__}")
+    if g.shape != variable.shape:
+        raise ShapeError(f"gradients: {variable.label} has shape {list(variable.shape)}, its gradient {list(g.shape)}")
+    if g.dtype is not variable.dtype:
+        raise DTypeError(
+            f"gradients: {variable.label} is {variable.dtype.name}, its gradient {g.dtype.name}; cast it with astype"
+        )
+    return g._snapshot
 
 
 def backward(output: Tensor, cotangent: Tensor | None = None) -> Gradients:

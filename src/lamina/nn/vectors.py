@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from lamina.errors import DataError, DTypeError, ShapeError
 from lamina.functions.creation import asarray
@@ -10,19 +11,21 @@ from lamina.functions.manipulation import concat, reshape
 from lamina.tensor import Tensor
 from lamina.variable import Variable
 
+Each = TypeVar("Each", bound=Tensor)
 
-def parameters_to_vector(parameters: Iterable[Variable]) -> Tensor:
+
+def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     """Return the elements of all parameters, one after the other, as one vector, which is tracked.
 
     Parameters
     ----------
-    parameters : iterable of Variable
-        Of one type, such as ``model.parameters()``.
+    parameters : iterable of Variable or Tensor
+        Of one type, such as ``model.parameters()``, or their gradients.
 
     Raises
     ------
     DTypeError, DataError
-        When there are things that are no variables, none at all, or of several types.
+        When there are things that are no tensors, none at all, or of several types.
 
     Examples
     --------
@@ -30,8 +33,8 @@ def parameters_to_vector(parameters: Iterable[Variable]) -> Tensor:
     >>> nn.parameters_to_vector(nn.Linear(3, 2, init="ones").parameters()).shape
     (8,)
     """
-    each = _checked("parameters_to_vector", parameters)
-    return concat([reshape(variable.value, (-1,)) for variable in each])
+    each = _checked("parameters_to_vector", parameters, Tensor)
+    return concat([reshape(values, (-1,)) for values in each])
 
 
 def vector_to_parameters(vector: Tensor, parameters: Iterable[Variable]) -> None:
@@ -57,7 +60,7 @@ def vector_to_parameters(vector: Tensor, parameters: Iterable[Variable]) -> None
     >>> layer.weight.value, layer.bias.value
     (Tensor([[1., 2.]], shape=[1, 2], dtype=float32), Tensor([3.], shape=[1], dtype=float32))
     """
-    each, values = _checked("vector_to_parameters", parameters), asarray(vector)
+    each, values = _checked("vector_to_parameters", parameters, Variable), asarray(vector)
     total = sum(variable.size for variable in each)
     if values.shape != (total,):
         raise ShapeError(
@@ -71,14 +74,15 @@ def vector_to_parameters(vector: Tensor, parameters: Iterable[Variable]) -> None
         start += variable.size
 
 
-def _checked(caller: str, parameters: Iterable[Variable]) -> Sequence[Variable]:
+def _checked(caller: str, parameters: Iterable[Each], kind: type[Each]) -> Sequence[Each]:
     each = list(parameters)
-    wrong = [variable for variable in each if not isinstance(variable, Variable)]
+    wrong = [given for given in each if not isinstance(given, kind)]
     if wrong:
-        raise DTypeError(f"{caller}: expected variables, such as model.parameters(), got {type(wrong[0]).__name__}")
+        expected = "variables" if kind is Variable else "tensors"
+        raise DTypeError(f"{caller}: expected {expected}, such as model.parameters(), got {type(wrong[0]).__name__}")
     if not each:
         raise DataError(f"{caller}: there are no parameters")
-    kinds = {variable.dtype.name for variable in each} | {variable.device for variable in each}
+    kinds = {given.dtype.name for given in each} | {given.device for given in each}
     if len(kinds) > 2:
         raise DataError(f"{caller}: the parameters are of several types or devices: {', '.join(sorted(kinds))}")
     return each

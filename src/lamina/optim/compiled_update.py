@@ -150,7 +150,7 @@ class CompiledUpdate:
         function, revision = self._function, REVISION.number
         traces = function.traces
         try:
-            of_rows = optimizer._updates(Gradients(by_rows)) if by_rows else []
+            of_rows = optimizer._updates(Gradients.of_leaves(by_rows)) if by_rows else []
             values = function(optimizer, *args)
         except Exception:
             # Nothing has changed. If the gradients are wrong, this says so; if not, the rule cannot be compiled.
@@ -199,7 +199,7 @@ def _next_values(optimizer: Optimizer, forms: Forms, *gradients: Tensor) -> list
         if leaf is not None:
             by_leaf[leaf] = g
     values = []
-    for variable, value in optimizer._updates(Gradients(by_leaf)):
+    for variable, value in optimizer._updates(Gradients.of_leaves(by_leaf)):
         assert isinstance(value, Tensor)
         if variable.trainable:
             values.append(value)

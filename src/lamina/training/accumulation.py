@@ -51,7 +51,7 @@ class GradientSum:
                     found[parameter._leaf] = total.value / samples.astype(total.dtype)
                     total.assign(zeros_like(total.value))
             self._samples.assign(0.0)
-        return Gradients({leaf: g for leaf, g in found.items() if leaf is not None})
+        return Gradients.of_leaves({leaf: g for leaf, g in found.items() if leaf is not None})
 
 
 class AccumulatedSteps:
