@@ -92,10 +92,12 @@ def test_numbers_are_rounded_as_pythons(digits):
 
 X = la.ones((2, 3))
 ARGUMENTS = [
-    (lambda: X.sum(dim=1), "Tensor.sum", "dim", "axis"),
-    (lambda: X.mean(axis=1, keepdim=True), "Tensor.mean", "keepdim", "keepdims"),
-    (lambda: X.flatten(start_dim=1), "Tensor.flatten", "start_dim", "start_axis"),
-    (lambda: X.std(unbiased=True), "Tensor.std", "unbiased", "correction=1"),
+    (lambda: X.sum(dim=1), "sum", "dim", "axis"),
+    (lambda: X.mean(axis=1, keepdim=True), "mean", "keepdim", "keepdims"),
+    (lambda: X.flatten(start_dim=1), "flatten", "start_dim", "start_axis"),
+    (lambda: X.std(unbiased=True), "std", "unbiased", "correction=1"),
+    (lambda: la.concat([X, X], dim=0), "concat", "dim", "axis"),
+    (lambda: la.roll(X, 1, dims=0), "roll", "dims", "axis"),
     (lambda: la.softmax(X, dim=-1), "softmax", "dim", "axis"),
     (lambda: nn.normalize(X, dim=1), "normalize", "dim", "axis"),
     (lambda: nn.cosine_similarity(X, X, dim=1), "cosine_similarity", "dim", "axis"),
