@@ -79,6 +79,14 @@ def test_bools_are_no_numbers(name, device):
         getattr(la, name)(x, x)
 
 
+@pytest.mark.parametrize("name", ["bitwise_left_shift", "bitwise_right_shift"])
+@pytest.mark.parametrize(("device", "compiled"), [("cpu", False), ("cpu", True), ("strict", False)])
+def test_bools_are_not_shifted(name, device, compiled):
+    x, shift = la.asarray([True, False], device=device), getattr(la, name)
+    with pytest.raises(la.DTypeError, match=r"expected .* got bool"):
+        (la.compile(shift) if compiled else shift)(x, x)
+
+
 @pytest.mark.parametrize("name", ["abs", "negative", "positive", "sign", "square", "floor", "relu"])
 def test_functions_of_numbers_refuse_bools(name):
     with pytest.raises(la.DTypeError, match="expected numbers, got bool"):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lamina.dtypes import Scalar, bool_
 from lamina.errors import DTypeError
-from lamina.functions.operands import binary, floating, in_type_of, paired, tensor
+from lamina.functions.operands import arithmetic, binary, floating, in_type_of, paired, tensor
 from lamina.primitives import elementwise as rows
 from lamina.primitives.operand import Operand
 from lamina.primitives.primitive import Primitive
@@ -134,12 +134,12 @@ def bitwise_invert(x: Tensor, /) -> Tensor:
 
 def bitwise_left_shift(x1: Tensor | int, x2: Tensor | int, /) -> Tensor:
     """Return the bits of ``x1`` moved up by ``x2``."""
-    return binary(rows.bitwise_left_shift, x1, x2)
+    return arithmetic(rows.bitwise_left_shift, x1, x2)
 
 
 def bitwise_right_shift(x1: Tensor | int, x2: Tensor | int, /) -> Tensor:
     """Return the bits of ``x1`` moved down by ``x2``, keeping the sign."""
-    return binary(rows.bitwise_right_shift, x1, x2)
+    return arithmetic(rows.bitwise_right_shift, x1, x2)
 
 
 # --- choice -----------------------------------------------------------------------------------------------

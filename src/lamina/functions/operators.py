@@ -51,9 +51,9 @@ class Operators:
     __xor__: ClassVar[Binary] = comparisons.bitwise_xor
     __rxor__: ClassVar[Binary] = _reflected(binary, rows.bitwise_xor)
     __lshift__: ClassVar[Binary] = comparisons.bitwise_left_shift
-    __rlshift__: ClassVar[Binary] = _reflected(binary, rows.bitwise_left_shift)
+    __rlshift__: ClassVar[Binary] = _reflected(arithmetic, rows.bitwise_left_shift)
     __rshift__: ClassVar[Binary] = comparisons.bitwise_right_shift
-    __rrshift__: ClassVar[Binary] = _reflected(binary, rows.bitwise_right_shift)
+    __rrshift__: ClassVar[Binary] = _reflected(arithmetic, rows.bitwise_right_shift)
     __lt__: ClassVar[Binary] = comparisons.less
     __le__: ClassVar[Binary] = comparisons.less_equal
     __gt__: ClassVar[Binary] = comparisons.greater

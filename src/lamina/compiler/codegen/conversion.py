@@ -1,8 +1,8 @@
 """Values of one data type as another: ``astype``.
 
-A float that is out of the range of an integer type, or NaN, has no meaning there. It becomes what x86 makes of it, as
-in NumPy, on every machine: the smallest integer of 32 or 64 bits, of which narrower types and uint32 keep the lowest
-bits.
+A float that is out of the range of an integer type, or NaN, has no meaning there. It becomes what x86 makes of it, on
+every machine: the smallest integer of 32 or 64 bits, of which narrower types and uint32 keep the lowest bits. So it is
+in NumPy, but for uint32, where it also gives 2**31: that depends on where in an array a number is.
 """
 
 from __future__ import annotations
