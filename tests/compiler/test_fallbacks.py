@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import signal
+import sys
 import threading
 from typing import Any
 
@@ -149,3 +151,52 @@ def test_generated_code_reports_a_failure() -> None:
 
 def test_the_call_is_written_for_other_processors_too() -> None:
     assert assemble(program(graph_value("svd", operands("svd", "float32")))[0], AARCH64)
+
+
+# --- signals ---
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal there")
+@pytest.mark.parametrize("calls", [1, 3], ids=["long way", "short way"])
+@pytest.mark.parametrize("raises", [True, False])
+def test_a_signal_while_python_computes_is_handled_outside_and_half_updates_nothing(
+    raises: bool, calls: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[float]] = []
+    weight = la.variable(np.eye(2))
+
+    @la.compile
+    def step(x: la.Tensor) -> la.Tensor:
+        weight.assign(la.linalg.inv(la.linalg.inv(x) + weight) + weight)
+        return la.linalg.inv(x).sum()
+
+    x = la.asarray([[2.0, 0.0], [0.0, 4.0]], dtype="float64")
+    for _ in range(calls):
+        total = step(x)
+    before = weight.numpy().copy()
+    inverse = np.linalg.inv
+    signals = iter([True])
+
+    def interrupted(matrix: Any) -> Any:
+        if next(signals, False):
+            signal.raise_signal(signal.SIGINT)
+        return inverse(matrix)
+
+    def handler(*_: Any) -> None:
+        seen.append(weight.tolist())
+        if raises:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(np.linalg, "inv", interrupted)
+    old = signal.signal(signal.SIGINT, handler)
+    try:
+        if raises:
+            with pytest.raises(KeyboardInterrupt):
+                step(x)
+        else:
+            assert step(x).item() == total.item()
+    finally:
+        signal.signal(signal.SIGINT, old)
+    assert seen == [before.tolist()]
+    after = before if raises else inverse(inverse(x.numpy()) + before) + before
+    np.testing.assert_allclose(weight.numpy(), after)

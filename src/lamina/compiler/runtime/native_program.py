@@ -180,7 +180,10 @@ class NativeProgram:
         if repeat != 1:
             self.table[Slot.REPEAT] = repeat
         try:
-            if self._interruptible and repeat == 1 and attempt < SIGNALS:
+            ends_early = repeat == 1 and attempt < SIGNALS
+            if self._fallback is not None:
+                return self._fallback.run(lambda: self._once_or_more(repeat), self._over, ends_early)
+            if self._interruptible and ends_early:
                 return not run_interruptibly(lambda: self._once_or_more(1), self._block, self._over)
             self._once_or_more(repeat)
             return True
