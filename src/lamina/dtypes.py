@@ -5,13 +5,13 @@ Complex types are not supported: ``as_dtype`` refuses them by name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
 import numpy as np
 
 from lamina.errors import DTypeError
+from lamina.records import NamedTuple
 
 Kind = Literal["bool", "signed", "unsigned", "floating"]
 Scalar = bool | int | float
@@ -19,7 +19,6 @@ Scalar = bool | int | float
 _KIND_ORDER: dict[Kind, int] = {"bool": 0, "unsigned": 1, "signed": 1, "floating": 2}
 
 
-@dataclass(frozen=True, eq=False, slots=True)
 class DType:
     """A data type. Each exists once, so types compare by identity.
 
@@ -33,9 +32,18 @@ class DType:
         Width of one element in memory.
     """
 
+    __slots__ = ("bits", "kind", "name")
+
     name: str
     kind: Kind
     bits: int
+
+    def __init__(self, name: str, kind: Kind, bits: int) -> None:
+        for field, value in (("name", name), ("kind", kind), ("bits", bits)):
+            object.__setattr__(self, field, value)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"{self!r}: types are not changed, got {name}={value!r}")
 
     @property
     def floating(self) -> bool:
@@ -195,8 +203,7 @@ def scalar_default(value: Scalar) -> DType:
     return DEFAULT_INT if isinstance(value, int) else DEFAULT_FLOAT
 
 
-@dataclass(frozen=True)
-class FloatInfo:
+class FloatInfo(NamedTuple):
     """Machine limits of a floating-point type, as ``finfo`` returns them."""
 
     bits: int
@@ -207,8 +214,7 @@ class FloatInfo:
     dtype: DType
 
 
-@dataclass(frozen=True)
-class IntegerInfo:
+class IntegerInfo(NamedTuple):
     """Machine limits of an integer type, as ``iinfo`` returns them."""
 
     bits: int

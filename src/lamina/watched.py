@@ -7,7 +7,6 @@ call would cost more than a small step, so each change is counted, and nothing i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from hashlib import sha256
 from itertools import count
 from typing import Any
 
@@ -116,6 +115,8 @@ def _digest(objects: tuple[Any, ...]) -> str:
             value = type(value).__name__
         plain = value is None or isinstance(value, bool | int | float | str)
         texts.append(f"{path}={value!r}" if plain else f"{path}:{type(value).__name__}")
+    from hashlib import sha256  # which takes 4 ms to load
+
     return sha256("\n".join(texts).encode()).hexdigest()[:16]
 
 

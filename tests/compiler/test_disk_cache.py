@@ -99,7 +99,7 @@ def test_a_failure_to_build_passes_through_and_leaves_nothing() -> None:
 def test_clearing_removes_every_program(folder: Path) -> None:
     build = Builder()
     cached(["program"], build)
-    assert cache.location() == folder
+    assert cache.location() == str(folder)
     assert cache.size() == only_file(folder).stat().st_size
     cache.clear()
     assert cache.size() == 0
@@ -244,10 +244,10 @@ def test_the_cache_is_where_the_system_keeps_caches(monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("LAMINA_CACHE_DIR")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cache.location() == tmp_path / "xdg" / "lamina"
+    assert cache.location() == str(tmp_path / "xdg" / "lamina")
     for elsewhere in ("", "relative"):
         monkeypatch.setenv("XDG_CACHE_HOME", elsewhere)
-        assert cache.location() == tmp_path / ".cache" / "lamina"
+        assert cache.location() == str(tmp_path / ".cache" / "lamina")
 
 
 def test_a_folder_that_cannot_be_made_means_no_caching(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

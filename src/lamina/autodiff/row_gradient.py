@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from lamina.primitives.indexing import argsort, scatter_add, take
 from lamina.primitives.operand import Operand
 from lamina.primitives.reductions import cumulative_sum
 from lamina.primitives.shaping import concat, part
+from lamina.records import NamedTuple
 from lamina.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -215,8 +215,7 @@ def _is_number(x: Any) -> bool:
 # --- where it comes from ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Use:
+class _Use(NamedTuple):
     """How rows were gathered, for the gradient."""
 
     indices: Tensor

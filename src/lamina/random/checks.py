@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import operator
-import secrets
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,7 +22,7 @@ ShapeLike = int | Sequence[int]
 def key_of(seed: int | None) -> int:
     """Return the 64 bits that a seed stands for."""
     if seed is None:
-        return secrets.randbits(64)
+        return int.from_bytes(os.urandom(8))
     try:
         number = operator.index(seed)
     except TypeError as error:
@@ -32,7 +31,9 @@ def key_of(seed: int | None) -> int:
         raise DataError(f"seed: {number} is negative; use an integer from 0")
     if number < 2**64:
         return number
-    digest = hashlib.sha256(number.to_bytes(-(-number.bit_length() // 8), "little")).digest()
+    from hashlib import sha256  # which takes 4 ms to load
+
+    digest = sha256(number.to_bytes(-(-number.bit_length() // 8), "little")).digest()
     return int.from_bytes(digest[:8], "little")
 
 

@@ -15,7 +15,6 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from itertools import accumulate, pairwise
-from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -91,7 +90,7 @@ def cached(key_parts: Iterable[KeyPart], build: Callable[[], Entry]) -> Entry:
     return _entry(_key(key_parts), build)
 
 
-def location() -> Path | None:
+def location() -> str | None:
     """Return the folder of the cache; None where it is switched off or there is no place for it."""
     folder = _folder()
     return folder.path if folder else None
@@ -193,8 +192,8 @@ def _compiler() -> bytes:
     from lamina import __version__
 
     said = [f"{llvm_identity()} {__version__} {sys.byteorder}".encode()]
-    top = str(Path(__file__).parents[1])
-    for path in _sources(top):
+    top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    for path in _sources(top) if os.path.isdir(top) else ():
         content = _content(path)
         said += (f"{path[len(top) :]} {len(content)}:".encode(), content)
     return hashlib.sha256(b"".join(said)).digest()
@@ -231,19 +230,21 @@ def _folder() -> PrivateFolder | None:
     return None if path is None else PrivateFolder(path, _limit(os.environ.get("LAMINA_CACHE_SIZE", "").strip()))
 
 
-def _path() -> Path | None:
+def _path() -> str | None:
     given = os.environ.get("LAMINA_CACHE_DIR", "")
     if given:
-        return Path(given).absolute()
-    try:
-        if sys.platform == "win32":
-            return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "lamina" / "cache"
-        if sys.platform == "darwin":
-            return Path.home() / "Library" / "Caches" / "lamina"
-        base = os.environ.get("XDG_CACHE_HOME", "")
-        return (Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "lamina"
-    except RuntimeError:  # this user has no home
-        return None
+        return os.path.abspath(given)
+    home = os.path.expanduser("~")
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
+        inside = "lamina", "cache"
+    elif sys.platform == "darwin":
+        base, inside = os.path.join(home, "Library", "Caches"), ("lamina",)
+    else:
+        base, inside = os.environ.get("XDG_CACHE_HOME", ""), ("lamina",)
+        base = base if os.path.isabs(base) else os.path.join(home, ".cache")
+    # A user without a home has none either.
+    return os.path.join(base, *inside) if os.path.isabs(base) else None
 
 
 def _limit(given: str) -> int:

@@ -7,12 +7,10 @@ closed to others' writing, and no symbolic link is followed. On Windows the user
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 _SUFFIX, _UNFINISHED = ".program", ".unfinished"
 _ABANDONED_AFTER = 3600.0  # seconds, after which whoever began a file is gone
@@ -33,12 +31,12 @@ class PrivateFolder:
 
     Attributes
     ----------
-    path : Path
+    path : str
     limit : int
         Bytes that all files together may have.
     """
 
-    def __init__(self, path: Path, limit: int) -> None:
+    def __init__(self, path: str, limit: int) -> None:
         self.path = path
         self.limit = limit
 
@@ -53,13 +51,15 @@ class PrivateFolder:
                 # Systems differ in the error that refuses a symbolic link.
                 with suppress(FileNotFoundError):
                     if self._is_link(name + _SUFFIX, folder):
-                        raise UnsafeFolderError(f"{self.path / (name + _SUFFIX)} is a symbolic link") from None
+                        raise UnsafeFolderError(
+                            f"{os.path.join(self.path, name + _SUFFIX)} is a symbolic link"
+                        ) from None
                 raise error
             with os.fdopen(file, "rb") as stream:
-                _check(os.fstat(file), self.path / (name + _SUFFIX), stat.S_ISREG, "a file")
+                _check(os.fstat(file), os.path.join(self.path, name + _SUFFIX), stat.S_ISREG, "a file")
                 content = stream.read()
                 with suppress(OSError):  # a read-only disk
-                    os.utime(file if os.utime in os.supports_fd else self.path / (name + _SUFFIX))
+                    os.utime(file if os.utime in os.supports_fd else os.path.join(self.path, name + _SUFFIX))
         return content
 
     def write(self, name: str, content: bytes) -> None:
@@ -68,7 +68,7 @@ class PrivateFolder:
             return
         self._create()
         with self._opened() as folder:
-            draft = f"{name[:16]}.{os.getpid()}.{secrets.token_hex(8)}{_UNFINISHED}"
+            draft = f"{name[:16]}.{os.getpid()}.{os.urandom(8).hex()}{_UNFINISHED}"
             file = os.open(self._inside(draft, folder), _WRITE, 0o600, dir_fd=folder)
             try:
                 with os.fdopen(file, "wb") as stream:
@@ -95,9 +95,9 @@ class PrivateFolder:
     # --- the folder itself ---
 
     def _create(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        os.makedirs(os.path.dirname(self.path), exist_ok=True)
         with suppress(FileExistsError):
-            self.path.mkdir(mode=0o700)
+            os.mkdir(self.path, mode=0o700)
 
     @contextmanager
     def _opened(self) -> Iterator[int | None]:
@@ -106,7 +106,7 @@ class PrivateFolder:
             os.stat(self.path)
             yield None
             return
-        if self.path.is_symlink():
+        if os.path.islink(self.path):
             raise UnsafeFolderError(f"{self.path} is a symbolic link")
         folder = os.open(self.path, _READ | os.O_DIRECTORY)
         try:
@@ -116,7 +116,7 @@ class PrivateFolder:
             os.close(folder)
 
     def _inside(self, name: str, folder: int | None) -> str:
-        return name if folder is not None else str(self.path / name)
+        return name if folder is not None else os.path.join(self.path, name)
 
     def _is_link(self, name: str, folder: int | None) -> bool:
         found = os.stat(self._inside(name, folder), dir_fd=folder, follow_symlinks=False)
@@ -148,7 +148,7 @@ class PrivateFolder:
                 kept -= size
 
 
-def _check(found: os.stat_result, path: Path, is_kind: Callable[[int], bool], kind: str) -> None:
+def _check(found: os.stat_result, path: str, is_kind: Callable[[int], bool], kind: str) -> None:
     """Refuse what another user owns or may write."""
     if not is_kind(found.st_mode):
         raise UnsafeFolderError(f"{path} is not {kind}")

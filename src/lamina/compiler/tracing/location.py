@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import linecache
+import os
 import sys
-from pathlib import Path
 
 from lamina.compiler.graph.ir import Line
 
-_PACKAGE = str(Path(__file__).resolve().parents[2])
+_PACKAGE = os.path.abspath(os.path.join(__file__, "..", "..", ".."))
 
 
 def users_place() -> Line | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import sys
 import warnings
 from collections.abc import Hashable, Iterator
@@ -35,7 +34,12 @@ def told_apart(function: object, stacklevel: int) -> Iterator[None]:
 
 
 def _of_python() -> Hashable:
-    return random.getstate()
+    """Return its words and the place among them; where it has not been loaded, as where nothing was drawn."""
+    module = sys.modules.get("random")
+    if module is None:
+        return _FRESH_OF_PYTHON
+    words: tuple[int, ...] = module.getstate()[1]
+    return _FRESH_OF_PYTHON if words[-1] == _FRESH_OF_PYTHON else words
 
 
 def _of_numpy() -> Hashable:
@@ -48,5 +52,5 @@ def _of_numpy() -> Hashable:
 
 
 _NAMES = ("Python's random", "np.random")
-_FRESH = 623
-"""The place of a generator from which nothing was drawn."""
+_FRESH, _FRESH_OF_PYTHON = 623, 624
+"""The places of generators from which nothing was drawn: NumPy's and Python's."""
