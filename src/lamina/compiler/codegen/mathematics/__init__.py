@@ -9,22 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lamina.compiler.codegen.mathematics.error_function import erf
-from lamina.compiler.codegen.mathematics.exponential import cosh, exp, expm1, sigmoid, sinh, tanh
-from lamina.compiler.codegen.mathematics.inverse_hyperbolic import acosh, asinh, atanh
-from lamina.compiler.codegen.mathematics.inverse_trigonometric import acos, asin, atan, atan2
+from lamina.compiler.codegen.later import later
 from lamina.compiler.codegen.mathematics.lanes import Lanes
-from lamina.compiler.codegen.mathematics.logarithm import log, log1p, log2, log10
-from lamina.compiler.codegen.mathematics.power import pow
-from lamina.compiler.codegen.mathematics.trigonometric import cos, sin, tan
 
+_HOMES = {
+    "exponential": ("exp", "expm1", "sinh", "cosh", "tanh", "sigmoid"),
+    "logarithm": ("log", "log1p", "log2", "log10"),
+    "trigonometric": ("sin", "cos", "tan"),
+    "inverse_trigonometric": ("asin", "acos", "atan", "atan2"),
+    "inverse_hyperbolic": ("asinh", "acosh", "atanh"),
+    "error_function": ("erf",),
+    "power": ("pow",),
+}
 FUNCTIONS: dict[str, Callable[..., Lanes]] = {
-    function.__name__: function
-    for function in (
-        exp, expm1, log, log1p, log2, log10, sin, cos, tan, asin, acos, atan, atan2, sinh, cosh, tanh, asinh, acosh,
-        atanh, erf, sigmoid, pow,
-    )
-}  # fmt: skip
+    name: later(f"mathematics.{home}.{name}") for home, names in _HOMES.items() for name in names
+}
 """Each takes and returns `Lanes` of ``float`` or ``double``, by the name of its primitive."""
 
 ULP_BOUND: dict[str, tuple[float, float]] = {

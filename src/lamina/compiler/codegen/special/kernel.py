@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-from lamina.compiler.codegen.special.argmax import emit_argmax, emit_argmin
-from lamina.compiler.codegen.special.check import emit_check
-from lamina.compiler.codegen.special.cumulative import emit_cumulative_prod, emit_cumulative_sum
-from lamina.compiler.codegen.special.gather import emit_take, emit_take_along, take_along_units, take_units
+from lamina.compiler.codegen.later import later
 from lamina.compiler.codegen.special.job import SpecialKernel
-from lamina.compiler.codegen.special.lines import line_units
-from lamina.compiler.codegen.special.philox import emit_random_bits, random_units
-from lamina.compiler.codegen.special.scatter import (
-    emit_put_rows,
-    emit_scatter_add,
-    emit_scatter_add_along,
-    put_units,
-    scatter_units,
-)
-from lamina.compiler.codegen.special.searching import emit_searchsorted, search_units
-from lamina.compiler.codegen.special.sorting import emit_argsorted, emit_sorted, sort_scratch, sort_units
+
+
+def _of(*functions: str) -> SpecialKernel:
+    """Return a kernel by its functions, each with its module."""
+    return SpecialKernel(*(later(f"special.{each}") for each in functions))
+
 
 SPECIAL: dict[str, SpecialKernel] = {
-    "check": SpecialKernel(lambda _: 1, emit_check),
-    "take": SpecialKernel(take_units, emit_take),
-    "take_along_axis": SpecialKernel(take_along_units, emit_take_along),
-    "scatter_add": SpecialKernel(scatter_units, emit_scatter_add),
-    "scatter_add_along_axis": SpecialKernel(scatter_units, emit_scatter_add_along),
-    "put_rows": SpecialKernel(put_units, emit_put_rows),
-    "argmax": SpecialKernel(line_units, emit_argmax),
-    "argmin": SpecialKernel(line_units, emit_argmin),
-    "cumulative_sum": SpecialKernel(line_units, emit_cumulative_sum),
-    "cumulative_prod": SpecialKernel(line_units, emit_cumulative_prod),
-    "sort": SpecialKernel(sort_units, emit_sorted, sort_scratch),
-    "argsort": SpecialKernel(sort_units, emit_argsorted, sort_scratch),
-    "searchsorted": SpecialKernel(search_units, emit_searchsorted),
-    "random_bits": SpecialKernel(random_units, emit_random_bits),
+    "check": SpecialKernel(lambda _: 1, later("special.check.emit_check")),
+    "take": _of("gather.take_units", "gather.emit_take"),
+    "take_along_axis": _of("gather.take_along_units", "gather.emit_take_along"),
+    "scatter_add": _of("scatter.scatter_units", "scatter.emit_scatter_add"),
+    "scatter_add_along_axis": _of("scatter.scatter_units", "scatter.emit_scatter_add_along"),
+    "put_rows": _of("scatter.put_units", "scatter.emit_put_rows"),
+    "argmax": _of("lines.line_units", "argmax.emit_argmax"),
+    "argmin": _of("lines.line_units", "argmax.emit_argmin"),
+    "cumulative_sum": _of("lines.line_units", "cumulative.emit_cumulative_sum"),
+    "cumulative_prod": _of("lines.line_units", "cumulative.emit_cumulative_prod"),
+    "sort": _of("sorting.sort_units", "sorting.emit_sorted", "sorting.sort_scratch"),
+    "argsort": _of("sorting.sort_units", "sorting.emit_argsorted", "sorting.sort_scratch"),
+    "searchsorted": _of("searching.search_units", "searching.emit_searchsorted"),
+    "random_bits": _of("philox.random_units", "philox.emit_random_bits"),
 }
