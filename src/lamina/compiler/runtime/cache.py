@@ -214,7 +214,7 @@ def _content(path: str) -> bytes:
     # Every start reads two hundred files, and an object for each would take longer than reading it.
     number = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
-        return b"".join(iter(lambda: os.read(number, 1 << 16), b""))
+        return os.read(number, os.fstat(number).st_size)
     finally:
         os.close(number)
 
