@@ -78,7 +78,7 @@ def conv2d(
     >>> nn.conv2d(la.asarray([[[0.0, 0.0, 3.0, 3.0]]]), edges)
     Tensor([[[ 0., -3.,  0.]]], shape=[1, 1, 3], dtype=float32)
 
-    Source: V. Dumoulin, F. Visin, "A guide to convolution arithmetic for deep learning", 2016, relationship 14.
+    Source: V. Dumoulin, F. Visin, "A guide to convolution arithmetic for deep learning", 2016, relationship 15.
     """
     return convolve("conv2d", 2, x, weight, bias, stride, padding, dilation, groups)
 
@@ -154,7 +154,7 @@ def conv_transpose2d(
     >>> nn.conv_transpose2d(la.ones((1, 1, 2, 2)), la.ones((1, 1, 2, 2)), stride=2).shape
     (1, 1, 4, 4)
 
-    Source: V. Dumoulin, F. Visin, "A guide to convolution arithmetic for deep learning", 2016, chapter 4.
+    Source: V. Dumoulin, F. Visin, "A guide to convolution arithmetic for deep learning", 2016, relationship 14.
     """
     return convolve_back("conv_transpose2d", 2, x, weight, bias, stride, padding, output_padding, groups, dilation)
 

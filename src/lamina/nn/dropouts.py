@@ -152,7 +152,7 @@ class AlphaDropout(Dropout):
     >>> nn.AlphaDropout(0.1).eval()(la.ones(2))
     Tensor([1., 1.], shape=[2], dtype=float32)
 
-    Source: G. Klambauer et al., "Self-normalizing neural networks", NIPS 2017, section 3.
+    Source: G. Klambauer et al., "Self-normalizing neural networks", NIPS 2017, "New dropout technique".
     """
 
     def _dropped(self, x: Tensor, shape: tuple[int, ...]) -> Tensor:

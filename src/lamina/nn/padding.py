@@ -15,7 +15,8 @@ class _Pad(Module):
     """Elements added before and after the last axes; see `ZeroPad2d`."""
 
     _axes: ClassVar[int]
-    _mode: ClassVar[PaddingMode]
+    _mode: ClassVar[PaddingMode] = "constant"
+    value: float = 0
 
     def __init__(self, padding: Sizes) -> None:
         count = 2 * self._axes
@@ -28,22 +29,16 @@ class _Pad(Module):
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return ``x`` with its last axes longer."""
-        return pad(x, self.padding, self._mode)
+        return pad(x, self.padding, self._mode, self.value)
 
     def extra_repr(self) -> str:
         return f"{self.padding}"
 
 
 class _ConstantPad(_Pad):
-    _mode = "constant"
-
     def __init__(self, padding: Sizes, value: float) -> None:
         super().__init__(padding)
         self.value = value
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """Return ``x`` with its last axes longer."""
-        return pad(x, self.padding, "constant", self.value)
 
     def extra_repr(self) -> str:
         return f"padding={self.padding}, value={self.value}"
@@ -70,7 +65,7 @@ class ConstantPad3d(_ConstantPad):
 class ZeroPad1d(_Pad):
     """Zeros added around the last axis; see `ZeroPad2d`."""
 
-    _axes, _mode = 1, "constant"
+    _axes = 1
 
 
 class ZeroPad2d(_Pad):
@@ -91,13 +86,13 @@ class ZeroPad2d(_Pad):
              [0., 0., 0.]]], shape=[1, 2, 3], dtype=float32)
     """
 
-    _axes, _mode = 2, "constant"
+    _axes = 2
 
 
 class ZeroPad3d(_Pad):
     """Zeros added around the last three axes; see `ZeroPad2d`."""
 
-    _axes, _mode = 3, "constant"
+    _axes = 3
 
 
 class ReflectionPad1d(_Pad):
