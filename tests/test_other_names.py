@@ -184,3 +184,8 @@ def test_packing_with_traced_lengths_says_what_recurrent_layers_take():
     pack = la.compile(lambda x, lengths: nn.pack_padded_sequence(x, lengths, batch_first=True).data)
     with pytest.raises(la.TracingError, match=r"rnn\(x, lengths=lengths\)"):
         pack(X, la.asarray([3, 2]))
+
+
+def test_layers_named_by_a_dict_are_refused_with_where_names_come_from():
+    with pytest.raises(la.DTypeError, match=r"got dict; layers are named by their positions here"):
+        nn.Sequential({"fc": nn.Linear(1, 1)})

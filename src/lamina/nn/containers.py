@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -64,6 +64,10 @@ def _callable(layer: Any) -> Layer:
         raise DTypeError(f"Sequential: {layer.__name__} is a class; make a layer of it, as in {layer.__name__}(...)")
     if not callable(layer):
         hint = "; write Sequential(*layers)" if isinstance(layer, list | tuple) else ""
+        if isinstance(layer, Mapping):
+            hint = (
+                "; layers are named by their positions here, and by their names as attributes of a class of one's own"
+            )
         raise DTypeError(f"Sequential: expected modules or functions, got {type(layer).__name__}{hint}")
     return layer  # type: ignore[no-any-return]
 
