@@ -97,14 +97,13 @@ def column_grain(kernel: MatrixProduct, target: Target) -> int:
     """Return how many columns are a unit of work; 0 where a product is better shared out by rows.
 
     Threads that share the rows each read all of the second operand, and pack it; that takes longer than it takes them
-    to meet where it is large, and there are fewer rows than columns.
+    to meet where it is large, and there are no more rows than columns.
     """
     layout = Layout(kernel)
     product = layout.product
     # Where A is transposed, rows of the result are made of all its rows, and threads meet before it in any case.
     transposed = product.a_strides[0] == 1
-    fewer_rows = product.m < product.n or (product.m == product.n and transposed)
-    if not layout.one or not fewer_rows or (not transposed and product.k * product.n < PACKED):
+    if not layout.one or product.m > product.n or (not transposed and product.k * product.n < PACKED):
         return 0
     grain = column_units(product, target)
     return grain if 1 < grain <= product.n // 4 else 0
