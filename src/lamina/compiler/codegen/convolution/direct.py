@@ -24,11 +24,12 @@ from lamina.compiler.codegen.convolution.problem import (
     place_in_image,
     rows_asked_for,
     strided,
+    summed,
 )
 from lamina.compiler.codegen.elements import load_element, narrow
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.expressions import unravelled
-from lamina.compiler.codegen.matmul.arithmetic import advanced, multiply_add
+from lamina.compiler.codegen.matmul.arithmetic import multiply_add
 from lamina.compiler.codegen.matmul.plan import TAIL, pieces, tile_shape
 from lamina.compiler.codegen.values import I1, Value
 from lamina.compiler.target import Target
@@ -195,32 +196,12 @@ class Direct:
         inner = len(loops)
         while inner > 1 and math.prod(size for size, _, _ in loops[inner - 1 :]) <= UNROLLED:
             inner -= 1
-        return self._nest(loops[:inner], loops[inner:], w, rows, ends, sums, beside)
 
-    def _nest(
-        self,
-        loops: list[tuple[int, int, int]],
-        unrolled: list[tuple[int, int, int]],
-        w: Value,
-        rows: list[Value],
-        ends: list[_Windows],
-        sums: list[Value],
-        beside: Callable[[Value], None] | None = None,
-    ) -> list[Value]:
-        f, stored = self.f, self.problem.stored
-        if not loops:
-            return self._terms(unrolled, w, rows, ends, sums)
-        size, w_step, x_step = loops[0]
-        with f.repeat(f.integer(0), f.integer(size), [w, *(each.start for each in ends), *sums]) as round_:
-            if beside is not None:
-                beside(round_.index)
-            weights, *rest = round_.values
-            starts, inner = rest[: len(ends)], rest[len(ends) :]
+        def terms(w: Value, starts: list[Value], sums: list[Value]) -> list[Value]:
             vectors = [_Windows(start, each.mask) for start, each in zip(starts, ends, strict=True)]
-            inner = self._nest(loops[1:], unrolled, weights, rows, vectors, inner)
-            ahead = [advanced(f, weights, w_step, stored), *(advanced(f, each, x_step, stored) for each in starts)]
-            round_.values = [*ahead, *inner]
-        return round_.values[1 + len(ends) :]
+            return self._terms(loops[inner:], w, rows, vectors, sums)
+
+        return summed(f, problem, loops[:inner], w, [each.start for each in ends], sums, terms, beside)
 
     def _terms(
         self, unrolled: list[tuple[int, int, int]], w: Value, rows: list[Value], ends: list[_Windows], sums: list[Value]

@@ -8,10 +8,9 @@ end. Every vector of x is read for several channels, and every vector of w for s
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from functools import cached_property
 
-from lamina.compiler.codegen.convolution.problem import Convolution, Epilogue, Part, groups, place_in_image
+from lamina.compiler.codegen.convolution.problem import Convolution, Epilogue, Part, groups, place_in_image, summed
 from lamina.compiler.codegen.elements import load_element, narrow
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.expressions import folded, unravelled
@@ -131,26 +130,8 @@ class Dots:
         outer += list(zip(problem.window[:-1], problem.w_window[:-1], problem.x_window[:-1], strict=True))
         if not problem.terms:
             return sums
-        return self._nest([each for each in outer if each[0] != 1], w, left, x, right, sums)
-
-    def _nest(
-        self,
-        loops: Sequence[tuple[int, int, int]],
-        w: Value,
-        left: list[Value],
-        x: Value,
-        right: list[Value],
-        sums: list[Value],
-    ) -> list[Value]:
-        f, stored = self.f, self.problem.stored
-        if not loops:
-            return self._line(w, left, x, right, sums)
-        size, w_step, x_step = loops[0]
-        with f.repeat(f.integer(0), f.integer(size), [w, x, *sums]) as round_:
-            first, second, *inner = round_.values
-            inner = self._nest(loops[1:], first, left, second, right, inner)
-            round_.values = [advanced(f, first, w_step, stored), advanced(f, second, x_step, stored), *inner]
-        return round_.values[2:]
+        loops = [each for each in outer if each[0] != 1]
+        return summed(self.f, problem, loops, w, [x], sums, lambda w, x, sums: self._line(w, left, *x, right, sums))
 
     def _line(self, w: Value, left: list[Value], x: Value, right: list[Value], sums: list[Value]) -> list[Value]:
         """Add the terms along the window's last axis."""

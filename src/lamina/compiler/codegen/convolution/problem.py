@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 
 from lamina.compiler.codegen.elements import load_strided, memory_type, register_type, unpacked
 from lamina.compiler.codegen.emitter import Emitter
+from lamina.compiler.codegen.matmul.arithmetic import advanced
 from lamina.compiler.codegen.values import I32, Type, Value
 from lamina.compiler.target import Target
 from lamina.dtypes import DType
@@ -121,3 +122,31 @@ def place_in_image(f: Emitter, problem: Convolution, indices: Sequence[Value]) -
     for index, stride in zip(indices, problem.x_place, strict=True):
         total = f.add(total, f.mul(index, f.integer(stride)))
     return total
+
+
+def summed(
+    f: Emitter,
+    problem: Convolution,
+    loops: Sequence[tuple[int, int, int]],
+    w: Value,
+    starts: list[Value],
+    sums: list[Value],
+    terms: Callable[[Value, list[Value], list[Value]], list[Value]],
+    beside: Callable[[Value], None] | None = None,
+) -> list[Value]:
+    """Return sums with the terms of loops added; each has a size, and steps in w and in the windows of x.
+
+    ``terms(w, starts, sums)`` adds what is inside of all loops, and ``beside`` is done in each round of the first.
+    """
+    if not loops:
+        return terms(w, starts, sums)
+    size, w_step, x_step = loops[0]
+    with f.repeat(f.integer(0), f.integer(size), [w, *starts, *sums]) as round_:
+        if beside is not None:
+            beside(round_.index)
+        weights, *rest = round_.values
+        windows, inner = rest[: len(starts)], rest[len(starts) :]
+        inner = summed(f, problem, loops[1:], weights, windows, inner, terms)
+        steps = [(weights, w_step), *((each, x_step) for each in windows)]
+        round_.values = [*(advanced(f, each, step, problem.stored) for each, step in steps), *inner]
+    return round_.values[1 + len(starts) :]
