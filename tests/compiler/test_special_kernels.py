@@ -54,7 +54,7 @@ def written(value: ir.Value, target: Target) -> str:
         ]
         operands, results = tuple(pointers[:-1]), tuple(pointers[-1:])
         begin, end, scratch, fault = (f.arguments[name] for name in ("begin", "end", "scratch", "fault"))
-        SPECIAL[value.op].emit(Job(f, target, value, operands, results, begin, end, scratch, fault))
+        SPECIAL[value.op].emit(Job(f, value, operands, results, begin, end, scratch, fault))
     return str(module)
 
 

@@ -26,7 +26,6 @@ class Body:
     Attributes
     ----------
     f : Emitter
-    target : Target
     kernel : Kernel
     fused : Fused
     pointers : mapping of graph value to pointer
@@ -34,10 +33,14 @@ class Body:
     """
 
     f: Emitter
-    target: Target
     kernel: Kernel
     fused: Fused
     pointers: Mapping[ir.Value, Value]
+
+    @property
+    def target(self) -> Target:
+        """The processor."""
+        return self.f.module.target
 
     @property
     def repeatable(self) -> bool:

@@ -46,7 +46,7 @@ def _write(
         begin, end = f.arguments["begin"], f.arguments["end"]
         if schedule.alone:
             begin, end = ZERO, f.integer(schedule.ordered.shares[kernel].units)
-        body = Body(f, schedule.target, kernel, schedule.fused, pointers_to(f, memory))
+        body = Body(f, kernel, schedule.fused, pointers_to(f, memory))
         _emit(body, schedule, begin, end, numbers)
     # The same may have been written from something else.
     return module.shared(name)
@@ -78,7 +78,7 @@ def _emit_special(body: Body, kernel: Special, begin: Value, end: Value, numbers
     if value.op in FALLBACKS:
         emit_fallback(f, f.arguments["callback"], numbers.fallbacks.index(value), operands, results, fault)
         return
-    job = Job(f, body.target, value, operands, results, begin, end, f.arguments["scratch"], fault)
+    job = Job(f, value, operands, results, begin, end, f.arguments["scratch"], fault)
     if value.op in INDEXED:
         job = job._replace(outside=FAULT_INDEX - numbers.index_faults.index(out_of_range(value)))
     SPECIAL[value.op].emit(job)

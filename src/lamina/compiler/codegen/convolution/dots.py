@@ -131,7 +131,9 @@ class Dots:
         if not problem.terms:
             return sums
         loops = [each for each in outer if each[0] != 1]
-        return summed(self.f, problem, loops, w, [x], sums, lambda w, x, sums: self._line(w, left, *x, right, sums))
+        return summed(
+            self.f, problem, loops, w, [x], sums, lambda w, starts, sums: self._line(w, left, starts[0], right, sums)
+        )
 
     def _line(self, w: Value, left: list[Value], x: Value, right: list[Value], sums: list[Value]) -> list[Value]:
         """Add the terms along the window's last axis."""

@@ -47,7 +47,7 @@ class _Best(NamedTuple):
 
 def _emit(job: Job, *, largest: bool) -> None:
     with each_walk(job) as walk:
-        lanes = _lanes(job.target, walk.lines.length) if walk.lines.inner == 1 else 0
+        lanes = _lanes(job.f.module.target, walk.lines.length) if walk.lines.inner == 1 else 0
         position = _along(job, walk, lanes, largest) if lanes else _down(job, walk, largest)
         job.f.store(position, job.f.at(job.results[0], walk.line, I64))
 

@@ -9,7 +9,6 @@ from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.faults import FAULT_INDEX
 from lamina.compiler.codegen.values import I8, VOID, Type, Value
 from lamina.compiler.graph import ir
-from lamina.compiler.target import Target
 from lamina.dtypes import DType
 from lamina.primitives.primitive import Shape
 from lamina.records import NamedTuple
@@ -21,7 +20,6 @@ class Job(NamedTuple):
     Attributes
     ----------
     f : Emitter
-    target : Target
     value : graph value
         The operation: its parameters, its shape and type, and those of its operands.
     operands, results : tuple of Value
@@ -38,7 +36,6 @@ class Job(NamedTuple):
     """
 
     f: Emitter
-    target: Target
     value: ir.Value
     operands: tuple[Value, ...]
     results: tuple[Value, ...]

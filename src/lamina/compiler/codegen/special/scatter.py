@@ -118,7 +118,7 @@ def _between(f: Emitter, index: Value, first: Value, stop: Value) -> Value:
 def _add_row(job: Job, dtype: DType, inner: int, row: Value, here: Value) -> None:
     """Add a row of the values to one of the result: vectors, then what is left."""
     f = job.f
-    lanes = job.target.lanes(max(dtype.bits, 16))
+    lanes = job.f.module.target.lanes(max(dtype.bits, 16))
     to, start = f.mul(row, f.integer(inner)), f.mul(here, f.integer(inner))
     whole = inner - inner % lanes
     for low, high, width in ((0, whole, lanes), (whole, inner, 0)):
