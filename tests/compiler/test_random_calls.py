@@ -154,7 +154,7 @@ def check(dtype: str, shape: tuple[int, ...], program: Any, in_a_row: Any, seed:
 dtypes, shapes = st.sampled_from(["int64", "uint8", "int16"]), st.sampled_from(SHAPES)
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(dtypes, shapes, steps, calls, st.integers(0, 99))
 def test_calls_in_a_row_do_what_eager_ones_do(dtype: str, shape: Any, program: Any, in_a_row: Any, seed: int) -> None:
     check(dtype, shape, program, in_a_row, seed)
