@@ -78,7 +78,8 @@ class TablePreprocessing:
         """
         table.require(names, "column")
         table = settled(table)
-        wanted = kinds_of(table, names) | dict(kinds or {})
+        given = dict(kinds or {})
+        wanted = kinds_of(table, [name for name in names if name not in given]) | given
         return cls.fit_pieces(
             [table], {name: wanted[name] for name in names}, max_categories=max_categories, min_frequency=min_frequency
         )

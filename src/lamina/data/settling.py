@@ -26,7 +26,9 @@ def settled(table: Table) -> Table:
     DataError
         When columns speak for both, or a comma may be either, as in ``1,234``.
     """
-    table = _without_blanks(table)
+    if table.settled:
+        return table
+    table = _without_blanks(replace(table, settled=True))
     if table.decimal is not None:
         return table
     speaking, unclear = _evidence(table.frame)
@@ -41,15 +43,21 @@ def settled(table: Table) -> Table:
     return replace(table, decimal=COMMA, notes=(*table.notes, note))
 
 
+COMMA_INSIDE = r"^[-+(]?\p{Sc}?[\d., \u{a0}\u{202f}]*,"
 _REMEDY = 'say which, by decimal="," or decimal="." where the table is read (--decimal , or --decimal .)'
 
 
 def _without_blanks(table: Table) -> Table:
+    import polars as pl
+    import polars.selectors as of
+
     changed: list[pl.Series] = []
     notes: list[str] = []
-    for column in table.frame.get_columns():
+    # One query for all columns: of thousands, hardly any has marks.
+    marked = table.frame.select(of.string()).select(pl.all().is_in(cells.BLANKS).any())
+    for column in [table.frame[each.name] for each in marked.get_columns() if each[0]]:
         left = cells.blanked(column)
-        if left is column or not (_holds_numbers(left) or cells.date_order(left) is not None):
+        if not (_holds_numbers(left) or cells.date_order(left) is not None):
             continue
         marks = column.filter(left.is_null() & column.is_not_null())
         changed.append(left)
@@ -72,7 +80,7 @@ def _evidence(frame: pl.DataFrame) -> tuple[dict[Decimal, str], str]:
     speaking: dict[Decimal, str] = {}
     unclear = ""
     texts = [column for column in frame.get_columns() if column.dtype == pl.String]
-    if not any(column.str.contains(r"^[-+]?[\d., \u{a0}\u{202f}]*,").any() for column in texts):
+    if not texts or not any(pl.DataFrame(texts).select(pl.all().str.contains(COMMA_INSIDE).any()).row(0)):
         return speaking, unclear
     for column in texts:
         with_points, with_commas = are_parsed(column, POINT), are_parsed(column, COMMA)

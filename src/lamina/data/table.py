@@ -43,6 +43,8 @@ class Table:
         learn from it finds out, and what was learnt earlier says how it was then.
     dialect : Dialect, optional
         How a file of separated text was written.
+    settled : bool, default False
+        Whether all of it was looked at, for ``decimal`` and for what its cells say of missing values.
 
     Examples
     --------
@@ -60,6 +62,7 @@ class Table:
     notes: tuple[str, ...] = ()
     decimal: Decimal | None = None
     dialect: Dialect | None = None
+    settled: bool = False
 
     @classmethod
     def of(cls, source: Any, *, name: str = "table", decimal: Decimal | None = None) -> Table:
@@ -173,6 +176,8 @@ class Table:
 
     def without_blanks(self, column: str) -> Table:
         """Return the table with `cells.BLANKS` such as ``?`` as missing values of a column of numbers or dates."""
+        if self.settled:
+            return self
         found = self.frame[column]
         left = cells.blanked(found)
         return self if left is found else replace(self, frame=self.frame.with_columns(left))
