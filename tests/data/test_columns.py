@@ -5,12 +5,14 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import assume, given, settings, strategies as st
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+import lamina.data.cells as cells
 from lamina.data import BooleanColumn, DateColumn, Table, TablePreprocessing
 from lamina.data.record import Record
 from lamina.errors import DataError
@@ -95,6 +97,41 @@ def test_dates_become_their_parts_as_pandas_counts_them() -> None:
 def test_dates_are_the_same_however_they_are_kept(same: object) -> None:
     fitted = TablePreprocessing.fit(Table.of({"day": DAYS}), ["day"])
     np.testing.assert_array_equal(fitted.encode(Table.of({"day": same})), fitted.encode(Table.of({"day": DAYS})))
+
+
+WRITTEN = {
+    "31.12.24": "2024-12-31",
+    "1.1.99": "1999-01-01",
+    "5/31/24 3:05 PM": "2024-05-31 15:05",
+    "13/5/2024 11:05:30 am": "2024-05-13 11:05:30",
+    "31-DEC-2024": "2024-12-31",
+    "1 March 2024": "2024-03-01",
+    "5 may 24": "2024-05-05",
+    "March 1, 2024": "2024-03-01",
+    "Mar 1 2024 9:05": "2024-03-01 09:05",
+    "2024-01-01T10:00:00.5Z": "2024-01-01 10:00:00.5",
+    "9:05": "1970-01-01 09:05",
+    "9:05:30 PM": "1970-01-01 21:05:30",
+}
+
+
+@pytest.mark.parametrize("text", WRITTEN)
+def test_dates_are_read_as_people_write_them(text: str) -> None:
+    column = pl.Series([text, None])
+    order = cells.date_order(column)
+    assert order is not None
+    assert cells.dates(column, order).to_list() == [pd.Timestamp(WRITTEN[text]).to_pydatetime(), None]
+
+
+@pytest.mark.parametrize("text", ["2:1", "5-abc", "Ulm 5, 2", "1.2", "31/31/2024", "24", "1970-01-01 25:00"])
+def test_other_texts_are_no_dates(text: str) -> None:
+    assert cells.date_order(pl.Series([text])) is None
+
+
+def test_times_alone_are_hours() -> None:
+    fitted = TablePreprocessing.fit(Table.of({"at": ["6:00", "18:00"]}), ["at"])
+    assert fitted.feature_names == ("at:hour", "at:days")
+    assert fitted.encode(Table.of({"at": ["12:00"]})).tolist() == [[0.0, 0.0]]
 
 
 def test_order_of_dates_is_that_of_training() -> None:

@@ -39,16 +39,27 @@ TRUTH_WORDS = {
 
 # The orders in which people write dates, the likeliest first, for a column that more than one would fit.
 DATE_ORDERS = {
-    "year-month-day": ("%Y-%m-%d", "%Y-%m"),
+    "year-month-day": ("%Y-%m-%d", "%Y-%m", "%y-%m-%d"),
     "year/month/day": ("%Y/%m/%d",),
-    "day.month.year": ("%d.%m.%Y",),
-    "month/day/year": ("%m/%d/%Y",),
-    "day/month/year": ("%d/%m/%Y",),
-    "day-month-year": ("%d-%m-%Y",),
+    "day.month.year": ("%d.%m.%Y", "%d.%m.%y"),
+    "month/day/year": ("%m/%d/%Y", "%m/%d/%y"),
+    "day/month/year": ("%d/%m/%Y", "%d/%m/%y"),
+    "day-month-year": ("%d-%m-%Y", "%d-%m-%y"),
+    "day month-name year": tuple(
+        f"%d{gap}{month}{gap}{year}" for gap in ("-", " ") for month in ("%B", "%b") for year in ("%Y", "%y")
+    ),
+    "month-name day year": ("%B %d, %Y", "%b %d, %Y", "%B %d %Y", "%b %d %Y"),
+    "hour:minute": ("",),
 }
-DATE_LIKE = r"^\d{1,4}[-/.]\d"
+DATE_LIKE = r"^(\d{1,4}[-/.]\d|\d{1,2}[- ]\pL{3}|\pL{3,9} \d{1,2},? \d|\d{1,2}:\d\d)"
 # What may follow the day; a time zone is converted to UTC.
-TIMES = ("", " %H:%M:%S%.f", " %H:%M", " %H:%M:%S%.f%#z", " %H:%M%#z")
+TIMES = (
+    "", " %H:%M:%S%.f", " %H:%M", " %I:%M %p", " %I:%M:%S %p", " %I:%M%p", " %H:%M:%S%.f%#z", " %H:%M%#z",
+)  # fmt: skip
+# Years of fewer digits than four are those of a two-digit one.
+FIRST_YEAR = 100
+# The day that a time without one is counted from.
+NO_DAY = "1970-01-01 "
 
 
 def texts(cells: pl.Series) -> pl.Series:
@@ -165,11 +176,17 @@ def _parsed(written: pl.Series, day: str, time: str) -> pl.Series:
     moments = pl.Datetime("us")
     if day == "%Y-%m":
         day, written = "%Y-%m-%d", written + "-01"
+    elif not day:
+        day, written = "%Y-%m-%d", NO_DAY + written
     if not time:
-        return written.str.strptime(pl.Date, day, strict=False).cast(moments)
-    if "z" in time:
-        return written.str.strptime(pl.Datetime("us", "UTC"), day + time, strict=False).dt.replace_time_zone(None)
-    return written.str.strptime(moments, day + time, strict=False)
+        found = written.str.strptime(pl.Date, day, strict=False).cast(moments)
+    elif "z" in time:
+        zoned = written.str.strptime(pl.Datetime("us", "UTC"), day + time, strict=False)
+        found = zoned.dt.replace_time_zone(None)
+    else:
+        found = written.str.strptime(moments, day + time, strict=False)
+    # "%Y" takes "24" for the year 24.
+    return found.set((found.dt.year() < FIRST_YEAR).fill_null(False), None) if "%Y" in day else found
 
 
 def date_order(cells: pl.Series) -> str | None:

@@ -150,7 +150,8 @@ def infer_schema(table: Table) -> Schema:
     """Return what the columns of a table are like.
 
     Numbers are numeric, also in text. Text is boolean if it says true and false, yes and no, or the like; a date if
-    every value is one in one order (2024-05-31, 31.5.2024, 5/31/2024, with or without a time); categorical if at most
+    every value is one in one order (2024-05-31, 31.5.2024, 5/31/2024, 31 May 2024, with or without a time, or a time
+    alone); categorical if at most
     ten values differ, or at most half of the rows and a thousand; else text.
 
     Parameters
