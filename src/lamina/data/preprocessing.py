@@ -177,12 +177,16 @@ def usable_columns(table: Table, target: str) -> tuple[list[str], list[str]]:
     DataError
         When none can be used.
     """
-    names: list[str] = []
+    names, notes = sorted_columns(settled(table), [name for name in table.columns if name != target])
+    _refuse_none(table, target, names, notes)
+    return names, notes
+
+
+def sorted_columns(table: Table, names: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return those of the columns of a settled table that a model can use, and a note for each other one."""
+    usable: list[str] = []
     notes: list[str] = []
-    table = settled(table)
-    for name in table.columns:
-        if name == target:
-            continue
+    for name in names:
         kind = kind_of(table.frame[name], table.decimal or POINT)
         notes += _otherwise_written(table, name)
         if kind == "empty":
@@ -192,9 +196,8 @@ def usable_columns(table: Table, target: str) -> tuple[list[str], list[str]]:
             notes += mostly_numbers(table, name)
             notes.append(f"column {name!r} holds {distinct} different texts in {len(table)} rows and was left out")
         else:
-            names.append(name)
-    _refuse_none(table, target, names, notes)
-    return names, notes
+            usable.append(name)
+    return usable, notes
 
 
 def examined_columns(table: Table, target: str, classes: bool) -> tuple[list[str], list[str]]:

@@ -7,5 +7,6 @@ They take their place in pipelines, searches and cross-validations. Names of par
 from lamina.estimators.classifier import LaminaClassifier
 from lamina.estimators.linear import LinearRegression, LogisticRegression
 from lamina.estimators.regressor import LaminaRegressor
+from lamina.estimators.tables import TableEncoder
 
-__all__ = ["LaminaClassifier", "LaminaRegressor", "LinearRegression", "LogisticRegression"]
+__all__ = ["LaminaClassifier", "LaminaRegressor", "LinearRegression", "LogisticRegression", "TableEncoder"]

@@ -9,13 +9,14 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 import lamina.estimators.parameters as check
 from lamina import random
+from lamina.data.dataset import split_rows
 from lamina.errors import DataError
+from lamina.estimators.inputs import explained, warn_of_scale
 from lamina.estimators.network import Network, Recipe, check_recipe
 from lamina.estimators.training import Plan, Rows, Task, train
 from lamina.estimators.weights import row_weights
@@ -24,6 +25,9 @@ from lamina.training.compiling import check_compile
 
 FLOATS = (np.float64, np.float32)
 """The types of inputs that are kept; all others become float64."""
+
+LEAST_SCORED = 2
+"""Rows that an R² takes."""
 
 
 class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
@@ -59,7 +63,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def _inputs(self, X: Any, y: Any, first: bool, numeric: bool) -> tuple[np.ndarray, np.ndarray]:
         """Return inputs and targets, checked; targets of classes need not be numeric."""
         check.truths(self, *self._switches)
-        checked = validate_data(self, X, y, reset=first, dtype=FLOATS, multi_output=True, y_numeric=numeric)
+        with explained(type(self).__name__, X):
+            checked = validate_data(self, X, y, reset=first, dtype=FLOATS, multi_output=True, y_numeric=numeric)
         return checked[0], checked[1]
 
     def _plan(self, rows: int, epochs: int) -> Plan:
@@ -113,6 +118,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         epochs = check.count(owner, "max_iter", self.max_iter)
         recipe, plan = self._recipe(rows.inputs, outputs), self._plan(len(rows.inputs), epochs)
         again = self.warm_start and hasattr(self, "_network")
+        warn_of_scale(self, rows.inputs)
         network = self._gone_on(recipe) if again else self._begun(recipe, rows.inputs)
         held_out = None
         if self.early_stopping:
@@ -172,10 +178,19 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _divided(self, rows: Rows, generator: random.Generator, stratify: np.ndarray | None) -> tuple[Rows, Rows]:
         """Return the rows to train on and those that decide when to stop."""
-        fraction = check.share(type(self).__name__, "validation_fraction", self.validation_fraction)
+        owner = type(self).__name__
+        fraction = check.share(owner, "validation_fraction", self.validation_fraction)
         seed = int(generator.integers((), 0, 2**31 - 1).item())
-        every = np.arange(len(rows.inputs))
-        kept, held_out = train_test_split(every, test_size=fraction, random_state=seed, stratify=stratify)
+        try:
+            # A class of a single row is trained on: nothing could be said about it otherwise.
+            kept, held_out = split_rows(len(rows.inputs), fraction, seed=seed, labels=stratify)
+        except DataError as error:
+            raise DataError(f"{owner}: early_stopping holds rows out: {error}; or set early_stopping=False") from error
+        if stratify is None and len(held_out) < LEAST_SCORED:
+            raise DataError(
+                f"{owner}: early_stopping holds out {len(held_out)} of {len(rows.inputs)} rows, and a score takes "
+                f"{LEAST_SCORED}; give a larger validation_fraction or more rows, or set early_stopping=False"
+            )
         return rows.part(kept), rows.part(held_out)
 
     def _weights(self, sample_weight: Any, rows: int, dtype: Any) -> np.ndarray | None:
@@ -194,7 +209,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         plain = type(X) is np.ndarray and X.dtype in FLOATS and X.ndim == 2 and not hasattr(self, "feature_names_in_")
         if plain and X.shape[1] == self.n_features_in_ and len(X) and np.isfinite(X.sum()):
             return X  # type: ignore[no-any-return]
-        return validate_data(self, X, reset=False, dtype=FLOATS)  # type: ignore[no-any-return]
+        with explained(type(self).__name__, X):
+            return validate_data(self, X, reset=False, dtype=FLOATS)  # type: ignore[no-any-return]
 
     @property
     def module_(self) -> Module:

@@ -9,7 +9,7 @@ import numpy as np
 
 from lamina.errors import DataError
 from lamina.estimators.base import NetworkEstimator
-from lamina.estimators.labels import LabelledAnswers, Labels
+from lamina.estimators.labels import LabelledAnswers, Labels, check_labels
 from lamina.estimators.training import Rows, Task
 from lamina.estimators.weights import with_class_weights
 from lamina.nn.module import Module
@@ -156,6 +156,7 @@ class LaminaClassifier(LabelledAnswers, NetworkEstimator):
         LaminaClassifier
             This one.
         """
+        check_labels(type(self).__name__, y)
         inputs, targets = self._inputs(X, y, first=True, numeric=False)
         labels = Labels.of(type(self).__name__, targets)
         if self.warm_start and hasattr(self, "_labels") and not self._labels.same(labels):
@@ -189,6 +190,7 @@ class LaminaClassifier(LabelledAnswers, NetworkEstimator):
         owner = type(self).__name__
         if self.class_weight == "balanced":
             raise DataError(f"{owner}: partial_fit sees no balance of classes; give class_weight as a dict")
+        check_labels(owner, y)
         inputs, targets = self._inputs(X, y, first, numeric=False)
         labels = self._all_labels(targets, classes, first)
         rows = self._rows(inputs, targets, labels, sample_weight)

@@ -115,6 +115,33 @@ class Labels:
         return float((right.all(axis=1) if self.several else right).mean())
 
 
+def check_labels(owner: str, y: Any) -> None:
+    """Refuse labels of which one is missing, of several types, and numbers that no type of NumPy holds.
+
+    Raises
+    ------
+    DataError
+        It names the first row.
+    """
+    found = np.asarray(y) if hasattr(y, "__array__") or isinstance(y, list | tuple) else None
+    if found is None or found.dtype != object or found.ndim != 1:
+        return
+    values = found.tolist()
+    missing = [row for row, label in enumerate(values) if _is_missing(label)]
+    if missing:
+        rows = "1 row" if len(missing) == 1 else f"{len(missing)} rows"
+        raise DataError(f"{owner}: y has no label in {rows}, the first of them row {missing[0]}; leave such rows out")
+    kinds = {type(label).__name__ for label in values}
+    if "str" in kinds and len(kinds) > 1:
+        raise DataError(f"{owner}: y has labels of the types {', '.join(sorted(kinds))}; give all of them as texts")
+    if kinds == {"int"} and not all(-(2**63) <= label < 2**63 for label in values):
+        raise DataError(f"{owner}: y has labels beyond 64 bits, such as {max(values, key=abs)}; give them as texts")
+
+
+def _is_missing(label: Any) -> bool:
+    return type(label).__name__ in ("NoneType", "NAType", "NaTType") or (isinstance(label, float) and label != label)
+
+
 class LabelledAnswers(ClassifierMixin):  # type: ignore[misc]
     """What a classifier answers by its ``_labels`` and the ``_outputs`` of rows."""
 

@@ -12,6 +12,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import column_or_1d
 
 import lamina.estimators.parameters as check
+from lamina.data.scaling import LARGEST
 from lamina.errors import DataError
 from lamina.estimators.base import NetworkEstimator
 from lamina.estimators.objective import REGRESSION_LOSSES
@@ -197,6 +198,9 @@ class Scaling:
     def of(cls, rows: Rows) -> Scaling:
         """Return the weighted mean and standard deviation of each target; a constant one is divided by 1."""
         targets = rows.targets.astype(np.float64)
+        largest = float(np.abs(targets).max(initial=0.0))
+        if largest > LARGEST:
+            raise DataError(f"LaminaRegressor: y reaches {largest:g}, too far to standardise; give it in a larger unit")
         # If none counts, `fit` says so.
         weights = None if rows.weights is None or not rows.weights.any() else rows.weights
         mean = np.average(targets, axis=0, weights=weights)
