@@ -76,3 +76,12 @@ def test_gradients_become_one_vector():
     layer = nn.Linear(2, 1)
     grads = layer(la.asarray([[1.0, 2.0]])).sum().backward()
     assert nn.parameters_to_vector([grads[p] for p in layer.parameters()]).tolist() == [1.0, 2.0, 1.0]
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, la.compile], ids=["eager", "compiled"])
+def test_functions_return_and_take_gradients(wrap):
+    w = la.variable([1.0, 2.0])
+    found = wrap(lambda x: la.Gradients({w: x * 2}))(la.asarray([1.0, 3.0]))
+    assert found[w].tolist() == [2.0, 6.0]
+    assert wrap(lambda grads: grads[w] + 1)(found).tolist() == [3.0, 7.0]
+    assert wrap(lambda: (w * w).sum().backward())()[w].tolist() == [2.0, 4.0]

@@ -42,7 +42,9 @@ def replaced(value: Any, children: Sequence[Any]) -> Any:
         return list(children)
     names = [name for name, _ in before]
     if kind in (dict, Gradients):
-        return kind(dict(zip(names, children, strict=True)))
+        # Children may be anything but tensors, such as places in what a program returns.
+        held = dict(zip(names, children, strict=True))
+        return held if kind is dict else Gradients.of_leaves(held)
     if kind is RowGradient:
         return RowGradient(*children)
     if isinstance(value, tuple):
