@@ -232,11 +232,9 @@ def _graph(path: Path, form: str) -> str:
 
 
 def _zeros(path: Path, value: Any) -> Any:
-    kind = _onnx_type(value).partition("[")[0]
-    names = {"float": "float32", "double": "float64", "float16": "float16", "int64": "int64", "int32": "int32"}
-    if kind not in names:
-        raise DataError(
-            f"{path}: the input {value.name!r} is of type {kind}, for which there is no example to draw with"
-        )
-    shape = [each.dim_value or 1 for each in value.type.tensor_type.shape.dim]
-    return zeros(tuple(shape), dtype=names[kind])
+    from lamina.exchange.onnx.library import TYPES
+
+    dtype = TYPES.get(value.type.tensor_type.elem_type)
+    if dtype is None:
+        raise DataError(f"{path}: the input {value.name!r} is {_onnx_type(value)}, for which there is no example")
+    return zeros(tuple(each.dim_value or 1 for each in value.type.tensor_type.shape.dim), dtype=dtype)

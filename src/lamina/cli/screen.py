@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
+from lamina.files import finite_or_null
+
 if TYPE_CHECKING:
     from lamina.training.units import Unit
 
@@ -100,8 +102,6 @@ class Screen:
     def result(self, values: Mapping[str, Any]) -> None:
         """Give machines the result, with the notes."""
         if self.json:
-            from lamina.files import finite_or_null
-
             found = {**values, "notes": self.notes} if self.notes else dict(values)
             print(json.dumps(finite_or_null(found), allow_nan=False, ensure_ascii=True, default=str))
 

@@ -12,35 +12,14 @@ from lamina.data.table import Table
 from lamina.data.targets import ClassTarget, NumericTarget, Target, infer_task
 
 __all__ = [
-    "generators",
-    "transforms",
-    "Dataset",
-    "split_rows",
-    "embedded_names",
-    "describe_embedded",
-    "load_embedded",
-    "Table",
-    "read_table",
-    "read_images",
-    "read_idx",
-    "read_idx_pair",
-    "Schema",
-    "ColumnSchema",
-    "infer_schema",
-    "TablePreprocessing",
-    "Column",
-    "NumericColumn",
-    "CategoricalColumn",
-    "BooleanColumn",
-    "DateColumn",
-    "usable_columns",
-    "examined_columns",
-    "Stream",
-    "ParquetStream",
-    "ArrayStream",
-    "ImageStream",
-    "Target",
-    "ClassTarget",
-    "NumericTarget",
-    "infer_task",
-]
+    # in memory
+    "Dataset", "split_rows", "Table", "generators", "embedded_names", "describe_embedded", "load_embedded",
+    # from files
+    "read_table", "read_images", "read_idx", "read_idx_pair",
+    # what columns are, and how they become numbers
+    "Schema", "ColumnSchema", "infer_schema", "TablePreprocessing", "usable_columns", "examined_columns",
+    "Column", "NumericColumn", "CategoricalColumn", "BooleanColumn", "DateColumn",
+    "Target", "ClassTarget", "NumericTarget", "infer_task",
+    # larger than memory, and images changed as they are read
+    "Stream", "ParquetStream", "ArrayStream", "ImageStream", "transforms",
+]  # fmt: skip

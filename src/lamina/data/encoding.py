@@ -29,12 +29,12 @@ def dataset_of(source: Any, target: Any, task: Task | None, like: Dataset | None
         table, name = _with_target(table, like.target.name if target is None else target)
         if name != like.target.name:
             table = replace(table, frame=table.frame.rename({name: like.target.name}))
-        present = _present(like.target.without_blanks(table), like.target.name)
-        return encoded(present, like.preprocessing, like.target)
+        rows = present(like.target.without_blanks(table), like.target.name)
+        return encoded(rows, like.preprocessing, like.target)
     if target is None:
         raise DataError("Dataset.of: name the column to learn, target=, or give like=, a set with the same columns")
     table, name = _with_target(table, target)
-    table = _present(settled(table), name)
+    table = present(settled(table), name)
     fitting = TargetFitting(name, task)
     fitting.add(table)
     names, notes = examined_columns(table, name, fitting.task() == "classification")
@@ -74,11 +74,18 @@ def _with_target(table: Table, target: Any) -> tuple[Table, str]:
     return replace(table, frame=table.frame.hstack(column)), name
 
 
-def _present(table: Table, target: str) -> Table:
-    present = np.flatnonzero(table.frame[target].is_not_null().to_numpy())
-    if not present.size:
+def present(table: Table, target: str) -> Table:
+    """Return the rows that have a target.
+
+    Raises
+    ------
+    DataError
+        When there are none.
+    """
+    rows = np.flatnonzero(table.frame[target].is_not_null().to_numpy())
+    if not rows.size:
         raise DataError(f"{table.name}: the target {target!r} has no value in any of the {len(table)} rows")
-    return table if present.size == len(table) else table.take(present)
+    return table if rows.size == len(table) else table.take(rows)
 
 
 def standardised(data: Dataset, like: Dataset | None) -> Dataset:

@@ -183,8 +183,13 @@ def read_json(file: Path) -> Record:
     CheckpointError
         When it is damaged.
     """
+    return parse_json(file.read_bytes(), file)
+
+
+def parse_json(content: bytes, file: Path) -> Record:
+    """Return the JSON object in the content of a file, or in a line of it; errors as in `read_json`."""
     try:
-        value = json.loads(file.read_text(encoding="utf-8"))
+        value = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{file}: this is not JSON: {error}; the file is damaged") from error
     return Record.of(value, str(file))

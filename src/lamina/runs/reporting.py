@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from lamina.errors import CheckpointError
 from lamina.report import ClassPredictions, ReportContent, ValuePredictions
 from lamina.runs.applicable import options_of
 from lamina.runs.fitting import early_stopping
-from lamina.runs.folder import RunFolder
+from lamina.runs.folder import RunFolder, parse_json
 from lamina.runs.inference import Answers
 from lamina.runs.option_declaration import plain
 from lamina.runs.options import TrainingOptions
@@ -100,17 +99,9 @@ def _samples(folder: RunFolder) -> list[tuple[str, str]]:
     """Return what a language model wrote as it learned: the first, one in the middle, and the last."""
     if not folder.samples.is_file():
         return []
-    lines = folder.samples.read_text(encoding="utf-8").splitlines()
-    found = [Record.of(_json(line, folder.samples), str(folder.samples)) for line in lines]
+    found = [parse_json(line, folder.samples) for line in folder.samples.read_bytes().splitlines()]
     chosen = [found[place] for place in sorted({0, len(found) // 2, len(found) - 1})] if found else []
     return [(f"After epoch {each.whole('epoch')}", each.text("prompt") + each.text("text")) for each in chosen]
-
-
-def _json(line: str, path: Path) -> Any:
-    try:
-        return json.loads(line)
-    except ValueError as error:
-        raise CheckpointError(f"{path}: this is not a line of JSON: {error}; the file is damaged") from error
 
 
 def _notes(results: dict[str, Any]) -> list[str]:

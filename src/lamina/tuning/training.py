@@ -14,6 +14,7 @@ from lamina.runs.options import TrainingOptions, filled
 from lamina.runs.subjects import Prepared, prepare
 from lamina.training.metrics import larger_is_better
 from lamina.tuning.space import value_of
+from lamina.tuning.study import Direction
 from lamina.tuning.trial import Trial
 
 
@@ -36,7 +37,7 @@ class TrainingObjective:
         return str(self.given.get("monitor") or "val_loss")
 
     @property
-    def direction(self) -> Any:
+    def direction(self) -> Direction:
         """Which way that improves."""
         return "maximize" if larger_is_better(self.monitor) else "minimize"
 

@@ -15,20 +15,13 @@ from lamina.visualize.surface import loss_surface
 
 __all__ = [
     # training
-    "training_curves",
-    "decision_boundary",
+    "training_curves", "decision_boundary",
     # functions
-    "activation",
-    "loss_curves",
-    "loss_surface",
+    "activation", "loss_curves", "loss_surface",
     # values
-    "weight_histograms",
-    "gradient_histograms",
+    "weight_histograms", "gradient_histograms",
     # graphs
-    "graph_mermaid",
-    "graph_dot",
-    "graph_svg",
+    "graph_mermaid", "graph_dot", "graph_svg",
     # shapes
-    "broadcasting",
-    "broadcasting_figure",
-]
+    "broadcasting", "broadcasting_figure",
+]  # fmt: skip

@@ -32,7 +32,7 @@ def asked(model: Any) -> Iterator[None]:
 
 
 def place_of(model: Any) -> tuple[DType, str | None]:
-    """Return the type and device of what a model takes: those of its first parameter that is a floating-point one."""
+    """Return the type and device of what a model takes: those of its first parameter."""
     parameters = model.parameters() if isinstance(model, Module) else []
     return (parameters[0].dtype, parameters[0].device) if parameters else (DEFAULT_FLOAT, None)
 

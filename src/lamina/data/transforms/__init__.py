@@ -21,18 +21,8 @@ from lamina.data.transforms.orientation import RandomHorizontalFlip, RandomRotat
 from lamina.data.transforms.sizes import CenterCrop, RandomCrop, RandomResizedCrop, Resize
 
 __all__ = [
-    "Resize",
-    "CenterCrop",
-    "RandomCrop",
-    "RandomResizedCrop",
-    "RandomHorizontalFlip",
-    "RandomVerticalFlip",
-    "RandomRotation",
-    "ColorJitter",
-    "Grayscale",
-    "Normalize",
-    "TRANSFORMS",
-    "Transform",
-    "apply",
-    "checked",
-]
+    "Resize", "CenterCrop", "RandomCrop", "RandomResizedCrop",
+    "RandomHorizontalFlip", "RandomVerticalFlip", "RandomRotation",
+    "ColorJitter", "Grayscale", "Normalize",
+    "TRANSFORMS", "Transform", "apply", "checked",
+]  # fmt: skip

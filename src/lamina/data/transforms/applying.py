@@ -17,21 +17,11 @@ if TYPE_CHECKING:
 
 Transform = Callable[["Image", np.random.Generator], "Image"]
 
-TRANSFORMS: dict[str, type[Any]] = {
-    kind.__name__: kind
-    for kind in (
-        Resize,
-        CenterCrop,
-        RandomCrop,
-        RandomResizedCrop,
-        RandomHorizontalFlip,
-        RandomVerticalFlip,
-        RandomRotation,
-        ColorJitter,
-        Grayscale,
-        Normalize,
-    )
-}
+_SIZES = (Resize, CenterCrop, RandomCrop, RandomResizedCrop)
+_ORIENTATION = (RandomHorizontalFlip, RandomVerticalFlip, RandomRotation)
+_COLOURS = (ColorJitter, Grayscale, Normalize)
+
+TRANSFORMS: dict[str, type[Any]] = {kind.__name__: kind for kind in (*_SIZES, *_ORIENTATION, *_COLOURS)}
 """Every transform by its name."""
 
 

@@ -21,6 +21,7 @@ from lamina.data import (
     infer_task,
     split_rows,
 )
+from lamina.data.encoding import encoded
 from lamina.data.findings import imbalance
 from lamina.data.preprocessing import examined_columns, usable_columns
 from lamina.data.schema import kinds_of
@@ -32,7 +33,7 @@ from lamina.runs.presets import DEFAULT
 from lamina.runs.sources import fingerprint, small_classes, test_share
 from lamina.runs.subjects.named import Reading, is_embedded, named_table
 from lamina.runs.subjects.subject import Prepared
-from lamina.runs.subjects.tables import TableSubject, encode, with_target
+from lamina.runs.subjects.tables import TableSubject, with_target
 
 Array = npt.NDArray[Any]
 Rows = npt.NDArray[np.int64]
@@ -76,13 +77,13 @@ def prepare_table(options: TrainingOptions) -> Prepared:
     fitted = classes or NumericTarget.fit(rows, target)
 
     def part(numbers: Rows) -> Dataset | None:
-        return encode(table.take(numbers), preprocessing, fitted) if numbers.size else None
+        return encoded(table.take(numbers), preprocessing, fitted) if numbers.size else None
 
     return Prepared(
         source,
         embedded,
         TableSubject(preprocessing, fitted, infer_schema(table).to_json()),
-        encode(rows, preprocessing, fitted),
+        encoded(rows, preprocessing, fitted),
         part(chosen),
         part(test),
         notes + ([] if embedded else task_notes) + small + unused,

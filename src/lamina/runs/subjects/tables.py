@@ -8,14 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-
 from lamina import nn
-from lamina.data import ClassTarget, Dataset, NumericTarget, Schema, Table, TablePreprocessing, Target
+from lamina.data import ClassTarget, NumericTarget, Schema, Table, TablePreprocessing, Target
 from lamina.data.dialect import Dialect
+from lamina.data.encoding import encoded, present
 from lamina.data.record import Record
 from lamina.data.table import listed
-from lamina.errors import DataError
 from lamina.functions.creation import zeros
 from lamina.runs.applicable import chosen_model
 from lamina.runs.data_kinds import TABLE
@@ -109,7 +107,7 @@ class TableSubject(PredictingSubject):
         table, _ = named_table(str(path), how)
         table.require([self.target.name], "target column")
         table, notes = with_target(self.target.without_blanks(table), self.target.name)
-        return encode(table, self.preprocessing, self.target), [*table.notes, *notes]
+        return encoded(table, self.preprocessing, self.target), [*table.notes, *notes]
 
     def predicted(self, model: nn.Module, path: Path, how: Reading, device: str) -> Predicted:
         """Return the table with what the model says of each row."""
@@ -148,20 +146,9 @@ def _unused(names: list[str]) -> list[str]:
     return [f"columns {listed(names)} were not used in training and are not used here"]
 
 
-def encode(table: Table, preprocessing: TablePreprocessing, target: Target) -> Dataset:
-    """Return a table as the inputs and targets of a model."""
-    classes = target.classes if isinstance(target, ClassTarget) else None
-    inputs = preprocessing.encode(table)
-    return Dataset(inputs, target.encode(table), preprocessing.feature_names, classes, table.name)
-
-
 def with_target(table: Table, target: str) -> tuple[Table, list[str]]:
     """Return the rows that have a target, with a note if some have none."""
-    present = np.flatnonzero(table.frame[target].is_not_null().to_numpy())
-    missing = len(table) - present.size
-    if not present.size:
-        raise DataError(f"{table.name}: the target {target!r} has no value in any of the {len(table)} rows")
-    if not missing:
-        return table, []
+    kept = present(table, target)
+    missing = len(table) - len(kept)
     rows = "1 row has" if missing == 1 else f"{missing} rows have"
-    return table.take(present), [f"{rows} no {target!r} and will not be used"]
+    return kept, [f"{rows} no {target!r} and will not be used"] if missing else []

@@ -62,7 +62,7 @@ def _text(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Tensor):
-        return _samples(value)
+        return _shape_and_checksum(value)
     if isinstance(value, list | tuple):
         return [_text(each) for each in value]
     if isinstance(value, partial):
@@ -109,8 +109,7 @@ def _shape(tensor: Tensor) -> str:
     return f"{tensor.dtype.name} {list(tensor.shape)}"
 
 
-def _samples(tensor: Tensor) -> str:
-    """Return shape, type and a checksum of samples."""
+def _shape_and_checksum(tensor: Tensor) -> str:
     numbers = np.ascontiguousarray(tensor.numpy())
     return f"{_shape(tensor)}, checksum {zlib.crc32(numbers.tobytes()):08x}"
 
