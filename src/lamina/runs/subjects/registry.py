@@ -7,11 +7,13 @@ from collections.abc import Callable
 from lamina.data.record import Record
 from lamina.runs.data_kinds import IMAGES, TABLE, TEXT
 from lamina.runs.options import TrainingOptions
-from lamina.runs.subjects.images import ImageSubject, prepare_images
+from lamina.runs.subjects.image_parts import prepare_images
+from lamina.runs.subjects.images import ImageSubject
 from lamina.runs.subjects.subject import Prepared, Subject
 from lamina.runs.subjects.table_parts import prepare_table
 from lamina.runs.subjects.tables import TableSubject
-from lamina.runs.subjects.text import TextSubject, prepare_text
+from lamina.runs.subjects.text import TextSubject
+from lamina.runs.subjects.text_parts import prepare_text
 
 SUBJECTS: dict[str, tuple[type[Subject], Callable[[TrainingOptions], Prepared]]] = {
     TABLE: (TableSubject, prepare_table),
