@@ -15,7 +15,7 @@ from lamina.errors import CheckpointError, DataError
 from lamina.files import finite_or_null, replace_file
 from lamina.runs.applicable import options_of
 from lamina.runs.config_files import configuration_text
-from lamina.runs.inference import Answers
+from lamina.runs.inference import PartOutputs
 from lamina.runs.run_config import RunConfig
 
 CONFIG = "config.json"
@@ -107,7 +107,7 @@ class RunFolder:
         """Write how the training ended and how good the model is."""
         write_json(self.path / RESULTS, results)
 
-    def write_answers(self, parts: Mapping[str, Answers]) -> None:
+    def write_answers(self, parts: Mapping[str, PartOutputs]) -> None:
         """Write what the model answers to each part, and what is right, for reports."""
         arrays = {f"{name}.outputs": part.outputs for name, part in parts.items()}
         arrays |= {f"{name}.targets": part.targets for name, part in parts.items()}
@@ -144,7 +144,7 @@ class RunFolder:
             return {}
         return dict(read_json(file).values)
 
-    def read_answers(self) -> dict[str, Answers]:
+    def read_answers(self) -> dict[str, PartOutputs]:
         """Return what the model answered at the end of its training, by part; nothing if there is no such file.
 
         Raises
@@ -161,7 +161,7 @@ class RunFolder:
             outputs, targets = arrays.get(f"{name}.outputs"), arrays.get(f"{name}.targets")
             if outputs is None or targets is None or outputs.ndim != 2 or len(outputs) != len(targets):
                 raise CheckpointError(f"{file}: {name!r} has no outputs [samples, outputs] and targets that fit")
-            found[name] = Answers(outputs, targets)
+            found[name] = PartOutputs(outputs, targets)
         return found
 
     def load_model(self, config: RunConfig, device: str) -> nn.Module:

@@ -27,7 +27,7 @@ VALUE_METRICS = ("r2", "mae", "rmse")
 
 
 @dataclass(frozen=True)
-class Answers:
+class PartOutputs:
     """What a model put out for the samples of a part of the data, and what was right.
 
     Attributes
@@ -48,15 +48,15 @@ def outputs(model: nn.Module, inputs: Array, device: str) -> Array:
     return found
 
 
-def answers(model: nn.Module, data: Dataset | Stream, device: str) -> Answers:
+def part_outputs(model: nn.Module, data: Dataset | Stream, device: str) -> PartOutputs:
     """Return the model's outputs for data that are in memory or read in batches."""
     if isinstance(data, Dataset):
-        return Answers(outputs(model, data.inputs, device), data.targets)
+        return PartOutputs(outputs(model, data.inputs, device), data.targets)
     found = [
         (outputs(model, inputs, device), targets)
         for inputs, targets in data.batches(STREAMED_BATCH, seed=None, epoch=0)
     ]
-    return Answers(np.concatenate([each for each, _ in found]), np.concatenate([each for _, each in found]))
+    return PartOutputs(np.concatenate([each for each, _ in found]), np.concatenate([each for _, each in found]))
 
 
 def scores(target: Target, said: Array, truth: Array, also: Sequence[str] = ()) -> dict[str, float]:

@@ -48,7 +48,7 @@ class BestWeights(Callback):
             self.steps = state.step
 
 
-class Samples(Callback):
+class SampleWriter(Callback):
     """Let a language model write now and then, show it, and keep it in a run folder.
 
     What is drawn depends on the seed and the epoch only, and changes nothing in the training.
@@ -88,7 +88,7 @@ def recorders(
     boards = [TensorBoard(folder.events)] if options.tensorboard else []
     samples = []
     if isinstance(subject, TextSubject) and options.sample_every:
-        samples.append(Samples(folder, subject, options, show))
+        samples.append(SampleWriter(folder, subject, options, show))
     return [best, JSONLines(folder.metrics), *boards, *samples]
 
 

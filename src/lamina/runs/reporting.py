@@ -11,7 +11,7 @@ from lamina.report import ClassPredictions, ReportContent, ValuePredictions
 from lamina.runs.applicable import options_of
 from lamina.runs.fitting import early_stopping
 from lamina.runs.folder import RunFolder, parse_json
-from lamina.runs.inference import Answers
+from lamina.runs.inference import PartOutputs
 from lamina.runs.option_declaration import plain
 from lamina.runs.options import TrainingOptions
 from lamina.runs.run_config import RunConfig
@@ -81,7 +81,7 @@ def scores_of(results: dict[str, Any], folder: RunFolder) -> dict[str, dict[str,
     return found
 
 
-def _predictions(config: RunConfig, answers: dict[str, Answers]) -> ClassPredictions | ValuePredictions | None:
+def _predictions(config: RunConfig, answers: dict[str, PartOutputs]) -> ClassPredictions | ValuePredictions | None:
     """Return what the model says about the data that it knows least: the test, validation or training part."""
     part = next((name for name in reversed(PARTS) if name in answers), None)
     if part is None:

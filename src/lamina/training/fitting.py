@@ -13,7 +13,7 @@ from lamina.optim import Adam, LRScheduler, Optimizer
 from lamina.training.callbacks import Callback, EarlyStopping, TrainingState
 from lamina.training.checkpointing.configuration import contents, described, schedule_settings
 from lamina.training.checkpointing.folder import Checkpoints, Store, opened
-from lamina.training.checkpointing.parts import LooseVariables, Streams
+from lamina.training.checkpointing.parts import LooseVariables, RandomStreams
 from lamina.training.checkpointing.saving import Saving
 from lamina.training.compiling import Work, check_compile, machinery
 from lamina.training.evaluation import Loss
@@ -257,7 +257,7 @@ def _saving(
     store: Store,
     saved: Record | None,
     planned: int,
-    streams: Streams,
+    streams: RandomStreams,
     plan: Plan,
     state: TrainingState,
     settings: Mapping[str, Any],

@@ -15,7 +15,7 @@ from lamina.dtypes import python_number
 from lamina.errors import DataError
 from lamina.nn.modes import mode
 from lamina.nn.module import Module
-from lamina.training.checkpointing.parts import Streams
+from lamina.training.checkpointing.parts import RandomStreams
 from lamina.training.evaluation import Loss, evaluation_batch, measure
 from lamina.training.history import History
 from lamina.training.metrics import MetricFunction
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def streams_of(seed: int | None, saved: Record | None) -> Iterator[Streams]:
+def streams_of(seed: int | None, saved: Record | None) -> Iterator[RandomStreams]:
     """Give three streams of random numbers; an error leaves the default generator where it was."""
     surroundings = random.default_generator()
     before = surroundings.state_dict()
     try:
-        streams = Streams(surroundings if seed is None else random.Generator(seed), surroundings)
+        streams = RandomStreams(surroundings if seed is None else random.Generator(seed), surroundings)
         if saved is not None:
             streams.begin_as(saved.record("parts").record("random").values)
         yield streams

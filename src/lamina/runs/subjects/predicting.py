@@ -12,7 +12,7 @@ from lamina.data import ClassTarget, Target
 from lamina.errors import CheckpointError
 from lamina.report import ClassPredictions, ValuePredictions
 from lamina.runs.building import build_loss
-from lamina.runs.inference import Answers, answers, probabilities, scores
+from lamina.runs.inference import PartOutputs, part_outputs, probabilities, scores
 from lamina.runs.option_declaration import OptionError
 from lamina.runs.subjects.subject import Data, Loss, Measured, Subject
 from lamina.training.metrics import METRICS, find_metric
@@ -61,10 +61,10 @@ class PredictingSubject(Subject):
     def measured(self, model: nn.Module, data: Data, device: str, also: Sequence[str] = ()) -> Measured:
         """Return the scores of the answers to data."""
         self._check_metrics(also)
-        found = answers(model, data, device)
+        found = part_outputs(model, data, device)
         return Measured(len(data), scores(self.target, found.outputs, found.targets, also), found)
 
-    def predictions(self, part: str, answers: Answers) -> ClassPredictions | ValuePredictions:
+    def predictions(self, part: str, answers: PartOutputs) -> ClassPredictions | ValuePredictions:
         """Return the answers of a part of the data as a report shows them."""
         target = self.target
         if answers.outputs.shape[1] != target.outputs:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from lamina.data import Dataset, Stream
 from lamina.data.dialect import Dialect
-from lamina.runs.inference import Answers
+from lamina.runs.inference import PartOutputs
 from lamina.runs.subjects.named import Reading
 from lamina.tensor import Tensor
 from lamina.training.units import Unit
@@ -38,13 +38,13 @@ class Measured:
     count : int
         How much was measured, in the subject's unit.
     scores : dict of str to float
-    answers : Answers, optional
+    answers : PartOutputs, optional
         What the model put out, where a report shows more of it than the scores.
     """
 
     count: int
     scores: dict[str, float]
-    answers: Answers | None = None
+    answers: PartOutputs | None = None
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class Subject(ABC):
 
     # --- reports ---
 
-    def predictions(self, part: str, answers: Answers) -> ClassPredictions | ValuePredictions | None:
+    def predictions(self, part: str, answers: PartOutputs) -> ClassPredictions | ValuePredictions | None:
         """Return the answers of a part of the data as a report shows them."""
         return None
 

@@ -138,7 +138,7 @@ def _column(record: Record, name: str) -> list[float]:
 # --- randomness ---
 
 
-class Streams:
+class RandomStreams:
     """The random numbers of a training: three streams, and the generator of the surroundings.
 
     Attributes

@@ -15,7 +15,7 @@ from lamina.errors import CheckpointError
 from lamina.training.checkpointing.configuration import Configuration, check
 from lamina.training.checkpointing.folder import Checkpoints, Store
 from lamina.training.checkpointing.format import to_bytes
-from lamina.training.checkpointing.parts import CallbackParts, HistoryPart, Part, Position, Streams
+from lamina.training.checkpointing.parts import CallbackParts, HistoryPart, Part, Position, RandomStreams
 from lamina.training.history import History
 from lamina.training.user_warnings import warn
 
@@ -40,7 +40,7 @@ class Saving:
         What must be the same for the training to go on.
     planned : int
         The epochs that were asked for at first, by which it was decided what to compile.
-    streams : Streams
+    streams : RandomStreams
         Part of the state, and told when an epoch ends.
     parts : dict of str to Part
         The other parts, in the order in which they are to be restored. Those of the loop are added: the position, the
@@ -52,7 +52,7 @@ class Saving:
     store: Store
     configuration: Configuration
     planned: int
-    streams: Streams
+    streams: RandomStreams
     parts: Mapping[str, Part]
     saved: Record | None = None
 
