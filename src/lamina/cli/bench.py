@@ -14,6 +14,7 @@ import lamina as la
 from lamina import nn, optim
 from lamina.cli.declare import Given
 from lamina.cli.exit_codes import DONE
+from lamina.compiler.inspection.peak import peak_flops
 from lamina.compiler.inspection.tables import duration
 from lamina.report import describe_machine
 from lamina.runs.option_declaration import OptionError
@@ -32,7 +33,7 @@ def bench(given: Given) -> int:
         la.set_num_threads(options.threads)
     try:
         found = _measured(options.sizes, options.batch_size, options.seconds)
-        threads, peak = la.get_num_threads(), _peak()
+        threads, peak = la.get_num_threads(), peak_flops(32) / 1e9
     finally:
         la.set_num_threads(before)
     machine = describe_machine()
@@ -139,9 +140,3 @@ def _prediction(sizes: tuple[int, ...], compiled: bool) -> Callable[[], Any]:
 def _model(sizes: tuple[int, ...]) -> nn.Module:
     la.random.seed(0)
     return nn.MLP(sizes[0], list(sizes[1:-1]), sizes[-1])
-
-
-def _peak() -> float:
-    from lamina.compiler.inspection.peak import peak_flops
-
-    return peak_flops(32) / 1e9

@@ -9,7 +9,6 @@ from typing import Any, cast
 
 from lamina.cli.screen import Screen
 from lamina.data.record import Record
-from lamina.errors import CheckpointError
 from lamina.runs.folder import RESULTS, read_json, write_json
 from lamina.tuning.study import Direction, Finished, Tuned
 
@@ -93,17 +92,6 @@ def tried(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def check_search(folder: Path) -> None:
-    """Refuse a folder that no search has made.
-
-    Raises
-    ------
-    CheckpointError
-    """
-    if not (folder / OPTIONS).is_file():
-        raise CheckpointError(f"{folder}: this is no folder of a search, it has no {OPTIONS}")
-
-
-def merged(before: Sequence[Finished], after: Sequence[Finished]) -> tuple[Finished, ...]:
-    """Return the trials of both, in their order."""
-    return tuple(sorted({each.number: each for each in (*before, *after)}.values(), key=lambda each: each.number))
+def in_order(trials: Sequence[Finished]) -> tuple[Finished, ...]:
+    """Return trials by their numbers, each once, as it was last."""
+    return tuple(sorted({each.number: each for each in trials}.values(), key=lambda each: each.number))

@@ -12,7 +12,7 @@ from lamina.cli.commands import Tune
 from lamina.cli.declare import Given
 from lamina.cli.exit_codes import DONE, INTERRUPTED
 from lamina.cli.screen import Screen
-from lamina.cli.trials import OPTIONS, check_search, merged, read_trials, show_trials, tried, write_trials
+from lamina.cli.trials import OPTIONS, in_order, read_trials, show_trials, tried, write_trials
 from lamina.errors import CheckpointError
 from lamina.files import replace_file
 from lamina.runs.applicable import check_options, options_of
@@ -58,7 +58,7 @@ def tune(given: Given) -> int:
     def on_trial(trial: Finished) -> None:
         # After each, so that a search that is killed can be looked at.
         ended.append(trial)
-        write_trials(folder, "not at its end", objective.monitor, Tuned(merged((), ended), objective.direction))
+        write_trials(folder, "not at its end", objective.monitor, Tuned(in_order(ended), objective.direction))
         _show_trial(given.screen, trial, options.trials, objective.monitor)
 
     found = search(
@@ -92,7 +92,8 @@ def _resumed(given: Given) -> tuple[Path, Tune, frozenset[str]]:
         raise OptionError(
             fixed[0], f"a search that goes on keeps its options; what can be changed is {', '.join(CHANGEABLE)}"
         )
-    check_search(folder)
+    if not (folder / OPTIONS).is_file():
+        raise CheckpointError(f"{folder}: this is no folder of a search, it has no {OPTIONS}")
     written = read_configuration(folder / OPTIONS, TuneOptions)
     if "search" not in written:
         raise CheckpointError(f"{folder / OPTIONS}: there is no table [search]; the file is damaged")

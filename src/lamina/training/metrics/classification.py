@@ -164,17 +164,10 @@ def averaged(metric: Callable[..., float], average: Average) -> Callable[[Tensor
     return measured
 
 
-precision_micro, precision_macro, precision_weighted = (
-    averaged(precision, "micro"),
-    averaged(precision, "macro"),
-    averaged(precision, "weighted"),
-)
-recall_micro, recall_macro, recall_weighted = (
-    averaged(recall, "micro"),
-    averaged(recall, "macro"),
-    averaged(recall, "weighted"),
-)
-f1_micro, f1_macro, f1_weighted = averaged(f1, "micro"), averaged(f1, "macro"), averaged(f1, "weighted")
+_OF_SEVERAL: tuple[Average, ...] = ("micro", "macro", "weighted")
+precision_micro, precision_macro, precision_weighted = (averaged(precision, each) for each in _OF_SEVERAL)
+recall_micro, recall_macro, recall_weighted = (averaged(recall, each) for each in _OF_SEVERAL)
+f1_micro, f1_macro, f1_weighted = (averaged(f1, each) for each in _OF_SEVERAL)
 
 
 def confusion_matrix(outputs: Tensor, targets: Tensor) -> npt.NDArray[np.int64]:
