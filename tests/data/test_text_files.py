@@ -71,6 +71,12 @@ def test_an_encoding_that_does_not_fit_is_refused(write: Write) -> None:
         read_table(write(b"", "t.parquet"), encoding="utf-8")
 
 
+@pytest.mark.parametrize("name", ["houses.xlsx", "HOUSES.XLS", "houses.ods"])
+def test_workbooks_are_refused_with_a_way_out(write: Write, name: str) -> None:
+    with pytest.raises(DataError, match=r"workbooks of spreadsheets are not read; save the sheet as CSV in UTF-8, or"):
+        read_table(write(b"PK\x03\x04", name))
+
+
 # --- separators ---
 
 SEPARATED = {

@@ -45,6 +45,8 @@ FORMATS = (
     Format("NumPy arrays", (".npz",), read_npz, parts="an array"),
     Format("IDX", (".idx", "-ubyte", ".idx.gz", "-ubyte.gz"), read_idx_table),
 )
+WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers")
+"""The ends of names of files that people try, and that are no table by themselves."""
 FOLDER = Format("folder of images", (), read_image_table)
 
 
@@ -152,6 +154,11 @@ def _format_of(source: Source) -> Format:
     if not path.is_file():
         raise DataError(f"{path}: this is not a regular file")
     lowered = path.name.lower()
+    if lowered.endswith(WORKBOOKS):
+        raise DataError(
+            f"{path}: workbooks of spreadsheets are not read; save the sheet as CSV in UTF-8, or give "
+            "Table.of(polars.read_excel(path)) to what takes a table"
+        )
     plain = next((f for f in FORMATS if lowered.endswith(f.suffixes)), None)
     if plain is not None or not lowered.endswith(PACKED):
         return plain or FORMATS[0]

@@ -22,12 +22,12 @@ SIGNATURES = (
     (b"PAR1", "it begins like a Parquet file: call it .parquet"),
     (b"ARROW1", "it begins like an Arrow file: call it .arrow"),
     (b"SQLite format 3", "it begins like a SQLite database: call it .sqlite"),
-    (b"PK\x03\x04", "it begins like a ZIP archive or an Excel workbook: call it .zip or .xlsx"),
+    (b"PK\x03\x04", "it begins like a ZIP archive or an Excel workbook: call it .zip, or save its sheet as .csv"),
     (b"\x1f\x8b", "it begins like a file packed by gzip: call it .gz"),
     (b"BZh", "it begins like a file packed by bzip2: call it .bz2"),
     (b"\xfd7zXZ\x00", "it begins like a file packed by xz: call it .xz"),
     (b"\x28\xb5\x2f\xfd", "it begins like a file packed by zstd: unpack it first"),
-    (b"\xd0\xcf\x11\xe0", "it begins like an old Excel workbook: call it .xls, or save it as .xlsx or .csv"),
+    (b"\xd0\xcf\x11\xe0", "it begins like an old Excel workbook: save its sheet as .csv"),
     (b"%PDF", "it begins like a PDF document: save its table as .csv"),
 )
 # What text on Windows was written in before UTF-8; it has all characters of Latin-1.
