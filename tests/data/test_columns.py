@@ -128,6 +128,13 @@ def test_other_texts_are_no_dates(text: str) -> None:
     assert cells.date_order(pl.Series([text])) is None
 
 
+def test_dates_that_come_many_times_are_those_that_come_once() -> None:
+    texts = ["31.12.24", None, "1.1.2024 9:05", "no date"]
+    once = cells.dates(pl.Series(texts), "day.month.year").to_list()
+    assert cells.dates(pl.Series(texts * 50), "day.month.year").to_list() == once * 50
+    assert cells.dates(pl.Series([None] * 9, dtype=pl.String), "day.month.year").to_list() == [None] * 9
+
+
 def test_times_alone_are_hours() -> None:
     fitted = TablePreprocessing.fit(Table.of({"at": ["6:00", "18:00"]}), ["at"])
     assert fitted.feature_names == ("at:hour", "at:days")

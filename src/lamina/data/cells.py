@@ -58,6 +58,8 @@ TIMES = (
 )  # fmt: skip
 # Years of fewer digits than four are those of a two-digit one.
 FIRST_YEAR = 100
+# Texts that come so many times on average are parsed once each.
+MANY_TIMES = 4
 # The day that a time without one is counted from.
 NO_DAY = "1970-01-01 "
 
@@ -158,6 +160,10 @@ def dates(cells: pl.Series, order: str) -> pl.Series:
         return cells.cast(moments)
     if cells.dtype != pl.String:
         return pl.Series(cells.name, [None] * len(cells), dtype=moments)
+    different = cells.drop_nulls().unique()
+    if MANY_TIMES * len(different) < len(cells):
+        # The dates of long tables come again and again.
+        return cells.replace_strict(different, dates(different, order), default=None, return_dtype=moments)
     # "2024-05-01T12:00:00Z" and "2024-05-01 12:00:00" are the same moment.
     written = cells.str.replace(r"^(\S+)T(\d\d:.*)$", "$1 $2").str.replace(r"(\d)Z$", "$1")
     found = pl.Series(cells.name, [None] * len(cells), dtype=moments)
