@@ -181,8 +181,9 @@ def _divide(
         kept, chosen = split_rows(len(rows), share, seed=seed, labels=found, least=_parts(shares))
     except DataError as error:
         raise OptionError(part, f"{error}, or another share (0 for none)") from error
-    for column in [table.texts(name)[rows] for name in categorical]:
-        known = set(column[kept])
-        lonely = np.array([value not in known for value in column[chosen]], dtype=bool)
+    for name in categorical:
+        # Categories as numbers, 0 for a missing one: two million texts would take seconds to look up.
+        column = table.frame[name].rank("dense").fill_null(0).to_numpy()[rows]
+        lonely = ~np.isin(column[chosen], column[kept])
         kept, chosen = np.concatenate([kept, chosen[lonely]]), chosen[~lonely]
     return rows[kept], rows[chosen]
