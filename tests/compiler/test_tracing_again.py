@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+import sys
 import warnings
 from argparse import Namespace
 from collections.abc import Callable
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -287,6 +288,12 @@ def test_numbers_of_other_generators_that_stay_in_the_program_are_warned_of(draw
     with pytest.warns(la.TracingWarning, match=f"drew from {name} while it was traced") as caught:
         f(X)
     assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("name", ["random", "numpy.random"])
+def test_a_generator_that_another_thread_is_about_to_load_is_none(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, name, ModuleType(name))  # so it is found before its code has run
+    assert la.compile(lambda x: x * 2)(X).tolist() == (X * 2).tolist()
 
 
 def test_laminas_own_random_numbers_are_not_warned_of() -> None:

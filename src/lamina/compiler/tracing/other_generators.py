@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from lamina.errors import TracingWarning
 
@@ -35,20 +36,25 @@ def told_apart(function: object, stacklevel: int) -> Iterator[None]:
 
 def _of_python() -> Hashable:
     """Return its words and the place among them; where it has not been loaded, as where nothing was drawn."""
-    module = sys.modules.get("random")
-    if module is None:
+    state_of = _loaded("random", "getstate")
+    if state_of is None:
         return _FRESH_OF_PYTHON
-    words: tuple[int, ...] = module.getstate()[1]
+    words: tuple[int, ...] = state_of()[1]
     return _FRESH_OF_PYTHON if words[-1] == _FRESH_OF_PYTHON else words
 
 
 def _of_numpy() -> Hashable:
     """Return the place in the sequence and the words there; where NumPy has not loaded its generator, as then."""
-    module = sys.modules.get("numpy.random")
-    if module is None:
+    state_of = _loaded("numpy.random", "get_state")
+    if state_of is None:
         return _FRESH
-    state = module.get_state(legacy=False)["state"]
+    state = state_of(legacy=False)["state"]
     return _FRESH if state["pos"] == _FRESH else (state["pos"], state["key"].tobytes())
+
+
+def _loaded(module: str, function: str) -> Any:
+    """Return a function of a module; None where it has not been loaded, or another thread is about to."""
+    return getattr(sys.modules.get(module), function, None)
 
 
 _NAMES = ("Python's random", "np.random")
