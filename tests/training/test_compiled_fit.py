@@ -339,12 +339,24 @@ def test_settings_that_never_stay_are_not_compiled_again_without_end(monkeypatch
 
     class Cycle(Callback):
         def on_epoch_begin(self, state):
-            state.optimizer.param_groups[0]["momentum"] = 0.9 - 0.01 * state.epoch
+            state.optimizer.param_groups[0]["eps"] = 1e-8 * (1 + state.epoch)
 
-    options = {"optimizer": partial(optim.SGD, lr=0.05, momentum=0.9), "epochs": 12, "callbacks": [Cycle()]}
+    options = {"optimizer": partial(optim.Adam, lr=0.05), "epochs": 12, "callbacks": [Cycle()]}
     with pytest.warns(UserWarning, match="change again and again"):
         found = trained("auto", **options)
     expected = trained(False, **options)
+    np.testing.assert_allclose(found[0]["loss"], expected[0]["loss"], rtol=1e-4)
+
+
+def test_a_momentum_that_changes_in_every_epoch_is_followed_by_the_program(monkeypatch):
+    monkeypatch.setattr(compiling, "PAYS", 1.0)
+
+    class Cycle(Callback):
+        def on_epoch_begin(self, state):
+            state.optimizer.param_groups[0]["momentum"] = 0.9 - 0.01 * state.epoch
+
+    options = {"optimizer": partial(optim.SGD, lr=0.05, momentum=0.9), "epochs": 12, "callbacks": [Cycle()]}
+    found, expected = trained("auto", **options), trained(False, **options)
     np.testing.assert_allclose(found[0]["loss"], expected[0]["loss"], rtol=1e-4)
 
 
