@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import lamina as la
 from lamina.backends.protocol import numpy_dtype
 from lamina.compiler.graph.fingerprint import fingerprint
 from lamina.compiler.graph.ir import Value
@@ -226,6 +227,7 @@ def test_a_choice_that_is_decided_is_not_made(before: Maker, after: Maker) -> No
         ("uint8", "int32", "int8"),
         ("int32", "float64", "float32"),
         ("bool", "int8", "float32"),
+        ("uint8", "float32", "int32"),
     ],
 )
 def test_a_cast_that_loses_nothing_is_left_out(start: str, middle: str, end: str) -> None:
@@ -235,6 +237,17 @@ def test_a_cast_that_loses_nothing_is_left_out(start: str, middle: str, end: str
         X,
         start,
     )
+
+
+@pytest.mark.parametrize(("start", "middle", "end"), [("uint32", "float64", "int32"), ("int32", "float64", "int8")])
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_a_float_that_is_out_of_range_stays_a_float_out_of_range(start: str, middle: str, end: str) -> None:
+    x = np.asarray([3, 100, np.iinfo(start).max], start)
+
+    def cast(x: la.Tensor) -> la.Tensor:
+        return la.asarray(x).astype(middle).astype(end)
+
+    np.testing.assert_array_equal(la.compile(cast)(x).numpy(), x.astype(middle).astype(end))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int32", "bool"])

@@ -59,8 +59,9 @@ def astype(value: Value, builder: Builder) -> Value | None:
     if x.op != "astype":
         return None
     source, middle, target = x.operands[0], x.dtype, value.dtype
-    # What a number out of an integer's range becomes is left open, and may differ from type to type.
-    if lossless(source.dtype, middle) and not (source.dtype.floating and not target.floating):
+    # What a float out of an integer's range becomes differs from type to type, and from what an integer becomes.
+    within = target.floating or not middle.floating or (not source.dtype.floating and lossless(source.dtype, target))
+    if within and lossless(source.dtype, middle):
         return builder.operation("astype", (source,), value.spec, value.params)
     return None
 
