@@ -5,13 +5,13 @@ Complex types are not supported: ``as_dtype`` refuses them by name.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
 import numpy as np
 
 from lamina.errors import DTypeError
-from lamina.records import NamedTuple
 
 Kind = Literal["bool", "signed", "unsigned", "floating"]
 Scalar = bool | int | float
@@ -19,6 +19,7 @@ Scalar = bool | int | float
 _KIND_ORDER: dict[Kind, int] = {"bool": 0, "unsigned": 1, "signed": 1, "floating": 2}
 
 
+@dataclass(frozen=True, eq=False, slots=True)
 class DType:
     """A data type. Each exists once, so types compare by identity.
 
@@ -32,18 +33,9 @@ class DType:
         Width of one element in memory.
     """
 
-    __slots__ = ("bits", "kind", "name")
-
     name: str
     kind: Kind
     bits: int
-
-    def __init__(self, name: str, kind: Kind, bits: int) -> None:
-        for field, value in (("name", name), ("kind", kind), ("bits", bits)):
-            object.__setattr__(self, field, value)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        raise AttributeError(f"{self!r}: types are not changed, got {name}={value!r}")
 
     @property
     def floating(self) -> bool:
@@ -203,7 +195,8 @@ def scalar_default(value: Scalar) -> DType:
     return DEFAULT_INT if isinstance(value, int) else DEFAULT_FLOAT
 
 
-class FloatInfo(NamedTuple):
+@dataclass(frozen=True)
+class FloatInfo:
     """Machine limits of a floating-point type, as ``finfo`` returns them."""
 
     bits: int
@@ -214,7 +207,8 @@ class FloatInfo(NamedTuple):
     dtype: DType
 
 
-class IntegerInfo(NamedTuple):
+@dataclass(frozen=True)
+class IntegerInfo:
     """Machine limits of an integer type, as ``iinfo`` returns them."""
 
     bits: int

@@ -1,6 +1,7 @@
 """Generated matrix products against NumPy, for every target, type, layout and share of the work."""
 
 import ctypes
+from dataclasses import replace
 from functools import cache
 
 import ml_dtypes
@@ -18,18 +19,17 @@ from lamina.compiler.runtime.loading import load
 from lamina.compiler.runtime.machine_code import assemble, assembly
 from lamina.compiler.runtime.processor import host
 from lamina.compiler.target import AARCH64, AVX2, AVX512, BASELINE, Target
-from lamina.records import replaced
 from lamina_tests.tile_registers import emulated
 
 TARGETS = {"host": host(), "host, small caches": host(), "avx2": AVX2, "baseline": BASELINE}
-TILE_REGISTERS = replaced(host(), features=f"{host().features},+amx-tile,+amx-bf16")
+TILE_REGISTERS = replace(host(), features=f"{host().features},+amx-tile,+amx-bf16")
 ROUNDING = {
     **TARGETS,
     "tile registers, emulated": TILE_REGISTERS,
     "tile registers, small caches": TILE_REGISTERS,
 }
-SAPPHIRE_RAPIDS = replaced(AVX512, features=f"{AVX512.features},+avx512bf16,+amx-tile,+amx-bf16")
-COOPER_LAKE = replaced(AVX512, features=f"{AVX512.features},+avx512bf16")
+SAPPHIRE_RAPIDS = replace(AVX512, features=f"{AVX512.features},+avx512bf16,+amx-tile,+amx-bf16")
+COOPER_LAKE = replace(AVX512, features=f"{AVX512.features},+avx512bf16")
 TYPES = [name for name, dtype in dtypes.DTYPES.items() if dtype is not dtypes.bool_]
 FLOATS = [name for name in TYPES if dtypes.DTYPES[name].floating]
 INTEGERS = [name for name in TYPES if dtypes.DTYPES[name].integral]
@@ -42,7 +42,7 @@ def target_of(product, name):
 
 def with_small_caches(product, target):
     panel = product.k * 2 * target.vector_bytes
-    return replaced(target, l1=1024, l2=2 * panel)
+    return replace(target, l1=1024, l2=2 * panel)
 
 
 def source(product, target, overlaps=False):
@@ -300,7 +300,7 @@ def test_short_panels_are_copied_beside_an_epilogue_and_the_sums_have_the_same_b
 
 def test_elements_are_operands_in_memory_where_a_processor_looks_further_ahead_for_it() -> None:
     product = plain(64, 64, 64)
-    zen = replaced(AVX512, cpu="znver4")
+    zen = replace(AVX512, cpu="znver4")
     embedded = {
         (target.cpu, overlaps): assembly(source(product, target, overlaps), target).count("{1to16}")
         for target in (zen, AVX512)
@@ -356,8 +356,8 @@ def test_panels_are_packed_ahead_where_two_fit_in_the_cache_and_the_operand_does
     for target in (AARCH64, AVX2, AVX512, COOPER_LAKE, SAPPHIRE_RAPIDS):
         two = with_small_caches(product, target)
         assert plan(product, two).packs_ahead(False)
-        assert not plan(product, replaced(two, l2=two.l2 // 4)).packs_ahead(False)
-        assert not plan(product, replaced(two, l2=1 << 20)).packs_ahead(False)
+        assert not plan(product, replace(two, l2=two.l2 // 4)).packs_ahead(False)
+        assert not plan(product, replace(two, l2=1 << 20)).packs_ahead(False)
         assert assemble(source(product, two), target)
 
 

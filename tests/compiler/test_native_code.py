@@ -8,6 +8,7 @@ import signal
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -17,7 +18,6 @@ from lamina.compiler.runtime.processor import host
 from lamina.compiler.runtime.signals import uninterrupted
 from lamina.compiler.target import AARCH64, AVX2, AVX512, BASELINE, Target
 from lamina.errors import BackendError
-from lamina.records import replaced
 
 TARGETS = {"avx512": AVX512, "avx2": AVX2, "baseline": BASELINE, "aarch64": AARCH64}
 
@@ -231,7 +231,7 @@ def test_an_unknown_machine_is_an_exception() -> None:
 
 
 def test_the_name_of_an_older_processor_does_not_end_the_process() -> None:
-    assert machine_code.assemble(POLYNOMIAL, replaced(BASELINE, cpu="i386"))
+    assert machine_code.assemble(POLYNOMIAL, replace(BASELINE, cpu="i386"))
 
 
 @pytest.mark.parametrize("code", [b"", b"nonsense", bytes(64)])
@@ -362,5 +362,5 @@ def test_tile_instructions_are_refused_for_processors_without_tile_registers() -
     ir = "declare void @llvm.x86.tilerelease()\ndefine void @f() {\n  call void @llvm.x86.tilerelease()\n  ret void\n}"
     with pytest.raises(BackendError, match="tilerelease"):
         machine_code.assemble(ir, AVX512)
-    with_tiles = replaced(AVX512, features=f"{AVX512.features},+amx-tile")
+    with_tiles = replace(AVX512, features=f"{AVX512.features},+amx-tile")
     assert "tilerelease" in machine_code.assembly(ir, with_tiles)

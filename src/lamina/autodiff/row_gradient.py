@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,7 +21,6 @@ from lamina.primitives.indexing import argsort, scatter_add, take
 from lamina.primitives.operand import Operand
 from lamina.primitives.reductions import cumulative_sum
 from lamina.primitives.shaping import concat, part
-from lamina.records import NamedTuple
 from lamina.tensor import Tensor
 
 if TYPE_CHECKING:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import NamedTuple
 
 from lamina.compiler.codegen.elementwise import cost
 from lamina.compiler.codegen.main_function import emit_program
@@ -25,7 +27,6 @@ from lamina.compiler.target import Target
 from lamina.compiler.tracing.recomputation import has_failed_before
 from lamina.dtypes import uint8
 from lamina.primitives.primitive import Spec
-from lamina.records import NamedTuple, replaced
 
 WORTH_A_THREAD = 5000.0
 """Nanoseconds of work from which another thread is worth its part in the barriers."""
@@ -197,7 +198,7 @@ def _scheduled_loop(
     carries = loop.params["carries"]
     kept = [index for index in range(len(loop.spec)) if index < carries or index in read]
     body: Graph = loop.params["body"]
-    body = simplify(replaced(body, outputs=tuple(body.outputs[index - carries] for index in kept[carries:])))
+    body = simplify(replace(body, outputs=tuple(body.outputs[index - carries] for index in kept[carries:])))
     schedule, nanoseconds = scheduled(body, target, most_threads, inside=True)
     memory = Spec((max(schedule.memory.arena, 1),), uint8)
     params = {**loop.params, "schedule": schedule, "nanoseconds": nanoseconds}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lamina.records import record
+from dataclasses import dataclass
 
 
-@record
+@dataclass(frozen=True)
 class Target:
     """A processor to write code for.
 

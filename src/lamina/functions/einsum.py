@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,6 @@ from lamina.functions.operands import common
 from lamina.primitives.broadcasting import reshape, sum_
 from lamina.primitives.contraction import product_of
 from lamina.primitives.shaping import permute_dims
-from lamina.records import record
 
 if TYPE_CHECKING:
     from lamina.tensor import Tensor
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Labels = tuple[str, ...]
 
 
-@record
+@dataclass(frozen=True)
 class Term:
     """An operand and the labels of its axes, each only once."""
 

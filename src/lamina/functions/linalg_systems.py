@@ -7,7 +7,7 @@ no library factorises them.
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -22,7 +22,6 @@ from lamina.primitives.composite import Composite
 from lamina.primitives.contraction import matmul, transposed
 from lamina.primitives.multiple_results import unpack
 from lamina.primitives.reductions import prod
-from lamina.records import NamedTuple
 
 if TYPE_CHECKING:
     from lamina.tensor import Tensor

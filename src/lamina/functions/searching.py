@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from lamina.dtypes import bool_, int64
 from lamina.errors import DataError
@@ -12,7 +12,6 @@ from lamina.functions.operands import cast, common, one_axis, tensor
 from lamina.functions.reductions import cumulative_sum
 from lamina.primitives import indexing as rows
 from lamina.primitives.broadcasting import reshape
-from lamina.records import NamedTuple
 
 if TYPE_CHECKING:
     from lamina.tensor import Tensor

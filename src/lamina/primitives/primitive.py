@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lamina.autodiff.node import DerivativeRules, Node
 from lamina.backends.thread_state import STATE, Deferred, is_nested
 from lamina.dtypes import DType
 from lamina.errors import BackendError, DataError, LaminaError, SubscriptError
-from lamina.records import record
 
 if TYPE_CHECKING:
     from lamina.tensor import Tensor
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Shape = tuple[int, ...]
 
 
-@record
+@dataclass(frozen=True)
 class Spec:
     """The shape and type of an array, without its values."""
 
@@ -38,7 +38,7 @@ BITS = ("bool", "integer")
 ANYTHING = ("bool", "integer", "floating")
 
 
-@record
+@dataclass(frozen=True)
 class Domain:
     """Which operands a primitive takes; the conformance suite draws from it.
 

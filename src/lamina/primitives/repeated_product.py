@@ -7,7 +7,7 @@ all the others: a recurrent layer multiplies by its weights at every step.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lamina.autodiff.node import Step, record, recorded
 from lamina.backends.thread_state import STATE
@@ -15,7 +15,6 @@ from lamina.primitives.batching import inside
 from lamina.primitives.contraction import product_of, transposed
 from lamina.primitives.primitive import Primitive
 from lamina.primitives.shaping import concat
-from lamina.records import NamedTuple
 
 if TYPE_CHECKING:
     from lamina.tensor import Tensor

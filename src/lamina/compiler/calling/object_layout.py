@@ -13,13 +13,12 @@ from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from types import CellType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from lamina.autodiff.node import Leaf
 from lamina.backends.registry import CPU
-from lamina.records import NamedTuple
 from lamina.tensor import Tensor
 from lamina.variable import Variable
 from lamina.watched import REVISION

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import NamedTuple
 
 from lamina.compiler.codegen.barrier import emit_barrier, emit_interrupted, emit_interruptible_barrier
 from lamina.compiler.codegen.emitter import Emitter
@@ -15,7 +16,6 @@ from lamina.compiler.graph import ir
 from lamina.compiler.schedule.kernels import Kernel
 from lamina.compiler.schedule.memory import Place
 from lamina.compiler.schedule.order import Share
-from lamina.records import NamedTuple
 
 PARAMETERS = [("begin", I64), ("end", I64), ("scratch", PTR), ("fault", PTR), ("callback", PTR)]
 """Of the function of every kernel, behind its pointers."""

@@ -8,6 +8,7 @@ the mathematical functions, whose error `mathematics.ULP_BOUND` states.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from lamina.compiler.codegen import floats, integers
 from lamina.compiler.codegen.conversion import converted
@@ -17,7 +18,6 @@ from lamina.compiler.codegen.mathematics import FUNCTIONS, rounding
 from lamina.compiler.codegen.mathematics.lanes import Lanes
 from lamina.compiler.codegen.values import Value
 from lamina.dtypes import DType, float16
-from lamina.records import NamedTuple
 
 
 class Types(NamedTuple):

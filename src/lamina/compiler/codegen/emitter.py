@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 from lamina.compiler.codegen.instructions import Instructions
 from lamina.compiler.codegen.values import Type, Value
-from lamina.records import NamedTuple, record
 
 if TYPE_CHECKING:
     from lamina.compiler.codegen.module import Module
@@ -104,7 +104,7 @@ class Emitter(Instructions):
         self._block = block
 
 
-@record(frozen=False)
+@dataclass(eq=False)
 class Repeat:
     """A loop being written by `Emitter.repeat`: its index and the values it carries."""
 

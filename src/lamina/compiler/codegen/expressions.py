@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from lamina.compiler.codegen.elements import literal, load_strided, store_element
 from lamina.compiler.codegen.elementwise import Types, emit_elementwise, emit_fault
@@ -16,10 +17,9 @@ from lamina.compiler.schedule.fused import COPY, Fused
 from lamina.compiler.schedule.kernels import Kernel, Loops
 from lamina.compiler.schedule.views import VIEWS, Affine, Index, combined, operand_index
 from lamina.compiler.target import Target
-from lamina.records import record
 
 
-@record(frozen=False)
+@dataclass(eq=False)
 class Body:
     """What a kernel's function is written with.
 

@@ -6,6 +6,7 @@ Writing code takes ten times as long as finding out that the same has been writt
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,6 @@ from lamina.compiler.schedule.kernels import Contraction, Kernel, Special
 from lamina.compiler.schedule.memory import Place
 from lamina.compiler.schedule.views import View
 from lamina.dtypes import DType
-from lamina.records import values_of
 
 _PLAIN = (int, float, str, type(None), np.generic)
 
@@ -47,7 +47,7 @@ def kernel_key(kernel: Kernel, fused: Fused, memory: Mapping[Value, Place]) -> H
     # Expressions are computed in the order in which they were traced.
     order = tuple(sorted(range(len(kernel.computed)), key=lambda at: kernel.computed[at].number))
     try:
-        told = [_told(each, numbers) for each in values_of(kernel).values()]
+        told = [_told(getattr(kernel, each.name), numbers) for each in fields(kernel)]
         made = [_made(value, kernel, fused, numbers) for value in values]
     except _OtherError:
         return None

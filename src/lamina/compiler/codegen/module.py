@@ -8,11 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.values import PTR, VOID, Type, Value
-from lamina.records import NamedTuple
 
 if TYPE_CHECKING:
     from lamina.compiler.target import Target

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import cached_property, partial
 from itertools import product as combinations
+from typing import NamedTuple
 
 from lamina.compiler.codegen.elementwise import cost
 from lamina.compiler.codegen.expressions import ZERO, Body, Step, nest, pieces
@@ -23,7 +24,6 @@ from lamina.compiler.schedule.accesses import expressions
 from lamina.compiler.schedule.kernels import Reduction
 from lamina.compiler.schedule.order import Share
 from lamina.compiler.schedule.views import Affine
-from lamina.records import NamedTuple
 
 UNROLLED = 4
 """How many vectors are totalled at a time: an addition takes four cycles, and one can begin in each."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import NamedTuple
+
 from lamina.compiler.codegen.products import product_scratch
 from lamina.compiler.codegen.special.kernel import SPECIAL
 from lamina.compiler.graph import ir
@@ -16,10 +19,9 @@ from lamina.compiler.schedule.rounds import Rounds
 from lamina.compiler.target import Target
 from lamina.dtypes import bool_
 from lamina.forking import forks_wait
-from lamina.records import NamedTuple, record
 
 
-@record
+@dataclass(frozen=True)
 class Schedule:
     """All that code is written from."""
 

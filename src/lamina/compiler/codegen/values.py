@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import struct
-
-from lamina.records import NamedTuple
+from typing import NamedTuple
 
 
 class Type(NamedTuple):

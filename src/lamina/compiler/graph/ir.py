@@ -9,16 +9,16 @@ from __future__ import annotations
 import linecache
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import count
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from lamina.primitives.primitive import Spec
-from lamina.records import NamedTuple, field, record
 
 _numbers = count()
 NO_PARAMS: Mapping[str, Any] = MappingProxyType({})
@@ -101,7 +101,7 @@ class Line(NamedTuple):
         return f"\n  {self.file}, line {self.number}" + (f": {text}" if text else "")
 
 
-@record
+@dataclass(frozen=True)
 class Graph:
     """A traced function.
 

@@ -13,9 +13,10 @@ import struct
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate, pairwise
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 from lamina.compiler.runtime.llvm_library import llvm_identity
@@ -23,7 +24,6 @@ from lamina.compiler.runtime.loading import Loaded, load
 from lamina.compiler.runtime.private_folder import PrivateFolder, UnsafeFolderError
 from lamina.compiler.target import Target
 from lamina.errors import DataError
-from lamina.records import NamedTuple, record
 
 KeyPart = str | bytes | Target
 _MAGIC, _FORMAT = b"LAMINA\r\n", 2
@@ -46,7 +46,7 @@ class Entry(NamedTuple):
     meta: Mapping[str, Any]
 
 
-@record
+@dataclass(frozen=True)
 class Program:
     """A compiled program in memory, as long as somebody holds it.
 

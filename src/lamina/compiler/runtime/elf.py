@@ -18,8 +18,7 @@ import struct
 import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
-
-from lamina.records import NamedTuple
+from typing import NamedTuple
 
 _PREFIX, _RELOCATABLE, _X86_64 = b"\x7fELF\x02\x01", 1, 62  # 64 bits, the least byte first
 _PROGRAM_DATA, _SYMBOLS, _RELOCATIONS, _NOTHING_STORED = 1, 2, 4, 8  # kinds of sections

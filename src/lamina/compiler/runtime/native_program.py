@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Mapping, Sequence
 from threading import RLock
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,6 @@ from lamina.compiler.runtime.thread_pool import entry_point, run
 from lamina.compiler.runtime.threads import get_num_threads
 from lamina.errors import BackendError, DataError, SubscriptError
 from lamina.forking import fork_safe
-from lamina.records import NamedTuple
 
 RELEASED = 3000.0
 """Nanoseconds from which a program gives up the interpreter lock."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from lamina.compiler.runtime.cache import Entry, cached
 from lamina.compiler.runtime.llvm_library import llvm_with_text, load_meanwhile
 from lamina.compiler.runtime.signals import uninterrupted
 from lamina.compiler.target import Target
-from lamina.records import replaced
 
 
 def host(meanwhile: Callable[[], None] = lambda: None) -> Target:
@@ -83,12 +83,12 @@ def _made(known: Any) -> Target:
     features = ",".join(sorted(f"{'+' if there else '-'}{name}" for name, there in found.items()))
     target = Target(triple, cpu, features, 16, 16, bool(found.get("fma")), *known["caches"])
     if target.is_arm:
-        return replaced(target, registers=32, fma=True)
+        return replace(target, registers=32, fma=True)
     if not target.is_x86:
-        return replaced(target, fma=False)
+        return replace(target, fma=False)
     if all(found.get(name) for name in ("avx512f", "avx512vl", "avx512bw", "avx512dq")):
-        return replaced(target, features=f"{features},-prefer-256-bit", vector_bytes=64, registers=32, fma=True)
-    return replaced(target, vector_bytes=32) if found.get("avx2") and target.fma else target
+        return replace(target, features=f"{features},-prefer-256-bit", vector_bytes=64, registers=32, fma=True)
+    return replace(target, vector_bytes=32) if found.get("avx2") and target.fma else target
 
 
 def _may_use_tile_registers() -> bool:

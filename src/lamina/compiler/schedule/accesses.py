@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from lamina.compiler.graph.ir import Value
 from lamina.compiler.schedule.fused import Fused
 from lamina.compiler.schedule.kernels import Contraction, Convolution, Kernel, MatrixProduct, Reduction, Special
 from lamina.compiler.schedule.views import Affine, Index, View, combined, renamed, walk, whole
-from lamina.records import NamedTuple
 
 
 class Read(NamedTuple):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
 from lamina.compiler.graph.ir import Graph, Value
 from lamina.compiler.schedule.kernels import Kernel
 from lamina.compiler.schedule.views import View
-from lamina.records import NamedTuple, field, record
 
 if TYPE_CHECKING:
     from lamina.compiler.schedule.accesses import Read
@@ -32,7 +32,7 @@ class Rules(NamedTuple):
     special: Callable[[str], bool]
 
 
-@record(frozen=False)
+@dataclass(eq=False)
 class Fused:
     """Kernels, and where each value that has a place is computed.
 

@@ -10,6 +10,7 @@ up in the product whose result they use, and a softmax's exponential in the redu
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from lamina.compiler.graph.ir import AFTER, Graph, Update, Value, operation
 from lamina.compiler.schedule.fused import COPY, Fused, Rules
@@ -25,7 +26,6 @@ from lamina.compiler.schedule.kernels import (
 from lamina.compiler.schedule.order import replaces_rows_of
 from lamina.compiler.schedule.placing import Placing
 from lamina.compiler.schedule.views import VIEWS, View, renamed, splits, squeezed, viewed, whole
-from lamina.records import replaced
 
 REDUCTIONS = frozenset({"sum", "prod", "max", "min", "any", "all"})
 CONTRACTIONS: dict[str, Callable[[Value, View, View], Kernel]] = {
@@ -118,7 +118,7 @@ class Fusion:
         """See the first operand in memory, from when the kernels that compute the others have run."""
         view = self.placing.memory(value.operands[0])
         makers = (kernel for other in value.operands[1:] for kernel in self.joining.makers(other))
-        self.views[value] = replaced(view, after=tuple(dict.fromkeys((*view.after, *makers))))
+        self.views[value] = replace(view, after=tuple(dict.fromkeys((*view.after, *makers))))
 
     # --- kernels ---
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from lamina.compiler.graph.ir import Value
 from lamina.compiler.schedule.views import (
@@ -16,13 +17,12 @@ from lamina.compiler.schedule.views import (
     identity,
     squeezed,
 )
-from lamina.records import field, record
 
 FEW = 16
 """Up to how many neighbours are reduced one after the other: a window of a pooling layer."""
 
 
-@record(frozen=False)
+@dataclass(eq=False)
 class Kernel:
     """Loops over ``dims``; in each step some values are computed, and those others need are stored.
 
@@ -74,7 +74,7 @@ class Kernel:
         return combined(self.place_of(value), contiguous(value.shape), 0, len(self.dims))
 
 
-@record(frozen=False)
+@dataclass(eq=False)
 class Loops(Kernel):
     """Elementwise operations alone.
 
@@ -87,7 +87,7 @@ class Loops(Kernel):
     into: View | None = None
 
 
-@record(frozen=False)
+@dataclass(eq=False)
 class Reduction(Kernel):
     """Reductions over some of the loops, what they are made of, and what is made of them.
 
@@ -115,7 +115,7 @@ class Reduction(Kernel):
         return math.prod(self.dims[kept[-1] + 1 :]) <= FEW and self.dims[kept[-1]] > 2
 
 
-@record(frozen=False)
+@dataclass(eq=False)
 class Contraction(Kernel):
     """Sums of products of the elements of two operands, and what is made of them.
 
@@ -131,7 +131,7 @@ class Contraction(Kernel):
     b: View = field(kw_only=True)
 
 
-@record(frozen=False)
+@dataclass(eq=False)
 class MatrixProduct(Contraction):
     """A product of matrices: batch axes of the operands are broadcast, the last two axes are those of matrices.
 
@@ -150,12 +150,12 @@ class MatrixProduct(Contraction):
         return super().index_of(value)
 
 
-@record(frozen=False)
+@dataclass(eq=False)
 class Convolution(Contraction):
     """Windows of images by weights; ``a`` are the images, ``b`` the weights."""
 
 
-@record(frozen=False)
+@dataclass(eq=False)
 class Special(Kernel):
     """A primitive with an algorithm of its own, such as a sort; reads and writes whole arrays.
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
 from lamina.compiler.graph.ir import Value, in_order
 from lamina.compiler.schedule.fused import Fused
 from lamina.compiler.schedule.kernels import Kernel, Special
 from lamina.compiler.schedule.order import Ordered
 from lamina.compiler.schedule.rounds import Rounds, passing
-from lamina.records import NamedTuple, field, record
 
 ALIGNMENT = 64
 """Bytes: a cache line, so that no two values share one, and every vector of a value's start is aligned."""
@@ -33,7 +33,7 @@ class Place(NamedTuple):
     step: int = 0
 
 
-@record(frozen=False)
+@dataclass(eq=False)
 class Memory:
     """The places of all values that lie in memory, the bytes of the arena, and of each thread's passing values."""
 
@@ -42,7 +42,7 @@ class Memory:
     passing: int = 0
 
 
-@record(frozen=False)
+@dataclass(eq=False)
 class _Block:
     value: Value
     size: int

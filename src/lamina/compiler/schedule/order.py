@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from lamina.compiler.graph.indexing import looked_at_before
 from lamina.compiler.graph.ir import Update, Value, operation
@@ -18,7 +20,6 @@ from lamina.compiler.schedule.kernels import Contraction, Convolution, Kernel, L
 from lamina.compiler.schedule.phases import Ties, into_phases
 from lamina.compiler.schedule.views import squeezed
 from lamina.errors import BackendError
-from lamina.records import NamedTuple, field, record
 
 SMALL = 1 << 16
 """Up to how many elements an update of its own is put off to the end of a long program."""
@@ -44,7 +45,7 @@ class Share(NamedTuple):
     grain: int = 1
 
 
-@record(frozen=False)
+@dataclass(eq=False)
 class Ordered:
     """The kernels in the order in which they run.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lamina.compiler.graph.ir import Value
 from lamina.compiler.schedule.accesses import Read
@@ -11,7 +11,6 @@ from lamina.compiler.schedule.costs import traffic
 from lamina.compiler.schedule.fused import Fused
 from lamina.compiler.schedule.kernels import Kernel, Loops, MatrixProduct, Reduction
 from lamina.compiler.schedule.views import squeezed
-from lamina.records import NamedTuple
 
 if TYPE_CHECKING:
     from lamina.compiler.schedule.order import Ordered, Share

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from lamina.compiler.graph.ir import Value, in_order
 from lamina.compiler.schedule.fused import Fused
@@ -10,7 +11,6 @@ from lamina.compiler.schedule.kernels import Contraction, Kernel, MatrixProduct,
 from lamina.compiler.schedule.order import Ordered
 from lamina.compiler.schedule.views import squeezed
 from lamina.compiler.target import Target
-from lamina.records import NamedTuple
 
 
 class Rounds(NamedTuple):

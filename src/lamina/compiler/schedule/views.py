@@ -8,11 +8,11 @@ so none of them ever moves an element.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 from lamina.compiler.graph.ir import Value
-from lamina.records import record
 
 if TYPE_CHECKING:
     from lamina.compiler.schedule.kernels import Kernel
@@ -89,7 +89,7 @@ def contiguous(shape: Shape) -> Shape:
     return tuple(reversed(strides))
 
 
-@record
+@dataclass(frozen=True)
 class View:
     """A value as a part of the memory of another, ``base``: an offset and a stride for each axis, in elements."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,6 @@ from lamina.compiler.graph import ir
 from lamina.compiler.tracing.backend import Traced, TracingBackend
 from lamina.dtypes import as_dtype
 from lamina.primitives.primitive import Spec
-from lamina.records import field, record
 from lamina.tensor import Tensor
 from lamina.variable import Variable
 
@@ -22,7 +22,7 @@ NDArray = npt.NDArray[Any]
 _WRITTEN_OUT = 64
 
 
-@record(frozen=False)
+@dataclass(eq=False)
 class Input:
     """One input of the graph, and where its memory comes from.
 

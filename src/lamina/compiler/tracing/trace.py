@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from lamina.autodiff.trees import mapped
 from lamina.compiler.graph import ir
@@ -13,7 +14,6 @@ from lamina.compiler.tracing.inputs import Input
 from lamina.compiler.tracing.loops import PARAMETER
 from lamina.compiler.tracing.tracer import Tracer
 from lamina.errors import TracingError
-from lamina.records import NamedTuple, record
 from lamina.tensor import Tensor
 from lamina.variable import Variable
 
@@ -44,7 +44,7 @@ class Replacement(NamedTuple):
     output: int
 
 
-@record
+@dataclass(frozen=True)
 class Trace:
     """What a function does, as a graph, and how its inputs and outputs belong to the world outside.
 

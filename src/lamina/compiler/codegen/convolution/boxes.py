@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product as combinations
 
 from lamina.compiler.codegen.convolution.dots import suits
 from lamina.compiler.codegen.convolution.problem import Convolution, Shape
 from lamina.compiler.target import Target
-from lamina.records import record, replaced
 
 TALLEST = 14
 """Places of a tile at most."""
@@ -20,7 +20,7 @@ FEW_PLACES = 8
 """Weights are packed for at least so many places a lane."""
 
 
-@record
+@dataclass(frozen=True)
 class Boxes:
     """Tiles of a box of places by vectors of channels.
 
@@ -116,7 +116,7 @@ def _blocked(problem: Convolution, target: Target, cut: Boxes) -> Boxes:
     if cut.panel_bytes(problem) <= target.l2 // 2 or _sums_bytes(problem, cut) > target.l2:
         return cut
     few = max(target.l1 // (cut.panel_bytes(problem) // problem.depth), 1)
-    return replaced(cut, channels=max(size for size in range(1, few + 1) if problem.depth % size == 0))
+    return replace(cut, channels=max(size for size in range(1, few + 1) if problem.depth % size == 0))
 
 
 def _cycles(problem: Convolution, cut: Boxes) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import product as combinations
 
@@ -23,13 +24,12 @@ from lamina.compiler.codegen.matmul.packing import Panel, fill, fill_partly
 from lamina.compiler.codegen.matmul.plan import pieces
 from lamina.compiler.codegen.values import I8, Value
 from lamina.compiler.target import Target
-from lamina.records import record
 
 SHORT = 4
 """Rows of places shorter than this are handed over element by element."""
 
 
-@record
+@dataclass(frozen=True)
 class Channels:
     """Writes the code of one convolution by vectors along channels."""
 
@@ -265,7 +265,7 @@ class Channels:
                     f.store(line, f.at(buffer, f.integer(at), problem.summed))
 
 
-@record
+@dataclass(frozen=True)
 class _Tile:
     """Where a tile's box begins, which part of it is wanted, and how many of its channels."""
 

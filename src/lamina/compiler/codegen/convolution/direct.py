@@ -11,8 +11,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import product as combinations
+from typing import NamedTuple
 
 from lamina.compiler.codegen.convolution.problem import (
     Ask,
@@ -33,13 +35,12 @@ from lamina.compiler.codegen.matmul.arithmetic import multiply_add
 from lamina.compiler.codegen.matmul.plan import TAIL, pieces, tile_shape
 from lamina.compiler.codegen.values import I1, Value
 from lamina.compiler.target import Target
-from lamina.records import NamedTuple, record
 
 UNROLLED = 12
 """How many places of the window are written one after the other, without a loop."""
 
 
-@record
+@dataclass(frozen=True)
 class Direct:
     """Writes the code of one convolution by tiles."""
 

@@ -8,7 +8,9 @@ end. Every vector of x is read for several channels, and every vector of w for s
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from lamina.compiler.codegen.convolution.problem import Convolution, Epilogue, Part, groups, place_in_image, summed
 from lamina.compiler.codegen.elements import load_element, narrow
@@ -17,7 +19,6 @@ from lamina.compiler.codegen.expressions import folded, unravelled
 from lamina.compiler.codegen.matmul.arithmetic import advanced, multiply_add, plus
 from lamina.compiler.codegen.values import I1, Value
 from lamina.compiler.target import Target
-from lamina.records import NamedTuple, record
 
 
 def suits(problem: Convolution) -> bool:
@@ -27,7 +28,7 @@ def suits(problem: Convolution) -> bool:
     return along and few and problem.window[-1] > 1
 
 
-@record
+@dataclass(frozen=True)
 class Dots:
     """Writes the code of one convolution by vectors along the window's last axis."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from typing import NamedTuple
 
 from lamina.compiler.codegen.elements import load_strided, memory_type, register_type, unpacked
 from lamina.compiler.codegen.emitter import Emitter
@@ -12,7 +13,6 @@ from lamina.compiler.codegen.matmul.arithmetic import advanced
 from lamina.compiler.codegen.values import I32, Type, Value
 from lamina.compiler.target import Target
 from lamina.dtypes import DType
-from lamina.records import NamedTuple
 
 Shape = tuple[int, ...]
 Epilogue = Callable[[Emitter, Sequence[Value], Value], None]

@@ -7,8 +7,9 @@ Functions*, 1980, chapter 6). exp(r) is a polynomial whose largest relative erro
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from lamina.compiler.codegen.mathematics.lanes import Lanes, polynomial
-from lamina.records import NamedTuple
 
 
 class _Constants(NamedTuple):

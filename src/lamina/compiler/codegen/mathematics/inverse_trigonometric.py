@@ -8,9 +8,9 @@ polynomials have the least largest error.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 from lamina.compiler.codegen.mathematics.lanes import Lanes, polynomial
-from lamina.records import NamedTuple
 
 
 class _Constants(NamedTuple):

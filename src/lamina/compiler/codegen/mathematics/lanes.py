@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.values import Value
-from lamina.records import record
 
 
-@record
+@dataclass(frozen=True)
 class Lanes:
     """A scalar or a vector in a function being written; operators write instructions.
 

@@ -10,10 +10,10 @@ the least largest error.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 from lamina.compiler.codegen.mathematics.lanes import Lanes, polynomial
 from lamina.compiler.codegen.mathematics.pairs import Pair, exact_sum
-from lamina.records import NamedTuple
 
 
 class _Constants(NamedTuple):

@@ -6,11 +6,12 @@ D. E. Knuth, *The Art of Computer Programming*, volume 2, section 4.2.2.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from lamina.compiler.codegen.mathematics.lanes import Lanes
-from lamina.records import record
 
 
-@record
+@dataclass(frozen=True)
 class Pair:
     """``high + low``, where high is that sum rounded."""
 

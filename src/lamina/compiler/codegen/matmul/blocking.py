@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from typing import NamedTuple
 
 import lamina.compiler.codegen.matmul.amx as amx
 from lamina.compiler.codegen.emitter import Emitter
@@ -14,7 +15,6 @@ from lamina.compiler.codegen.matmul.product import Epilogue, Prefetch, Product
 from lamina.compiler.codegen.matmul.tiles import Beside, Drain, Operand, accumulate, keep
 from lamina.compiler.codegen.values import Value, Variable
 from lamina.compiler.target import Target
-from lamina.records import NamedTuple
 
 _ALIGNMENT = 64
 

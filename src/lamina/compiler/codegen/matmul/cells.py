@@ -6,6 +6,7 @@ to a sum in float32. So a panel of pairs has half as many rows, and its tiles ar
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from lamina.compiler.codegen.elements import packed
@@ -15,12 +16,11 @@ from lamina.compiler.codegen.matmul.product import Product, as_operand, load_ope
 from lamina.compiler.codegen.values import I1, I32, Type, Value
 from lamina.compiler.target import Target
 from lamina.dtypes import bfloat16
-from lamina.records import record
 
 Direction = Literal["along k", "across"]
 
 
-@record
+@dataclass(frozen=True)
 class Elements:
     """Cells of one element."""
 
@@ -59,7 +59,7 @@ class Elements:
         return multiply_add(f, target, a, b, total)
 
 
-@record
+@dataclass(frozen=True)
 class Pairs:
     """Cells of two neighbours along k, rounded to bfloat16; the lower half is the first."""
 
@@ -128,7 +128,7 @@ SIDE = 16
 """Rows of a square, and its cells or sums in a row."""
 
 
-@record
+@dataclass(frozen=True)
 class Squares(Pairs):
     """Pairs in whole squares along k, for tile registers."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.matmul.arithmetic import advanced, plus
 from lamina.compiler.codegen.matmul.plan import Dots
@@ -9,7 +11,6 @@ from lamina.compiler.codegen.matmul.product import Epilogue, Product
 from lamina.compiler.codegen.matmul.tiles import Drain, keep
 from lamina.compiler.codegen.values import Value
 from lamina.compiler.target import Target
-from lamina.records import NamedTuple
 
 
 def emit_dots(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from typing import NamedTuple
 
 from lamina.compiler.codegen.emitter import Emitter, Repeat
 from lamina.compiler.codegen.matmul.arithmetic import advanced
@@ -16,7 +17,6 @@ from lamina.compiler.codegen.matmul.plan import pieces
 from lamina.compiler.codegen.matmul.product import Product
 from lamina.compiler.codegen.values import VOID, Value
 from lamina.compiler.target import Target
-from lamina.records import NamedTuple
 
 
 class Panel(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from lamina.compiler.codegen.matmul.cells import (
     SIDE,
@@ -16,7 +16,6 @@ from lamina.compiler.codegen.matmul.cells import (
 )
 from lamina.compiler.codegen.matmul.product import Product
 from lamina.compiler.target import Target
-from lamina.records import NamedTuple
 
 _PANELS = 4 * 1024 * 1024  # bytes of B that are packed at a time, in the cache that cores share
 _APART = 2048  # bytes from which on lines of neighbouring k get into each other's way

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from lamina.compiler.codegen.elements import memory_type, narrow, register_type, unpacked
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.values import Type, Value
 from lamina.dtypes import DType, bfloat16
-from lamina.records import NamedTuple
 
 Epilogue = Callable[[Emitter, Value, Value, Value], None]
 """Writes code for ``(emitter, row, first column, value)``: the value is an element of the result, or a vector of

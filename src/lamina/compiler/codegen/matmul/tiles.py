@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from lamina.compiler.codegen.elements import narrow
 from lamina.compiler.codegen.emitter import Emitter
@@ -12,7 +13,6 @@ from lamina.compiler.codegen.matmul.plan import pieces
 from lamina.compiler.codegen.matmul.product import Epilogue, Product, load_operand
 from lamina.compiler.codegen.values import Value
 from lamina.compiler.target import Target
-from lamina.records import NamedTuple
 
 
 class Operand(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import NamedTuple
 
 from lamina.compiler.codegen.elements import load_element
 from lamina.compiler.codegen.emitter import Emitter
@@ -11,7 +12,6 @@ from lamina.compiler.codegen.special.lines import COLUMNS, Walk, each_walk
 from lamina.compiler.codegen.values import I32, I64, Type, Value, Variable
 from lamina.compiler.target import Target
 from lamina.dtypes import DType, bool_, uint8
-from lamina.records import NamedTuple
 
 _LONG = 4  # vectors from where on a single line is worth them
 

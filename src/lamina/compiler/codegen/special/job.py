@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.faults import FAULT_INDEX
@@ -11,7 +12,6 @@ from lamina.compiler.codegen.values import I8, VOID, Type, Value
 from lamina.compiler.graph import ir
 from lamina.dtypes import DType
 from lamina.primitives.primitive import Shape
-from lamina.records import NamedTuple
 
 
 class Job(NamedTuple):

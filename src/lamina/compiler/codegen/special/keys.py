@@ -6,10 +6,11 @@ order as an integer. Both zeros have the key 0, and NaN the largest of all.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.values import I8, Type, Value
 from lamina.dtypes import DType
-from lamina.records import NamedTuple
 
 _FRACTION = {"float16": 10, "bfloat16": 7, "float32": 23, "float64": 52}
 

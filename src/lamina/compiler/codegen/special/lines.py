@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from lamina.compiler.codegen.special.job import Job, Split, divide, split
 from lamina.compiler.codegen.values import Value
 from lamina.compiler.graph import ir
-from lamina.records import NamedTuple
 
 COLUMNS = 16  # lines walked together
 

@@ -9,10 +9,10 @@ than one half, nothing has to be checked, and nothing is branched on.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.values import Type, Value, Variable
-from lamina.records import NamedTuple
 
 _RUN = 16  # the longest run, and the lanes that rank one
 

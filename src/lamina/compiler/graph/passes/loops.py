@@ -8,12 +8,12 @@ second body reads become results of the first loop, over which the second runs.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from lamina.compiler.graph.ir import SCAN, Graph, Update, Value, in_order, input_value, operation, reached
 from lamina.compiler.graph.passes.rewriting import value_key
 from lamina.primitives.primitive import Spec
-from lamina.records import replaced
 
 # What is as well read from where it was made.
 _VIEWS = frozenset({"alias", "reshape", "permute_dims", "broadcast_to", "slice", "flip", "full"})
@@ -118,7 +118,7 @@ def _kept(graph: Graph, earlier: Value, later: Value) -> Graph:
         return graph
     first: Graph = earlier.params["body"]
     added = [each for each in dict.fromkeys(same[value] for value in frontier) if each not in first.outputs]
-    first = replaced(first, outputs=(*first.outputs, *added))
+    first = replace(first, outputs=(*first.outputs, *added))
     index = {value: earlier.params["carries"] + place for place, value in reversed(list(enumerate(first.outputs)))}
     stacked = [Spec((earlier.params["length"], *value.shape), value.dtype) for value in added]
     second, used = _reading(later, frontier)

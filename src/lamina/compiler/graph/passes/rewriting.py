@@ -8,14 +8,13 @@ sweep settles everything. What nothing asks for is never reached.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from lamina.backends.thread_state import quietly
 from lamina.compiler.graph.fingerprint import number_text
 from lamina.compiler.graph.ir import CHECK, NO_PARAMS, SCAN, Graph, Update, Value
 from lamina.dtypes import DType
 from lamina.primitives.primitive import Spec
-from lamina.records import NamedTuple
 
 Shape = tuple[int, ...]
 Rule = Callable[[Value, "Builder"], Value | None]
