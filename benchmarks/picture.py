@@ -31,8 +31,8 @@ MARKS = {
 }
 
 
-LANE = 0.11
-"""The distance between the marks of two contenders, where a workload has a height of 1."""
+LANE = 0.14
+"""The height in inches that the mark of a contender has to itself, so that the numbers beside marks do not meet."""
 
 
 def draw(results: Results, path: Path) -> None:
@@ -42,7 +42,8 @@ def draw(results: Results, path: Path) -> None:
 
     workloads = [name for name in results.workloads if any(each.rounds for each in results.workloads[name].values())]
     with mpl.rc_context({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False}):
-        figure = Figure(figsize=(10.0, 1.7 + 1.05 * len(workloads)), layout="constrained")
+        row = max(1.0, LANE * (len(results.contenders()) + 1))
+        figure = Figure(figsize=(10.0, 1.7 + row * len(workloads)), layout="constrained")
         axes = figure.subplots()
         for place, workload in enumerate(workloads):
             _row(axes, results, workload, place)
@@ -58,7 +59,7 @@ def _row(axes: Axes, results: Results, workload: str, place: int) -> None:
         measured = results.workloads[workload].get(name)
         if measured is None or measured.seconds is None:
             continue
-        height = place + LANE * (lane - (len(names) - 1) / 2)
+        height = place + (lane - (len(names) - 1) / 2) / (len(names) + 1)
         color, shape = MARKS[name]
         size = 75 if load(name).ours else 45
         axes.scatter([measured.seconds], [height], color=color, marker=shape, s=size, linewidth=0, zorder=3)
