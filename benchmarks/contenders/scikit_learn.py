@@ -1,6 +1,6 @@
 """scikit-learn's multi-layer perceptrons, a batch at a time: ``partial_fit``, with its Adam and no penalty.
 
-Its squared error is half the mean squared error. Adam's steps do not see the factor, and the loss is doubled here.
+Its squared error is half the mean squared error: the loss is doubled here, and what Adam adds to roots halved.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def build(workload: Workload) -> Task:
     _load(network, workload)
     if not workload.trains:
         return Task(lambda: lambda: network.predict(inputs))
-    factor = 2.0 if workload.loss == "mse" else 1.0
+    factor = _factor(workload)
 
     def start() -> Step:
         def step() -> np.float64:
@@ -49,10 +49,15 @@ def _network(workload: Workload) -> Any:
         hidden_layer_sizes=_sizes(workload)[1:-1],
         alpha=0.0,
         learning_rate_init=workload.lr,
-        epsilon=EPSILON,
+        epsilon=EPSILON / _factor(workload),
         batch_size=workload.batch,
         shuffle=False,
     )
+
+
+def _factor(workload: Workload) -> float:
+    """Return the workload's loss over scikit-learn's."""
+    return 2.0 if workload.loss == "mse" else 1.0
 
 
 def _load(network: Any, workload: Workload) -> None:
