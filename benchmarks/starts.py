@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -96,17 +97,24 @@ class Descendants:
 
     def _below(self, process: int) -> Iterator[int]:
         own = _read(f"/proc/{process}/cmdline")
-        for thread in Path(f"/proc/{process}/task").glob("*"):
-            for child in map(int, _read(thread / "children").split()):
+        for thread in _threads(process):
+            for child in map(int, _read(f"/proc/{process}/task/{thread}/children").split()):
                 if _read(f"/proc/{child}/cmdline") != own:
                     yield child
                 yield from self._below(child)
 
 
-def _read(path: Path | str) -> str:
+def _threads(process: int) -> list[str]:
+    """Return the threads of a process; none if it has ended."""
+    with suppress(OSError):
+        return os.listdir(f"/proc/{process}/task")
+    return []
+
+
+def _read(path: str) -> str:
     """Return the text of a file; none where there is none, as of a process that has ended."""
     with suppress(OSError):
-        return Path(path).read_text()
+        return Path(path).read_text(errors="replace")
     return ""
 
 
