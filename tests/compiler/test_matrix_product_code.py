@@ -306,6 +306,8 @@ def test_elements_are_operands_in_memory_where_a_processor_looks_further_ahead_f
         for target in (zen, AVX512)
         for overlaps in (False, True)
     }
+    rounded = plain(64, 64, 64, rounded=True)
+    assert "{1to16}" not in assembly(source(rounded, zen, True), zen)
     assert embedded == {("znver4", True): 16, ("znver4", False): 0, (AVX512.cpu, True): 0, (AVX512.cpu, False): 0}
 
 

@@ -49,7 +49,7 @@ def accumulate(
     """
     zero = f.number(0, cells.product.summed.of(lanes))
     sums = [zero] * (len(offsets) * vectors)
-    embeds = beside is not None and target.embeds_elements and (a.packed or not cells.product.converted)
+    embeds = beside is not None and target.embeds_elements and not cells.product.converted
     pointers = vectors if embeds else 1
 
     def part(depth: int, state: list[Value]) -> list[Value]:
