@@ -3,7 +3,7 @@
 Each contender has a process of its own for each workload. Before any time counts, the losses of the first steps
 from the same weights must agree. Then the rounds are interleaved, so that what the machine does meanwhile falls on
 all alike, and the median of the rounds is reported, with its ratio to the fastest peer's. Everything together takes
-about a quarter of an hour on two cores, most of it torch.compile; with ``--quick`` some two minutes.
+less than half an hour on two cores, most of it torch.compile; with ``--quick`` some two minutes.
 """
 
 from __future__ import annotations
