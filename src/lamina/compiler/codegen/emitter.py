@@ -104,7 +104,7 @@ class Emitter(Instructions):
         self._block = block
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Repeat:
     """A loop being written by `Emitter.repeat`: its index and the values it carries."""
 

@@ -65,7 +65,7 @@ class Value:
     @property
     def nbytes(self) -> int:
         """How much memory they take."""
-        return math.prod(self.shape) * int(self.dtype.itemsize)
+        return self.size * int(self.dtype.itemsize)
 
     def remade(self, operands: Sequence[Value]) -> Value:
         """Return the same operation on other operands."""

@@ -7,16 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from lamina.compiler.graph.ir import Value
-from lamina.compiler.schedule.views import (
-    Affine,
-    Index,
-    Shape,
-    View,
-    combined,
-    contiguous,
-    identity,
-    squeezed,
-)
+from lamina.compiler.schedule.views import Affine, Index, Shape, View, combined, contiguous, identity, squeezed
 
 FEW = 16
 """Up to how many neighbours are reduced one after the other: a window of a pooling layer."""

@@ -42,7 +42,7 @@ class Memory:
     passing: int = 0
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class _Block:
     value: Value
     size: int

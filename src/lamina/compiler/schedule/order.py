@@ -159,7 +159,7 @@ def _share_as_read(shares: dict[Kernel, Share], fused: Fused, updates: list[Upda
     columns too, half of each thread's part would be in the other's caches, twice in each run.
     """
     split = {kernel for kernel, found in shares.items() if isinstance(kernel, MatrixProduct) and found.grain > 1}
-    rows_read = {kernel.b.base for kernel in split if kernel.b is not None and kernel.b.strides[-1] != 1}
+    rows_read = {kernel.b.base for kernel in split if kernel.b.strides[-1] != 1}
     for update in updates:
         writer = _writer(update, fused)
         if writer in split and fused.graph.inputs[update.input] in rows_read:

@@ -89,7 +89,7 @@ def contiguous(shape: Shape) -> Shape:
     return tuple(reversed(strides))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class View:
     """A value as a part of the memory of another, ``base``: an offset and a stride for each axis, in elements."""
 

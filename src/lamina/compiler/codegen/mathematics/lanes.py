@@ -9,7 +9,7 @@ from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.values import Value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Lanes:
     """A scalar or a vector in a function being written; operators write instructions.
 

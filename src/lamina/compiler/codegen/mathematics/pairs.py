@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from lamina.compiler.codegen.mathematics.lanes import Lanes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Pair:
     """``high + low``, where high is that sum rounded."""
 
