@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import lamina.training.metrics.classification as classes
+import lamina.training.metrics.ranking as ranking
+import lamina.training.metrics.regression as values
 from lamina.errors import DataError
 from lamina.tensor import Tensor
 from lamina.training.history import NOT_METRICS
-from lamina.training.metrics import classification as classes, ranking, regression as values
 from lamina.training.metrics.means import MeanMetric, perplexity
 
 Metric = str | Callable[[Any, Any], Any]
