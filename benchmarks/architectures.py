@@ -19,6 +19,8 @@ Loss = Literal["mse", "cross_entropy", "next_token"]
 """Mean squared error; cross-entropy of a label for each row; cross-entropy of the next token at each place."""
 
 WINDOW = 3
+LAYER_NORM_EPS = 1e-5
+"""What Lamina, PyTorch and tinygrad add to the variance by default."""
 
 
 class Architecture(Protocol):

@@ -15,12 +15,14 @@ EPSILON = 3e-10
 
 def build(workload: Workload) -> Task:
     """Return the task of a workload."""
+    import keras
+
     from benchmarks.networks.keras import inputs, load, loss_function, network
 
     model = network(workload.architecture)
     load(model, workload.architecture, workload.arrays())
     values, labels = workload.data()
-    x = inputs(workload.architecture, values)
+    x, y = inputs(workload.architecture, values), keras.ops.convert_to_tensor(labels)
     if not workload.trains:
         return Task(lambda: lambda: model.predict_on_batch(x))
     assert workload.loss is not None
@@ -30,7 +32,7 @@ def build(workload: Workload) -> Task:
 
     def start() -> Step:
         model.compile(optimizer, loss)
-        return lambda: np.float64(model.train_on_batch(x, labels))
+        return lambda: np.float64(model.train_on_batch(x, y))
 
     def reset() -> None:
         load(model, workload.architecture, workload.arrays())

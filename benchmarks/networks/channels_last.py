@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.architectures import FeedForward, Floats
+from benchmarks.architectures import Architecture, FeedForward, Floats
 
 
-def images_last(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return images with their channels last, in memory too."""
-    return np.ascontiguousarray(images.transpose(0, 2, 3, 1))
+def inputs_last(architecture: Architecture, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the inputs; images with their channels last, in memory too."""
+    images = isinstance(architecture, FeedForward) and architecture.image is not None
+    return np.ascontiguousarray(array.transpose(0, 2, 3, 1)) if images else array
 
 
 def weights_last(architecture: FeedForward, arrays: Iterable[tuple[str, Floats]]) -> Iterable[tuple[str, Floats]]:

@@ -15,12 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from benchmarks.architectures import Architecture, FeedForward, Floats, Layer, Loss, Transformer
-from benchmarks.networks.channels_last import images_last, weights_last
+from benchmarks.architectures import LAYER_NORM_EPS, Architecture, FeedForward, Floats, Layer, Loss, Transformer
+from benchmarks.networks.channels_last import inputs_last, weights_last
 
 Parameters = dict[str, jax.Array]
-LAYER_NORM_EPS = 1e-5
-"""What Lamina and PyTorch add to the variance by default."""
 
 
 def network(architecture: Architecture) -> Callable[[Parameters, jax.Array], jax.Array]:
@@ -51,8 +49,7 @@ def parameters(architecture: Architecture, arrays: Iterable[tuple[str, Floats]])
 
 def inputs(architecture: Architecture, array: Any) -> jax.Array:
     """Return the inputs in JAX's form."""
-    images = isinstance(architecture, FeedForward) and architecture.image is not None
-    return jnp.asarray(images_last(array) if images else array)
+    return jnp.asarray(inputs_last(architecture, array))
 
 
 def feed_forward(architecture: FeedForward, parameters: Parameters, x: jax.Array) -> jax.Array:

@@ -10,11 +10,17 @@ import numpy as np
 import numpy.typing as npt
 from keras import layers
 
-from benchmarks.architectures import WINDOW, Architecture, FeedForward, Floats, Layer, Loss, Transformer
-from benchmarks.networks.channels_last import images_last, weights_last
-
-LAYER_NORM_EPS = 1e-5
-"""What Lamina and PyTorch add to the variance by default."""
+from benchmarks.architectures import (
+    LAYER_NORM_EPS,
+    WINDOW,
+    Architecture,
+    FeedForward,
+    Floats,
+    Layer,
+    Loss,
+    Transformer,
+)
+from benchmarks.networks.channels_last import inputs_last, weights_last
 
 
 def network(architecture: Architecture) -> Any:
@@ -34,10 +40,9 @@ def loss_function(loss: Loss) -> Any:
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
-def inputs(architecture: Architecture, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def inputs(architecture: Architecture, array: npt.NDArray[Any]) -> Any:
     """Return the inputs in Keras's form."""
-    images = isinstance(architecture, FeedForward) and architecture.image is not None
-    return images_last(array) if images else array
+    return keras.ops.convert_to_tensor(inputs_last(architecture, array))
 
 
 def _feed_forward(architecture: FeedForward) -> Any:
@@ -95,7 +100,7 @@ def _norm(name: str) -> Any:
 
 def load(model: Any, architecture: Architecture, arrays: Iterable[tuple[str, Floats]]) -> None:
     """Give every variable its array."""
-    variables = _variables(model, architecture)
+    variables = _variables(model)
     if isinstance(architecture, FeedForward):
         arrays = weights_last(architecture, arrays)
     for name, array in arrays:
@@ -107,7 +112,7 @@ def load(model: Any, architecture: Architecture, arrays: Iterable[tuple[str, Flo
         raise KeyError(f"no first weights for {', '.join(variables)}")
 
 
-def _variables(model: Any, architecture: Architecture) -> dict[str, Any]:
+def _variables(model: Any) -> dict[str, Any]:
     """Return the variables by the names of the architecture's arrays."""
     found = {}
     for layer in model.layers:
