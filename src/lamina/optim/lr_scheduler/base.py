@@ -7,8 +7,8 @@ from typing import Any
 
 from lamina.backends.thread_state import STATE
 from lamina.errors import CheckpointError, DataError, DTypeError, TracingError
+from lamina.optim.base import OptimizerBase
 from lamina.optim.hyperparameters import non_negative
-from lamina.optim.optimizer import Optimizer
 
 
 class LRScheduler:
@@ -44,7 +44,7 @@ class LRScheduler:
     [0.5]
     """
 
-    def __init__(self, optimizer: Optimizer) -> None:
+    def __init__(self, optimizer: OptimizerBase) -> None:
         self._name = type(self).__name__
         self.optimizer = an_optimizer(self._name, optimizer)
         self.base_lrs = [group.setdefault("initial_lr", group["lr"].item()) for group in optimizer.param_groups]
@@ -173,14 +173,14 @@ class LRScheduler:
         return f"{self._name}(step {self.last_epoch}, lr {self._last_lr})"
 
 
-def an_optimizer(owner: str, value: Any) -> Optimizer:
+def an_optimizer(owner: str, value: Any) -> OptimizerBase:
     """Accept an optimiser."""
-    if not isinstance(value, Optimizer):
+    if not isinstance(value, OptimizerBase):
         raise DTypeError(f"{owner}: expected an optimiser first, got {type(value).__name__}")
     return value
 
 
-def for_each_group(owner: str, name: str, value: Any, optimizer: Optimizer) -> list[Any]:
+def for_each_group(owner: str, name: str, value: Any, optimizer: OptimizerBase) -> list[Any]:
     """Return one value for each group from one for all or a list of them."""
     count = len(an_optimizer(owner, optimizer).param_groups)
     if not isinstance(value, Sequence):

@@ -6,9 +6,9 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 from lamina.errors import DataError, DTypeError
+from lamina.optim.base import OptimizerBase
 from lamina.optim.hyperparameters import step_count
 from lamina.optim.lr_scheduler.base import LRScheduler
-from lamina.optim.optimizer import Optimizer
 
 
 class SequentialLR(LRScheduler):
@@ -42,7 +42,7 @@ class SequentialLR(LRScheduler):
     [1.0]
     """
 
-    def __init__(self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int]) -> None:
+    def __init__(self, optimizer: OptimizerBase, schedulers: Sequence[LRScheduler], milestones: Sequence[int]) -> None:
         self.schedulers = _schedules("SequentialLR", schedulers, optimizer)
         self.milestones = [step_count("SequentialLR", "a milestone", each) for each in milestones]
         if len(self.milestones) != len(self.schedulers) - 1 or self.milestones != sorted(self.milestones):
@@ -97,7 +97,7 @@ class ChainedScheduler(LRScheduler):
     [0.25]
     """
 
-    def __init__(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None) -> None:
+    def __init__(self, schedulers: Sequence[LRScheduler], optimizer: OptimizerBase | None = None) -> None:
         if optimizer is None and schedulers:
             optimizer = getattr(schedulers[0], "optimizer", None)
         self.schedulers = _schedules("ChainedScheduler", schedulers, optimizer)
@@ -116,7 +116,7 @@ class ChainedScheduler(LRScheduler):
             schedule.set_momentum(step)
 
 
-def _schedules(owner: str, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None) -> list[LRScheduler]:
+def _schedules(owner: str, schedulers: Sequence[LRScheduler], optimizer: OptimizerBase | None) -> list[LRScheduler]:
     if not schedulers:
         raise DataError(f"{owner}: the list of schedules is empty; give at least one")
     for each in schedulers:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Literal
 
 from lamina.errors import DataError
+from lamina.optim.base import OptimizerBase
 from lamina.optim.hyperparameters import decay_rate, flag, fraction, non_negative, step_count
 from lamina.optim.lr_scheduler.base import LRScheduler, an_optimizer, for_each_group
-from lamina.optim.optimizer import Optimizer
 
 
 def cosine(start: float, end: float, share: float) -> float:
@@ -47,7 +47,7 @@ class CosineAnnealingLR(LRScheduler):
     equation 5.
     """
 
-    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:
+    def __init__(self, optimizer: OptimizerBase, T_max: int, eta_min: float = 0.0) -> None:
         self.T_max = step_count("CosineAnnealingLR", "T_max", T_max)
         self.eta_min = non_negative("CosineAnnealingLR", "eta_min", eta_min)
         super().__init__(optimizer)
@@ -86,7 +86,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     equation 5.
     """
 
-    def __init__(self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0) -> None:
+    def __init__(self, optimizer: OptimizerBase, T_0: int, T_mult: int = 1, eta_min: float = 0.0) -> None:
         self.T_0 = step_count("CosineAnnealingWarmRestarts", "T_0", T_0)
         self.T_mult = step_count("CosineAnnealingWarmRestarts", "T_mult", T_mult)
         self.eta_min = non_negative("CosineAnnealingWarmRestarts", "eta_min", eta_min)
@@ -152,7 +152,7 @@ class OneCycleLR(LRScheduler):
 
     def __init__(
         self,
-        optimizer: Optimizer,
+        optimizer: OptimizerBase,
         max_lr: float | Sequence[float],
         total_steps: int | None = None,
         epochs: int | None = None,

@@ -6,9 +6,9 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 
 from lamina.errors import DataError
+from lamina.optim.base import OptimizerBase
 from lamina.optim.hyperparameters import fraction, non_negative, step_count
 from lamina.optim.lr_scheduler.base import LRScheduler, for_each_group
-from lamina.optim.optimizer import Optimizer
 
 
 class ConstantLR(LRScheduler):
@@ -34,7 +34,7 @@ class ConstantLR(LRScheduler):
     [0.5]
     """
 
-    def __init__(self, optimizer: Optimizer, factor: float = 1.0 / 3.0, total_iters: int = 5) -> None:
+    def __init__(self, optimizer: OptimizerBase, factor: float = 1.0 / 3.0, total_iters: int = 5) -> None:
         self.factor = fraction("ConstantLR", "factor", factor)
         self.total_iters = step_count("ConstantLR", "total_iters", total_iters, 0)
         super().__init__(optimizer)
@@ -71,7 +71,7 @@ class LinearLR(LRScheduler):
     """
 
     def __init__(
-        self, optimizer: Optimizer, start_factor: float = 1.0 / 3.0, end_factor: float = 1.0, total_iters: int = 5
+        self, optimizer: OptimizerBase, start_factor: float = 1.0 / 3.0, end_factor: float = 1.0, total_iters: int = 5
     ) -> None:
         self.start_factor = fraction("LinearLR", "start_factor", start_factor)
         self.end_factor = fraction("LinearLR", "end_factor", end_factor)
@@ -107,7 +107,7 @@ class StepLR(LRScheduler):
     [0.5]
     """
 
-    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
+    def __init__(self, optimizer: OptimizerBase, step_size: int, gamma: float = 0.1) -> None:
         self.step_size = step_count("StepLR", "step_size", step_size)
         self.gamma = non_negative("StepLR", "gamma", gamma)
         super().__init__(optimizer)
@@ -141,7 +141,7 @@ class MultiStepLR(LRScheduler):
     [0.5]
     """
 
-    def __init__(self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1) -> None:
+    def __init__(self, optimizer: OptimizerBase, milestones: Iterable[int], gamma: float = 0.1) -> None:
         self.milestones = sorted(step_count("MultiStepLR", "a milestone", each, 0) for each in milestones)
         self.gamma = non_negative("MultiStepLR", "gamma", gamma)
         super().__init__(optimizer)
@@ -173,7 +173,7 @@ class ExponentialLR(LRScheduler):
     [0.5]
     """
 
-    def __init__(self, optimizer: Optimizer, gamma: float) -> None:
+    def __init__(self, optimizer: OptimizerBase, gamma: float) -> None:
         self.gamma = non_negative("ExponentialLR", "gamma", gamma)
         super().__init__(optimizer)
 
@@ -205,7 +205,7 @@ class PolynomialLR(LRScheduler):
     [0.5625]
     """
 
-    def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0) -> None:
+    def __init__(self, optimizer: OptimizerBase, total_iters: int = 5, power: float = 1.0) -> None:
         self.total_iters = step_count("PolynomialLR", "total_iters", total_iters)
         self.power = non_negative("PolynomialLR", "power", power)
         super().__init__(optimizer)
@@ -239,7 +239,7 @@ class LambdaLR(LRScheduler):
     """
 
     def __init__(
-        self, optimizer: Optimizer, lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]]
+        self, optimizer: OptimizerBase, lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]]
     ) -> None:
         self.lr_lambdas = for_each_group("LambdaLR", "lr_lambda", lr_lambda, optimizer)
         if not all(callable(each) for each in self.lr_lambdas):

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from lamina.dtypes import python_number
 from lamina.errors import CheckpointError, DataError, DTypeError
+from lamina.optim.base import OptimizerBase
 from lamina.optim.hyperparameters import decay_rate, non_negative, step_count
 from lamina.optim.lr_scheduler.base import an_optimizer, for_each_group
-from lamina.optim.optimizer import Optimizer
 from lamina.tensor import Tensor
 
 
@@ -57,7 +57,7 @@ class ReduceLROnPlateau:
 
     def __init__(
         self,
-        optimizer: Optimizer,
+        optimizer: OptimizerBase,
         mode: Literal["min", "max"] = "min",
         factor: float = 0.1,
         patience: int = 10,
