@@ -251,7 +251,6 @@ OPTIM: Mapping[str, str] = {
     "clip_grad_norm_": "grads, norm = la.optim.clip_grad_norm(grads, max_norm)",
     "clip_grad_value_": "grads = la.optim.clip_grad_value(grads, value)",
     "RMSProp": "la.optim.RMSprop(parameters, lr)",
-    "LBFGS": "scipy.optimize.minimize with the gradients of la.value_and_grad(f)",
     "swa_utils": "la.fit(..., ema=0.99)",
 }  # fmt: skip
 

@@ -22,7 +22,7 @@ OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
     for name in optim.__all__
     if isinstance(getattr(optim, name), type)
     and issubclass(getattr(optim, name), optim.Optimizer)
-    and name not in ("Optimizer", "LBFGS")
+    and name != "Optimizer"
 }
 
 

@@ -8,6 +8,7 @@ from lamina.optim.adam_variants import Adamax, NAdam, RAdam
 from lamina.optim.adaptive import Adadelta, Adagrad, RMSprop
 from lamina.optim.clipping import clip_grad_norm, clip_grad_value, global_norm
 from lamina.optim.lamb import LAMB
+from lamina.optim.lbfgs import LBFGS
 from lamina.optim.lion import Lion
 from lamina.optim.lr_scheduler import (
     ChainedScheduler,
@@ -45,6 +46,7 @@ __all__ = [
     "Lion",
     "LAMB",
     "Muon",
+    "LBFGS",
     "clip_grad_norm",
     "clip_grad_value",
     "global_norm",

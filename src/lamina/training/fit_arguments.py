@@ -9,7 +9,7 @@ from typing import Any, Literal
 from lamina.dtypes import python_number
 from lamina.errors import DataError
 from lamina.nn.module import Module
-from lamina.optim import Optimizer, ReduceLROnPlateau
+from lamina.optim import LBFGS, Optimizer, ReduceLROnPlateau
 from lamina.optim.lr_scheduler import LRScheduler
 from lamina.training.callbacks import Callback, EarlyStopping
 from lamina.training.history import History
@@ -30,6 +30,11 @@ def check_kinds(model: Any, loss: Any, optimizer: Any, scheduler: Any, schedule_
         raise DataError("fit: the model has no parameters to train; hold variables or layers in it")
     if not callable(loss) or isinstance(loss, type):
         raise DataError(f"fit: loss is {loss!r}; give a function of outputs and targets, such as nn.mse_loss")
+    if isinstance(optimizer, LBFGS):
+        raise DataError(
+            "fit: LBFGS asks for the loss of all data several times a step, and fit takes a step for each batch; call "
+            "optimizer.step(lambda: loss_of(model(x), y)) in a loop, or give another optimizer"
+        )
     if optimizer is not None and not isinstance(optimizer, Optimizer):
         raise DataError(f"fit: optimizer is {optimizer!r}; make one, as with optim.Adam(model.parameters())")
     if scheduler is not None and not isinstance(scheduler, LRScheduler | ReduceLROnPlateau):
