@@ -1,4 +1,4 @@
-"""Linear algebra: the ``linalg`` extension of the Python array API standard 2024.12, and `matrix_exp`.
+"""Linear algebra: the ``linalg`` extension of the array API standard 2024.12, `matrix_exp` and `solve_triangular`.
 
 Matrices stand in the last two axes and the axes before are batches. Every function is differentiable to any
 order where its derivative exists.
@@ -17,6 +17,7 @@ from lamina.functions.linalg_systems import (
     qr,
     slogdet,
     solve,
+    solve_triangular,
     svd,
     svdvals,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "qr",
     "slogdet",
     "solve",
+    "solve_triangular",
     "svd",
     "svdvals",
     "tensordot",

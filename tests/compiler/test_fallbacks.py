@@ -27,7 +27,11 @@ from lamina.dtypes import as_dtype
 from lamina.primitives.primitive import Spec
 from lamina.primitives.table import TABLE
 
-PARAMS: dict[str, dict[str, Any]] = {"qr": {"mode": "reduced"}, "svd": {"full_matrices": False}}
+PARAMS: dict[str, dict[str, Any]] = {
+    "qr": {"mode": "reduced"},
+    "svd": {"full_matrices": False},
+    "solve_triangular": {"upper": False, "unitriangular": False},
+}
 
 
 def operands(op: str, dtype: str, batch: tuple[int, ...] = (), size: int = 3) -> list[Any]:
@@ -35,7 +39,7 @@ def operands(op: str, dtype: str, batch: tuple[int, ...] = (), size: int = 3) ->
     x = rng.normal(size=(*batch, size, size))
     if op in ("cholesky", "eigh"):
         x = x @ np.swapaxes(x, -1, -2) + size * np.eye(size)
-    right = [rng.normal(size=(size, 2)).astype(dtype)] if op == "solve" else []
+    right = [rng.normal(size=(size, 2)).astype(dtype)] if op.startswith("solve") else []
     return [x.astype(dtype), *right]
 
 
@@ -78,7 +82,7 @@ def test_a_fallback_gives_what_eager_gives(op: str, dtype: str, shape: tuple[tup
         assert got.tobytes() == np.ascontiguousarray(expected).tobytes()
 
 
-@pytest.mark.parametrize("op", ["inv", "solve", "cholesky"])
+@pytest.mark.parametrize("op", ["inv", "solve", "solve_triangular", "cholesky"])
 def test_a_failure_is_kept_and_raised_as_eager_raises_it(op: str, capfd: pytest.CaptureFixture[str]) -> None:
     arrays = operands(op, "float32")
     arrays[0][:] = -1 if op == "cholesky" else 0

@@ -41,6 +41,7 @@ FAULTS: dict[str, tuple[Loss, str, Any]] = {
     ),
     "inverse": (lambda x, i, e, m: la.linalg.inv(m).sum() * x.sum(), "matrix", SINGULAR),
     "solve": (lambda x, i, e, m: la.linalg.solve(m, x[:3]).sum(), "matrix", SINGULAR),
+    "triangle": (lambda x, i, e, m: la.linalg.solve_triangular(m, x[:3], upper=True).sum(), "matrix", SINGULAR),
     "cholesky": (lambda x, i, e, m: la.linalg.cholesky(m).sum() * x.sum(), "matrix", SINGULAR),
 }  # fmt: skip
 

@@ -83,6 +83,17 @@ def test_derivative_of_matrices_is_right_to_second_order(name, shape):
         check_gradients(OF_RECTANGULAR[name], matrix(*shape, seed=5), order=2, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("unitriangular", [False, True])
+@pytest.mark.parametrize("left", [False, True])
+@pytest.mark.parametrize("upper", [False, True])
+def test_derivative_of_solve_triangular_is_right_to_second_order(upper, left, unitriangular):
+    def solved(x, b):
+        return linalg.solve_triangular(x, b, upper=upper, left=left, unitriangular=unitriangular)
+
+    x = matrix(3, 3, seed=1) + 3.0 * np.eye(3)
+    check_gradients(solved, x, matrix(*((2, 3, 2) if left else (2, 2, 3)), seed=2), order=2)
+
+
 def test_derivative_of_solve_by_both_operands_sums_over_broadcast_batches():
     check_gradients(linalg.solve, matrix(3, 3, seed=1), matrix(2, 3, 2, seed=2), order=2)
     check_gradients(linalg.solve, matrix(2, 1, 3, 3, seed=1), matrix(2, 3, 2, seed=2))
@@ -110,6 +121,14 @@ WITH_PYTORCH = {
     "matrix_exp": (linalg.matrix_exp, lambda t, x: t.linalg.matrix_exp(x)),
     "det": (linalg.det, lambda t, x: t.linalg.det(x)),
     "slogdet": (lambda x: linalg.slogdet(x)[1], lambda t, x: t.linalg.slogdet(x)[1]),
+    "solve_triangular": (
+        lambda x: linalg.solve_triangular(x, x.mT, upper=True, left=False),
+        lambda t, x: t.linalg.solve_triangular(x, x.mT, upper=True, left=False),
+    ),
+    "solve_triangular with ones": (
+        lambda x: linalg.solve_triangular(x, x.mT, upper=False, unitriangular=True),
+        lambda t, x: t.linalg.solve_triangular(x, x.mT, upper=False, unitriangular=True),
+    ),
     "cholesky": (lambda x: linalg.cholesky(positive(x)), lambda t, x: t.linalg.cholesky(x @ x.mT + t.eye(4))),
     "eigvalsh": (lambda x: linalg.eigvalsh(symmetric(x)), lambda t, x: t.linalg.eigvalsh((x + x.mT) / 2)),
     "eigenvectors": (

@@ -96,6 +96,35 @@ def test_solve_is_numpys_and_batches_broadcast(device, x, columns):
     assert_close(la.linalg.solve(t, la.asarray(vector, device=device)), np.linalg.solve(x, vector))
 
 
+TRIANGLES = [(upper, left, unit) for upper in (False, True) for left in (False, True) for unit in (False, True)]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(("upper", "left", "unitriangular"), TRIANGLES)
+@pytest.mark.parametrize(
+    ("batch", "size", "others"), [((), 3, 2), ((2, 1), 4, 1), ((0,), 2, 2), ((), 150, 3), ((3,), 0, 2)]
+)
+def test_solve_triangular_is_pytorchs(device, upper, left, unitriangular, batch, size, others):
+    torch = pytest.importorskip("torch")
+    # Divided, so that the inverse of a large triangle with a diagonal of ones does not explode.
+    x = matrix((*batch, size, size), 1) / max(size, 1) + 2.0 * np.eye(size)
+    b = matrix((3, size, others) if left else (3, others, size), 2)[: 0 if 0 in batch else 3]
+    options = {"upper": upper, "left": left, "unitriangular": unitriangular}
+    found = la.linalg.solve_triangular(la.asarray(x, device=device), la.asarray(b, device=device), **options)
+    assert_close(found, torch.linalg.solve_triangular(torch.tensor(x), torch.tensor(b), **options).numpy())
+
+
+@pytest.mark.parametrize("upper", [False, True])
+@pytest.mark.parametrize("left", [False, True])
+def test_solve_triangular_of_a_vector_reads_one_triangle(upper, left):
+    x = np.tril(matrix((4, 4), 3)) + 2.0 * np.eye(4)
+    x = x.T if upper else x
+    other = np.triu(np.full((4, 4), np.nan), 1)
+    given, b = x + np.where(np.isnan(other.T if upper else other), np.nan, 0.0), matrix((4,), 4)
+    found = la.linalg.solve_triangular(la.asarray(given), la.asarray(b), upper=upper, left=left)
+    assert_close(found, np.linalg.solve(x if left else x.T, b))
+
+
 @pytest.mark.parametrize("device", DEVICES)
 @given(x=square())
 @few
@@ -244,6 +273,16 @@ def test_integers_become_float32_and_narrow_floats_stay(name, dtype, expected):
 def test_solve_promotes_its_operands():
     a, b = la.eye(2, dtype="float16"), la.ones((2, 1), dtype="float64")
     assert la.linalg.solve(a, b).dtype is la.float64
+    assert la.linalg.solve_triangular(a, b, upper=True).dtype is la.float64
+    assert la.linalg.solve_triangular(a, a, upper=True).dtype is la.float16
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_zero_on_the_diagonal_of_a_triangle_is_named(device):
+    x = la.asarray([[1.0, 2.0], [0.0, 0.0]], device=device)
+    with pytest.raises(la.DataError, match=r"solve_triangular: a matrix has a zero on its diagonal"):
+        la.linalg.solve_triangular(x, x, upper=True)
+    assert la.linalg.solve_triangular(x, x, upper=True, unitriangular=True).shape == (2, 2)
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -272,6 +311,11 @@ def test_other_failures_of_the_values_are_named():
         (lambda: la.linalg.inv(la.ones((2, 3))), la.ShapeError, r"inv: expected square matrices, got shape \[2, 3\]"),
         (lambda: la.linalg.svd(la.ones(3)), la.ShapeError, "svd: expected matrices"),
         (lambda: la.linalg.solve(la.eye(2), la.ones(3)), la.ShapeError, "solve: .*does not fit"),
+        (
+            lambda: la.linalg.solve_triangular(la.eye(2), la.ones((2, 3)), upper=True, left=False),
+            la.ShapeError,
+            "solve_triangular: .*does not fit",
+        ),
         (lambda: la.linalg.qr(la.eye(2), mode="raw"), ValueError, "mode must be"),
         (lambda: la.linalg.matrix_norm(la.eye(2), ord=3), ValueError, "ord must be"),
         (lambda: la.linalg.cross(la.ones(2), la.ones(2)), la.ShapeError, "3 elements along axis -1"),

@@ -19,7 +19,7 @@ from lamina.testing.strategies import Case, cases
 
 NDArray = npt.NDArray[Any]
 ROWS = [name for name in TABLE if name != "item"]
-FACTORISATIONS = ("cholesky", "inv", "matrix_exp", "solve", "slogdet", "eigh", "qr", "svd")
+FACTORISATIONS = ("cholesky", "inv", "matrix_exp", "solve", "solve_triangular", "slogdet", "eigh", "qr", "svd")
 SEVERAL = {"slogdet": 2, "eigh": 2, "qr": 2, "svd": 3}
 SIZE = 3
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.backends import exponential, windows
+from lamina.backends import exponential, triangular, windows
 from lamina.backends.philox import philox_words
 from lamina.backends.protocol import Array, NDArray, Shape, numpy_dtype
 from lamina.backends.rounding import rounded
@@ -372,6 +372,10 @@ class ArrayAPIBackend:
     def solve(self, a: Array, b: Array) -> Array:
         return self._decomposed("solve", a, b)
 
+    def solve_triangular(self, a: Array, b: Array, *, upper: bool, unitriangular: bool) -> Array:
+        self._linalg("solve_triangular")
+        return triangular.solve_triangular(self.xp, a, b, upper, unitriangular)
+
     def slogdet(self, x: Array) -> tuple[Array, Array]:
         sign, logarithm = self._decomposed("slogdet", x)
         return sign, logarithm
@@ -389,10 +393,13 @@ class ArrayAPIBackend:
         return u, s, vh
 
     def _decomposed(self, operation: str, *arrays: Array, **options: Any) -> Any:
+        return getattr(self._linalg(operation), operation)(*arrays, **options)
+
+    def _linalg(self, operation: str) -> Any:
         linalg = getattr(self.xp, "linalg", None)
         if linalg is None:
             raise BackendError(f"linalg.{operation}: the {self.name} backend has no linear algebra extension")
-        return getattr(linalg, operation)(*arrays, **options)
+        return linalg
 
     # --- random numbers ---
 

@@ -372,7 +372,7 @@ def _one_by_one(batch: BatchingBackend, inner: Inner, arrays: Sequence[Batched],
 
 RULES: dict[str, Rule] = {
     **dict.fromkeys([name for name in vars(Elementwise) if not name.startswith("_")], _elementwise),
-    **dict.fromkeys(["astype", "alias", "item", "solve"], _elementwise),
+    **dict.fromkeys(["astype", "alias", "item", "solve", "solve_triangular"], _elementwise),
     **dict.fromkeys(["sum", "prod", "max", "min", "any", "all", "argmax", "argmin"], _along_axes),
     **dict.fromkeys(["cumulative_sum", "cumulative_prod", "flip", "concat", "sort", "argsort"], _along_axes),
     **dict.fromkeys(["take_along_axis", "scatter_add_along_axis"], _along_axes),

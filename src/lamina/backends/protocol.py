@@ -169,6 +169,9 @@ class Backend(Elementwise, Protocol):
     def solve(self, a: Array, b: Array) -> Array:
         """Return the solutions of linear systems; ``b`` holds right-hand sides as columns."""
 
+    def solve_triangular(self, a: Array, b: Array, *, upper: bool, unitriangular: bool) -> Array:
+        """Return the same where ``a`` is one triangle, the rest not looked at, nor a diagonal of ones."""
+
     def slogdet(self, x: Array) -> tuple[Array, Array]:
         """Return the sign of the determinant and the logarithm of its magnitude."""
 

@@ -122,6 +122,54 @@ def solve(x1: Tensor, x2: Tensor, /) -> Tensor:
     return cast(reshape(solution, shape=solution.shape[:-1]), dtype)
 
 
+def solve_triangular(
+    x1: Tensor, x2: Tensor, /, *, upper: bool, left: bool = True, unitriangular: bool = False
+) -> Tensor:
+    """Return the solutions X of ``x1 @ X = x2``, or of ``X @ x1 = x2``, where ``x1`` is triangular.
+
+    Parameters
+    ----------
+    x1 : Tensor, shape [..., M, M]
+        Only one triangle is read; the gradient of the other is zero.
+    x2 : Tensor, shape [M], or [..., M, K], or [..., K, M] where ``x1`` stands on the right
+        Right-hand sides, as columns, or as rows where ``x1`` stands on the right; a vector is one.
+    upper : bool
+        Whether the triangle is the upper one.
+    left : bool, default True
+        Whether ``x1`` stands on the left of X.
+    unitriangular : bool, default False
+        Whether the diagonal is taken to be ones, and not read either.
+
+    Raises
+    ------
+    DataError
+        When there is a zero on the diagonal.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> factor = la.linalg.cholesky(la.asarray([[4.0, 2.0], [2.0, 5.0]]))
+    >>> la.linalg.solve_triangular(factor, la.asarray([2.0, 5.0]), upper=False)
+    Tensor([1., 2.], shape=[2], dtype=float32)
+
+    Source: G. Golub and C. Van Loan, "Matrix computations", 4th edition, 2013, section 3.1. The array API standard has
+    no such function; names and meaning are PyTorch's.
+    """
+    a, b = _square("solve_triangular", x1), floating("solve_triangular", x2)
+    dtype = promote(a.dtype, b.dtype)
+    a, b = wide(cast(a, dtype)), wide(cast(b, dtype))
+    if b.ndim == 1:
+        columns = reshape(b, shape=(b.size, 1))
+    else:
+        columns = b if left else transposed(b)
+    if not left:
+        a, upper = transposed(a), not upper
+    solution = rows.solve_triangular(a, columns, upper=bool(upper), unitriangular=bool(unitriangular))
+    if b.ndim == 1:
+        return cast(reshape(solution, shape=solution.shape[:-1]), dtype)
+    return cast(solution if left else transposed(solution), dtype)
+
+
 # --- determinants -----------------------------------------------------------------------------------------
 
 

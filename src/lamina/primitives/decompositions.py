@@ -113,6 +113,26 @@ def _solve_right(g: Tensor, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
 solve: Primitive = Primitive("solve", specs.solve, (_solve_matrix, _solve_right), failure=_SINGULAR)
 
 
+def _solve_triangular_matrix(g: Tensor, y: Tensor, a: Tensor, b: Tensor, *, upper: bool, unitriangular: bool) -> Tensor:
+    """That of `solve`, of which a triangle sees its own part."""
+    adjoint = solve_triangular(transposed(a), g, upper=not upper, unitriangular=unitriangular)
+    below = np.tri(a.shape[-1], k=-1 if unitriangular else 0, dtype=bool)
+    return _masked(unbroadcast(negative(matmul(adjoint, transposed(y))), a), below.T if upper else below)
+
+
+def _solve_triangular_right(g: Tensor, y: Tensor, a: Tensor, b: Tensor, *, upper: bool, unitriangular: bool) -> Tensor:
+    return unbroadcast(solve_triangular(transposed(a), g, upper=not upper, unitriangular=unitriangular), b)
+
+
+solve_triangular: Primitive = Primitive(
+    "solve_triangular",
+    specs.solve_triangular,
+    (_solve_triangular_matrix, _solve_triangular_right),
+    failure="a matrix has a zero on its diagonal, so the result is not unique; linalg.pinv gives the least-squares "
+    "answer",
+)
+
+
 def _slogdet_rule(g: Bundle, y: Tensor, x: Tensor) -> Tensor:
     """Giles, section 2.2.4: A^-T for the logarithm; the sign is constant.
 
@@ -154,8 +174,8 @@ def _cholesky_rule(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
     size = x.shape[-1]
     halved = x._constant(np.tri(size) - 0.5 * np.eye(size), x.dtype)
     p = _symmetric(matmul(transposed(y), g) * halved)
-    right = solve(transposed(y), p)
-    return solve(transposed(y), transposed(right))
+    right = solve_triangular(transposed(y), p, upper=True, unitriangular=False)
+    return solve_triangular(transposed(y), transposed(right), upper=True, unitriangular=False)
 
 
 cholesky: Primitive = Primitive(
@@ -213,7 +233,8 @@ def _tall_qr(q: Tensor, r: Tensor, of_q: Tensor, of_r: Tensor) -> Tensor:
     size = r.shape[-1]
     m = matmul(r, transposed(of_r)) - matmul(transposed(of_q), q)
     mirrored = _masked(m, np.tri(size, dtype=bool)) + transposed(_masked(m, np.tri(size, k=-1, dtype=bool)))
-    return transposed(solve(r, transposed(of_q + matmul(q, mirrored))))
+    right = transposed(of_q + matmul(q, mirrored))
+    return transposed(solve_triangular(r, right, upper=True, unitriangular=False))
 
 
 qr: Primitive = Primitive("qr", specs.qr, (_qr_rule,))

@@ -323,6 +323,11 @@ def solve(name: str, a: Spec, b: Spec) -> Spec:
     return Spec((*batch, *b.shape[-2:]), same_dtype(name, a, b))
 
 
+def solve_triangular(name: str, a: Spec, b: Spec, *, upper: bool, unitriangular: bool) -> Spec:
+    """A linear system with a triangular matrix."""
+    return solve(name, a, b)
+
+
 def slogdet(name: str, x: Spec) -> tuple[Spec, Spec]:
     """The sign and the logarithm of a determinant."""
     _check_square(name, x)

@@ -28,7 +28,7 @@ ZERO_OF_EITHER_SIGN = frozenset(
 )
 
 # Rows of linear algebra that have one result; their error is relative to the whole matrix.
-OF_MATRICES = frozenset({specs.square_matrix, specs.solve})
+OF_MATRICES = frozenset({specs.square_matrix, specs.solve, specs.solve_triangular})
 
 
 def expected(primitive: Primitive, case: Case) -> NDArray:

@@ -26,7 +26,9 @@ from lamina.testing.factorisations import RESULTS, factorisation_difference, wit
 from lamina.testing.gradients import check_gradients
 from lamina.testing.strategies import Case, cases
 
-LINEAR_ALGEBRA = frozenset({specs.square_matrix, specs.solve, specs.slogdet, specs.eigh, specs.qr, specs.svd})
+LINEAR_ALGEBRA = frozenset(
+    {specs.square_matrix, specs.solve, specs.solve_triangular, specs.slogdet, specs.eigh, specs.qr, specs.svd}
+)
 
 # Takes one result out of several; the rows that have several are checked with it.
 WITH_OTHERS = frozenset({"item"})

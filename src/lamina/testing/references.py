@@ -153,12 +153,19 @@ def matmul_bfloat16(a: NDArray, b: NDArray) -> NDArray:
     return np.matmul(*(each.astype(np.float32).astype(native).astype(each.dtype) for each in (a, b)))
 
 
+def solve_triangular(a: NDArray, b: NDArray, *, upper: bool, unitriangular: bool) -> NDArray:
+    """The solution of the system whose other elements are zeros."""
+    triangle = np.triu(a, 1 if unitriangular else 0) if upper else np.tril(a, -1 if unitriangular else 0)
+    return np.linalg.solve(triangle + np.eye(a.shape[-1]) if unitriangular else triangle, b)
+
+
 WRITTEN: dict[str, Reference] = {
     "slice": slice_,
     "pad": pad,
     "scatter_add": scatter_add,
     "put_rows": put_rows,
     "matrix_exp": matrix_exp,
+    "solve_triangular": solve_triangular,
     "scatter_add_along_axis": scatter_add_along_axis,
     "windows": windows,
     "convolution": convolution,

@@ -317,6 +317,11 @@ def _solve(draw: Draw, values: Values, primitive: Primitive) -> Case:
     return Case((a, values.matrices((*batch, a.shape[-1], draw(st.integers(1, 3))))))
 
 
+def _solve_triangular(draw: Draw, values: Values, primitive: Primitive) -> Case:
+    case = _solve(draw, values, primitive)
+    return Case(case.operands, {"upper": draw(st.booleans()), "unitriangular": draw(st.booleans())})
+
+
 def _eigh(draw: Draw, values: Values, primitive: Primitive) -> Case:
     x = _matrices(draw, values, square=True)
     return Case((((x + np.swapaxes(x, -1, -2)) / 2).astype(x.dtype),))
@@ -381,6 +386,7 @@ FAMILIES: dict[Any, Family] = {
     specs.matmul_bfloat16: _matmul,
     specs.square_matrix: _square_matrix,
     specs.solve: _solve,
+    specs.solve_triangular: _solve_triangular,
     specs.slogdet: _slogdet,
     specs.eigh: _eigh,
     specs.qr: _qr,

@@ -3,4 +3,4 @@
 A factorisation costs the cube of its size, a call back to Python some microseconds.
 """
 
-FALLBACKS = frozenset({"cholesky", "eigh", "inv", "matrix_exp", "qr", "slogdet", "solve", "svd"})
+FALLBACKS = frozenset({"cholesky", "eigh", "inv", "matrix_exp", "qr", "slogdet", "solve", "solve_triangular", "svd"})

@@ -232,6 +232,7 @@ REFUSED: Mapping[str, str] = {
     "inv": "ONNX has no linear systems",
     "matrix_exp": "ONNX has no function of matrices",
     "solve": "ONNX has no linear systems",
+    "solve_triangular": "ONNX has no linear systems",
     "eigh": "ONNX has no factorisations",
     "qr": "ONNX has no factorisations",
     "svd": "ONNX has no factorisations",
