@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import lamina as la
-from lamina import nn
+from lamina import nn, optim
 
 # Images, channels and their size: tiles along places, along channels, and of a row shorter than a vector.
 LARGE = {
@@ -42,3 +42,21 @@ def test_a_large_product_asks_for_what_its_epilogue_reads() -> None:
     step = la.compile(lambda x, y: x @ x + y)
     assert "llvm.prefetch" in step.llvm_ir(x, x)
     np.testing.assert_allclose(step(x, x).numpy(), (x @ x + x).numpy(), rtol=1e-4, atol=1e-3)
+
+
+def gradient_step(rows: int, width: int) -> tuple[la.CompiledFunction, tuple[la.Tensor, ...]]:
+    generator = la.random.Generator(2)
+    w = la.variable(generator.normal((width, width)))
+    opt = optim.Adam([w])
+    step = la.compile(lambda x, g: opt.step(la.Gradients({w: x.T @ g})))
+    return step, (generator.normal((rows, width)), generator.normal((rows, width)))
+
+
+def test_a_gradient_asks_for_variables_that_other_memory_has_put_out_of_the_cache() -> None:
+    step, given = gradient_step(64 * 1024, 16)
+    assert "llvm.prefetch" in step.llvm_ir(*given)
+
+
+def test_variables_of_a_program_that_fits_in_the_cache_are_not_asked_for() -> None:
+    step, given = gradient_step(128, 16)
+    assert "llvm.prefetch" not in step.llvm_ir(*given)

@@ -33,7 +33,8 @@ def streamed(
     """Return the arrays that come from memory where finished sums are handed over; none if the cache holds them all.
 
     A tile's rows lie far apart, so the processor does not see by itself what comes next: what is not in cache must be
-    asked for, or sums and epilogue wait for one another.
+    asked for, or sums and epilogue wait for one another. A cache that does not hold all that a program is given has
+    lost a variable from one run to the next, and an activation from its layer to the layer's gradient.
 
     Parameters
     ----------
@@ -51,7 +52,8 @@ def streamed(
         if isinstance(each, Read) and (line := line_of(each)) is not None
     }
     size = math.prod(body.kernel.dims) * sum(base.dtype.itemsize for base, _ in arrays.values())
-    return [] if size < body.target.l2 else list(arrays.values())
+    cold = max(size, body.fused.given_bytes) >= body.target.l2
+    return list(arrays.values()) if cold else []
 
 
 def ask_for(f: Emitter, body: Body, base: ir.Value, place: Affine, loops: Sequence[Value], elements: int) -> None:

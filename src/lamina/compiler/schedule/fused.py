@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from lamina.compiler.graph.ir import Graph, Value
@@ -61,3 +62,8 @@ class Fused:
     arrays: dict[Value, Value] = field(default_factory=dict)
     after: dict[Kernel, set[Kernel]] = field(default_factory=dict)
     expressions: dict[Kernel, list[Value | Read]] = field(default_factory=dict)
+
+    @cached_property
+    def given_bytes(self) -> int:
+        """How much memory a program is given, its variables included."""
+        return sum(value.nbytes for value in self.graph.inputs)
