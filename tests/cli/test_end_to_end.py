@@ -164,6 +164,9 @@ def test_inspect_shows_a_run_its_weights_and_its_model(folder: Path, here: Run) 
     model = json.loads(here("inspect", "model.onnx", "--json").raw)
     assert set(model["inputs"]) == {"age", "income", "town", "member", "since"}
     assert model["operators"]["Gemm"] == 2
+    graph = here("inspect", "model.onnx", "--graph", "mermaid")
+    assert graph.code == 0, graph.err
+    assert all(f'["{name}<br/>' in graph.out for name in ("age", "town", "member", "0.weight"))
 
 
 @pytest.mark.parametrize(("form", "begin"), [("mermaid", "flowchart"), ("dot", "digraph"), ("svg", "<svg")])

@@ -15,7 +15,7 @@ import lamina as la
 from lamina import nn
 from lamina.data import ClassTarget, NumericTarget, Table, TablePreprocessing, read_table
 from lamina.errors import DataError
-from lamina.exchange import export_onnx, onnx_inputs
+from lamina.exchange import export_onnx, import_onnx, onnx_inputs
 
 pytest.importorskip("onnx")
 
@@ -113,6 +113,23 @@ def test_classes_come_out_as_labels_with_probabilities(
     wanted = la.softmax(model(la.asarray(preprocessing.encode(tables[0])))).numpy()
     np.testing.assert_allclose(chances, wanted, rtol=1e-5, atol=1e-5)
     assert labels.tolist() == [target.classes[at] for at in wanted.argmax(axis=1)]
+
+
+def test_a_classifier_of_a_table_comes_back_with_its_texts(
+    tables: tuple[Table, Table], preprocessing: TablePreprocessing, session: Callable[..., Any], tmp_path: Path
+) -> None:
+    target = ClassTarget("kind", ("cheap", "dear", "très cher"), numeric=False)
+    model = nn.MLP(len(preprocessing.feature_names), [8], 3)
+    export_onnx(model, tmp_path / "model.onnx", preprocessing=preprocessing, target=target)
+    opened, again = session(tmp_path / "model.onnx"), import_onnx(tmp_path / "model.onnx")
+    assert again.input_names == tuple(COLUMNS)
+    assert again.state_dict().keys() == model.state_dict().keys()
+    for table in tables:
+        inputs = onnx_inputs(preprocessing, table)
+        wanted_labels, wanted = opened.run(None, inputs)
+        labels, chances = again(*inputs.values())
+        assert labels.tolist() == wanted_labels.tolist()
+        np.testing.assert_allclose(chances.numpy(), wanted, rtol=1e-5, atol=1e-6)
 
 
 def test_values_come_out_in_their_units(

@@ -227,14 +227,5 @@ def _graph(path: Path, form: str) -> str:
     from lamina.exchange import import_onnx
 
     model = import_onnx(path)
-    by_name = {each.name: each for each in _onnx_graph(path)[0].input}
-    return draw(model, *[_zeros(path, by_name[name]) for name in model.input_names])
-
-
-def _zeros(path: Path, value: Any) -> Any:
-    from lamina.exchange.onnx.library import TYPES
-
-    dtype = TYPES.get(value.type.tensor_type.elem_type)
-    if dtype is None:
-        raise DataError(f"{path}: the input {value.name!r} is {_onnx_type(value)}, for which there is no example")
-    return zeros(tuple(each.dim_value or 1 for each in value.type.tensor_type.shape.dim), dtype=dtype)
+    examples = {each.name: zeros([size or 1 for size in each.sizes or ()], dtype=each.dtype) for each in model.inputs}
+    return draw(lambda inputs: model.on_numbers(*inputs.values()), examples, model=model)

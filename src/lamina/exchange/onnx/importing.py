@@ -33,7 +33,7 @@ def import_onnx(path: PathLike) -> OnnxModel:
     Returns
     -------
     OnnxModel
-        Called with the inputs of the file, in their order.
+        Called with the inputs of the file, in their order. Texts are arrays of ``str``.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def import_onnx(path: PathLike) -> OnnxModel:
     try:
         contents = contents_of(message, place, Path(path).parent)
     except UnicodeDecodeError as error:
-        raise CheckpointError(f"{place}: a name in it is no text: {error}") from error
+        raise CheckpointError(f"{place}: a name or a text in it is not UTF-8: {error}") from error
     return _module(contents, place)
 
 
@@ -86,4 +86,4 @@ def _module(contents: Contents, place: str) -> OnnxModel:
     weights |= {name: Variable(asarray(array), name, trainable=False) for name, array in contents.buffers.items()}
     constants = {name: asarray(array) for name, array in contents.constants.items()}
     rehearse(contents, {**constants, **weights}, place)
-    return OnnxModel(contents.calls, [each.name for each in contents.inputs], contents.outputs, weights, constants)
+    return OnnxModel(contents, weights, constants)

@@ -205,7 +205,9 @@ class _Builder:
     # --- vertices ---
 
     def argument(self, name: str, given: Any) -> Any:
-        """Return an example input as a function gets it; its tensors are inputs of the graph."""
+        """Return an example input as a function gets it; its tensors are inputs of the graph, a dict's by its keys."""
+        if type(given) is dict:
+            return {key: self.argument(str(key), value) for key, value in given.items()}
         if isinstance(given, list | tuple | dict):
             return mapped(lambda leaf: leaf if isinstance(leaf, str) else self._input(name, leaf), given)
         return self._input(name, given)

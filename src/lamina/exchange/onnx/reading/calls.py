@@ -7,14 +7,16 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from lamina.errors import CheckpointError, DataError
-from lamina.exchange.onnx.reading.tensors import array_of
+from lamina.exchange.onnx.reading.tensors import Surroundings, array_of
 from lamina.functions.creation import asarray
 
 Function = Callable[..., Any]
+TextNumber = int
+"""The number of a text of the file: see `lamina.exchange.onnx.reading.texts`."""
+TextNumbers = tuple[int, ...]
 
 # By the annotation of a parameter: the number of the attribute's type, and the field that holds its value.
 _KINDS: Mapping[str, tuple[int, str]] = {
@@ -25,6 +27,8 @@ _KINDS: Mapping[str, tuple[int, str]] = {
     "tuple[float, ...]": (6, "floats"),
     "tuple[int, ...]": (7, "ints"),
     "tuple[str, ...]": (8, "strings"),
+    "TextNumber": (3, "s"),
+    "TextNumbers": (8, "strings"),
 }
 REHEARSING: ContextVar[bool] = ContextVar("rehearsing", default=False)
 """Whether only shapes and types are wanted, so that loops need not be run."""
@@ -65,7 +69,7 @@ class Call:
         return results
 
 
-def call_of(node: Any, place: str, function: Function, opset: int, folder: Path) -> Call:
+def call_of(node: Any, place: str, function: Function, opset: int, around: Surroundings) -> Call:
     """Return the call of a node.
 
     Raises
@@ -79,7 +83,7 @@ def call_of(node: Any, place: str, function: Function, opset: int, folder: Path)
         name = attribute.name
         if name not in keywords or name in _OURS:
             raise CheckpointError(f"{place}: the attribute {name!r} is not supported")
-        attributes[name] = _value(attribute, keywords[name], f"{place}: the attribute {name!r}", folder)
+        attributes[name] = _value(attribute, keywords[name], f"{place}: the attribute {name!r}", around)
     if "opset" in keywords:
         attributes["opset"] = opset
     if "outputs" in keywords:
@@ -105,15 +109,19 @@ def _keywords(function: Function) -> dict[str, str]:
     }
 
 
-def _value(attribute: Any, annotation: str, place: str, folder: Path) -> Any:
+def _value(attribute: Any, annotation: str, place: str, around: Surroundings) -> Any:
     number, field = _KINDS[annotation]
     if attribute.type != number or attribute.ref_attr_name:
         raise CheckpointError(f"{place} should be of the type {annotation}")
     value = getattr(attribute, field)
+    if annotation == "TextNumber":
+        return around.number(value)
+    if annotation == "TextNumbers":
+        return tuple(map(around.number, value))
     if field == "s":
         return value.decode("utf-8")
     if field == "strings":
         return tuple(each.decode("utf-8") for each in value)
     if field == "t":
-        return asarray(array_of(value, folder, place))
+        return asarray(array_of(value, around, place))
     return tuple(value) if field in ("ints", "floats") else value

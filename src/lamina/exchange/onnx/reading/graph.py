@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy.typing as npt
 
-from lamina.dtypes import DType, as_dtype
+from lamina.dtypes import DType, as_dtype, int64
 from lamina.errors import CheckpointError
-from lamina.exchange.onnx.library import NEWEST_OPSET, OLDEST_OPSET
+from lamina.exchange.onnx.library import NEWEST_OPSET, OLDEST_OPSET, STRING
 from lamina.exchange.onnx.reading.calls import Call, Function, call_of
 from lamina.exchange.onnx.reading.elementwise import ELEMENTWISE
 from lamina.exchange.onnx.reading.indexing import PLACES
@@ -21,10 +21,11 @@ from lamina.exchange.onnx.reading.resampling import RESAMPLING
 from lamina.exchange.onnx.reading.shapes import SHAPES
 from lamina.exchange.onnx.reading.spatial import SPATIAL
 from lamina.exchange.onnx.reading.sums import SUMS
-from lamina.exchange.onnx.reading.tensors import array_of, dtype_of
+from lamina.exchange.onnx.reading.tensors import Surroundings, array_of, dtype_of
+from lamina.exchange.onnx.reading.texts import TEXTS, texts_made
 
 OPERATORS: dict[str, Function] = {
-    **ELEMENTWISE, **SHAPES, **PLACES, **SUMS, **SPATIAL, **RESAMPLING, **NORMALISATION, **RECURRENT,
+    **ELEMENTWISE, **SHAPES, **PLACES, **SUMS, **SPATIAL, **RESAMPLING, **NORMALISATION, **RECURRENT, **TEXTS,
 }  # fmt: skip
 """The table of import: ONNX's operators, and what they mean here."""
 
@@ -43,13 +44,16 @@ class InputInfo:
     ----------
     name : str
     dtype : DType
+        int64 for texts, which are numbers inside.
     sizes : tuple of (int or None), or None
         None for a length that may be any; None as a whole where the number of axes is not said.
+    texts : bool
     """
 
     name: str
     dtype: DType
     sizes: tuple[int | None, ...] | None
+    texts: bool
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,9 @@ class Contents:
     outputs : tuple of str
     parameters, buffers, constants : dict of str to array
         The values in the file: those to train, those to keep with the model, and the others.
+    texts : dict of str to int
+        The texts of the file with their numbers.
+    text_outputs : frozenset of str
     """
 
     calls: tuple[Call, ...]
@@ -72,6 +79,8 @@ class Contents:
     parameters: dict[str, npt.NDArray[Any]]
     buffers: dict[str, npt.NDArray[Any]]
     constants: dict[str, npt.NDArray[Any]]
+    texts: dict[str, int]
+    text_outputs: frozenset[str]
 
 
 def contents_of(model: Any, place: str, folder: Path) -> Contents:
@@ -86,22 +95,26 @@ def contents_of(model: Any, place: str, folder: Path) -> Contents:
     opset = _opset(model, place)
     if graph.sparse_initializer:
         raise CheckpointError(f"{place}: it has sparse tensors, which are not supported")
+    around = Surroundings(folder)
     arrays: dict[str, npt.NDArray[Any]] = {}
     for message in graph.initializer:
         if not message.name or message.name in arrays:
             raise CheckpointError(f"{place}: two tensors of the file are named {message.name!r}")
-        arrays[message.name] = array_of(message, folder, f"{place}: the tensor {message.name!r}")
+        arrays[message.name] = array_of(message, around, f"{place}: the tensor {message.name!r}")
     # In old files the tensors are listed among the inputs too.
     inputs = tuple(_input(each, place) for each in graph.input if each.name not in arrays)
     outputs = tuple(each.name for each in graph.output)
-    calls = _calls(graph, place, opset, folder, [*arrays, *(each.name for each in inputs)])
+    texts = {each.name for each in graph.initializer if each.data_type == STRING}
+    texts |= {each.name for each in inputs if each.texts}
+    calls = _calls(graph, place, opset, around, [*arrays, *(each.name for each in inputs)], texts)
     made = {*arrays, *(each.name for each in inputs), *(name for call in calls for name in call.outputs)}
     for name in outputs:
         if name not in made:
             raise CheckpointError(f"{place}: nothing makes the output {name!r}")
     if not outputs:
         raise CheckpointError(f"{place}: the model has no outputs")
-    return Contents(calls, inputs, outputs, *_sorted_arrays(model, graph, arrays, place))
+    sorts = _sorted_arrays(model, graph, arrays, texts, place)
+    return Contents(calls, inputs, outputs, *sorts, around.texts, frozenset(texts.intersection(outputs)))
 
 
 def _opset(model: Any, place: str) -> int:
@@ -118,24 +131,29 @@ def _input(message: Any, place: str) -> InputInfo:
     if message.type.WhichOneof("value") != "tensor_type":
         raise CheckpointError(f"{place}: the input {message.name!r} is no tensor")
     kind = message.type.tensor_type
-    dtype = dtype_of(kind.elem_type, f"{place}: the input {message.name!r}")
+    texts = kind.elem_type == STRING
+    dtype = int64 if texts else dtype_of(kind.elem_type, f"{place}: the input {message.name!r}")
     if not kind.HasField("shape"):
-        return InputInfo(message.name, dtype, None)
+        return InputInfo(message.name, dtype, None, texts)
     sizes = tuple(each.dim_value if each.HasField("dim_value") else None for each in kind.shape.dim)
     if any(size is not None and size < 0 for size in sizes):
         raise CheckpointError(f"{place}: the input {message.name!r} has an axis of negative length")
-    return InputInfo(message.name, dtype, sizes)
+    return InputInfo(message.name, dtype, sizes, texts)
 
 
-def _calls(graph: Any, place: str, opset: int, folder: Path, known: list[str]) -> tuple[Call, ...]:
+def _calls(
+    graph: Any, place: str, opset: int, around: Surroundings, known: list[str], texts: set[str]
+) -> tuple[Call, ...]:
+    """Return the calls of the nodes, and add the names of results that are texts to ``texts``."""
     made = set(known)
     if len(made) < len(known) or "" in made:
         raise CheckpointError(f"{place}: two inputs have the same name, or one has none")
     calls = []
     for number, node in enumerate(graph.node):
         where = f"{place}: node {node.name or number!r} ({node.op_type})"
-        if node.domain not in ("", "ai.onnx") or node.op_type not in OPERATORS:
-            name = f"{node.domain}.{node.op_type}" if node.domain not in ("", "ai.onnx") else node.op_type
+        domain = "" if node.domain == "ai.onnx" else node.domain
+        if domain != ("ai.onnx.ml" if node.op_type in TEXTS else "") or node.op_type not in OPERATORS:
+            name = f"{domain}.{node.op_type}" if domain else node.op_type
             raise CheckpointError(f"{where}: the operator {name} is not supported")
         for name in node.input:
             if name and name not in made:
@@ -147,12 +165,14 @@ def _calls(graph: Any, place: str, opset: int, folder: Path, known: list[str]) -
                 made.add(name)
         if not any(node.output):
             raise CheckpointError(f"{where}: it makes nothing")
-        calls.append(call_of(node, where, OPERATORS[node.op_type], opset, folder))
+        calls.append(call_of(node, where, OPERATORS[node.op_type], opset, around))
+        if texts_made(node, texts, where):
+            texts.update(filter(None, node.output))
     return tuple(calls)
 
 
 def _sorted_arrays(
-    model: Any, graph: Any, arrays: dict[str, npt.NDArray[Any]], place: str
+    model: Any, graph: Any, arrays: dict[str, npt.NDArray[Any]], texts: set[str], place: str
 ) -> tuple[dict[str, npt.NDArray[Any]], dict[str, npt.NDArray[Any]], dict[str, npt.NDArray[Any]]]:
     """Return the tensors of the file as parameters, buffers and constants.
 
@@ -166,7 +186,7 @@ def _sorted_arrays(
         kept, settings = (_operands(graph, table) & arrays.keys() for table in (_STATISTICS, _SETTINGS))
         trained = {name for name, array in arrays.items() if array.ndim and _floating(array)} - kept - settings
     parameters = {name: array for name, array in arrays.items() if name in trained and _floating(array)}
-    buffers = {name: array for name, array in arrays.items() if name in kept and name not in parameters}
+    buffers = {name: array for name, array in arrays.items() if name in kept - texts and name not in parameters}
     return parameters, buffers, {name: each for name, each in arrays.items() if name not in {**parameters, **buffers}}
 
 

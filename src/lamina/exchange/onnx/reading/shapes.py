@@ -15,7 +15,7 @@ import lamina as la
 from lamina.backends.thread_state import STATE
 from lamina.dtypes import int64
 from lamina.errors import DataError
-from lamina.exchange.onnx.reading.calls import Function
+from lamina.exchange.onnx.reading.calls import Function, TextNumber, TextNumbers
 from lamina.primitives import indexing
 from lamina.tensor import Tensor
 
@@ -232,13 +232,15 @@ def _shape(x: Tensor, /, *, start: int = 0, end: int | None = None) -> Tensor:
 def _constant(
     *, value: Tensor | None = None, value_float: float | None = None, value_int: int | None = None,
     value_floats: tuple[float, ...] | None = None, value_ints: tuple[int, ...] | None = None,
+    value_string: TextNumber | None = None, value_strings: TextNumbers | None = None,
 ) -> Tensor:  # fmt: skip
     if value is not None:
         return value
-    if value_int is not None or value_ints is not None:
-        return la.asarray(np.asarray(value_ints if value_int is None else value_int, np.int64))
+    whole = next((each for each in (value_int, value_ints, value_string, value_strings) if each is not None), None)
+    if whole is not None:
+        return la.asarray(np.asarray(whole, np.int64))
     if value_float is None and value_floats is None:
-        raise DataError("a constant needs a value of numbers")
+        raise DataError("a constant needs a value")
     return la.asarray(np.asarray(value_floats if value_float is None else value_float, np.float32))
 
 

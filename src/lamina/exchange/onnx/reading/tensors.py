@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import stat
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lamina.backends.protocol import numpy_dtype
-from lamina.dtypes import DType
+from lamina.dtypes import DType, int64
 from lamina.errors import CheckpointError
-from lamina.exchange.onnx.library import TYPES
+from lamina.exchange.onnx.library import STRING, TYPES
 
 _EXTERNAL = 1
 
@@ -29,14 +30,33 @@ _FIELDS = {
 _BITS = {"float16": np.uint16, "bfloat16": np.uint16}
 
 
-def array_of(message: Any, folder: Path, place: str) -> npt.NDArray[Any]:
-    """Return the values of a ``TensorProto``.
+@dataclass(frozen=True)
+class Surroundings:
+    """What tensors of a file need beside their messages.
+
+    Attributes
+    ----------
+    folder : Path
+        Of the model's file; data outside of the file lies in it.
+    texts : dict of str to int
+        The texts of the file so far, each with its number. The first is what ``LabelEncoder`` says of an unknown key.
+    """
+
+    folder: Path
+    texts: dict[str, int] = field(default_factory=lambda: {"_Unused": 0})
+
+    def number(self, content: bytes) -> int:
+        """Return the number of a text of the file."""
+        return self.texts.setdefault(content.decode("utf-8"), len(self.texts))
+
+
+def array_of(message: Any, around: Surroundings, place: str) -> npt.NDArray[Any]:
+    """Return the values of a ``TensorProto``; of texts, their numbers.
 
     Parameters
     ----------
     message : TensorProto
-    folder : Path
-        Of the model's file; data outside of the file lies in it.
+    around : Surroundings
     place : str
         What an error names.
 
@@ -45,23 +65,26 @@ def array_of(message: Any, folder: Path, place: str) -> npt.NDArray[Any]:
     CheckpointError
         When its type is not here, or its values are not as many as its shape says.
     """
-    dtype = dtype_of(message.data_type, place)
+    texts = message.data_type == STRING
+    dtype = int64 if texts else dtype_of(message.data_type, place)
     shape = tuple(message.dims)
     if any(size < 0 for size in shape):
         raise CheckpointError(f"{place}: the shape {list(shape)} has a negative length")
     if message.HasField("segment"):
         raise CheckpointError(f"{place}: the tensor is split into segments, which are not supported")
     count = math.prod(shape)
-    if message.data_location == _EXTERNAL:
-        return _from_bytes(_external(message, folder, place, count * dtype.itemsize), dtype, shape, place)
-    if message.HasField("raw_data"):
+    if message.data_location == _EXTERNAL and not texts:
+        return _from_bytes(_external(message, around.folder, place, count * dtype.itemsize), dtype, shape, place)
+    if message.HasField("raw_data") and not texts:
         return _from_bytes(message.raw_data, dtype, shape, place)
-    values = getattr(message, _FIELDS.get(dtype.name, "int32_data"))
+    values: Any = getattr(message, "string_data" if texts else _FIELDS.get(dtype.name, "int32_data"))
     if len(values) != count:
         raise CheckpointError(f"{place}: the shape {list(shape)} has {count} elements, the file {len(values)}")
     if dtype.name in _BITS:
         bits = np.fromiter(values, np.int64, count).astype(_BITS[dtype.name])
         return bits.view(numpy_dtype(dtype)).reshape(shape)
+    if texts:
+        values = map(around.number, values)
     wide = np.float64 if dtype.floating else np.uint64 if dtype.kind == "unsigned" and dtype.bits >= 32 else np.int64
     return np.fromiter(values, wide, count).astype(numpy_dtype(dtype)).reshape(shape)
 
