@@ -205,11 +205,11 @@ def test_predictions_are_written_as_the_file_is(lamina: Run, tmp_path: Path, enc
     (tmp_path / "t.csv").write_bytes(text.encode(encoding))
     how = ("--encoding", encoding) if encoding == "windows-1252" else ()
     assert lamina("train", "t.csv", "-t", "y", "--epochs", "1", "--out", "run", *how).code == 0
-    assert lamina("predict", "run", "t.csv", "-o", "out.csv", *how).code == 0
+    assert lamina("predict", "run", "t.csv", "-o", "out.csv").code == 0
     written = (tmp_path / "out.csv").read_bytes().decode(encoding)
     assert written.splitlines()[0] == "Größe;y;predicted_y"
     assert all(re.fullmatch(r"\d+,5;\d+,25;-?\d+,\d+", line) for line in written.splitlines()[1:])
-    assert lamina("predict", "run", "t.csv", "-o", "out.tsv", *how).code == 0
+    assert lamina("predict", "run", "t.csv", "-o", "out.tsv").code == 0
     assert (tmp_path / "out.tsv").read_bytes().decode(encoding).startswith("Größe\ty\tpredicted_y\n0,5\t0,25\t")
 
 
@@ -218,10 +218,33 @@ def test_a_file_without_a_header_is_read_where_that_is_said(lamina: Run, tmp_pat
     refused = lamina("train", "t.csv", "-t", "column_3", "--out", "run")
     assert "the columns are '0.5', '0', 'no'; if the first line is a row like the others" in refused.err
     assert lamina("train", "t.csv", "-t", "column_3", "--no-header", "--epochs", "1", "--out", "run").code == 0
-    refused = lamina("predict", "run", "t.csv", "-o", "out.csv")
-    assert "(--no-header)" in refused.err
-    assert lamina("predict", "run", "t.csv", "-o", "out.csv", "--no-header").code == 0
+    assert lamina("predict", "run", "t.csv", "-o", "out.csv").code == 0
     assert pl.read_csv(tmp_path / "out.csv").height == 20
+
+
+def test_later_tables_are_read_as_in_training_where_nothing_else_is_said(lamina: Run, tmp_path: Path) -> None:
+    rows = [(f"{i}.5", "Köln" if i % 2 else "Ulm", "no" if i % 2 else "yes") for i in range(20)]
+    text = "".join(",".join(row) + "\n" for row in rows)
+    names = [f"column_{number}" for number in (1, 2, 3)]
+    (tmp_path / "t.csv").write_bytes(text.encode("windows-1252"))
+    how = ("--encoding", "windows-1252", "--no-header")
+    assert lamina("train", "t.csv", "-t", "column_3", *how, "--epochs", "60", "--lr", "0.01", "--out", "run").code == 0
+    wanted = lamina("evaluate", "run", "t.csv", "--json", *how)
+    found = lamina("evaluate", "run", "t.csv", "--json")
+    assert json.loads(found.raw)["scores"] == json.loads(wanted.raw)["scores"]
+    assert "read as windows-1252, as in training" in json.loads(found.raw)["notes"][0]
+    # What is said counts more, and so does the mark that a text begins with; other formats have no such thing.
+    (tmp_path / "other.csv").write_text(",".join(names) + "\n" + text, encoding="utf-8")
+    refused = lamina("evaluate", "run", "other.csv", "--encoding", "utf-8")
+    assert "line 1 holds 'column_1'" in refused.err
+    said = lamina("evaluate", "run", "other.csv", "--encoding", "utf-8", "--header", "--json")
+    (tmp_path / "marked.csv").write_text(text, encoding="utf-8-sig")
+    marked = lamina("evaluate", "run", "marked.csv", "--json")
+    pl.DataFrame(rows, schema=names, orient="row").write_parquet(tmp_path / "other.parquet")
+    typed = lamina("evaluate", "run", "other.parquet", "--json")
+    for each in (said, marked, typed):
+        assert each.code == 0, each.err
+        assert json.loads(each.raw)["scores"] == json.loads(wanted.raw)["scores"]
 
 
 def test_numbers_with_commas_that_may_be_either_are_refused_until_said(lamina: Run, tmp_path: Path) -> None:

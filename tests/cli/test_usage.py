@@ -80,6 +80,15 @@ def test_bad_option_is_named_with_what_is_valid(lamina: Run, tmp_path: Path, cas
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(("typed", "wanted"), [((), True), (("--tensorboard",), True), (("--no-tensorboard",), False)])
+def test_switch_is_turned_off_by_its_no(lamina: Run, tmp_path: Path, typed: tuple[str, ...], wanted: bool) -> None:
+    (tmp_path / "t.csv").write_text("a,y\n" + "".join(f"{i},{i % 2}\n" for i in range(20)))
+    (tmp_path / "t.toml").write_text('file = "t.csv"\ntarget = "y"\nepochs = 1\ntensorboard = true\n')
+    ended = lamina("train", "--config", "t.toml", "--out", "run", *typed)
+    assert ended.code == 0, ended.err
+    assert (tmp_path / "run" / "tensorboard").exists() == wanted
+
+
 def test_table_without_a_target_is_refused(lamina: Run, houses: Callable[..., Path]) -> None:
     ended = lamina("train", houses())
     assert ended.code == 2

@@ -11,7 +11,7 @@ from typing import Any
 from lamina.data.decimals import DECIMALS, Decimal
 from lamina.runs.option_declaration import option
 from lamina.runs.option_kinds import Choice, File, Flag, Kind, Listed, Number, Settings, Whole, Widths
-from lamina.runs.options import ENCODING, FOUND_ENCODING, NO_HEADER, WHICH_TABLE, TrainingOptions
+from lamina.runs.options import ENCODING, FOUND_ENCODING, HEADER, WHICH_TABLE, TrainingOptions
 from lamina.runs.text_options import SamplingOptions
 from lamina.tuning.options import TuneOptions
 
@@ -31,17 +31,20 @@ def _table() -> Any:
     return option(Kind(metavar="NAME"), None, WHICH_TABLE, "")
 
 
-def _decimal(shown: str = "as in training") -> Any:
+AS_IN_TRAINING = "as in training"
+
+
+def _decimal(shown: str = AS_IN_TRAINING) -> Any:
     kind = Choice(among=DECIMALS, metavar="MARK")
     return option(kind, None, "How numbers are written: . for 1,234.5 and , for 1.234,5.", "", shown=shown)
 
 
-def _encoding() -> Any:
-    return option(Kind(metavar="NAME"), None, ENCODING, "", shown=FOUND_ENCODING)
+def _encoding(shown: str = AS_IN_TRAINING) -> Any:
+    return option(Kind(metavar="NAME"), None, ENCODING, "", shown=shown)
 
 
-def _no_header() -> Any:
-    return option(Flag(), False, NO_HEADER, "")
+def _header(shown: str = AS_IN_TRAINING) -> Any:
+    return option(Flag(), None, HEADER, "", shown=shown)
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ class Evaluate:
     table: str | None = _table()
     decimal: Decimal | None = _decimal()
     encoding: str | None = _encoding()
-    no_header: bool = _no_header()
+    header: bool | None = _header()
     metrics: tuple[str, ...] = option(Listed(), (), "What to measure beside the usual, such as roc_auc,log_loss.", "")
     device: str = _device()
 
@@ -130,7 +133,7 @@ class Predict:
     table: str | None = _table()
     decimal: Decimal | None = _decimal()
     encoding: str | None = _encoding()
-    no_header: bool = _no_header()
+    header: bool | None = _header()
     device: str = _device()
 
 
@@ -219,8 +222,8 @@ class Data:
     )
     table: str | None = _table()
     decimal: Decimal | None = _decimal("found in the columns")
-    encoding: str | None = _encoding()
-    no_header: bool = _no_header()
+    encoding: str | None = _encoding(FOUND_ENCODING)
+    header: bool | None = _header("with")
     output: Path | None = option(
         File(metavar="FILE"), None, "Write it as a table to this file, such as moons.csv.", "", flags=("-o",)
     )

@@ -105,7 +105,7 @@ def _parameter(row: Option) -> inspect.Parameter:
     if row.argument:
         info: Any = typer.Argument(metavar=row.kind.metavar, **details)
     elif isinstance(row.kind, Flag):
-        info = typer.Option(row.flag, *row.flags, f"--no-{row.flag[2:]}", **details)
+        info = typer.Option(f"{row.flag}/--no-{row.flag[2:]}", *row.flags, **details)
     else:
         if isinstance(row.kind, Choice | Listed):
             details["autocompletion"] = _completion(row)

@@ -16,7 +16,7 @@ def evaluate(given: Given) -> int:
     folder, config = RunFolder.open(options.run)
     subject = config.subject
     model = folder.load_model(config, options.device)
-    how = Reading.of(options)
+    how = Reading.of(options, config.options)
     if options.file is None:
         how.refuse(f"none is named: lamina evaluate {options.run} FILE")
         data, part = held_out_part(config, options.run), "test"

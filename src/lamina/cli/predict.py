@@ -20,7 +20,7 @@ def predict(given: Given) -> int:
     folder, config = RunFolder.open(options.run)
     check_output(options.output, WRITERS)
     model = folder.load_model(config, options.device)
-    found = config.subject.predicted(model, options.file, Reading.of(options), options.device)
+    found = config.subject.predicted(model, options.file, Reading.of(options, config.options), options.device)
     screen.note(*found.notes)
     if str(options.output) == "-":
         sys.stdout.write(found.dialect.text(found.frame))

@@ -24,7 +24,7 @@ COMPILE = ("auto", "always", "never")
 WHICH_TABLE = 'Which table of a SQLite file, array of a .npz, file of a .zip, or "test" of Iron Learn\'s JSON.'
 ENCODING = "How the text of the file is encoded, such as windows-1252 or utf-16."
 FOUND_ENCODING = "by the first bytes; utf-8 where they say nothing"
-NO_HEADER = "The first line is a row like the others; columns are called column_1, column_2, ..."
+HEADER = "Whether the first line names the columns; without, they are called column_1, column_2, ..."
 
 Options = TypeVar("Options")
 
@@ -82,13 +82,13 @@ class TrainingOptions(ImageOptions, TextOptions):
     decimal: Decimal | None = option(  # noqa: RUF009 - the call makes a field
         Choice(among=DECIMALS, metavar="MARK"),
         None,
-        "How numbers are written: . for 1,234.5 and , for 1.234,5. Evaluation and prediction read them so, too.",
+        "How numbers are written: . for 1,234.5 and , for 1.234,5.",
         "data",
         shown="found in the columns",
         of=(TABLE,),
     )
     encoding: str | None = option(Kind(metavar="NAME"), None, ENCODING, "data", shown=FOUND_ENCODING, of=(TABLE,))
-    no_header: bool = option(Flag(), False, NO_HEADER, "data", of=(TABLE,))
+    header: bool = option(Flag(), True, HEADER, "data", shown="with", of=(TABLE,))
     ignore: tuple[str, ...] = option(
         Listed(metavar="COLUMN,..."), (), "Columns that are not to be used.", "data", of=(TABLE,)
     )

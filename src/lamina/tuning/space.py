@@ -21,7 +21,7 @@ NOTATION = 'write a range as "1e-4:1e-1", "log:1e-4:1e-1" or "16:128:16", and ch
 
 # What would change the question or the place, not the answer.
 NOT_SEARCHED = (
-    "file", "target", "task", "table", "decimal", "encoding", "no_header", "weights", "validation", "test",
+    "file", "target", "task", "table", "decimal", "encoding", "header", "weights", "validation", "test",
     "monitor", "metrics", "seed", "device", "tensorboard", "max_seconds", "checkpoint_epochs", "checkpoint_seconds",
     "checkpoint_keep",
 )  # fmt: skip

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,11 +32,13 @@ class Format:
     """What ``name`` chooses among, where a file of this kind holds more than one table."""
     text: bool = False
     """Whether it is text, which has an encoding and may be packed."""
+    header: bool = False
+    """Whether its first line names the columns, or is a row."""
 
 
 FORMATS = (
-    Format("CSV", (".csv", ".txt"), read_csv, text=True),
-    Format("TSV", (".tsv", ".tab"), read_tsv, text=True),
+    Format("CSV", (".csv", ".txt"), read_csv, text=True, header=True),
+    Format("TSV", (".tsv", ".tab"), read_tsv, text=True, header=True),
     Format("JSON", (".json",), read_json, parts='"train" or "test" of the form with m, n, x and y', text=True),
     Format("NDJSON", (".ndjson", ".jsonl"), read_ndjson, text=True),
     Format("Parquet", (".parquet", ".pq"), read_parquet),
@@ -98,7 +101,7 @@ def read_table(
         None, they are written as in the table that a model was trained on; and what is fitted to the table finds out
         from all of its columns, or raises an error where that is unclear.
     encoding : str, optional
-        Of text, such as ``"windows-1252"``; the error for a file in another one than UTF-8 suggests it.
+        Of text without a mark, such as ``"windows-1252"``; the error for a file in another one than UTF-8 suggests it.
     header : bool, default True
         Whether the first line of CSV names the columns; else they are called ``column_1``, ``column_2`` and so on.
 
@@ -124,11 +127,18 @@ def read_table(
     ['rooms', 'price']
     """
     source = Source(Path(path), name, encoding, header)
-    try:
-        found = _format_of(source)
+    with _readable(source.path):
+        found = format_of(source.path, name)
         _check(source, found)
         table = found.read(source)
         return table if decimal is None else replace(table, decimal=check_decimal("read_table", decimal))
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Name the file in errors of the system, and of libraries."""
+    try:
+        yield
     except (OSError, ValueError) as error:
         if isinstance(error, DataError):
             raise
@@ -141,12 +151,23 @@ def _check(source: Source, found: Format) -> None:
         raise DataError(f"{source.path}: name={source.name!r} was given, but a {found.name} file holds only one table")
     if source.encoding is not None and not found.text:
         raise DataError(f"{source.path}: encoding={source.encoding!r} was given, but a {found.name} is no text")
-    if not source.header and found.read not in (read_csv, read_tsv):
+    if not source.header and not found.header:
         raise DataError(f"{source.path}: header=False was given, but only CSV and TSV have a header to be without")
 
 
-def _format_of(source: Source) -> Format:
-    path = source.path
+def format_of(path: Path, name: str | None = None) -> Format:
+    """Return the format of a file that is there, by the end of its name; of one that is packed, that of what it holds.
+
+    Raises
+    ------
+    DataError
+        When there is no such file, or it is packed and cannot be looked into.
+    """
+    with _readable(path):
+        return _format_of(path, name)
+
+
+def _format_of(path: Path, name: str | None) -> Format:
     if "\0" in str(path) or not path.exists():
         raise DataError(f"{path}: there is no such file")
     if path.is_dir():
@@ -162,7 +183,7 @@ def _format_of(source: Source) -> Format:
     plain = next((f for f in FORMATS if lowered.endswith(f.suffixes)), None)
     if plain is not None or not lowered.endswith(PACKED):
         return plain or FORMATS[0]
-    inner = inner_name(path, source.name)
+    inner = inner_name(path, name)
     found = next((f for f in FORMATS if inner.endswith(f.suffixes)), FORMATS[0])
     if not found.text:
         raise DataError(f"{path}: a {found.name} file is read as it is and not packed; unpack it first")

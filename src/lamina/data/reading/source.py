@@ -44,7 +44,7 @@ class Source:
     name : str, optional
         Which table, where the file holds several.
     encoding : str, optional
-        Of text; found by its first bytes when None, UTF-8 where they say nothing.
+        Of text that does not begin with a mark; UTF-8 when None.
     header : bool, default True
         Whether the first line names the columns.
     """
@@ -73,7 +73,8 @@ class Source:
         """
         data = self.content()
         mark, marked = next(((mark, name) for mark, name in MARKS if data.startswith(mark)), (b"", "utf-8"))
-        encoding = marked if self.encoding is None else known_encoding("read_table", self.encoding)
+        known = marked if self.encoding is None else known_encoding("read_table", self.encoding)
+        encoding = marked if mark else known
         if encoding in ("utf-8", "utf-8-sig"):
             data = data.removeprefix(codecs.BOM_UTF8)
             if b"\x00" in data:

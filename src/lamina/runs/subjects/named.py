@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 from lamina.data import Dataset, Table, embedded_names, generators, load_embedded, read_table
 from lamina.data.decimals import Decimal
+from lamina.data.reading.formats import format_of
 from lamina.errors import DataError
 from lamina.runs.option_declaration import OptionError
 from lamina.runs.option_kinds import nearest
@@ -26,7 +27,7 @@ _OF_FILES = {
     "table": "it is one of a file",
     "decimal": "it is how a file writes numbers",
     "encoding": "it is how a file writes text",
-    "no_header": "it is a file that has a header or none",
+    "header": "it is a file that has a header or none",
 }
 
 
@@ -41,20 +42,24 @@ class Reading:
     decimal : {".", ","}, optional
         How numbers in text are written; as in training when None.
     encoding : str, optional
-        Of text; found by its first bytes when None.
-    no_header : bool, default False
-        Whether the first line is a row like the others.
+        Of text; as in training when None, or found by its first bytes.
+    header : bool, optional
+        Whether the first line names the columns; as in training when None, or it does.
+    training : Reading, optional
+        How the file that a model was trained on was read.
     """
 
     table: str | None = None
     decimal: Decimal | None = None
     encoding: str | None = None
-    no_header: bool = False
+    header: bool | None = None
+    training: Reading | None = None
 
     @classmethod
-    def of(cls, options: Any) -> Self:
-        """Return what the options of a command say."""
-        return cls(options.table, options.decimal, options.encoding, options.no_header)
+    def of(cls, options: Any, training: Any = None) -> Self:
+        """Return what the options of a command say, and those of a training that came before."""
+        before = None if training is None else cls.of(training)
+        return cls(options.table, options.decimal, options.encoding, options.header, before)
 
     def refuse(self, why: str) -> None:
         """Refuse what is for files of tables only.
@@ -64,7 +69,7 @@ class Reading:
         OptionError
         """
         for name, what in _OF_FILES.items():
-            if getattr(self, name):
+            if getattr(self, name) not in (None, True):
                 raise OptionError(name, f"{what}, and {why}")
 
 
@@ -92,8 +97,21 @@ def named_table(name: str, how: Reading, settings: Mapping[str, Any] | None = No
     if not Path(name).exists() and not Path(name).suffix and Path(name).name == name:
         known = [*embedded_names(), *GENERATORS]
         raise DataError(f"{name}: there is no such file, embedded set or generator{nearest(name, known)}")
-    table = read_table(name, name=how.table, decimal=how.decimal, encoding=how.encoding, header=not how.no_header)
-    return table, ""
+    return _of_file(Path(name), how), ""
+
+
+def _of_file(path: Path, how: Reading) -> Table:
+    """Return the table of a file; what is not said of it is as in training, where files of its format have that."""
+    encoding, header, notes = how.encoding, how.header, []
+    if how.training is not None:
+        found = format_of(path, how.table)
+        if encoding is None and found.text and how.training.encoding is not None:
+            encoding = how.training.encoding
+            notes = [f"the text is read as {encoding}, as in training; use --encoding for another"]
+        if header is None and found.header:
+            header = how.training.header
+    table = read_table(path, name=how.table, decimal=how.decimal, encoding=encoding, header=header is not False)
+    return replace(table, notes=(*notes, *table.notes))
 
 
 def _generated(name: str, settings: Mapping[str, Any]) -> Dataset:
