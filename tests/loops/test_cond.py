@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 import lamina as la
+from lamina import nn
 from lamina.testing import check_gradients
 
 
@@ -36,6 +38,46 @@ def test_the_other_function_has_no_part_in_gradients_even_where_it_is_infinite()
     w = la.variable(0.0)
     gradient = la.compile(lambda: la.cond(w > 0.0, lambda: w.log(), lambda: w * 5.0).backward()[w])
     assert gradient().item() == 5.0
+
+
+NOTHING: dict[str, Callable[[la.Variable, la.Tensor], la.Tensor]] = {
+    "a product": lambda w, x: (x @ w).sum(),
+    "a product computed again": lambda w, x: la.checkpoint(lambda x: (x @ w).tanh().sum())(x),
+    "rows of a table": lambda w, x: (nn.embedding(la.asarray([1, 1]), w) * x.sum()).sum(),
+    "a loop": lambda w, x: la.scan(lambda c, _: (la.tanh(c @ w + x.sum()), None), x, length=6)[0].sum(),
+    "a convolution": lambda w, x: nn.conv1d(x[None], w[None, None, 0]).sum(),
+    "a choice": lambda w, x: la.cond(x.sum() > 0.0, lambda: w.sum(), lambda: (x @ w).sum()),
+    "the variable itself": lambda w, x: w.sum() * la.nan,
+}
+
+
+@pytest.mark.parametrize("name", NOTHING)
+def test_the_other_function_has_no_part_in_gradients_even_where_it_is_not_a_number(name: str) -> None:
+    w = la.variable([[0.5, 1.0], [2.0, -1.0]], dtype="float64")
+
+    def gradient(x: la.Tensor) -> la.Tensor:
+        loss = la.cond(la.isnan(x).any(), lambda: (w * w).sum(), lambda: NOTHING[name](w, x))
+        return loss.backward()[w] * 1.0
+
+    compiled = la.compile(gradient)
+    for given in ([[la.nan, 1.0]], [[0.3, 1.0]]):
+        x = la.asarray(given, dtype="float64")
+        np.testing.assert_allclose(compiled(x).numpy(), gradient(x).numpy(), rtol=1e-13)
+
+
+def test_derivatives_of_any_order_are_those_of_the_chosen_function_compiled() -> None:
+    w = la.asarray([[0.5, 1.0], [2.0, -1.0]])
+
+    def f(x: la.Tensor) -> la.Tensor:
+        return la.cond(x.sum() > 0.0, lambda: ((x @ w).sin() * x).sum(), lambda: (x**3).sum())
+
+    for x in (la.asarray([0.3, 0.4]), la.asarray([-0.3, 0.2])):
+        for derivative in (
+            la.hessian(f),
+            la.grad(lambda x: la.hessian(f)(x).sum()),
+            lambda x: la.jvp(f, (x,), (x,))[1],
+        ):
+            np.testing.assert_allclose(la.compile(derivative)(x).numpy(), derivative(x).numpy(), rtol=1e-5)
 
 
 def test_assignments_are_those_of_the_chosen_function() -> None:

@@ -7,26 +7,30 @@ from typing import Any
 
 import numpy as np
 
+from lamina.autodiff.branch import as_branch
 from lamina.autodiff.effects import Journal, journal, put_back
+from lamina.autodiff.node import next_order
 from lamina.autodiff.scan import paired
-from lamina.autodiff.trees import mapped, with_leaves
+from lamina.autodiff.trees import leaves, mapped, with_leaves
 from lamina.dtypes import bool_
 from lamina.errors import DTypeError, ShapeError
 from lamina.functions.comparisons import where
 from lamina.functions.creation import asarray
+from lamina.primitives.batching import is_batched
 from lamina.primitives.operand import Operand
 from lamina.tensor import Tensor
 
-Branch = Callable[..., Any]
+Function = Callable[..., Any]
 
 
-def cond(predicate: Any, true_fn: Branch, false_fn: Branch, /, *operands: Any) -> Any:
+def cond(predicate: Any, true_fn: Function, false_fn: Function, /, *operands: Any) -> Any:
     """Return ``true_fn(*operands)`` where the predicate holds, and ``false_fn(*operands)`` where it does not.
 
     A predicate that has a value decides which function is called. Inside of `lamina.compile` a traced predicate has
     none: both functions are computed, and of their results, and of what they assign to variables, those that belong
     to the predicate are taken. The other function has no part in gradients. It must be computable: where it takes
-    rows by an index that is out of range, for instance, the program fails.
+    rows by an index that is out of range, for instance, the program fails. Under `vmap`, calls may choose differently:
+    there the results of both are chosen between as by `lamina.where`.
 
     Parameters
     ----------
@@ -58,8 +62,8 @@ def cond(predicate: Any, true_fn: Branch, false_fn: Branch, /, *operands: Any) -
     chosen = _truth(predicate)
     if not isinstance(chosen, Tensor):
         return (true_fn if chosen else false_fn)(*operands)
-    yes, assigned_if_true = _tried(true_fn, operands)
-    no, assigned_if_false = _tried(false_fn, operands)
+    yes, assigned_if_true = _tried(true_fn, operands, chosen, True)
+    no, assigned_if_false = _tried(false_fn, operands, chosen, False)
     for variable in dict.fromkeys((*assigned_if_true, *assigned_if_false)):
         values = [each.get(variable, variable._untracked) for each in (assigned_if_true, assigned_if_false)]
         variable.assign(where(chosen, *values))
@@ -83,14 +87,18 @@ def _truth(predicate: Any) -> bool | Tensor:
     return bool(source) if source._backend.has_values else source
 
 
-def _tried(branch: Branch, operands: tuple[Any, ...]) -> tuple[Any, Journal]:
+def _tried(branch: Function, operands: tuple[Any, ...], chosen: Tensor, when: bool) -> tuple[Any, Journal]:
     """Return what a function returns and the variables it assigned, with these as they were before."""
+    start = next_order()
     with journal() as before:
         try:
             returned = mapped(_result, branch(*operands))
         finally:
             assigned = {variable: variable._untracked for variable in before}
             put_back(dict(before))
+    if not is_batched(chosen):
+        # Calls of a mapped function that choose differently share what they read from outside.
+        returned = with_leaves(returned, as_branch(chosen, when, leaves(returned), start))
     return returned, assigned
 
 

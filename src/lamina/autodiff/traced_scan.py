@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina.autodiff.branch import Branch
 from lamina.autodiff.checkpoint import Recomputed, from_outside, marked
 from lamina.autodiff.effects import in_the_same_way, journal, put_back, rewound
 from lamina.autodiff.node import Joint, Node, next_order, record
@@ -93,8 +94,11 @@ def _as_tracked(result: Tensor, of: Tensor) -> Tensor:
 def _computes_again(results: list[Tensor], start: int) -> bool:
     """Tell whether a step forgets what it computes, by `lamina.checkpoint`."""
     nodes = [x._node for x in results if x._node is not None]
-    inside = ancestors(*nodes, before=start)
-    return any(isinstance(node, Node) and isinstance(node.operation, Recomputed) for node in inside)
+    inside = [node.operation for node in ancestors(*nodes, before=start) if isinstance(node, Node)]
+    return any(
+        isinstance(each, Recomputed) or (isinstance(each, Branch) and _computes_again(each.inner, start))
+        for each in inside
+    )
 
 
 class _Loop:
