@@ -12,7 +12,7 @@ from lamina.backends import exponential, triangular, windows
 from lamina.backends.philox import philox_words
 from lamina.backends.protocol import Array, NDArray, Shape, numpy_dtype
 from lamina.backends.rounding import rounded
-from lamina.backends.special import erf
+from lamina.backends.special import erf, erf_single
 from lamina.dtypes import DTYPES, DType, float32, float64
 from lamina.errors import BackendError, DTypeError
 
@@ -153,8 +153,10 @@ class ArrayAPIBackend:
 
     def erf(self, x: Array) -> Array:
         dtype = self.dtype_of(x)
+        if dtype.bits > 16:
+            return (erf if dtype.bits > 32 else erf_single)(self.xp, x)
         # Between the branches of the approximation narrow types have too few digits.
-        return erf(self.xp, x) if dtype.bits > 16 else self.astype(self.erf(self.astype(x, dtype=float32)), dtype=dtype)
+        return self.astype(self.erf(self.astype(x, dtype=float32)), dtype=dtype)
 
     def sigmoid(self, x: Array) -> Array:
         # Right at both ends: exp overflows to infinity, whose inverse is the limit.

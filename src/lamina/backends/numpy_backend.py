@@ -15,6 +15,8 @@ from lamina.ownership import LARGE, aligned_empty
 
 # From how many elements on it is worth asking whether there is a faster way.
 LONG = 4096
+PIECE = 65536
+"""Elements of which what is computed on the way to a function stays in cache."""
 
 _sum: Any = np.add.reduce
 _largest: Any = np.maximum.reduce
@@ -87,6 +89,15 @@ class NumPyBackend(ArrayAPIBackend):
 
     def relu(self, x: Array) -> Array:
         return np.maximum(x, self._zeros[x.dtype])
+
+    def erf(self, x: Array) -> Array:
+        if x.size <= PIECE:
+            return super().erf(x)
+        flat = x.reshape(-1)
+        result = np.empty_like(flat)
+        for start in range(0, flat.size, PIECE):
+            result[start : start + PIECE] = super().erf(flat[start : start + PIECE])
+        return result.reshape(x.shape)
 
     def multiply_no_nan(self, x: Array, y: Array) -> Array:
         product = np.multiply(x, y)

@@ -29,16 +29,44 @@ _MIDDLE = (
 )  # fmt: skip
 
 
+ERF_NEAR = (
+    -0.0005862095458046435, 0.004967510178992296, -0.026748867354355197, 0.11281320812239198, -0.37612445956384,
+    0.1283791423223824,
+)  # fmt: skip
+ERF_FAR = (
+    -0.0004397293800103473, 0.006636563081117992, -0.04428422550505007, 0.17342588626486943, -0.4471061862194966,
+    0.8076383162677072, -1.0561943935276978, 0.9879073859998289,
+)  # fmt: skip
+"""For float32: below 0.95 ``x + x P(x^2)``, and beyond ``1 - exp(-x^2) Q(x)``, which is 1 from 4 on.
+
+Their largest relative errors in the result are the least that so many coefficients have, 2**-25.4 and 2**-25.6.
+"""
+
+
 def horner(coefficients: tuple[float, ...], x: Any) -> Any:
     """Return a polynomial of an array or tensor, the coefficient of the highest power first."""
-    result = coefficients[0] * x + coefficients[1]
-    for coefficient in coefficients[2:]:
-        result = result * x + coefficient
+    result = coefficients[0] * x
+    for coefficient in coefficients[1:-1]:
+        result += coefficient
+        result *= x
+    result += coefficients[-1]
     return result
 
 
+def erf_single(xp: Any, x: Any) -> Any:
+    """Return the error function of float32, to 1.5 units in the last place."""
+    magnitude = xp.clip(xp.abs(x), max=4.0)
+    square = magnitude * magnitude
+    near = horner(ERF_NEAR, square)
+    near *= magnitude
+    near += magnitude
+    tail = horner(ERF_FAR, magnitude)
+    tail *= xp.exp(-square)
+    return xp.copysign(xp.where(magnitude < 0.95, near, 1.0 - tail), x)
+
+
 def erf(xp: Any, x: Any) -> Any:
-    """Return the error function, 2/sqrt(pi) * integral of exp(-t^2) from 0 to x.
+    """Return the error function of float64, 2/sqrt(pi) * integral of exp(-t^2) from 0 to x.
 
     Three ranges: a rational function of x^2 below 0.46875, exp(-x^2) times one of |x| up to 4; beyond 6 the
     result is 1 to the last bit of float64, and between the second form still holds to 1e-16.

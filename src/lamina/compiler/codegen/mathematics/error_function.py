@@ -2,25 +2,18 @@
 
 Up to about 1 x + x P(x^2), and beyond 1 - exp(-x^2) Q(t). In float32 t is |x|; in float64 (|x| - 3) / (|x| + 3) (M. M.
 Shepherd and J. G. Laframboise, *Chebyshev approximation of (1 + 2x) exp(x^2) erfc x in 0 <= x < oo*, Mathematics of
-Computation 36, 1981). The coefficients have the least largest error in the result.
+Computation 36, 1981). The coefficients have the least largest error in the result; those of float32 are the eager
+function's.
 
 The derivative of erf has the same exp(-x^2). Where both are wanted, as of a GELU, LLVM computes it once.
 """
 
 from __future__ import annotations
 
+from lamina.backends.special import ERF_FAR, ERF_NEAR
 from lamina.compiler.codegen.mathematics.exponential import exp
 from lamina.compiler.codegen.mathematics.lanes import Lanes, polynomial
 
-# relative errors 2**-25.4 and 2**-25.6
-_SINGLE_NEAR = (
-    0.1283791423223824, -0.37612445956384, 0.11281320812239198, -0.026748867354355197, 0.004967510178992296,
-    -0.0005862095458046435,
-)  # fmt: skip
-_SINGLE_FAR = (
-    0.9879073859998289, -1.0561943935276978, 0.8076383162677072, -0.4471061862194966, 0.17342588626486943,
-    -0.04428422550505007, 0.006636563081117992, -0.0004397293800103473,
-)  # fmt: skip
 # relative errors 2**-57
 _NEAR = (
     0.12837916709551256, -0.3761263890318352, 0.11283791670944185, -0.02686617064311147, 0.005223977606118473,
@@ -37,7 +30,7 @@ _FAR = (
 def erf(x: Lanes) -> Lanes:
     """Return 2/sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
     magnitude, square = abs(x).at_most(6.1 if x.double else 4.0), x * x
-    near = magnitude.times_plus(polynomial(square, _NEAR if x.double else _SINGLE_NEAR), magnitude)
+    near = magnitude.times_plus(polynomial(square, _NEAR if x.double else ERF_NEAR[::-1]), magnitude)
     t = (magnitude - 3.0) / (magnitude + 3.0) if x.double else magnitude
-    far = 1.0 - exp(-square) * polynomial(t, _FAR if x.double else _SINGLE_FAR)
+    far = 1.0 - exp(-square) * polynomial(t, _FAR if x.double else ERF_FAR[::-1])
     return (magnitude < (1.0 if x.double else 0.95)).choose(near, far).with_sign_of(x)
