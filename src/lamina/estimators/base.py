@@ -16,7 +16,7 @@ import lamina.estimators.parameters as check
 from lamina import random
 from lamina.data.dataset import split_rows
 from lamina.errors import DataError
-from lamina.estimators.inputs import explained, warn_of_scale
+from lamina.estimators.inputs import blocks, dense, explained, warn_of_scale
 from lamina.estimators.network import Network, Recipe, check_recipe
 from lamina.estimators.training import Plan, Rows, Task, train
 from lamina.estimators.weights import row_weights
@@ -64,8 +64,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         """Return inputs and targets, checked; targets of classes need not be numeric."""
         check.truths(self, *self._switches)
         with explained(type(self).__name__, X):
-            checked = validate_data(self, X, y, reset=first, dtype=FLOATS, multi_output=True, y_numeric=numeric)
-        return checked[0], checked[1]
+            inputs, targets = validate_data(
+                self, X, y, reset=first, accept_sparse="csr", dtype=FLOATS, multi_output=True, y_numeric=numeric
+            )
+        return dense(type(self).__name__, inputs), targets
 
     def _plan(self, rows: int, epochs: int) -> Plan:
         owner = type(self).__name__
@@ -202,18 +204,24 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         """Return the outputs of the network for rows, of shape [n, outputs]."""
         check_is_fitted(self, "_network")
         compiled = self.compile is True or (self.compile == "auto" and self._network.recipe.compiles)
-        return self._network.outputs(self._rows_to_answer(X), compiled)
+        parts = [self._network.outputs(part, compiled) for part in blocks(self._rows_to_answer(X))]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def _rows_to_answer(self, X: Any) -> np.ndarray:
+    def _rows_to_answer(self, X: Any) -> Any:
         # What scikit-learn's check would let pass as it is takes it longer than the network takes for a few rows.
         plain = type(X) is np.ndarray and X.dtype in FLOATS and X.ndim == 2 and not hasattr(self, "feature_names_in_")
         if plain and X.shape[1] == self.n_features_in_ and len(X) and np.isfinite(X.sum()):
-            return X  # type: ignore[no-any-return]
+            return X
         with explained(type(self).__name__, X):
-            return validate_data(self, X, reset=False, dtype=FLOATS)  # type: ignore[no-any-return]
+            return validate_data(self, X, reset=False, accept_sparse="csr", dtype=FLOATS)
 
     @property
     def module_(self) -> Module:
         """The trained network."""
         check_is_fitted(self, "_network")
         return self._network.model
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

@@ -145,7 +145,7 @@ class LaminaClassifier(LabelledAnswers, NetworkEstimator):
 
         Parameters
         ----------
-        X : array-like or data frame of shape [n, features]
+        X : array-like, sparse matrix or data frame of shape [n, features]
         y : array-like of shape [n] or [n, labels]
             One class a row, of numbers or texts; or 0 and 1 for each of several labels.
         sample_weight : array-like of shape [n], optional
@@ -175,7 +175,7 @@ class LaminaClassifier(LabelledAnswers, NetworkEstimator):
 
         Parameters
         ----------
-        X : array-like or data frame of shape [n, features]
+        X : array-like, sparse matrix or data frame of shape [n, features]
         y : array-like of shape [n] or [n, labels]
         classes : array-like, optional
             All classes that will ever come; needed in the first call, of one class a row.

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 
 from lamina.data.table import listed
@@ -15,6 +16,41 @@ from lamina.errors import DataError
 
 # Rows of a column of this size make steps that its weights cannot follow.
 LARGE = 1e4
+
+MOST_DENSE_BYTES = 2**31
+"""Of a sparse matrix as an array. What is larger is not made unasked."""
+BLOCK_BYTES = 2**24
+"""Of the rows of a sparse matrix that are answered at a time."""
+
+
+def dense(owner: str, X: Any) -> np.ndarray:
+    """Return inputs to train on as an array, those of a sparse matrix too: networks see every number.
+
+    Raises
+    ------
+    DataError
+        When the array would be too large.
+    """
+    if not issparse(X):
+        return X  # type: ignore[no-any-return]
+    size = X.shape[0] * X.shape[1] * X.dtype.itemsize
+    if size > MOST_DENSE_BYTES:
+        raise DataError(
+            f"{owner}: X is sparse, and as the array {list(X.shape)} that is trained on it takes {size / 2**30:.1f} "
+            "GiB; reduce its columns (sklearn.decomposition.TruncatedSVD, sklearn.feature_selection.SelectKBest), give "
+            "parts of its rows to partial_fit where there is one, or X.toarray() where that fits into memory"
+        )
+    return X.toarray()  # type: ignore[no-any-return]
+
+
+def blocks(X: Any) -> Iterator[np.ndarray]:
+    """Yield inputs to answer as arrays: those of a sparse matrix a block of rows after the other."""
+    if not issparse(X):
+        yield X
+        return
+    rows = max(1, BLOCK_BYTES // (X.shape[1] * X.dtype.itemsize))
+    for start in range(0, X.shape[0], rows):
+        yield X[start : start + rows].toarray()
 
 
 @contextmanager

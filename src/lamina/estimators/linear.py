@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 import lamina.estimators.parameters as check
 from lamina.errors import DataError
 from lamina.estimators.base import FLOATS
+from lamina.estimators.inputs import dense
 from lamina.estimators.labels import LabelledAnswers, Labels
 from lamina.estimators.lbfgs import minimise
 from lamina.estimators.objective import RowLosses, of_classes, of_labels, of_squares
@@ -104,8 +105,13 @@ class _Linear(BaseEstimator):  # type: ignore[misc]
 
     def _outputs(self, X: Any) -> np.ndarray:
         check_is_fitted(self, "coef_")
-        rows = validate_data(self, X, reset=False, dtype=FLOATS)
+        rows = validate_data(self, X, reset=False, accept_sparse="csr", dtype=FLOATS)
         return rows @ self.coef_.T + self.intercept_  # type: ignore[no-any-return]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
 
 def _normal(weights: np.ndarray | None, rows: int) -> tuple[np.ndarray, float]:
@@ -176,7 +182,7 @@ class LinearRegression(RegressorMixin, _Linear):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array-like or data frame of shape [n, features]
+        X : array-like, sparse matrix or data frame of shape [n, features]
         y : array-like of shape [n] or [n, targets]
         sample_weight : array-like of shape [n], optional
             How much each row counts.
@@ -188,7 +194,8 @@ class LinearRegression(RegressorMixin, _Linear):  # type: ignore[misc]
         """
         owner = type(self).__name__
         alpha = check.number(owner, "alpha", self.alpha)
-        given, y = validate_data(self, X, y, dtype=FLOATS, multi_output=True, y_numeric=True)
+        given, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS, multi_output=True, y_numeric=True)
+        given = dense(owner, given)
         flat = y.ndim == 1 or y.shape[1] == 1
         targets = column_or_1d(y, warn=True)[:, None] if flat else y
         weights, total = _normal(row_weights(owner, sample_weight, len(given), np.float64), len(given))
@@ -273,7 +280,7 @@ class LogisticRegression(LabelledAnswers, _Linear):
 
         Parameters
         ----------
-        X : array-like or data frame of shape [n, features]
+        X : array-like, sparse matrix or data frame of shape [n, features]
         y : array-like of shape [n]
             Classes, of numbers or texts.
         sample_weight : array-like of shape [n], optional
@@ -286,7 +293,8 @@ class LogisticRegression(LabelledAnswers, _Linear):
         """
         owner = type(self).__name__
         C = check.number(owner, "C", self.C, positive=True, infinite=True)
-        given, y = validate_data(self, X, y, dtype=FLOATS)
+        given, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS)
+        given = dense(owner, given)
         labels = Labels.of(owner, y)
         if labels.several:
             raise DataError(f"{owner}: y has several columns; fit one for each, as MultiOutputClassifier does")

@@ -105,7 +105,7 @@ class LaminaRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array-like or data frame of shape [n, features]
+        X : array-like, sparse matrix or data frame of shape [n, features]
         y : array-like of shape [n] or [n, targets]
         sample_weight : array-like of shape [n], optional
             How much each row counts.
@@ -131,7 +131,7 @@ class LaminaRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array-like or data frame of shape [n, features]
+        X : array-like, sparse matrix or data frame of shape [n, features]
         y : array-like of shape [n] or [n, targets]
         sample_weight : array-like of shape [n], optional
 
