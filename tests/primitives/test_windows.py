@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings, strategies as st
+from numpy.lib.stride_tricks import sliding_window_view
 
 import lamina as la
-from lamina.backends import strided, windows as by_places
+from lamina.backends import convolving, windows as by_places
 from lamina.backends.registry import CPU
 from lamina.primitives import convolutions as rows
 
@@ -35,7 +37,7 @@ def test_a_batch_laid_out_bit_by_bit_gives_the_same(monkeypatch, chunk):
     x, w = rng.normal(size=(5, 4, 6, 7)), rng.normal(size=(6, 2, 3, 2))
     settings = {"stride": (2, 1), "dilation": (1, 2), "groups": 2}
     expected = by_places.summed(np, x, w, *settings.values())
-    monkeypatch.setattr(strided, "CHUNK", chunk)
+    monkeypatch.setattr(convolving, "CHUNK", chunk)
     np.testing.assert_allclose(CPU.convolution(x, w, **settings), expected, rtol=1e-12)
 
 
@@ -123,3 +125,26 @@ def test_the_derivatives_of_a_convolution_are_convolutions():
     rows.convolution(x, w, stride=(2,), dilation=(3,), groups=1).backward()
     # Forwards; the cotangent spread out with the window's ends; channels as batch and the cotangent as window.
     assert recorded == [((2, 3, 9), (4, 3, 2)), ((2, 4, 12), (3, 4, 2)), ((3, 2, 9), (4, 2, 3))]
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.sampled_from([((70,), (3,)), ((70,), (60,)), ((9, 10), (3, 2)), ((12, 12), (2, 3)), ((9, 10), (7, 8)),
+                     ((13, 5), (1, 4)), ((5, 5, 6), (2, 1, 3)), ((5, 6, 5), (5, 6, 4)), ((), ())]),
+    st.integers(0, 9), st.integers(1, 3), st.integers(1, 40), st.integers(1, 3), st.integers(1, 2), st.integers(1, 2),
+)  # fmt: skip
+def test_a_convolution_is_the_sum_over_windows_however_these_are_laid_out(
+    shapes, batch, inner, outputs, groups, step, apart
+):
+    sizes, window = shapes
+    if any(apart * (count - 1) >= size for size, count in zip(sizes, window, strict=True)):
+        apart = 1
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(batch, groups * inner, *sizes)), rng.normal(size=(groups * outputs, inner, *window))
+    found = CPU.convolution(x, w, stride=(step,) * len(sizes), dilation=(apart,) * len(sizes), groups=groups)
+    reach = [apart * (count - 1) + 1 for count in window]
+    seen = sliding_window_view(x, reach, axis=tuple(range(2, x.ndim))) if sizes else x
+    seen = seen[(slice(None),) * 2 + (slice(None, None, step),) * len(sizes) + (slice(None, None, apart),) * len(sizes)]
+    split = seen.reshape(batch, groups, inner, int(np.prod(found.shape[2:])), int(np.prod(window)))
+    expected = np.einsum("ngipk,goik->ngop", split, w.reshape(groups, outputs, inner, -1))
+    np.testing.assert_allclose(found, expected.reshape(found.shape), rtol=1e-10, atol=1e-10)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.backends import strided
+from lamina.backends import convolving, strided
 from lamina.backends.array_api import ArrayAPIBackend
 from lamina.backends.protocol import Array, NDArray, Shape, numpy_dtype
 from lamina.backends.rounding import rounded_by_bits
@@ -206,7 +206,7 @@ class NumPyBackend(ArrayAPIBackend):
         return strided.windows(x, size, stride, dilation)
 
     def convolution(self, x: Array, w: Array, *, stride: Shape, dilation: Shape, groups: int) -> Array:
-        return strided.convolution(_wide(x), _wide(w), stride, dilation, groups).astype(x.dtype, copy=False)
+        return convolving.convolution(_wide(x), _wide(w), stride, dilation, groups).astype(x.dtype, copy=False)
 
 
 def write_rows(x: Array, rows: Array, indices: Array) -> None:
