@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Literal
 
 from lamina.errors import ShapeError
 from lamina.functions.operands import common, tensor
-from lamina.functions.padding import padded, spread
+from lamina.functions.padding import padded
 from lamina.functions.spatial import NAMES, Sizes, batched, sizes_of, spatial
-from lamina.primitives import convolutions as rows
 from lamina.primitives.broadcasting import reshape
+from lamina.primitives.padded_convolutions import padded_convolution, transposed_convolution
 
 if TYPE_CHECKING:
     from lamina.tensor import Tensor
@@ -217,9 +217,10 @@ def convolve(
     groups = _groups(name, groups)
     low, high = paddings(name, padding, weight.shape[2:], stride, dilation)
     batch = batched(x, axes)
-    if any((*low, *high)):
+    if mode != "constant":
         batch = padded(name, batch, (0, 0, *low), (0, 0, *high), mode)
-    y = rows.convolution(batch, weight, stride=stride, dilation=dilation, groups=groups)
+        low = high = (0,) * axes
+    y = padded_convolution(batch, weight, low=low, high=high, stride=stride, dilation=dilation, groups=groups)
     return _biased(name, y, bias, x.ndim == axes + 2)
 
 
@@ -254,13 +255,10 @@ def convolve_back(
             f"{name}: output_padding {list(more)} must be less than the stride {list(stride)} or the dilation "
             f"{list(dilation)} along each axis"
         )
-    reach = [apart * (size - 1) for apart, size in zip(dilation, weight.shape[2:], strict=True)]
-    low = tuple(far - gone for far, gone in zip(reach, padding, strict=True))
-    high = tuple(each + extra for each, extra in zip(low, more, strict=True))
-    apart = (0, 0, *(step - 1 for step in stride))
-    wide = spread(name, batched(x, axes), (0, 0, *low), (0, 0, *high), apart)
-    turned = rows.backwards(weight, groups)
-    y = rows.convolution(wide, turned, stride=(1,) * axes, dilation=dilation, groups=groups)
+    high = tuple(each - extra for each, extra in zip(padding, more, strict=True))
+    y = transposed_convolution(
+        batched(x, axes), weight, low=padding, high=high, stride=stride, dilation=dilation, groups=groups
+    )
     return _biased(name, y, bias, x.ndim == axes + 2)
 
 

@@ -19,31 +19,34 @@ if TYPE_CHECKING:
 
 
 class Composite:
-    """A function of one tensor with a derivative rule of its own.
+    """A function of tensors with derivative rules of its own.
 
     Parameters
     ----------
     name : str
     function : callable
-        From a tensor and parameters to a tensor, by primitives.
-    derivative : DerivativeRule
-        As in `Primitive`: ``(cotangent, result, operand, **parameters)`` to the operand's cotangent.
+        From tensors and parameters to a tensor, by primitives.
+    *derivatives : DerivativeRule
+        One for each tensor, as in `Primitive`: ``(cotangent, result, *operands, **parameters)`` to its cotangent.
     """
 
     __slots__ = ("derivatives", "function", "name")
 
-    def __init__(self, name: str, function: Callable[..., Tensor], derivative: DerivativeRule) -> None:
+    def __init__(self, name: str, function: Callable[..., Tensor], *derivatives: DerivativeRule) -> None:
         self.name = name
         self.function = function
-        self.derivatives = (derivative,)
+        self.derivatives = derivatives
 
-    def __call__(self, x: Tensor, **params: Any) -> Tensor:
-        x = inside(x._snapshot)
+    def __call__(self, *operands: Tensor, **params: Any) -> Tensor:
+        operands = tuple([inside(x._snapshot) for x in operands])
+        first = operands[0]
+        if any(x._backend is not first._backend for x in operands):
+            operands = first._unify(self.name, operands)
         with record(False):
-            result = self.function(x, **params)
-        if x._node is None or not STATE.recording:
+            result = self.function(*operands, **params)
+        if not STATE.recording or all(x._node is None for x in operands):
             return result
-        return recorded(self, (x,), params, result)
+        return recorded(self, operands, params, result)
 
     def __repr__(self) -> str:
         return f"<composite {self.name}>"

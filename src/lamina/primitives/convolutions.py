@@ -7,12 +7,14 @@ have derivatives of any order.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from math import gcd
 from typing import TYPE_CHECKING
 
 from lamina.primitives import window_specs
 from lamina.primitives.broadcasting import reshape
 from lamina.primitives.primitive import ANYTHING, NUMBERS, Domain, Primitive, Shape
-from lamina.primitives.shaping import flip, pad, part, permute_dims, slice_
+from lamina.primitives.shaping import concat, flip, pad, part, permute_dims, slice_
 
 if TYPE_CHECKING:
     from lamina.tensor import Tensor
@@ -38,22 +40,108 @@ def backwards(w: Tensor, groups: int) -> Tensor:
     return flip(turned, axes=tuple(range(2, w.ndim)))
 
 
+@dataclass(frozen=True)
+class _Placed:
+    """How windows lie over axes of ``sizes``, which are padded by ``low`` before: one number for each axis."""
+
+    sizes: Shape
+    low: Shape
+    window: Shape
+    stride: Shape
+    dilation: Shape
+    groups: int
+
+    def count(self, axis: int, first: int) -> int:
+        """Return how many elements there are from ``first`` on, a stride apart."""
+        return max(0, -((first - self.sizes[axis]) // self.stride[axis]))
+
+    def taps(self, axis: int, first: int) -> range:
+        """Return which elements of windows such elements of the axis can be."""
+        step, apart, size = self.stride[axis], self.dilation[axis], self.window[axis]
+        every = step // gcd(step, apart)
+        met = (tap for tap in range(min(every, size)) if (first + self.low[axis] - tap * apart) % step == 0)
+        return range(next(met, size), size, every)
+
+    def seen(self, axis: int, first: int, places: int) -> tuple[int, int, int, int, int] | None:
+        """Return how a convolution of the windows' places gives these elements; None where no window reaches one.
+
+        That is what is added before and after the places, the first weight of those that are read backwards, the
+        step to the next, and how far apart the places are that they meet.
+        """
+        step, apart, taps = self.stride[axis], self.dilation[axis], self.taps(axis, first)
+        if not taps:
+            return None
+        last, earliest = ((first + self.low[axis] - tap * apart) // step for tap in (taps[0], taps[-1]))
+        before, after = -earliest, self.count(axis, first) + last - places
+        if min(before, after) <= -places:
+            return None
+        return before, after, self.window[axis] - 1 - taps[-1], taps.step, apart * taps.step // step
+
+
+def transposed(
+    g: Tensor, w: Tensor, *, sizes: Shape, low: Shape, stride: Shape, dilation: Shape, groups: int
+) -> Tensor:
+    """Return what elements of axes of ``sizes`` receive from windows over them: the adjoint of a convolution.
+
+    Elements a stride apart meet the same weights. So they are a convolution of stride 1 by these, and the elements
+    between them are others.
+    """
+    placed = _Placed(sizes, low, w.shape[2:], stride, dilation, groups)
+    return _in_turn(g, backwards(w, groups), (), placed)
+
+
+def _in_turn(g: Tensor, w: Tensor, firsts: Shape, placed: _Placed) -> Tensor:
+    """Return the elements that are whole strides after ``firsts`` along the first axes, and all along the others."""
+    axis = len(firsts)
+    if axis == len(placed.sizes):
+        return _strides_apart(g, w, firsts, placed)
+    step, size, at = placed.stride[axis], placed.sizes[axis], axis + 2
+    each = [_in_turn(g, w, (*firsts, first), placed) for first in range(step)]
+    if step == 1:
+        return each[0]
+    longest = placed.count(axis, 0)
+    columns = [_spread(one, at, 0, longest - one.shape[at]) for one in each]
+    columns = [reshape(one, shape=(*one.shape[: at + 1], 1, *one.shape[at + 1 :])) for one in columns]
+    whole = concat(*columns, axis=at + 1)
+    line = reshape(whole, shape=(*whole.shape[:at], longest * step, *whole.shape[at + 2 :]))
+    return line if longest * step == size else part(line, at, 0, size)
+
+
+def _strides_apart(g: Tensor, w: Tensor, firsts: Shape, placed: _Placed) -> Tensor:
+    """Return the elements that are whole strides after ``firsts``; ``w`` is read backwards."""
+    counts = tuple(placed.count(axis, first) for axis, first in enumerate(firsts))
+    along = [placed.seen(axis, first, g.shape[axis + 2]) for axis, first in enumerate(firsts)]
+    found = [each for each in along if each is not None]
+    if len(found) < len(along) or 0 in counts:
+        return g._full((g.shape[0], w.shape[0], *counts), 0)
+    low, high, start, step, dilation = zip(*found, strict=True) if found else ((),) * 5
+    if max(step, default=1) > 1:
+        w = slice_(w, start=(0, 0, *start), stop=w.shape, step=(1, 1, *step))
+    seen = widened(g, low, high, (0,) * len(low))
+    return convolution(seen, w, stride=(1,) * len(firsts), dilation=dilation, groups=placed.groups)
+
+
+def widened(x: Tensor, low: Shape, high: Shape, interior: Shape) -> Tensor:
+    """Return ``x`` [batch, channels, *sizes] with so many zeros before, after and between the elements of each axis.
+
+    Negative numbers take elements away.
+    """
+    before, after = (tuple(max(number, 0) for number in end) for end in (low, high))
+    if any((*before, *after, *interior)):
+        x = pad(x, low=(0, 0, *before), high=(0, 0, *after), interior=(0, 0, *interior), value=0)
+    if min((*low, *high), default=0) < 0:
+        start = tuple(max(-number, 0) for number in low)
+        stop = tuple(size - max(-number, 0) for size, number in zip(x.shape[2:], high, strict=True))
+        x = slice_(x, start=(0, 0, *start), stop=(*x.shape[:2], *stop), step=(1,) * x.ndim)
+    return x
+
+
 def _input_rule(g: Tensor, y: Tensor, x: Tensor, w: Tensor, *, stride: Shape, dilation: Shape, groups: int) -> Tensor:
-    """Each element receives the cotangents of the windows it is in: the same weights, read backwards."""
-    reach = [apart * (size - 1) for apart, size in zip(dilation, w.shape[2:], strict=True)]
-    seen = [step * (count - 1) + far + 1 for step, count, far in zip(stride, g.shape[2:], reach, strict=True)]
-    left = [size - end for size, end in zip(x.shape[2:], seen, strict=True)]
-    spread = pad(
-        g,
-        low=(0, 0, *reach),
-        high=(0, 0, *(far + rest for far, rest in zip(reach, left, strict=True))),
-        interior=(0, 0, *(step - 1 for step in stride)),
-        value=0,
-    )
-    return convolution(spread, backwards(w, groups), stride=(1,) * len(reach), dilation=dilation, groups=groups)
+    none = (0,) * len(stride)
+    return transposed(g, w, sizes=x.shape[2:], low=none, stride=stride, dilation=dilation, groups=groups)
 
 
-def _weight_rule(g: Tensor, y: Tensor, x: Tensor, w: Tensor, *, stride: Shape, dilation: Shape, groups: int) -> Tensor:
+def weight_rule(g: Tensor, y: Tensor, x: Tensor, w: Tensor, *, stride: Shape, dilation: Shape, groups: int) -> Tensor:
     """A weight meets the input at every window's place: the cotangent is the window, and the batch is summed over."""
     batch, _, *sizes = x.shape
     outputs, inner, *window = w.shape
@@ -71,9 +159,7 @@ def _weight_rule(g: Tensor, y: Tensor, x: Tensor, w: Tensor, *, stride: Shape, d
     return _exchanged(by_places)
 
 
-convolution: Primitive = Primitive(
-    "convolution", window_specs.convolution, (_input_rule, _weight_rule), Domain(NUMBERS)
-)
+convolution: Primitive = Primitive("convolution", window_specs.convolution, (_input_rule, weight_rule), Domain(NUMBERS))
 
 
 def _spread(x: Tensor, axis: int, low: int, high: int, between: int = 0) -> Tensor:
