@@ -87,8 +87,8 @@ def _side_by_side(seen: NDArray, w: NDArray) -> NDArray:
 def _over_large_windows(seen: NDArray, w: NDArray) -> NDArray:
     """Return sums [batch, groups, outputs, *places], channel by channel of what is summed over.
 
-    So is the derivative by weights, whose channels are the batch and whose windows are images. Where a window is
-    longer than a sum's rows, each channel has a product of its own, and neither operand is moved for it.
+    So is the derivative by weights, whose channels are the batch and whose windows are images. Where a window has more
+    elements than there are windows, each channel has a product of its own, for which the weights need not be moved.
     """
     batch, groups, inner = seen.shape[:3]
     outputs, window = w.shape[1], w.shape[3:]
@@ -97,15 +97,15 @@ def _over_large_windows(seen: NDArray, w: NDArray) -> NDArray:
     order = (1, 0, *range(3, 3 + len(window)), 2, *range(3 + len(window), seen.ndim))
     total = np.zeros((groups, outputs, rows), seen.dtype)
     for some in _chunks(inner, groups * rows * elements * seen.itemsize):
-        part, weights = seen[:, :, some], w[:, :, some]
-        count = part.shape[2]
+        laid, weights = seen[:, :, some].transpose(order), w[:, :, some]
+        count = weights.shape[2]
         if elements >= rows:
-            laid = np.moveaxis(part.transpose(order), 2 + len(window), 0).reshape(count, groups, rows, elements)
-            weights = np.moveaxis(weights, 2, 0).reshape(count, groups, outputs, elements)
-            total += np.matmul(weights, laid.swapaxes(2, 3)).sum(axis=0, dtype=seen.dtype)
+            lines = np.moveaxis(laid, 2 + len(window), 0).reshape(count, groups, rows, elements)
+            each = np.moveaxis(weights, 2, 0).reshape(count, groups, outputs, elements)
+            total += np.matmul(each, lines.swapaxes(2, 3)).sum(axis=0, dtype=seen.dtype)
         else:
-            laid = part.transpose(order).reshape(groups, rows, count * elements)
-            total += np.matmul(weights.reshape(groups, outputs, count * elements), laid.swapaxes(1, 2))
+            columns = laid.reshape(groups, rows, count * elements)
+            total += np.matmul(weights.reshape(groups, outputs, count * elements), columns.swapaxes(1, 2))
     return np.moveaxis(total.reshape(groups, outputs, batch, *found), 2, 0)
 
 
