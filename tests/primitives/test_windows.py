@@ -6,6 +6,7 @@ from hypothesis import given, settings, strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 
 import lamina as la
+from lamina import nn
 from lamina.backends import convolving, windows as by_places
 from lamina.backends.registry import CPU
 from lamina.primitives import convolutions as rows
@@ -123,8 +124,26 @@ def test_the_derivatives_of_a_convolution_are_convolutions():
     backend = Recording()
     x, w = (la.variable(la.Tensor(np.ones(shape), backend)) for shape in ((2, 3, 9), (4, 3, 2)))
     rows.convolution(x, w, stride=(2,), dilation=(3,), groups=1).backward()
-    # Forwards; the cotangent spread out with the window's ends; channels as batch and the cotangent as window.
-    assert recorded == [((2, 3, 9), (4, 3, 2)), ((2, 4, 12), (3, 4, 2)), ((3, 2, 9), (4, 2, 3))]
+    # Forwards; even elements meet one element of windows and odd ones the other; the cotangent as window.
+    backwards = [((2, 4, 5), (3, 4, 1)), ((2, 4, 4), (3, 4, 1))]
+    assert recorded == [((2, 3, 9), (4, 3, 2)), *backwards, ((3, 2, 9), (4, 2, 3))]
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_a_convolution_computes_nothing_for_its_padding(transposed):
+    recorded = []
+
+    class Recording(type(CPU)):
+        def convolution(self, x, w, **params):
+            found = super().convolution(x, w, **params)
+            recorded.append((x.shape, w.shape, found.shape))
+            return found
+
+    backend = Recording()
+    x, w = (la.variable(la.Tensor(np.ones(shape), backend)) for shape in ((2, 3, 8), (3, 3, 3)))
+    (nn.conv_transpose1d if transposed else nn.conv1d)(x, w, stride=1, padding=1).backward()
+    both = ((2, 3, 10), (3, 3, 3), (2, 3, 8))
+    assert recorded == [both, both, ((3, 2, 10), (3, 2, 8), (3, 3, 3))]
 
 
 @settings(deadline=None, max_examples=40)
