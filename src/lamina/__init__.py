@@ -174,6 +174,9 @@ from lamina.functions.indexing import (
     one_hot,
     scatter_add,
     scatter_add_along_axis,
+    scatter_max,
+    scatter_mean,
+    scatter_min,
     take,
     take_along_axis,
 )
@@ -301,7 +304,8 @@ __all__ = [
     "reciprocal", "remainder", "round", "sign", "sin", "sinh", "sqrt", "square", "stop_gradient", "subtract",
     "tan", "tanh", "trunc",
     # indexing
-    "nonzero", "one_hot", "scatter_add", "scatter_add_along_axis", "take", "take_along_axis",
+    "nonzero", "one_hot", "scatter_add", "scatter_add_along_axis", "scatter_max", "scatter_mean", "scatter_min",
+    "take", "take_along_axis",
     # manipulation
     "broadcast_arrays", "broadcast_to", "concat", "expand_dims", "flatten", "flip", "moveaxis", "pad",
     "permute_dims", "repeat", "reshape", "roll", "split", "squeeze", "stack", "tile", "unstack",

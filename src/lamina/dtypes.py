@@ -5,6 +5,7 @@ Complex types are not supported: ``as_dtype`` refuses them by name.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
@@ -215,6 +216,14 @@ class IntegerInfo:
     max: int
     min: int
     dtype: DType
+
+
+def ends(dtype: DType) -> tuple[int | float, int | float]:
+    """Return what no number of a type is below, and what none is above: infinities where there are."""
+    if dtype.floating:
+        return -math.inf, math.inf
+    limits = integer_info(dtype)
+    return limits.min, limits.max
 
 
 # name: (exponent bits, fraction bits) of the IEEE 754 layout

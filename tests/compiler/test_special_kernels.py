@@ -214,12 +214,15 @@ def test_large_unsigned_indices_are_outside() -> None:
 
 
 @named(NUMBERS, SHAPES)
-def test_scatter_add_adds_in_the_order_of_the_values(name: str, shape: tuple[int, ...], axis: int) -> None:
+@pytest.mark.parametrize("op", ["scatter_add", "scatter_max", "scatter_min"])
+def test_what_is_scattered_is_combined_in_the_order_of_the_values(
+    op: str, name: str, shape: tuple[int, ...], axis: int
+) -> None:
     rng = np.random.default_rng(4)
     for chosen in ((), (0,), (9,), (2, 3)):
         values = draw(rng, name, (*shape[:axis], *chosen, *shape[axis + 1 :]))
         size = shape[axis]
-        check("scatter_add", values, rng.integers(-size, size, chosen), axis=axis, size=size)
+        check(op, values, rng.integers(-size, size, chosen), axis=axis, size=size)
 
 
 @named(NUMBERS, SHAPES)
@@ -241,8 +244,9 @@ def test_rows_are_put_in_their_order_and_those_of_no_place_are_left_out(name: st
 
 def test_a_scattered_index_outside_is_a_fault() -> None:
     for bad in (3, -4):
-        _, fault = run("scatter_add", np.ones((2, 5), np.float32), np.array([1, bad]), cuts=3, axis=0, size=3)
-        assert fault == FAULT_INDEX
+        for op in ("scatter_add", "scatter_max", "scatter_min"):
+            _, fault = run(op, np.ones((2, 5), np.float32), np.array([1, bad]), cuts=3, axis=0, size=3)
+            assert fault == FAULT_INDEX
         _, fault = run("scatter_add_along_axis", np.ones(2), np.array([1, bad]), cuts=3, axis=0, size=3)
         assert fault == FAULT_INDEX
 
@@ -331,6 +335,8 @@ def example(op: str, name: str) -> tuple[list[Any], dict[str, Any]]:
         "take": ([x, indices[0, :5]], {"axis": 0}),
         "take_along_axis": ([x, indices], {"axis": 0}),
         "scatter_add": ([x, indices[:, 0]], {"axis": 0, "size": 3}),
+        "scatter_max": ([x, indices[:, 0]], {"axis": 0, "size": 3}),
+        "scatter_min": ([x, indices[:, 0]], {"axis": 0, "size": 3}),
         "scatter_add_along_axis": ([x, indices], {"axis": 0, "size": 3}),
         "put_rows": ([x, x[[2, 0]], np.array([1, 5])], {}),
         "argmax": ([x], {"axis": 1, "keepdims": True}),

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from lamina.backends import exponential, triangular, windows
+from lamina.backends import exponential, segments, triangular, windows
 from lamina.backends.philox import philox_words
 from lamina.backends.protocol import Array, NDArray, Shape, numpy_dtype
 from lamina.backends.rounding import rounded
 from lamina.backends.special import erf, erf_single
-from lamina.dtypes import DTYPES, DType, float32, float64
+from lamina.dtypes import DTYPES, DType, ends, float32, float64
 from lamina.errors import BackendError, DTypeError
 
 Unary = Callable[[Array], Array]
@@ -257,43 +258,26 @@ class ArrayAPIBackend:
         return self.xp.where(indices < 0, indices + size, indices)
 
     def scatter_add(self, values: Array, indices: Array, *, axis: int, size: int) -> Array:
-        """Add up rows: the indexed axes come first and are one."""
+        return self._scattered("scatter_add", operator.add, 0, values, indices, axis, size)
+
+    def scatter_max(self, values: Array, indices: Array, *, axis: int, size: int) -> Array:
+        return self._scattered("scatter_max", self.maximum, ends(self.dtype_of(values))[0], values, indices, axis, size)
+
+    def scatter_min(self, values: Array, indices: Array, *, axis: int, size: int) -> Array:
+        return self._scattered("scatter_min", self.minimum, ends(self.dtype_of(values))[1], values, indices, axis, size)
+
+    def _scattered(
+        self, name: str, combine: segments.Combine, start: float, values: Array, indices: Array, axis: int, size: int
+    ) -> Array:
+        """Combine rows: the indexed axes come first and are one."""
         xp = self.xp
         before, after = values.shape[:axis], values.shape[axis + len(indices.shape) :]
         count = indices.size
         flat = xp.reshape(values, (*before, count, *after))
         rows = xp.reshape(xp.moveaxis(flat, axis, 0), (count, -1 if count else math.prod((*before, *after))))
-        summed = self._segment_sums(rows, self._checked(xp.reshape(indices, (-1,)), size, "scatter_add"), size)
-        return xp.moveaxis(xp.reshape(summed, (size, *before, *after)), 0, axis)
-
-    def _segment_sums(self, rows: Array, places: Array, size: int) -> Array:
-        """Return zeros with each row added at its place, by sorting and a scan that stops at place borders.
-
-        The standard has no scattered addition; this has the accuracy of a pairwise sum.
-        """
-        xp = self.xp
-        count, columns = rows.shape
-        if count == 0:
-            return xp.zeros((size, columns), dtype=rows.dtype, device=self.device)
-        order = xp.argsort(places, stable=True)
-        places, total = xp.take(places, order, axis=0), xp.take(rows, order, axis=0)
-        step = 1
-        while step < count:
-            same = (places[step:] == places[:-step])[:, None]
-            moved = xp.where(same, total[:-step, :], xp.zeros((), dtype=rows.dtype, device=self.device))
-            total = xp.concat([total[:step, :], total[step:, :] + moved], axis=0)
-            step *= 2
-        inside, found = self._last_of_each(places, size)
-        nothing = xp.zeros((), dtype=rows.dtype, device=self.device)
-        return xp.where(found[:, None], xp.take(total, inside, axis=0), nothing)
-
-    def _last_of_each(self, places: Array, size: int) -> tuple[Array, Array]:
-        """Return where each place up to ``size`` stands last among sorted ones, and whether it does."""
-        xp = self.xp
-        wanted = xp.arange(size, dtype=places.dtype, device=self.device)
-        last = xp.searchsorted(places, wanted, side="right") - 1
-        inside = xp.where(last < 0, xp.zeros_like(last), last)
-        return inside, (last >= 0) & (xp.take(places, inside, axis=0) == wanted)
+        places = self._checked(xp.reshape(indices, (-1,)), size, name)
+        found = segments.combined(xp, combine, start, rows, places, size)
+        return xp.moveaxis(xp.reshape(found, (size, *before, *after)), 0, axis)
 
     def put_rows(self, x: Array, rows: Array, indices: Array) -> Array:
         """Take for each row of ``x`` the last of the rows for it, found by sorting."""
@@ -302,7 +286,7 @@ class ArrayAPIBackend:
             return xp.asarray(x, copy=True)
         places = xp.astype(indices, xp.int64, copy=False)
         order = self._positions(xp.argsort(places, stable=True))
-        inside, found = self._last_of_each(xp.take(places, order, axis=0), size)
+        inside, found = segments.last_of_each(xp, xp.take(places, order, axis=0), size)
         new = xp.take(rows, xp.take(order, inside, axis=0), axis=0)
         return xp.where(xp.reshape(found, (size, *[1] * (len(x.shape) - 1))), new, x)
 
@@ -320,7 +304,7 @@ class ArrayAPIBackend:
         line = xp.arange(other, dtype=xp.int64, device=self.device)[:, None] * size
         places = xp.reshape(xp.reshape(last, (other, values.shape[axis])) + line, (-1,))
         rows = xp.reshape(xp.moveaxis(values, axis, -1), (places.size, 1))
-        summed = self._segment_sums(rows, places, other * size)
+        summed = segments.combined(xp, operator.add, 0, rows, places, other * size)
         return xp.moveaxis(xp.reshape(summed, shape), -1, axis)
 
     def sort(self, x: Array, *, axis: int, descending: bool, stable: bool) -> Array:

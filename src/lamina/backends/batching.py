@@ -313,7 +313,7 @@ def _take(batch: BatchingBackend, inner: Inner, arrays: Sequence[Batched], param
     return batch.inner.permute_dims(taken, axes=order)
 
 
-def _scatter_add(batch: BatchingBackend, inner: Inner, arrays: Sequence[Batched], params: Params) -> Any:
+def _scatter(batch: BatchingBackend, inner: Inner, arrays: Sequence[Batched], params: Params) -> Any:
     values, indices, axis, size = arrays[0], arrays[1], params["axis"], params["size"]
     if not indices.is_mapped:
         return inner(values.data, indices.data, axis=axis + 1, size=size)
@@ -321,8 +321,8 @@ def _scatter_add(batch: BatchingBackend, inner: Inner, arrays: Sequence[Batched]
     behind = 1 + axis + len(indices.shape)
     order = (0, *range(1 + axis, behind), *range(1, 1 + axis), *range(behind, len(data.shape)))
     lines = batch.inner.permute_dims(data, axes=order)
-    added = inner(lines, batch.places(indices, size), axis=0, size=batch.size * size)
-    return batch.moved(batch.parted(added, 0, batch.size), 1, 1 + axis)
+    found = inner(lines, batch.places(indices, size), axis=0, size=batch.size * size)
+    return batch.moved(batch.parted(found, 0, batch.size), 1, 1 + axis)
 
 
 def _put_rows(batch: BatchingBackend, inner: Inner, arrays: Sequence[Batched], params: Params) -> Any:
@@ -382,7 +382,7 @@ RULES: dict[str, Rule] = {
     "broadcast_to": _broadcast_to,
     "permute_dims": _permute_dims,
     "take": _take,
-    "scatter_add": _scatter_add,
+    **dict.fromkeys(["scatter_add", "scatter_max", "scatter_min"], _scatter),
     "put_rows": _put_rows,
     "convolution": _convolution,
     "searchsorted": _searchsorted,

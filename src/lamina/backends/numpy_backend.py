@@ -10,7 +10,7 @@ from lamina.backends import convolving, strided
 from lamina.backends.array_api import ArrayAPIBackend
 from lamina.backends.protocol import Array, NDArray, Shape, numpy_dtype
 from lamina.backends.rounding import rounded_by_bits
-from lamina.dtypes import DTYPES, DType, bfloat16
+from lamina.dtypes import DTYPES, DType, bfloat16, ends
 from lamina.ownership import LARGE, aligned_empty
 
 # From how many elements on it is worth asking whether there is a faster way.
@@ -172,6 +172,19 @@ class NumPyBackend(ArrayAPIBackend):
                 into[place] += slice_
             return result
         np.add.at(result, (*[slice(None)] * axis, indices), values)
+        return result
+
+    def scatter_max(self, values: Array, indices: Array, *, axis: int, size: int) -> Array:
+        return self._extremes(np.maximum, ends(self.dtype_of(values))[0], values, indices, axis, size)
+
+    def scatter_min(self, values: Array, indices: Array, *, axis: int, size: int) -> Array:
+        return self._extremes(np.minimum, ends(self.dtype_of(values))[1], values, indices, axis, size)
+
+    def _extremes(
+        self, operation: np.ufunc, start: float, values: Array, indices: Array, axis: int, size: int
+    ) -> Array:
+        result = np.full((*values.shape[:axis], size, *values.shape[axis + indices.ndim :]), start, values.dtype)
+        operation.at(result, (*[slice(None)] * axis, indices), values)
         return result
 
     def put_rows(self, x: Array, rows: Array, indices: Array) -> Array:

@@ -114,6 +114,15 @@ class Backend(Elementwise, Protocol):
     def scatter_add(self, values: Array, indices: Array, *, axis: int, size: int) -> Array:
         """Return zeros of ``size`` along an axis, with slices added at the indices."""
 
+    def scatter_max(self, values: Array, indices: Array, *, axis: int, size: int) -> Array:
+        """Return the largest of the slices at each of ``size`` indices, NaN where one is.
+
+        Where there is none it is -infinity, or the smallest integer of the type.
+        """
+
+    def scatter_min(self, values: Array, indices: Array, *, axis: int, size: int) -> Array:
+        """Return the smallest likewise; infinity, or the largest integer, where there is none."""
+
     def put_rows(self, x: Array, rows: Array, indices: Array) -> Array:
         """Return ``x`` with rows at the indices replaced, by the last where one repeats; other indices are no row's."""
 

@@ -9,10 +9,10 @@ import numpy as np
 from lamina.dtypes import DTypeLike, as_dtype, int64
 from lamina.errors import DTypeError, ShapeError
 from lamina.functions.manipulation import broadcast_to
-from lamina.functions.operands import cast, one_axis, only_axis, tensor
+from lamina.functions.operands import cast, floating, one_axis, only_axis, tensor, wide
 from lamina.primitives import indexing as rows, specs
 from lamina.primitives.broadcasting import reshape
-from lamina.primitives.elementwise import equal
+from lamina.primitives.elementwise import equal, maximum
 
 if TYPE_CHECKING:
     from lamina.tensor import Tensor
@@ -101,6 +101,72 @@ def scatter_add(values: Tensor, indices: Tensor, /, *, size: int, axis: int = 0)
     """
     values, indices = tensor("scatter_add", values), _indices("scatter_add", indices)
     return rows.scatter_add(values, indices, axis=one_axis("scatter_add", axis, values.ndim), size=size)
+
+
+def scatter_max(values: Tensor, indices: Tensor, /, *, size: int, axis: int = 0) -> Tensor:
+    """Return the largest of the slices of ``values`` at each index from 0 to ``size - 1``, element by element.
+
+    Where an index has none it is -infinity, or the smallest integer of the type. Elements that tie for the maximum
+    share its gradient equally, as in `max`.
+
+    Parameters
+    ----------
+    values : Tensor, shape [..., *indices.shape, ...]
+        The axes of the indices begin at ``axis``.
+    indices : Tensor of integers
+        To which segment each slice belongs; negative ones count from the end.
+    size : int
+        The number of segments.
+    axis : int, default 0
+
+    Returns
+    -------
+    Tensor, shape [..., size, ...]
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.scatter_max(la.asarray([1.0, 2.0, 3.0]), la.asarray([0, 2, 0]), size=3)
+    Tensor([  3., -inf,   2.], shape=[3], dtype=float32)
+
+    Source: ``segment_max`` of JAX and TensorFlow.
+    """
+    values, indices = tensor("scatter_max", values), _indices("scatter_max", indices)
+    return rows.scatter_max(values, indices, axis=one_axis("scatter_max", axis, values.ndim), size=size)
+
+
+def scatter_min(values: Tensor, indices: Tensor, /, *, size: int, axis: int = 0) -> Tensor:
+    """Return the smallest of the slices of ``values`` at each index from 0 to ``size - 1``, element by element.
+
+    Where an index has none it is infinity, or the largest integer of the type. Otherwise as `scatter_max`.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.scatter_min(la.asarray([1.0, 2.0, 3.0]), la.asarray([0, 2, 0]), size=3)
+    Tensor([ 1., inf,  2.], shape=[3], dtype=float32)
+    """
+    values, indices = tensor("scatter_min", values), _indices("scatter_min", indices)
+    return rows.scatter_min(values, indices, axis=one_axis("scatter_min", axis, values.ndim), size=size)
+
+
+def scatter_mean(values: Tensor, indices: Tensor, /, *, size: int, axis: int = 0) -> Tensor:
+    """Return the mean of the slices of ``values`` at each index from 0 to ``size - 1``, element by element.
+
+    Where an index has none it is 0. Integers become float32. Parameters are those of `scatter_max`.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.scatter_mean(la.asarray([1.0, 2.0, 3.0]), la.asarray([0, 2, 0]), size=3)
+    Tensor([2., 0., 2.], shape=[3], dtype=float32)
+    """
+    values, indices = floating("scatter_mean", values), _indices("scatter_mean", indices)
+    at, x = one_axis("scatter_mean", axis, values.ndim), wide(values)
+    sums = rows.scatter_add(x, indices, axis=at, size=size)
+    counts = rows.scatter_add(x._full(indices.shape, 1), indices, axis=0, size=size)
+    shape = [size if each == at else 1 for each in range(sums.ndim)]
+    return cast(sums / reshape(maximum(counts, x._scalar(1.0)), shape=tuple(shape)), values.dtype)
 
 
 def one_hot(indices: Tensor, /, num_classes: int, *, dtype: DTypeLike | None = None, axis: int = -1) -> Tensor:

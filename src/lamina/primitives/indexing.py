@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lamina.dtypes import int64
+from lamina.dtypes import float32, int64
 from lamina.primitives import specs
 from lamina.primitives.broadcasting import reshape
-from lamina.primitives.elementwise import astype, bitwise_and, equal, less, less_equal, where
+from lamina.primitives.elementwise import astype, bitwise_and, equal, less, less_equal, multiply_no_nan, where
 from lamina.primitives.primitive import ANYTHING, NUMBERS, Domain, Primitive
 
 if TYPE_CHECKING:
@@ -23,10 +23,22 @@ take: Primitive = Primitive(
 )
 scatter_add: Primitive = Primitive(
     "scatter_add",
-    specs.scatter_add,
+    specs.scatter,
     (lambda g, y, values, indices, *, axis, size: take(g, indices, axis=axis), None),
     Domain(NUMBERS),
 )
+
+
+def _scatter_extremum_rule(g: Tensor, y: Tensor, values: Tensor, indices: Tensor, *, axis: int, size: int) -> Tensor:
+    """Elements that tie for the maximum or minimum of their index share its cotangent equally."""
+    counted = values.dtype if values.dtype.bits >= 32 else float32  # where many ties are no number of a narrow type
+    chosen = astype(equal(values, take(y, indices, axis=axis)), dtype=counted)
+    ties = take(scatter_add(chosen, indices, axis=axis, size=size), indices, axis=axis)
+    return multiply_no_nan(take(g, indices, axis=axis), astype(chosen / ties, dtype=values.dtype))
+
+
+scatter_max: Primitive = Primitive("scatter_max", specs.scatter, (_scatter_extremum_rule, None), Domain(NUMBERS))
+scatter_min: Primitive = Primitive("scatter_min", specs.scatter, (_scatter_extremum_rule, None), Domain(NUMBERS))
 take_along_axis: Primitive = Primitive(
     "take_along_axis",
     specs.take_along_axis,

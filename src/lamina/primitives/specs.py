@@ -218,8 +218,8 @@ def take(name: str, x: Spec, indices: Spec, *, axis: int) -> Spec:
     return Spec((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]), x.dtype)
 
 
-def scatter_add(name: str, values: Spec, indices: Spec, *, axis: int, size: int) -> Spec:
-    """The adjoint of take: the axes of the indices are replaced by one of ``size``."""
+def scatter(name: str, values: Spec, indices: Spec, *, axis: int, size: int) -> Spec:
+    """The shape of take's adjoint: the axes of the indices are replaced by one of ``size``."""
     _check_indices(name, indices)
     ndim = len(indices.shape)
     if values.shape[axis : axis + ndim] != indices.shape:

@@ -51,6 +51,23 @@ def scatter_add(values: NDArray, indices: NDArray, *, axis: int, size: int) -> N
     return result
 
 
+def _scattered(operation: Reference, least: bool) -> Reference:
+    """One slice after another, from what no number is beyond."""
+
+    def scattered(values: NDArray, indices: NDArray, *, axis: int, size: int) -> NDArray:
+        kind = np.finfo(values.dtype) if values.dtype.kind == "f" else np.iinfo(values.dtype)
+        start = kind.min if least else kind.max
+        start = np.copysign(np.inf, start) if values.dtype.kind == "f" else start
+        result = np.full((*values.shape[:axis], size, *values.shape[axis + indices.ndim :]), start, values.dtype)
+        before = (slice(None),) * axis
+        for place in np.ndindex(indices.shape):
+            target: tuple[Any, ...] = (*before, int(indices[place]))
+            result[target] = operation(result[target], values[(*before, *place)])
+        return result
+
+    return scattered
+
+
 def matrix_exp(x: NDArray) -> NDArray:
     """Taylor's series of the matrix divided by a power of two, squared as often."""
     halvings = max(0, math.frexp(float(np.max(np.sum(np.abs(x), axis=-2), initial=0.0)))[1] + 1)
@@ -163,6 +180,8 @@ WRITTEN: dict[str, Reference] = {
     "slice": slice_,
     "pad": pad,
     "scatter_add": scatter_add,
+    "scatter_max": _scattered(np.maximum, least=True),
+    "scatter_min": _scattered(np.minimum, least=False),
     "put_rows": put_rows,
     "matrix_exp": matrix_exp,
     "solve_triangular": solve_triangular,

@@ -8,7 +8,7 @@ import numpy as np
 
 from lamina.compiler.graph.ir import Value
 
-INDEXED = frozenset({"take", "take_along_axis", "scatter_add", "scatter_add_along_axis"})
+INDEXED = frozenset({"take", "take_along_axis", "scatter_add", "scatter_max", "scatter_min", "scatter_add_along_axis"})
 
 
 def axis_length(value: Value) -> int:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from lamina.dtypes import int32, int64
+from collections.abc import Callable
+from functools import partial
+
+from lamina.dtypes import ends, int32, int64
 from lamina.exchange.onnx.batch import OfBatch, Operation
 from lamina.exchange.onnx.compositions import as_int64, narrow
 from lamina.exchange.onnx.nodes import Nodes
@@ -13,19 +16,26 @@ def as_index(nodes: Nodes, operation: Operation, indices: str) -> str:
     return nodes.cast(indices, int64) if operation.operands[1].dtype not in (int32, int64) else indices
 
 
-def scatter_add(nodes: Nodes, operation: Operation, values: str, indices: str) -> str:
-    """Values added at indices; the axes of the indices go first, where ONNX wants them, and back."""
+def scatter(reduction: str) -> Callable[..., str]:
+    """Values combined at indices, in a way that ONNX names."""
+    return partial(_scatter, reduction)
+
+
+def _scatter(reduction: str, nodes: Nodes, operation: Operation, values: str, indices: str) -> str:
+    """The axes of the indices go first, where ONNX wants them, and back."""
     axis, ndim = operation.params["axis"], len(operation.operands[0].shape)
     inner = len(operation.operands[1].shape)
     front = range(axis, axis + inner)
     order = (*front, *(at for at in range(ndim) if at not in front))
     shape = (operation.shape[axis], *operation.shape[:axis], *operation.shape[axis + 1 :])
-    zeros = nodes.add("Expand", nodes.scalar(0, operation.dtype), nodes.sizes(shape))
+    least, greatest = ends(operation.dtype) if reduction != "add" else (0, 0)
+    start = nodes.scalar(greatest if reduction == "min" else least, operation.dtype)
+    begun = nodes.add("Expand", start, nodes.sizes(shape))
     places = nodes.add("Unsqueeze", nodes.cast(indices, int64), nodes.vector([inner]))
     moved = nodes.add("Transpose", values, perm=order) if order != tuple(range(ndim)) else values
-    added = nodes.add("ScatterND", zeros, places, moved, reduction="add")
+    found = nodes.add("ScatterND", begun, places, moved, reduction=reduction)
     back = (*range(1, axis + 1), 0, *range(axis + 1, len(shape)))
-    return nodes.add("Transpose", added, perm=back) if axis else added
+    return nodes.add("Transpose", found, perm=back) if axis else found
 
 
 def scatter_add_along_axis(nodes: Nodes, operation: Operation, values: str, indices: str) -> str:

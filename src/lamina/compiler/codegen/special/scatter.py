@@ -1,20 +1,22 @@
-"""Kernels that write at indices: ``scatter_add``, ``scatter_add_along_axis`` and ``put_rows``.
+"""Kernels that write at indices: ``scatter_add``, ``_max`` and ``_min``, ``scatter_add_along_axis`` and ``put_rows``.
 
 A thread owns rows of the result, clears them, and looks through all values for those that belong to it. So nobody
-else writes there, and every element is a sum in the order of the values, as in a single thread.
+else writes there, and every element is combined in the order of the values, as in a single thread.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
-from lamina.compiler.codegen.elements import load_element, narrow, store_element
+from lamina.compiler.codegen.elements import literal, load_element, narrow, store_element
+from lamina.compiler.codegen.elementwise import Types, emit_elementwise
 from lamina.compiler.codegen.emitter import Emitter
 from lamina.compiler.codegen.special.indices import Indices
 from lamina.compiler.codegen.special.job import Job, added, bytes_at, clear, copy, divide, split
 from lamina.compiler.codegen.values import Type, Value
 from lamina.compiler.graph import ir
-from lamina.dtypes import DType
+from lamina.dtypes import ends
 
 
 def scatter_units(value: ir.Value) -> int:
@@ -23,22 +25,26 @@ def scatter_units(value: ir.Value) -> int:
     return result.outer * result.length
 
 
-def emit_scatter_add(job: Job) -> None:
-    """``result[o, indices[j], i] += values[o, j, i]`` for j from the first to the last."""
+_EXTREMA = {"scatter_max": ("maximum", 0), "scatter_min": ("minimum", 1)}
+"""Operations that choose: by what, and which end of the type's numbers they begin from."""
+
+
+def emit_scatter(job: Job) -> None:
+    """``result[o, indices[j], i] += values[o, j, i]``, or the like, for j from the first to the last."""
     f, value = job.f, job.value
     values, indices = value.operands
     source = split(values.shape, value.params["axis"], len(indices.shape))
     chosen = Indices(job, job.operands[1], indices.dtype, value.params["size"])
 
-    def add_rows(outer: Value, first: Value, stop: Value) -> None:
+    def combine_rows(outer: Value, first: Value, stop: Value) -> None:
         with f.loop(f.integer(0), f.integer(source.length)) as position:
             index = chosen.read(position)
             with f.when(_between(f, index, first, stop)):
                 row = f.add(f.mul(outer, f.integer(value.params["size"])), index)
                 here = f.add(f.mul(outer, f.integer(source.length)), position)
-                _add_row(job, value.dtype, source.inner, row, here)
+                _each_of_row(job, source.inner, partial(_combine, job, row, here))
 
-    _by_owner(job, add_rows)
+    _by_owner(job, combine_rows)
     chosen.report()
 
 
@@ -58,7 +64,7 @@ def emit_scatter_add_along(job: Job) -> None:
                 row = f.add(f.mul(outer, f.integer(value.params["size"])), index)
                 inner = divide(f, position, source.inner)[1]
                 there = f.add(f.mul(row, f.integer(source.inner)), inner)
-                _add(job, value.dtype, there, here)
+                _combine_elements(job, there, here)
 
     _by_owner(job, add_elements)
     chosen.report()
@@ -94,12 +100,10 @@ def emit_put_rows(job: Job) -> None:
 def _by_owner(job: Job, add: Callable[[Value, Value, Value], None]) -> None:
     """Clear the rows of this job, then ``add(outer, first, stop)`` for every outer index and its range of rows."""
     f, result = job.f, split(job.value.shape, job.value.params["axis"])
-    size, itemsize = f.integer(result.length), job.value.dtype.itemsize
+    size = f.integer(result.length)
     if result.length == 0:
         return
-    row = f.integer(result.inner * itemsize)
-    start = bytes_at(f, job.results[0], f.mul(job.begin, row), 1)
-    clear(f, start, f.mul(f.sub(job.end, job.begin), row))
+    _begin_rows(job, result.inner)
     outer_begin, _ = divide(f, job.begin, result.length)
     outer_end, _ = divide(f, f.add(job.end, f.integer(result.length - 1)), result.length)
     # An empty range may not begin a line that is not its own.
@@ -115,22 +119,51 @@ def _between(f: Emitter, index: Value, first: Value, stop: Value) -> Value:
     return f.icmp("ult", f.sub(index, first), f.sub(stop, first))
 
 
-def _add_row(job: Job, dtype: DType, inner: int, row: Value, here: Value) -> None:
-    """Add a row of the values to one of the result: vectors, then what is left."""
+def _begin_rows(job: Job, inner: int) -> None:
+    """Fill the rows of this job with what changes nothing it is combined with."""
+    f, dtype = job.f, job.value.dtype
+    if job.value.op not in _EXTREMA:
+        row = f.integer(inner * dtype.itemsize)
+        start = bytes_at(f, job.results[0], f.mul(job.begin, row), 1)
+        clear(f, start, f.mul(f.sub(job.end, job.begin), row))
+        return
+    number = ends(dtype)[_EXTREMA[job.value.op][1]]
+    with f.loop(job.begin, job.end) as row:
+
+        def fill(column: Value, lanes: int) -> None:
+            there = f.add(f.mul(row, f.integer(inner)), column)
+            to = bytes_at(f, job.results[0], there, dtype.itemsize)
+            store_element(f, dtype, literal(f, dtype, number, lanes), to)
+
+        _each_of_row(job, inner, fill)
+
+
+def _each_of_row(job: Job, inner: int, act: Callable[[Value, int], None]) -> None:
+    """``act(column, lanes)`` for the elements of a row: vectors, then what is left."""
     f = job.f
-    lanes = job.f.module.target.lanes(max(dtype.bits, 16))
-    to, start = f.mul(row, f.integer(inner)), f.mul(here, f.integer(inner))
+    lanes = f.module.target.lanes(max(job.value.dtype.bits, 16))
     whole = inner - inner % lanes
     for low, high, width in ((0, whole, lanes), (whole, inner, 0)):
         if low < high:
             with f.loop(f.integer(low), f.integer(high), width or 1) as column:
-                _add(job, dtype, f.add(to, column), f.add(start, column), width)
+                act(column, width)
 
 
-def _add(job: Job, dtype: DType, to: Value, here: Value, lanes: int = 0) -> None:
-    """Add elements of the values to elements of the result; a narrow type is rounded each time, as eager does."""
+def _combine(job: Job, row: Value, here: Value, column: Value, lanes: int) -> None:
+    """Combine elements of a row of the result with those of a row of the values."""
     f = job.f
+    inner = f.integer(split(job.value.shape, job.value.params["axis"]).inner)
+    _combine_elements(job, f.add(f.mul(row, inner), column), f.add(f.mul(here, inner), column), lanes)
+
+
+def _combine_elements(job: Job, to: Value, here: Value, lanes: int = 0) -> None:
+    """Combine elements of the result with some of the values; a narrow sum is rounded each time, as eager does."""
+    f, dtype, op = job.f, job.value.dtype, job.value.op
     there = bytes_at(f, job.results[0], to, dtype.itemsize)
     more = load_element(f, dtype, bytes_at(f, job.operands[0], here, dtype.itemsize), lanes)
     total = load_element(f, dtype, there, lanes)
-    store_element(f, dtype, narrow(f, dtype, added(f, dtype, total, more)), there)
+    if op in _EXTREMA:
+        found = emit_elementwise(f, _EXTREMA[op][0], Types(dtype, dtype), [total, more])
+    else:
+        found = narrow(f, dtype, added(f, dtype, total, more))
+    store_element(f, dtype, found, there)

@@ -84,27 +84,25 @@ def _scatter_nd(x: Tensor, indices: Tensor, updates: Tensor, /, *, reduction: st
     size, count = math.prod(x.shape[:axes]), math.prod(outer)
     rows = _row_numbers(indices, x.shape[:axes]).reshape((count,))
     whole, new = x.reshape((size, *inner)), updates.reshape((count, *inner))
-    if inner and reduction not in ("none", "add"):
-        width = math.prod(inner)
-        check_size("the places", (width,), MOST_LISTED)
-        rows = (rows.reshape((count, 1)) * width + la.arange(width)).reshape((count * width,))
-        whole, new = whole.reshape((x.size,)), new.reshape((count * width,))
     return _scattered(whole, rows, new, reduction).reshape(x.shape)
 
 
 def _scattered(x: Tensor, rows: Tensor, updates: Tensor, reduction: str) -> Tensor:
-    """Return ``x`` with rows replaced or joined with others; of numbers only, for the largest and the smallest."""
+    """Return ``x`` with rows replaced or joined with others."""
     if reduction == "none":
         return indexing.put_rows(x, updates.astype(x.dtype), rows)
-    if reduction == "add":
-        return x + la.scatter_add(updates, rows, size=x.shape[0], axis=0)
-    if reduction not in ("max", "min"):
+    if reduction not in _JOINED:
         raise DataError(f"scattering with the reduction {reduction!r} is not supported; only none, add, max and min")
-    # The last row put in a place stays: so they are put there in order.
-    old = indexing.take(x, rows, axis=0)
-    best = la.maximum(old, updates) if reduction == "max" else la.minimum(old, updates)
-    order = la.argsort(best, descending=reduction == "min", stable=True)
-    return indexing.put_rows(x, la.take(best, order, axis=0), la.take(rows, order, axis=0))
+    join, scatter = _JOINED[reduction]
+    joined: Tensor = join(x, scatter(updates, rows, size=x.shape[0]))
+    return joined
+
+
+_JOINED: dict[str, tuple[Function, Function]] = {
+    "add": (la.add, la.scatter_add),
+    "max": (la.maximum, la.scatter_max),
+    "min": (la.minimum, la.scatter_min),
+}
 
 
 def _one_hot(indices: Tensor, depth: Tensor, values: Tensor, /, *, axis: int = -1) -> Tensor:
