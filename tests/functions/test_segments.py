@@ -47,6 +47,22 @@ def test_values_are_pytorchs_along_any_axis(kind, device, data):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("inner", [(7,), (40,), (3, 5)])
+def test_wide_slices_compiled_and_not_are_pytorchs(kind, inner):
+    torch = pytest.importorskip("torch")
+    generator = np.random.default_rng(2)
+    x, indices = generator.normal(size=(50, *inner)), generator.integers(-9, 9, 50)
+    wanted = pytorchs(kind, torch.tensor(x), indices, 9).numpy()
+
+    def scattered(x, indices):
+        return KINDS[kind][0](x, indices, size=9, axis=1)
+
+    given_ = la.moveaxis(la.asarray(x), 0, 1), la.asarray(indices)
+    for found in (scattered(*given_), la.compile(scattered)(*given_)):
+        np.testing.assert_allclose(la.moveaxis(found, 1, 0).numpy(), wanted, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_gradients_of_ties_are_pytorchs(kind):
     torch = pytest.importorskip("torch")
     weights = np.arange(6.0).reshape(3, 2)
@@ -114,6 +130,8 @@ def test_a_segment_with_nan_is_nan(device):
 def test_what_does_not_fit_is_named(f):
     with pytest.raises(la.ShapeError, match=r"an index (is|lies) out"):
         f(la.ones(2), la.asarray([0, 3]), size=3)
+    with pytest.raises(la.ShapeError, match=r"an index (is|lies) out"):
+        f(la.ones((2, 40)), la.asarray([0, -4]), size=3)
     with pytest.raises(la.ShapeError, match="do not hold indices"):
         f(la.ones(2), la.asarray([0, 1, 2]), size=3)
     with pytest.raises(la.DTypeError, match="expected integer indices"):

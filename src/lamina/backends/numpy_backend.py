@@ -15,6 +15,8 @@ from lamina.ownership import LARGE, aligned_empty
 
 # From how many elements on it is worth asking whether there is a faster way.
 LONG = 4096
+# Elements of a slice from which slices are worth being put in order.
+WIDE = 8
 PIECE = 65536
 """Elements of which what is computed on the way to a function stays in cache."""
 
@@ -183,8 +185,18 @@ class NumPyBackend(ArrayAPIBackend):
     def _extremes(
         self, operation: np.ufunc, start: float, values: Array, indices: Array, axis: int, size: int
     ) -> Array:
-        result = np.full((*values.shape[:axis], size, *values.shape[axis + indices.ndim :]), start, values.dtype)
-        operation.at(result, (*[slice(None)] * axis, indices), values)
+        before, after = values.shape[:axis], values.shape[axis + indices.ndim :]
+        result = np.full((*before, size, *after), start, values.dtype)
+        if not indices.size or values.size < WIDE * indices.size:
+            operation.at(result, (*[slice(None)] * axis, indices), values)
+            return result
+        # NumPy's own way takes every element by itself: slices of the same index are put together first.
+        slices = np.moveaxis(values.reshape(*before, indices.size, *after), axis, 0)
+        places = self._checked(indices.ravel(), size, operation.__name__)
+        order = places.argsort(kind="stable")
+        places = places[order]
+        firsts = np.flatnonzero(np.concatenate(([True], places[1:] != places[:-1])))
+        np.moveaxis(result, axis, 0)[places[firsts]] = operation.reduceat(slices[order], firsts, axis=0)
         return result
 
     def put_rows(self, x: Array, rows: Array, indices: Array) -> Array:
