@@ -499,3 +499,59 @@ def test_centered_rmsprop_takes_a_gradient_that_hardly_varies(dtype: la.DType) -
     for _ in range(80):
         optimizer.step((w * slope).sum().backward())
     assert bool(la.all(la.isfinite(w)))
+
+
+# --- rules that somebody else writes ---
+
+
+class OneSlot(optim.Optimizer):
+    def slots(self, group):
+        return {"velocity": 0.0}
+
+
+class ForgetsTheSlot(OneSlot):
+    def update(self, k, p, g, state):
+        return p - k.lr * g
+
+
+class GivesTooLittle(OneSlot):
+    def update(self, k, p, g, state):
+        return (p - k.lr * g,)
+
+
+class HasNoSlot(optim.Optimizer):
+    def update(self, k, p, g, state):
+        return p - k.lr * g, g
+
+
+class ReadsWhatIsNotThere(optim.Optimizer):
+    def update(self, k, p, g, state):
+        return (p - k.momentum * g,)
+
+
+class HasNoCheck(optim.Optimizer):
+    def __init__(self, params, lr, momentum):
+        super().__init__(params, lr, momentum=momentum)
+
+
+@pytest.mark.parametrize(
+    ("rule", "error", "message"),
+    [
+        (ForgetsTheSlot, la.ShapeError, r"update: expected a tuple of 2, the parameter and velocity.*; got one tensor"),
+        (GivesTooLittle, la.ShapeError, r"update: expected a tuple of 2, the parameter and velocity.*; got 1 values"),
+        (HasNoSlot, la.ShapeError, r"update: expected a tuple of 1, the parameter alone: \(p,\); got 2 values"),
+        (ReadsWhatIsNotThere, AttributeError, r"k.momentum: .* name no such number; here there are one, weight_decay, lr"),
+    ],
+)
+def test_a_rule_that_is_wrong_says_what_it_must_be_and_changes_nothing(rule, error, message):
+    params = parameters()
+    optimizer = rule(params, lr=0.1)
+    before = everything(optimizer)
+    with pytest.raises(error, match=message):
+        optimizer.step(gradients(params))
+    assert_same(before, everything(optimizer))
+
+
+def test_a_hyperparameter_without_a_check_is_asked_for_one():
+    with pytest.raises(la.DataError, match="HasNoCheck.checks does not say what momentum may be"):
+        HasNoCheck(parameters(), lr=0.1, momentum=0.9)

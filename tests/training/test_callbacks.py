@@ -59,6 +59,14 @@ def test_events_come_in_order(line, linear):
     ]  # fmt: skip
 
 
+def test_a_method_that_would_never_be_called_is_refused():
+    with pytest.raises(DataError, match="Named.on_epoch_finish would never be called; there are on_train_begin, "):
+
+        class Named(Callback):
+            def on_epoch_finish(self, state, record):
+                """As another library calls it."""
+
+
 def test_a_stop_after_an_epoch_ends_training(line, linear):
     log = Log()
     history = fit(linear, line, loss=nn.mse_loss, epochs=9, callbacks=[StopAt(epoch=2), log], progress=False)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from lamina.autodiff.gradients import Gradients
 from lamina.autodiff.node import record
 from lamina.autodiff.row_gradient import RowGradient
 from lamina.dtypes import DType, bool_, float64, float_info
-from lamina.errors import DTypeError, GradientError, ShapeError
+from lamina.errors import DataError, DTypeError, GradientError, ShapeError
 from lamina.optim.base import OptimizerBase
 from lamina.optim.compiled_update import CompiledUpdate
 from lamina.optim.hyperparameters import Check, flag, non_negative
@@ -48,7 +48,7 @@ class Optimizer(OptimizerBase):
     lr : float
         The learning rate. Each group keeps it in a variable, ``group["lr"]``, that schedules assign.
     **hyperparameters
-        The rest, each with an entry in ``checks``.
+        The rest, each with an entry in ``checks``, as of `lamina.optim.hyperparameters`.
 
     Attributes
     ----------
@@ -76,6 +76,25 @@ class Optimizer(OptimizerBase):
     >>> optimizer.step((w * w).sum().backward())
     >>> w.value
     Tensor([ 0.5, -1.5], shape=[2], dtype=float32)
+
+    With a hyperparameter of its own, and something to remember:
+
+    >>> from lamina.optim.hyperparameters import decay_rate
+    >>> class Momentum(la.optim.Optimizer):
+    ...     checks = {"momentum": decay_rate}
+    ...     def __init__(self, params, lr, momentum=0.9):
+    ...         super().__init__(params, lr, momentum=momentum)
+    ...     def slots(self, group):
+    ...         return {"velocity": 0.0}
+    ...     def constants(self, group):
+    ...         return {"momentum": group["momentum"]}
+    ...     def update(self, k, p, g, state):
+    ...         velocity = k.momentum * state[0] + g
+    ...         return p - k.lr * velocity, velocity
+    >>> optimizer = Momentum([w], lr=0.5)
+    >>> optimizer.step((w * w).sum().backward())
+    >>> w.value
+    Tensor([0., 0.], shape=[2], dtype=float32)
     """
 
     checks: ClassVar[dict[str, Check]] = {}
@@ -94,8 +113,15 @@ class Optimizer(OptimizerBase):
             cls.elementwise = False  # another rule than the one of which that was said
 
     def __init__(self, params: Parameters, lr: float, **hyperparameters: Any) -> None:
+        checks = {**_COMMON_CHECKS, **self.checks}
+        if unchecked := [name for name in hyperparameters if name not in checks]:
+            owner = type(self).__name__
+            raise DataError(
+                f"{owner}: {owner}.checks does not say what {', '.join(unchecked)} may be; write "
+                f'checks = {{"{unchecked[0]}": lamina.optim.hyperparameters.number}}, or what else is there'
+            )
         self._compiled_update = CompiledUpdate()
-        super().__init__(params, lr, {**_COMMON_CHECKS, **self.checks}, {**_COMMON, **hyperparameters})
+        super().__init__(params, lr, checks, {**_COMMON, **hyperparameters})
 
     # --- the rule ---
 
@@ -231,27 +257,35 @@ class Optimizer(OptimizerBase):
                     p = p * k.shrinkage
                 else:
                     g = g + k.weight_decay * p
-            held = [slot.value for slot in slots]
-            if rows is None:
-                new: Sequence[Tensor | Rows] = self.update(k, p, g, held)
-            else:
-                values = self.update(k, p, g, [rows.of(each) for each in held])
-                new = [Rows(rows.indices, each) for each in values]
+            held = [slot.value if rows is None else rows.of(slot.value) for slot in slots]
+            values = self.update(k, p, g, held)
+            if isinstance(values, Tensor) or len(values) != 1 + len(held):
+                raise _wrong_count(self._name, list(state.slots), values)
+            new: Sequence[Tensor | Rows] = values if rows is None else [Rows(rows.indices, each) for each in values]
             updates += zip((variable, *slots, *counters), (*new, *counted), strict=True)
 
     def _factors(self, group: ParameterGroup, p: Tensor, counters: Values) -> tuple[dict[str, Tensor], Values]:
         lr = group["lr"].value
-        k = SimpleNamespace(**group.tensors(p, float64))
+        k = _Numbers(**group.tensors(p, float64))
         numbers, counters = self.factors(k, lr, counters)
         if group["decoupled_weight_decay"] and group["weight_decay"] != 0.0:
             numbers["shrinkage"] = k.one - lr * k.weight_decay
         return numbers, counters
 
 
-def _namespace(group: ParameterGroup, p: Tensor, factors: dict[str, Tensor]) -> Any:
+class _Numbers(SimpleNamespace):
+    """What a rule knows as ``k``."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(
+            f"k.{name}: `constants` and `factors` name no such number; here there are {', '.join(vars(self))}"
+        )
+
+
+def _namespace(group: ParameterGroup, p: Tensor, factors: dict[str, Tensor]) -> _Numbers:
     """Return the constants and factors in the type of a parameter."""
     dtype = p.dtype
-    k = SimpleNamespace(**group.tensors(p, dtype))
+    k = _Numbers(**group.tensors(p, dtype))
     for name, value in factors.items():
         if name == "eps" and dtype.bits < 32:
             value = _not_vanishing(value, group, dtype)
@@ -266,6 +300,12 @@ def _not_vanishing(eps: Tensor, group: ParameterGroup, dtype: DType) -> Tensor:
 
 _COMMON: dict[str, Any] = {"weight_decay": 0.0, "maximize": False, "decoupled_weight_decay": False}
 _COMMON_CHECKS: dict[str, Check] = {"weight_decay": non_negative, "maximize": flag, "decoupled_weight_decay": flag}
+
+
+def _wrong_count(owner: str, slots: list[str], values: Any) -> ShapeError:
+    given = "one tensor" if isinstance(values, Tensor) else f"{len(values)} values"
+    wanted = f"the parameter and {', '.join(slots)}, as `slots` says" if slots else "the parameter alone: (p,)"
+    return ShapeError(f"{owner}.update: expected a tuple of {1 + len(slots)}, {wanted}; got {given}")
 
 
 def _check_gradient(owner: str, variable: Variable, g: Tensor) -> None:

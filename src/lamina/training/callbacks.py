@@ -142,6 +142,12 @@ class Callback:
     ...             state.request_stop("the loss is below 0.1")
     """
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if unknown := [name for name in vars(cls) if name.startswith("on_") and not hasattr(Callback, name)]:
+            known = ", ".join(name for name in vars(Callback) if name.startswith("on_"))
+            raise DataError(f"Callback: {cls.__name__}.{unknown[0]} would never be called; there are {known}")
+
     def on_train_begin(self, state: TrainingState) -> None:
         """Before the first step."""
 

@@ -25,6 +25,7 @@ from lamina.compiler.schedule.views import (
     walk,
     whole,
 )
+from lamina.errors import BackendError
 
 RECOMPUTED = 8
 """What costs at most so many instructions is computed again by each kernel that reads it, not stored."""
@@ -80,7 +81,10 @@ class Placing:
     def elementwise(self, value: Value) -> None:
         """Note an elementwise operation; parts of an expression that has grown too long are placed."""
         cost = self.rules.cost(value.op)
-        assert cost is not None, value.op
+        if cost is None:
+            raise BackendError(
+                f"{value.op}: no instructions are known for it; a row in lamina/compiler/codegen/elementwise.py says them"
+            )
         self.expression(value, cost)
         if self._size[value] > EXPRESSION:
             # A view of an expression lies nowhere itself: what it is of does.
