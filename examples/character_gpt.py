@@ -1,11 +1,6 @@
-"""A GPT that learns to write, character by character.
+"""A GPT that learns to write, character by character."""
 
-    python examples/character_gpt.py [TEXT_FILE]
-
-Without a file it reads the manual of the Python language that comes with Python.
-"""
-
-import sys
+import argparse
 from pathlib import Path
 from pydoc_data.topics import topics
 
@@ -51,4 +46,6 @@ def main(path: str | None = None, steps: int = 150, width: int = 64, layers: int
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2], steps=3000, width=128, layers=4)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("text", nargs="?", help="a file in UTF-8; by default the manual of the language inside Python")
+    main(parser.parse_args().text, steps=3000, width=128, layers=4)

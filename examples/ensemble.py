@@ -1,7 +1,4 @@
-"""Sixteen networks in one program: an ensemble that knows where it does not know.
-
-Run it with ``python examples/ensemble.py``.
-"""
+"""Sixteen networks in one program: an ensemble that knows where it does not know."""
 
 import lamina as la
 from lamina import nn, optim
