@@ -164,6 +164,8 @@ FUNCTIONS: Mapping[str, str] = {
     "segment_mean": "la.scatter_mean(values, segments, size=size)",
     "scatter_reduce": "la.scatter_add, la.scatter_max, la.scatter_min or la.scatter_mean, of whole slices",
     "index_reduce": "la.maximum(x, la.scatter_max(values, indices, size=len(x)))",
+    "amax": "la.max(x, axis=axis)",
+    "amin": "la.min(x, axis=axis)",
     "repeat_interleave": "la.repeat(x, n, axis=axis)",
     "logspace": "10 ** la.linspace(start, stop, n)",
     "Function": "la.custom_gradient",

@@ -540,7 +540,11 @@ class HasNoCheck(optim.Optimizer):
         (ForgetsTheSlot, la.ShapeError, r"update: expected a tuple of 2, the parameter and velocity.*; got one tensor"),
         (GivesTooLittle, la.ShapeError, r"update: expected a tuple of 2, the parameter and velocity.*; got 1 values"),
         (HasNoSlot, la.ShapeError, r"update: expected a tuple of 1, the parameter alone: \(p,\); got 2 values"),
-        (ReadsWhatIsNotThere, AttributeError, r"k.momentum: .* name no such number; here there are one, weight_decay, lr"),
+        (
+            ReadsWhatIsNotThere,
+            AttributeError,
+            r"k.momentum: .* name no such number; here there are one, weight_decay, lr",
+        ),
     ],
 )
 def test_a_rule_that_is_wrong_says_what_it_must_be_and_changes_nothing(rule, error, message):
@@ -553,5 +557,5 @@ def test_a_rule_that_is_wrong_says_what_it_must_be_and_changes_nothing(rule, err
 
 
 def test_a_hyperparameter_without_a_check_is_asked_for_one():
-    with pytest.raises(la.DataError, match="HasNoCheck.checks does not say what momentum may be"):
+    with pytest.raises(la.DataError, match=r"HasNoCheck\.checks does not say what momentum may be"):
         HasNoCheck(parameters(), lr=0.1, momentum=0.9)

@@ -60,7 +60,7 @@ def test_events_come_in_order(line, linear):
 
 
 def test_a_method_that_would_never_be_called_is_refused():
-    with pytest.raises(DataError, match="Named.on_epoch_finish would never be called; there are on_train_begin, "):
+    with pytest.raises(DataError, match=r"Named\.on_epoch_finish would never be called; there are on_train_begin, "):
 
         class Named(Callback):
             def on_epoch_finish(self, state, record):

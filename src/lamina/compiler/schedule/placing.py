@@ -83,7 +83,7 @@ class Placing:
         cost = self.rules.cost(value.op)
         if cost is None:
             raise BackendError(
-                f"{value.op}: no instructions are known for it; a row in lamina/compiler/codegen/elementwise.py says them"
+                f"{value.op}: no instructions are known for it; lamina/compiler/codegen/elementwise.py has no such row"
             )
         self.expression(value, cost)
         if self._size[value] > EXPRESSION:
