@@ -26,10 +26,13 @@ def convolution(x: NDArray, w: NDArray, stride: Shape, dilation: Shape, groups: 
     batch, outputs, inner, window = x.shape[0], w.shape[0], w.shape[1], w.shape[2:]
     found = counts(x.shape[2:], window, stride, dilation)
     x = x.reshape(batch, groups, inner, *x.shape[2:])
-    w = w.reshape(groups, outputs // groups, inner, *window)
+    grouped = (groups, outputs // groups, inner, *window)
     if prod(found) < prod(window):
-        sums = _over_large_windows(windows(x, window, stride, dilation), w)
-    elif prod(found) < WIDE:
+        sums = _over_large_windows(windows(x, window, stride, dilation), w.reshape(grouped))
+        return sums.reshape(batch, outputs, *found)
+    # Weights that are read backwards are a view, which NumPy would multiply without its library.
+    w = np.ascontiguousarray(w).reshape(grouped)
+    if prod(found) < WIDE:
         sums = _side_by_side(windows(x, window, stride, dilation), w)
     else:
         sums = _image_by_image(x, w, found, stride, dilation)
