@@ -42,13 +42,14 @@ def convolution(x: NDArray, w: NDArray, stride: Shape, dilation: Shape, groups: 
 def _image_by_image(x: NDArray, w: NDArray, found: Shape, stride: Shape, dilation: Shape) -> NDArray:
     """Return sums [batch, groups, outputs, places] by products of their own for each of the batch.
 
-    Where laying out whole windows moves more than adding sums does, only their later axes are laid out: an element
-    that is further along the first axis is then a row of places further on, and each has a product of its own.
+    Where laying out whole windows moves more than adding sums does, which reads two arrays for one, only their later
+    axes are laid out: an element that is further along the first axis is then a row of places further on, and each has
+    a product of its own.
     """
     batch, groups, inner = x.shape[:3]
     outputs, window = w.shape[1], w.shape[3:]
     places, later = prod(found), inner * prod(window[1:])
-    steps = window[0] if window and stride[0] == 1 and later > outputs else 1
+    steps = window[0] if window and stride[0] == 1 and later > 2 * outputs else 1
     laid_out = window if steps == 1 else (1, *window[1:])
     seen = windows(x, laid_out, stride, dilation)
     rows, columns = inner * prod(laid_out), prod(seen.shape[3 : 3 + len(window)])
