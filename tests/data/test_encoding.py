@@ -146,3 +146,12 @@ def test_table_without_usable_columns_is_refused_with_the_reasons(write: Write) 
     table = read_table(write("y\n1\n2\n"))
     with pytest.raises(DataError, match="there is no other column"):
         usable_columns(table, "y")
+    table = Table.of({"a": [[1], [2]], "y": [1, 2]})
+    with pytest.raises(DataError, match=r"no column to predict 'y' from: column 'a' .* was left out"):
+        usable_columns(table, "y")
+
+
+@pytest.mark.parametrize("cell", ["1e400", "inf"])
+def test_decimal_commas_are_suggested_only_where_points_do_not_do(cell: str, write: Write) -> None:
+    with pytest.raises(DataError, match=f"line 2 holds '{cell}'; give a finite number there"):
+        read_table(write(f"a,y\n{cell},1\n2,2\n")).numbers("a")

@@ -49,6 +49,21 @@ def test_a_class_is_the_same_with_and_without_decimals() -> None:
     assert target.encode(table_of(["1.0", "0.0", "1"])).tolist() == [1, 0, 1]
 
 
+@pytest.mark.parametrize("dtype", [pl.Int64, pl.String])
+def test_classes_of_large_whole_numbers_are_told_apart_by_all_digits(dtype: Any) -> None:
+    labels = [2**53 + 1, 2**53, 7, 2**63 - 1] * 2
+    table = Table.of(pl.DataFrame({"y": pl.Series(labels).cast(dtype)}))
+    target = ClassTarget.fit(table, "y")
+    assert target.classes == ("7", str(2**53), str(2**53 + 1), str(2**63 - 1))
+    assert target.encode(table).tolist() == [2, 1, 0, 3] * 2
+
+
+def test_large_classes_with_thousands_marks_are_the_digits_between_them() -> None:
+    table = table_of(["9.007.199.254.740.993", "9.007.199.254.740.992,0"] * 2)
+    table = Table(table.name, table.frame, table.lines, decimal=",")
+    assert ClassTarget.fit(table, "y").classes == ("9007199254740992.0", "9007199254740993")
+
+
 @pytest.mark.parametrize("value", ["maybe", None])
 @pytest.mark.parametrize("row", [0, 1])
 def test_unknown_class_is_named_with_its_line_and_the_known_ones(value: str | None, row: int) -> None:

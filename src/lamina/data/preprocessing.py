@@ -230,7 +230,7 @@ def examined_columns(table: Table, target: str, classes: bool) -> tuple[list[str
 
 def _refuse_none(table: Table, target: str, names: list[str], notes: list[str]) -> None:
     if not names:
-        reasons = "; ".join(notes) if notes else "there is no other column"
+        reasons = "; ".join([*table.notes, *notes]) or "there is no other column"
         raise DataError(f"{table.name}: there is no column to predict {target!r} from: {reasons}")
 
 

@@ -204,7 +204,7 @@ class Table:
         values = cells.numbers(self.frame[column], decimal)
         if not np.isfinite(values).all():
             wanted = "give a finite number there, or leave the cell empty if the value is missing"
-            if cells.are_numbers(self.frame[column], other(decimal)):
+            if cells.are_numbers(self.frame[column], other(decimal)) and not self.is_numeric(column, decimal):
                 wanted = (
                     f"numbers are read with {WORDS[decimal]}; where a file has {WORDS[other(decimal)]}, read it with "
                     f'decimal="{other(decimal)}" (--decimal {other(decimal)})'

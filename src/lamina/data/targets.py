@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 import lamina.data.cells as cells
-from lamina.data.decimals import POINT, Decimal, decimal_of
+from lamina.data.decimals import POINT, Decimal, decimal_of, other
 from lamina.data.record import Record
 from lamina.data.scaling import Scaling
 from lamina.data.settling import settled
@@ -25,6 +25,8 @@ Array = npt.NDArray[Any]
 
 # Whole numbers with more different values than this are taken for quantities.
 MOST_NUMERIC_CLASSES = 10
+# Whole numbers below this are exact as float64.
+MOST_EXACT = 2.0**53
 # More classes than this are no classes.
 MOST_CLASSES = 10_000
 
@@ -231,7 +233,7 @@ class TargetFitting:
 
     def classes(self) -> ClassTarget:
         """Return the classes of all rows seen."""
-        classes = tuple(sorted(self.counts or (), key=float if self.numeric else str))
+        classes = tuple(sorted(self.counts or (), key=_in_order if self.numeric else str))
         if self.counts is not None and len(classes) < 2:
             raise DataError(
                 f"{self.place}: the target {self.name!r} is {listed(classes)} in every row; "
@@ -263,4 +265,16 @@ def _labels(table: Table, name: str, numeric: bool, decimal: Decimal) -> pl.Seri
     column = table.frame[name]
     if not numeric:
         return cells.texts(column)
-    return cells.texts(pl.Series(name, table.numbers(name, decimal)).fill_nan(None))
+    found = pl.Series(name, table.numbers(name, decimal)).fill_nan(None)
+    large = found.abs() >= MOST_EXACT
+    if not large.any():
+        return cells.texts(found)
+    # Such numbers are those of tickets or users, and are told apart by all of their digits.
+    digits = cells.texts(column)
+    if column.dtype == pl.String:
+        digits = digits.str.replace_all(other(decimal), "", literal=True).str.replace(decimal, ".", literal=True)
+    return digits.zip_with(large.fill_null(False), cells.texts(found))
+
+
+def _in_order(label: str) -> tuple[float, str]:
+    return float(label), label
