@@ -192,3 +192,9 @@ def test_fitting_in_pieces_is_fitting_at_once(sizes: list[int]) -> None:
     parts = TablePreprocessing.fit_pieces(pieces, kinds)
     assert parts.feature_names == whole.feature_names
     np.testing.assert_allclose(parts.encode(table), whole.encode(table), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "UInt64"])
+def test_whole_numbers_of_pandas_keep_their_digits_beside_missing_ones(dtype: str) -> None:
+    series = pd.Series([2**53 + 1, None, 2**63 - 1], dtype=dtype)
+    assert Table.of(pd.DataFrame({"id": series})).texts("id").tolist() == [str(2**53 + 1), None, str(2**63 - 1)]

@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 
 from lamina.data import Table, TablePreprocessing
 from lamina.errors import DataError
-from lamina.estimators import LaminaClassifier, LaminaRegressor, TableEncoder
+from lamina.estimators import LaminaClassifier, LaminaRegressor, LogisticRegression, TableEncoder
 
 Classifier = partial(LaminaClassifier, hidden_layer_sizes=(8,), learning_rate_init=0.05, max_iter=25, random_state=0)
 Regressor = partial(LaminaRegressor, hidden_layer_sizes=(8,), learning_rate_init=0.05, max_iter=25, random_state=0)
@@ -40,6 +40,13 @@ FRAMES = {
     "polars": lambda: pl.DataFrame(COLUMNS),
     "polars categories": lambda: pl.DataFrame(COLUMNS).cast({"town": pl.Categorical}),
 }
+
+
+@pytest.mark.parametrize("weights", [{"no": 0, "yes": 0}, {"no": -1, "yes": 2}, {"no": np.nan, "yes": 1}])
+@pytest.mark.parametrize("make", [Classifier, LogisticRegression])
+def test_weights_of_classes_by_which_no_row_counts_are_refused(make: Any, weights: dict[str, float]) -> None:
+    with pytest.raises(DataError, match=r"class_weight is .*weights are finite numbers from zero"):
+        make(class_weight=weights).fit(A[:, None], SOLD)
 
 
 # --- frames as they are ---

@@ -216,7 +216,8 @@ class LaminaClassifier(LabelledAnswers, NetworkEstimator):
     def _rows(self, inputs: np.ndarray, targets: np.ndarray, labels: Labels, sample_weight: Any) -> Rows:
         weights = self._weights(sample_weight, len(inputs), inputs.dtype)
         encoded = labels.encoded(type(self).__name__, targets)
-        return Rows(inputs, encoded, with_class_weights(weights, self.class_weight, targets, inputs.dtype))
+        owner = type(self).__name__
+        return Rows(inputs, encoded, with_class_weights(owner, weights, self.class_weight, targets, inputs.dtype))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -299,7 +299,7 @@ class LogisticRegression(LabelledAnswers, _Linear):
         if labels.several:
             raise DataError(f"{owner}: y has several columns; fit one for each, as MultiOutputClassifier does")
         weights = row_weights(owner, sample_weight, len(given), np.float64)
-        weights, total = _normal(with_class_weights(weights, self.class_weight, y, np.float64), len(given))
+        weights, total = _normal(with_class_weights(owner, weights, self.class_weight, y, np.float64), len(given))
         numbers = labels.encoded(owner, y)
         losses, targets = (of_labels, numbers) if labels.binary else (of_classes, np.eye(labels.outputs)[numbers])
         start = self._start(labels.outputs, given.shape[1])

@@ -35,10 +35,17 @@ def row_weights(owner: str, given: Any, rows: int, dtype: Any) -> np.ndarray | N
     return weights  # type: ignore[no-any-return]
 
 
-def with_class_weights(weights: np.ndarray | None, class_weight: Any, y: Any, dtype: Any) -> np.ndarray | None:
+def with_class_weights(
+    owner: str, weights: np.ndarray | None, class_weight: Any, y: Any, dtype: Any
+) -> np.ndarray | None:
     """Return the weights of rows times those of their classes.
 
     Where classes are to be balanced, rows count by their weights, so that a weight of 2 is as two rows there too.
+
+    Raises
+    ------
+    DataError
+        When the weight of a class is negative or not finite, or no row counts.
     """
     if class_weight is None:
         return weights
@@ -50,4 +57,9 @@ def with_class_weights(weights: np.ndarray | None, class_weight: Any, y: Any, dt
     else:
         of_classes = compute_sample_weight(class_weight, y).astype(dtype)
     combined: np.ndarray = of_classes if weights is None else weights * of_classes
+    if not np.all(of_classes >= 0) or not np.isfinite(combined).all() or not np.any(combined):
+        raise DataError(
+            f"{owner}: class_weight is {class_weight!r}; weights are finite numbers from zero, and at least one row "
+            "that counts is of a class with one above it"
+        )
     return combined

@@ -110,9 +110,9 @@ def _pandas_column(name: str, series: Any) -> pl.Series:
     if str(dtype) == "category":
         series, kind = series.astype(object), "O"
     missing = series.isna().to_numpy()
-    if kind in "iuf":
-        if not missing.any() and kind in "iu":
-            return pl.Series(name, series.to_numpy(dtype=f"{kind}8"))
+    if kind in "iu":
+        return pl.Series(name, series.to_numpy(dtype=f"{kind}8", na_value=0)).set(pl.Series(missing), None)
+    if kind == "f":
         values = series.to_numpy(dtype=np.float64, na_value=np.nan)
         return pl.Series(name, values).set(pl.Series(missing), None)
     if kind == "M":
