@@ -41,7 +41,20 @@ def new_shape(name: str, shape: int | Sequence[int]) -> tuple[int, ...]:
 
 
 def reshape(x: Tensor, /, shape: Sequence[int], *, copy: bool | None = None) -> Tensor:
-    """Return the elements in row-major order in another shape; one length may be -1, to be worked out."""
+    """Return the elements in row-major order in another shape; one length may be -1, to be worked out.
+
+    Raises
+    ------
+    ShapeError
+        When the numbers of elements differ.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.reshape(la.arange(6), (2, -1))
+    Tensor([[0, 1, 2],
+            [3, 4, 5]], shape=[2, 3], dtype=int64)
+    """
     x = tensor("reshape", x)
     lengths = as_shape("reshape", shape)
     if -1 in lengths:
@@ -140,7 +153,21 @@ def flip(x: Tensor, /, axis: Axis = None, **elsewhere: Never) -> Tensor:
 
 
 def concat(arrays: Sequence[Tensor], /, *, axis: int | None = 0, **elsewhere: Never) -> Tensor:
-    """Return tensors joined along an existing axis; flattened first for None."""
+    """Return tensors joined along an existing axis; flattened first for None.
+
+    Raises
+    ------
+    ShapeError
+        When shapes differ in another axis than the one along which they are joined.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.concat([la.ones((1, 2)), la.zeros((2, 2))])
+    Tensor([[1., 1.],
+            [0., 0.],
+            [0., 0.]], shape=[3, 2], dtype=float32)
+    """
     if elsewhere:
         raise unexpected("concat", elsewhere)
     tensors = common("concat", *arrays)
@@ -151,7 +178,20 @@ def concat(arrays: Sequence[Tensor], /, *, axis: int | None = 0, **elsewhere: Ne
 
 
 def stack(arrays: Sequence[Tensor], /, *, axis: int = 0, **elsewhere: Never) -> Tensor:
-    """Return tensors of one shape joined along a new axis."""
+    """Return tensors of one shape joined along a new axis.
+
+    Raises
+    ------
+    ShapeError
+        When shapes differ.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.stack([la.zeros(2), la.ones(2)], axis=1)
+    Tensor([[0., 1.],
+            [0., 1.]], shape=[2, 2], dtype=float32)
+    """
     if elsewhere:
         raise unexpected("stack", elsewhere)
     tensors = common("stack", *arrays)

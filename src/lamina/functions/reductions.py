@@ -28,7 +28,24 @@ def _accumulator(x: Tensor, dtype: DTypeLike | None) -> Tensor:
 def sum(
     x: Tensor, /, axis: Axis = None, *, dtype: DTypeLike | None = None, keepdims: bool = False, **elsewhere: Never
 ) -> Tensor:
-    """Return the sum over ``axis``; integers add up in 64 bits unless ``dtype`` says otherwise."""
+    """Return the sum over ``axis``; integers add up in 64 bits unless ``dtype`` says otherwise.
+
+    Parameters
+    ----------
+    x : Tensor
+    axis : int or tuple of int, optional
+        The axes to go over, negative ones from the end; all when None.
+    dtype : DType or str, optional
+        The type to add up in, and of the result.
+    keepdims : bool, default False
+        Whether they stay, with length 1.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.sum(la.asarray([[1.0, 2.0], [3.0, 4.0]]), axis=0)
+    Tensor([4., 6.], shape=[2], dtype=float32)
+    """
     if elsewhere:
         raise unexpected("sum", elsewhere)
     x = _accumulator(tensor("sum", x), dtype)
@@ -46,7 +63,28 @@ def prod(
 
 
 def max(x: Tensor, /, axis: Axis = None, *, keepdims: bool = False, **elsewhere: Never) -> Tensor:
-    """Return the largest element over ``axis``; ties share the gradient equally."""
+    """Return the largest element over ``axis``; ties share the gradient equally.
+
+    Parameters
+    ----------
+    x : Tensor
+    axis : int or tuple of int, optional
+        The axes to go over, negative ones from the end; all when None.
+    keepdims : bool, default False
+        Whether they stay, with length 1.
+
+    Raises
+    ------
+    ShapeError
+        When there is no element to go over.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.max(la.asarray([[1.0, 5.0], [3.0, 4.0]]), axis=1, keepdims=True)
+    Tensor([[5.],
+            [4.]], shape=[2, 1], dtype=float32)
+    """
     if elsewhere:
         raise unexpected("max", elsewhere)
     x = tensor("max", x)
@@ -67,7 +105,22 @@ def _count(x: Tensor, axes: tuple[int, ...]) -> int:
 
 
 def mean(x: Tensor, /, axis: Axis = None, *, keepdims: bool = False, **elsewhere: Never) -> Tensor:
-    """Return the arithmetic mean over ``axis``; NaN over an empty one."""
+    """Return the arithmetic mean over ``axis``; NaN over an empty one.
+
+    Parameters
+    ----------
+    x : Tensor
+    axis : int or tuple of int, optional
+        The axes to go over, negative ones from the end; all when None.
+    keepdims : bool, default False
+        Whether they stay, with length 1.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.mean(la.asarray([[1.0, 2.0], [3.0, 4.0]]), axis=-1)
+    Tensor([1.5, 3.5], shape=[2], dtype=float32)
+    """
     if elsewhere:
         raise unexpected("mean", elsewhere)
     x = floating("mean", x)

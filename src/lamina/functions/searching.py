@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
 
 def sort(x: Tensor, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
-    """Return the elements in ascending or descending order along ``axis``."""
+    """Return the elements in ascending or descending order along ``axis``.
+
+    Examples
+    --------
+    >>> import lamina as la
+    >>> la.sort(la.asarray([2, 3, 1]), descending=True)
+    Tensor([3, 2, 1], shape=[3], dtype=int64)
+    """
     x = tensor("sort", x)
     return rows.sort(x, axis=one_axis("sort", axis, x.ndim), descending=descending, stable=stable)
 
