@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 CACHE_LINE = 64
-_PAGE = 4096
+PAGE = 4096
 _APART = 39 * CACHE_LINE  # an odd number of lines, near the golden section of a page
-_COLOURS = count()
+_NUMBERS = count()
 LARGE = 1 << 18
 """Bytes from which on the place of an array in memory is worth more than finding it takes."""
 
@@ -31,11 +31,19 @@ class AlignedMemory(np.ndarray[Any, np.dtype[np.uint8]]):
     """
 
 
+def place_in_page(number: int) -> int:
+    """Return at which byte of a page memory begins, different for numbers that follow one another.
+
+    A processor tells by an address within a page whether a load must wait for a store, so arrays that are walked
+    through together should not begin alike.
+    """
+    return number * _APART % PAGE
+
+
 def aligned_copy(data: npt.NDArray[Any], dtype: Any = None) -> npt.NDArray[Any]:
     """Return a copy, of another type if one is given, that begins with a cache line and shares none with anything else.
 
-    Large copies begin at different places of a memory page, one after the other. A processor tells by an address within
-    a page whether a load must wait for a store, so arrays that are walked through together should not begin alike.
+    Large copies begin at different places of a memory page, one after the other (`place_in_page`).
     """
     made = aligned_empty(data.shape, data.dtype if dtype is None else dtype)
     made[...] = data
@@ -45,9 +53,9 @@ def aligned_copy(data: npt.NDArray[Any], dtype: Any = None) -> npt.NDArray[Any]:
 def aligned_empty(shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
     """Return an array whose values are not to be relied on, placed as `aligned_copy` places one."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
-    colour = next(_COLOURS) * _APART % _PAGE if size >= _PAGE else 0
-    memory = AlignedMemory(size + (2 * _PAGE if size >= _PAGE else 2 * CACHE_LINE), np.uint8)
-    start = (colour - memory.ctypes.data) % (_PAGE if size >= _PAGE else CACHE_LINE)
+    place = place_in_page(next(_NUMBERS)) if size >= PAGE else 0
+    memory = AlignedMemory(size + (2 * PAGE if size >= PAGE else 2 * CACHE_LINE), np.uint8)
+    start = (place - memory.ctypes.data) % (PAGE if size >= PAGE else CACHE_LINE)
     return np.ndarray(shape, dtype, memory, start)
 
 

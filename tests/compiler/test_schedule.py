@@ -200,6 +200,25 @@ def test_a_derivative_is_stored_in_place_of_all_that_it_is_made_of() -> None:
     assert schedule.memory.arena < 4 * 64 * 512 * 4
 
 
+def test_values_of_whole_pages_begin_at_different_places_of_a_page_and_share_memory_as_before() -> None:
+    layers = nn.Sequential(*(nn.Linear(64, 64) for _ in range(6)))
+    weights = [layer.weight for layer in layers.modules() if isinstance(layer, nn.Linear)]
+
+    def gradients(x: la.Tensor) -> list[la.Tensor]:
+        found = (layers(x).tanh() ** 2).sum().backward()
+        return [found[each] for each in weights]
+
+    memory = schedule_of(gradients, la.zeros((256, 64))).memory
+    # 256 times 64 numbers are 16 pages to the byte.
+    places = [
+        place.number for value, place in memory.places.items() if place.kind == "arena" and value.size == 256 * 64
+    ]
+    assert len(places) >= 6
+    assert len({place % 4096 for place in places}) == len(places)
+    assert all(place % 64 == 0 for place in places)
+    assert memory.arena < (len(places) + 1) * 256 * 64 * 4
+
+
 def test_updates_need_not_wait_for_sums_at_indices_that_were_looked_up_before() -> None:
     table, model = la.variable(np.ones((8, 32), np.float32)), nn.MLP(32, [32, 32], 4)
     optimizer = optim.Adam([table, *model.parameters()])

@@ -11,9 +11,10 @@ from lamina.compiler.schedule.fused import Fused
 from lamina.compiler.schedule.kernels import Kernel, Special
 from lamina.compiler.schedule.order import Ordered
 from lamina.compiler.schedule.rounds import Rounds, passing
+from lamina.ownership import CACHE_LINE, PAGE, place_in_page
 
-ALIGNMENT = 64
-"""Bytes: a cache line, so that no two values share one, and every vector of a value's start is aligned."""
+ALIGNMENT = CACHE_LINE
+"""Bytes: so that no two values share one, and every vector of a value's start is aligned."""
 
 
 class Place(NamedTuple):
@@ -111,19 +112,26 @@ def _blocks(fused: Fused, ordered: Ordered, memory: Memory, alone: bool) -> list
 
 
 def _arranged(blocks: list[_Block], memory: Memory) -> int:
-    """Give every block its place, the largest first, each as low as those it lives with leave room."""
+    """Give every block its place, the largest first, each as low as those it lives with leave room.
+
+    Those of a page and more begin at different places of a page: their sizes are often powers of two, and all would
+    begin alike.
+    """
     placed: list[_Block] = []
     total = 0
-    for block in sorted(blocks, key=lambda each: -each.size):
+    for number, block in enumerate(sorted(blocks, key=lambda each: -each.size)):
+        start = place_in_page(number) if block.size >= PAGE else 0
+        period = PAGE if block.size >= PAGE else ALIGNMENT
         neighbours = sorted(
             (each for each in placed if each.first <= block.last and block.first <= each.last),
             key=lambda each: each.offset,
         )
-        offset = 0
+        offset = start
         for each in neighbours:
             if offset + block.size <= each.offset:
                 break
-            offset = max(offset, each.offset + each.size)
+            end = max(offset, each.offset + each.size)
+            offset = end + (start - end) % period
         block.offset = offset
         placed.append(block)
         total = max(total, offset + block.size)
