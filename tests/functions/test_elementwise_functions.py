@@ -145,6 +145,14 @@ def test_clip_is_numpys(data):
     agree(la.clip(la.asarray(x), max=high), np.clip(x, None, high))
 
 
+@pytest.mark.parametrize("end", [math.nan, [0.0, math.nan, 2.0]])
+def test_clip_to_an_end_that_is_nan_is_nan_as_numpys(end):
+    x = np.array([1.0, 1.0, math.nan])
+    bound = end if isinstance(end, float) else la.asarray(end)
+    agree(la.clip(la.asarray(x), min=bound), np.clip(x, end, None))
+    agree(la.clip(la.asarray(x), max=bound), np.clip(x, None, end))
+
+
 @given(x=shapes.flatmap(lambda shape: numbers("float64", shape, allow_nan=True)))
 @few
 def test_erf_is_that_of_the_c_library(x):
@@ -229,6 +237,8 @@ def test_logaddexp_does_not_overflow():
         (lambda: la.where(la.ones(2), 1, 2), la.DTypeError, "where: expected a bool condition"),
         (lambda: la.asarray([1], dtype="int8") + 300, la.DTypeError, "300 is out of the range of int8"),
         (lambda: la.ones(2) + la.ones(2, device="strict"), la.BackendError, "different devices"),
+        (lambda: la.hypot(la.ones(2), la.ones(3)), la.ShapeError, r"hypot: shapes \[2\] and \[3\] do not broadcast"),
+        (lambda: la.logaddexp(la.ones(2), la.ones(3)), la.ShapeError, r"logaddexp: shapes \[2\] and \[3\]"),
         (lambda: la.ones(2) + np.ones(2), la.DTypeError, "make a tensor of it with lamina.asarray"),
         (lambda: la.asarray([1.0]) * 1j, la.DTypeError, "complex"),
     ],

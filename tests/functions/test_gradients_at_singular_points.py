@@ -38,6 +38,11 @@ FINITE = {
     "hypot on an axis": (lambda x: la.hypot(x, la.asarray([3.0, -2.0])), ZEROS, ZEROS),
     "hypot that would overflow": (lambda x: la.hypot(x, x), [1e30, 1e30], [math.sqrt(2.0)] * 2),
     "hypot that would underflow": (lambda x: la.hypot(x, x), [1e-30, 1e-30], [math.sqrt(2.0)] * 2),
+    "angle at the origin": (lambda x: la.atan2(x, la.zeros(2)), ZEROS, ZEROS),
+    "angle from an axis at the origin": (lambda x: la.atan2(la.zeros(2), x), ZEROS, ZEROS),
+    "angle whose squares would overflow": (lambda x: la.atan2(x, la.full(2, 1e30)) * 1e30, [1e30, 0.0], [0.5, 1.0]),
+    "angle whose squares would underflow": (lambda x: la.atan2(x, la.full(2, 1e-30)), [1e-30, 0.0], [5e29, 1e30]),
+    "copysign": (lambda x: la.copysign(x, la.full(2, -1.0)), [0.0, 2.0], [0.0, -1.0]),
     "logaddexp of large numbers": (lambda x: la.logaddexp(x, la.zeros(2)), [1e4, -1e4], [1.0, 0.0]),
     "logaddexp with minus infinity": (lambda x: la.logaddexp(x, la.full(2, -INF)), [1.0, -3.0], [1.0, 1.0]),
     "logaddexp of minus infinity": (lambda x: la.logaddexp(x, la.zeros(2)), [-INF, 0.0], [0.0, 0.5]),
@@ -89,6 +94,19 @@ def test_activation_of_a_large_narrow_float_has_a_finite_gradient(name, dtype):
     assert found.tolist() == expected
 
 
+@pytest.mark.parametrize("name", ["gelu", "gelu by tanh", "mish", "silu", "softplus"])
+def test_activation_of_a_narrow_float_has_a_finite_gradient_of_a_large_cotangent(name):
+    # As of a loss that is scaled up; the cotangent times x is beyond float16.
+    f, _, _ = FINITE[name]
+    found = la.grad(lambda x: (f(x) * 1000.0).sum())(la.asarray([100.0, -100.0], dtype="float16"))
+    assert found.tolist() == [1000.0, 0.0]
+
+
+def test_angle_of_large_narrow_floats_has_a_gradient():
+    x, y = la.asarray(300.0, dtype="float16"), la.asarray(400.0, dtype="float16")
+    assert la.grad(la.atan2)(x, y).item() == pytest.approx(400.0 / 500.0**2, rel=1e-3)
+
+
 @pytest.mark.parametrize(
     ("f", "at", "expected"),
     [(la.sqrt, 0.0, INF), (la.log, 0.0, INF), (lambda x: x**0.5, 0.0, INF), (la.asin, 1.0, INF), (la.acos, 1.0, -INF)],
@@ -106,6 +124,9 @@ SECOND_ORDER = {
     "logsumexp": (la.logsumexp, [100.0, 101.0]),
     "softplus": (la.softplus, [0.3, -40.0, 40.0]),
     "hypot": (lambda x: la.hypot(x[0], x[1]), [3.0, -4.0]),
+    "angle": (lambda x: la.atan2(x[0], x[1]), [3.0, -4.0]),
+    "silu": (la.silu, [0.3, -2.0]),
+    "mish": (la.mish, [0.3, -2.0]),
     "logaddexp": (lambda x: la.logaddexp(x[0], x[1]), [0.3, 0.3]),
     "division by a narrower operand": (lambda x: (la.ones((2, 3), dtype="float64") / x).sum(axis=0), [1.0, 2.0, 3.0]),
     "standard deviation": (la.std, [1.0, 2.0, 4.0]),

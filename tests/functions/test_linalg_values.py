@@ -1,5 +1,6 @@
 """Linear algebra against NumPy, on batches of matrices."""
 
+import math
 import re
 
 import numpy as np
@@ -268,6 +269,19 @@ def test_integers_become_float32_and_narrow_floats_stay(name, dtype, expected):
     found = getattr(la.linalg, name)(la.asarray([[2, 0], [0, 4]], dtype=dtype))
     assert found.dtype.name == expected
     assert la.all(la.isfinite(found))
+
+
+@pytest.mark.parametrize(("ord", "expected"), [(2, 500.0), (3, 449.75), (1, 700.0), (math.inf, 400.0)])
+def test_norm_of_narrow_floats_is_finite_where_their_powers_are_not(ord, expected):
+    x = la.asarray([300.0, 400.0], dtype="float16")
+    assert la.linalg.vector_norm(x, ord=ord).item() == expected
+    assert la.all(la.grad(lambda x: la.linalg.vector_norm(x, ord=ord))(x)[1:] > 0)
+
+
+@pytest.mark.parametrize("ord", [1, 2, math.inf])
+def test_norm_of_nothing_is_zero(ord):
+    assert la.linalg.vector_norm(la.ones((3, 0)), axis=1, ord=ord).tolist() == [0.0] * 3
+    assert la.linalg.matrix_norm(la.ones((2, 0, 3)), ord=ord).tolist() == [0.0] * 2
 
 
 def test_solve_promotes_its_operands():

@@ -119,6 +119,17 @@ def test_sum_of_narrow_floats_is_accumulated_in_float32():
     assert la.sum(la.full(4096, 1.0, dtype="float16")).item() == 4096.0
 
 
+@pytest.mark.parametrize(("name", "expected"), [("mean", 250.0), ("var", 62500.0), ("std", 250.0)])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_mean_and_spread_of_narrow_floats_are_finite_where_their_sums_are_not(name, expected, compiled):
+    f = getattr(la, name)
+    x = la.asarray([0.0, 500.0] * 500, dtype="float16")
+    found = (la.compile(f) if compiled else f)(x)
+    assert found.dtype is la.float16
+    assert found.item() == np.float16(expected)
+    assert la.all(la.isfinite(la.grad(f)(x)))
+
+
 def test_correction_is_subtracted_from_the_count():
     x = [1.0, 2.0, 4.0, 9.0]
     assert la.var(la.asarray(x), correction=1).item() == pytest.approx(np.var(x, ddof=1))

@@ -169,7 +169,7 @@ def where(condition: Tensor, x1: Tensor | Scalar, x2: Tensor | Scalar, /) -> Ten
 def clip(x: Tensor, /, min: Tensor | Scalar | None = None, max: Tensor | Scalar | None = None) -> Tensor:
     """Return ``x`` limited to the range from ``min`` to ``max``, in the type of ``x``, which must hold both.
 
-    The gradient is that of ``x`` inside the range (ends included) and zero outside.
+    The gradient is that of ``x`` inside the range (ends included) and zero outside. An end that is NaN gives NaN.
 
     Examples
     --------
@@ -180,8 +180,14 @@ def clip(x: Tensor, /, min: Tensor | Scalar | None = None, max: Tensor | Scalar 
     x = tensor("clip", x)
     if min is not None:
         low = in_type_of("clip", x, min)
-        x = rows.where(rows.less(x, low), low, x)
+        x = rows.where(_beyond(rows.less(x, low), low, min), low, x)
     if max is not None:
         high = in_type_of("clip", x, max)
-        x = rows.where(rows.less(high, x), high, x)
+        x = rows.where(_beyond(rows.less(high, x), high, max), high, x)
     return x._snapshot
+
+
+def _beyond(outside: Tensor, end: Tensor, given: Tensor | Scalar) -> Tensor:
+    """Return where an element is outside of an end of its range, or the end is NaN, as no plain number is."""
+    may_be_nan = end.dtype.floating and (isinstance(given, Operand) or given != given)
+    return rows.bitwise_or(outside, rows.not_equal(end, end)) if may_be_nan else outside

@@ -13,6 +13,7 @@ from lamina.functions.comparisons import isinf
 from lamina.functions.operands import arithmetic, floating, floating_binary, numeric, paired, tensor
 from lamina.primitives import elementwise as rows
 from lamina.primitives.primitive import Primitive
+from lamina.primitives.specs import broadcast_shapes
 
 if TYPE_CHECKING:
     from lamina.tensor import Tensor
@@ -89,6 +90,7 @@ def nextafter(x1: Tensor | Scalar, x2: Tensor | Scalar, /) -> Tensor:
 def hypot(x1: Tensor | Scalar, x2: Tensor | Scalar, /) -> Tensor:
     """Return ``sqrt(x1**2 + x2**2)``, scaled so that no square overflows; its gradient at the origin is zero."""
     x1, x2 = paired("hypot", x1, x2)
+    broadcast_shapes("hypot", x1.shape, x2.shape)
     a, b = abs(floating("hypot", x1)), abs(floating("hypot", x2))
     large = rows.maximum(a, b)
     one, zero = large._scalar(1.0), large._scalar(0.0)
@@ -104,6 +106,7 @@ def hypot(x1: Tensor | Scalar, x2: Tensor | Scalar, /) -> Tensor:
 def logaddexp(x1: Tensor | Scalar, x2: Tensor | Scalar, /) -> Tensor:
     """Return ``log(exp(x1) + exp(x2))``, computed from the larger one down so that nothing overflows."""
     x1, x2 = paired("logaddexp", x1, x2)
+    broadcast_shapes("logaddexp", x1.shape, x2.shape)
     a, b = floating("logaddexp", x1), floating("logaddexp", x2)
     ordered = rows.less_equal(b, a)
     high, low = rows.where(ordered, a, b), rows.where(ordered, b, a)

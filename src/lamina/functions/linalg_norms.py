@@ -36,7 +36,8 @@ def vector_norm(
         The axes that hold a vector; all of them for None.
     keepdims : bool, default False
     ord : number, default 2
-        ``inf`` is the largest magnitude, ``-inf`` the smallest, 0 the number of elements that are not zero.
+        ``inf`` is the largest magnitude, ``-inf`` the smallest, 0 the number of elements that are not zero. Those of
+        narrow floats are computed in float32 and rounded.
 
     Examples
     --------
@@ -45,7 +46,10 @@ def vector_norm(
     Tensor(5., shape=[], dtype=float32)
     """
     x = floating("vector_norm", x)
-    axes = all_axes("vector_norm", axis, x.ndim)
+    return cast(_vector_norm(wide(x), all_axes("vector_norm", axis, x.ndim), keepdims, ord), x.dtype)
+
+
+def _vector_norm(x: Tensor, axes: tuple[int, ...], keepdims: bool, ord: int | float) -> Tensor:
     if ord == 2:
         return root(sum(x * x, axis=axes, keepdims=keepdims))
     if ord == 0:
@@ -54,12 +58,18 @@ def vector_norm(
     if ord == 1:
         return sum(magnitude, axis=axes, keepdims=keepdims)
     if ord == math.inf:
-        return max(magnitude, axis=axes, keepdims=keepdims)
+        return _largest(magnitude, axes, keepdims)
     if ord == -math.inf:
         return min(magnitude, axis=axes, keepdims=keepdims)
     # Of |x|**p at zero, and of the root of a sum of zero, the derivative may be infinite; here it is zero.
     total = sum(_power(magnitude, float(ord)), axis=axes, keepdims=keepdims)
     return _power(total, 1.0 / ord)
+
+
+def _largest(magnitude: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
+    """Return the largest magnitudes, of none zero, as are the other norms of no elements."""
+    over = max if all(magnitude.shape[axis] for axis in axes) else sum
+    return over(magnitude, axis=axes, keepdims=keepdims)
 
 
 def _power(x: Tensor, exponent: float) -> Tensor:
@@ -103,7 +113,8 @@ def matrix_norm(
 
 
 def _largest_or_smallest(values: Tensor, ord: int | float | str) -> Tensor:
-    return max(values, axis=-1) if isinstance(ord, int | float) and ord > 0 else min(values, axis=-1)
+    largest = isinstance(ord, int | float) and ord > 0
+    return _largest(values, (values.ndim - 1,), keepdims=False) if largest else min(values, axis=-1)
 
 
 def _threshold(x: Tensor, largest: Tensor, rtol: float | Tensor | None) -> Tensor:

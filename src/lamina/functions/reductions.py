@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Never
 
 from lamina.dtypes import DTypeLike, as_dtype, bool_, int64, uint64
 from lamina.functions.comparisons import isinf
-from lamina.functions.operands import Axis, all_axes, cast, common, floating, one_axis, only_axis, tensor
+from lamina.functions.operands import Axis, all_axes, cast, common, floating, one_axis, only_axis, tensor, wide
 from lamina.other_names import unexpected
 from lamina.primitives import elementwise as rows, indexing, reductions, shaping
 from lamina.primitives.broadcasting import reshape, sum_
@@ -105,7 +105,7 @@ def _count(x: Tensor, axes: tuple[int, ...]) -> int:
 
 
 def mean(x: Tensor, /, axis: Axis = None, *, keepdims: bool = False, **elsewhere: Never) -> Tensor:
-    """Return the arithmetic mean over ``axis``; NaN over an empty one.
+    """Return the arithmetic mean over ``axis``, of narrow floats summed up in float32; NaN over an empty one.
 
     Parameters
     ----------
@@ -124,7 +124,10 @@ def mean(x: Tensor, /, axis: Axis = None, *, keepdims: bool = False, **elsewhere
     if elsewhere:
         raise unexpected("mean", elsewhere)
     x = floating("mean", x)
-    axes = all_axes("mean", axis, x.ndim)
+    return cast(_mean(wide(x), all_axes("mean", axis, x.ndim), keepdims), x.dtype)
+
+
+def _mean(x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
     count = _count(x, axes)
     # A product with the reciprocal, whose derivative is one product too.
     return sum_(x, axes=axes, keepdims=keepdims) * (1.0 / count if count else math.nan)
@@ -134,6 +137,8 @@ def var(
     x: Tensor, /, axis: Axis = None, *, correction: float = 0.0, keepdims: bool = False, **elsewhere: Never
 ) -> Tensor:
     """Return the variance over ``axis``: the sum of squared deviations over ``n - correction``.
+
+    That of narrow floats is computed in float32 and rounded.
 
     Examples
     --------
@@ -145,8 +150,11 @@ def var(
     if elsewhere:
         raise unexpected("var", elsewhere)
     x = floating("var", x)
-    axes = all_axes("var", axis, x.ndim)
-    deviation = x - mean(x, axis=axes, keepdims=True)
+    return cast(_variance(wide(x), all_axes("var", axis, x.ndim), correction, keepdims), x.dtype)
+
+
+def _variance(x: Tensor, axes: tuple[int, ...], correction: float, keepdims: bool) -> Tensor:
+    deviation = x - _mean(x, axes, keepdims=True)
     degrees = _count(x, axes) - float(correction)
     return sum_(deviation * deviation, axes=axes, keepdims=keepdims) / (degrees if degrees > 0 else 0.0)
 
@@ -157,7 +165,8 @@ def std(
     """Return the standard deviation, the root of `var`; its gradient where it is zero is zero."""
     if elsewhere:
         raise unexpected("std", elsewhere)
-    return root(var(x, axis=axis, correction=correction, keepdims=keepdims))
+    x = floating("std", x)
+    return cast(root(_variance(wide(x), all_axes("std", axis, x.ndim), correction, keepdims)), x.dtype)
 
 
 def root(x: Tensor) -> Tensor:

@@ -118,12 +118,25 @@ remainder: Primitive = BinaryPrimitive(
     ),
     Domain(NUMBERS, low=0.5),
 )
+
+
+def _over_squares(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """Return ``x / (a**2 + b**2)`` for one of the two, scaled so that no square overflows; zero at the origin."""
+    large = maximum(abs_(a), abs_(b))
+    zero, one = large._scalar(0.0), large._scalar(1.0)
+    regular = bitwise_and(less(zero, large), less(large, large._scalar(math.inf)))
+    scale = where(regular, large, one)._untracked
+    a, b = a / scale, b / scale
+    total = a * a + b * b
+    return x / scale / where(equal(total, zero), one, total) / scale
+
+
 atan2: Primitive = BinaryPrimitive(
     "atan2",
     specs.floating_elementwise,
     (
-        lambda g, y, a, b: unbroadcast(multiply_no_nan(g, b / (a * a + b * b)), a),
-        lambda g, y, a, b: unbroadcast(negative(multiply_no_nan(g, a / (a * a + b * b))), b),
+        lambda g, y, a, b: unbroadcast(multiply_no_nan(g, _over_squares(b, a, b)), a),
+        lambda g, y, a, b: unbroadcast(negative(multiply_no_nan(g, _over_squares(a, a, b))), b),
     ),
     Domain(low=0.3),
 )
@@ -141,7 +154,8 @@ minimum: Primitive = BinaryPrimitive("minimum", specs.numeric_elementwise, _extr
 copysign: Primitive = BinaryPrimitive(
     "copysign",
     specs.floating_elementwise,
-    (lambda g, y, a, b: unbroadcast(g * where(equal(a, y), y._scalar(1.0), y._scalar(-1.0)), a), None),
+    # As that of the magnitude, which it is but for the sign: zero at zero.
+    (lambda g, y, a, b: unbroadcast(g * (sign(a) * sign(y)), a), None),
 )
 nextafter: Primitive = BinaryPrimitive("nextafter", specs.floating_elementwise)
 
