@@ -123,6 +123,11 @@ def test_a_pullback_can_be_used_again() -> None:
     assert pullback(ones)[0].tolist() == pullback(ones)[0].tolist() == [2.0, 6.0]
 
 
+def test_a_pullback_names_vjp_when_a_cotangent_does_not_fit() -> None:
+    with pytest.raises(la.ShapeError, match="vjp: the cotangent has shape"):
+        la.vjp(lambda x: x**2, [1.0, 3.0])[1](la.ones(3))
+
+
 def test_the_tangent_of_a_tangent() -> None:
     def once(x: la.Tensor) -> la.Tensor:
         return la.jvp(lambda x: x**4, [x], [la.ones_like(x)])[1]

@@ -237,6 +237,7 @@ def test_logaddexp_does_not_overflow():
         (lambda: la.where(la.ones(2), 1, 2), la.DTypeError, "where: expected a bool condition"),
         (lambda: la.asarray([1], dtype="int8") + 300, la.DTypeError, "300 is out of the range of int8"),
         (lambda: la.ones(2) + la.ones(2, device="strict"), la.BackendError, "different devices"),
+        (lambda: la.clip(la.ones(2), "a"), la.DTypeError, "clip: expected a Tensor or a Python number, got str"),
         (lambda: la.hypot(la.ones(2), la.ones(3)), la.ShapeError, r"hypot: shapes \[2\] and \[3\] do not broadcast"),
         (lambda: la.logaddexp(la.ones(2), la.ones(3)), la.ShapeError, r"logaddexp: shapes \[2\] and \[3\]"),
         (lambda: la.ones(2) + np.ones(2), la.DTypeError, "make a tensor of it with lamina.asarray"),

@@ -246,6 +246,8 @@ def test_filled_tensors_are_float32_and_like_takes_everything_over(name):
     [
         (lambda: la.zeros((2, -1)), la.ShapeError, "negative length"),
         (lambda: la.zeros("ab"), la.ShapeError, "a shape of integers"),
+        (lambda: la.eye(-1), la.ShapeError, "eye: shape .* has a negative length"),
+        (lambda: la.eye(2.5), la.ShapeError, "eye: expected a shape of integers"),
         (lambda: la.full(2, "x"), la.DTypeError, "expected a Python number"),
         (lambda: la.zeros(2, device="tpu"), la.BackendError, "'tpu' is not known"),
         (lambda: la.meshgrid(la.ones(2), indexing="ab"), ValueError, "indexing must be"),

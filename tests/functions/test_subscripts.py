@@ -207,6 +207,12 @@ def test_replaced_takes_masks_and_broadcasts_the_value():
     assert x.replaced(slice(None), la.asarray([8, 9])).tolist() == [[8.0, 9.0], [8.0, 9.0]]
 
 
+@pytest.mark.parametrize("shape", [(2,), (3, 1)])
+def test_replaced_refuses_a_value_that_does_not_fit(shape):
+    with pytest.raises(la.ShapeError, match="replaced: "):
+        la.ones((2, 3)).replaced(0, la.ones(shape))
+
+
 def test_replaced_refuses_a_key_that_names_an_element_twice():
     with pytest.raises(la.ShapeError, match="names an element twice"):
         la.ones(3).replaced(la.asarray([0, 0]), 1.0)

@@ -174,17 +174,17 @@ def backward(output: Tensor, cotangent: Tensor | None = None) -> Gradients:
             "backward: this tensor depends on no trainable variable, or was computed under no_grad; "
             "make the values to differentiate by with la.variable"
         )
-    cotangents = sweep(output, seed(output, cotangent))
+    cotangents = sweep(output, seed("backward", output, cotangent))
     if STATE.tracer is not None:
         STATE.tracer.steps.note_swept(cotangents)
     return Gradients.from_cotangents(cotangents)
 
 
-def seed(output: Tensor, cotangent: Tensor | None) -> Tensor:
+def seed(name: str, output: Tensor, cotangent: Tensor | None) -> Tensor:
     """Return the cotangent a sweep starts from: the one given, once checked, or ones."""
     if cotangent is None:
         return output._full(output.shape, 1)
-    return fitting("backward", "the cotangent", cotangent, "the result", output)
+    return fitting(name, "the cotangent", cotangent, "the result", output)
 
 
 def fitting(name: str, what: str, given: Any, whose: str, like: Tensor) -> Tensor:

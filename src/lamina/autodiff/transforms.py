@@ -99,7 +99,7 @@ def vjp(f: Function, *inputs: Any) -> tuple[Tensor, Pullback]:
     y, marked = _run("vjp", f, inputs)
 
     def pullback(cotangent: Tensor) -> tuple[Tensor, ...]:
-        return _cotangents(y, seed(y, cotangent), marked)
+        return _cotangents(y, seed("vjp", y, cotangent), marked)
 
     return y, pullback
 

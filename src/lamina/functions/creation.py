@@ -244,7 +244,8 @@ def eye(
 ) -> Tensor:
     """Return a matrix with ones on the ``k``-th diagonal and zeros elsewhere."""
     wanted = DEFAULT_FLOAT if dtype is None else as_dtype(dtype)
-    return _from_numpy(np.eye(n_rows, n_cols, k), wanted, device)
+    rows, columns = new_shape("eye", (n_rows, n_rows if n_cols is None else n_cols))
+    return _from_numpy(np.eye(rows, columns, operator.index(k)), wanted, device)
 
 
 def _triangle(x: Tensor, keep: npt.NDArray[np.bool_]) -> Tensor:

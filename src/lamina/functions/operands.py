@@ -65,7 +65,7 @@ def no_numbers(name: str) -> DTypeError:
 
 def fill_value(name: str, x: Tensor, value: Any) -> Tensor:
     """Return a Python number as a constant of the type of ``x``, which must be able to hold it."""
-    constant = x._scalar(value)
+    constant = x._scalar(_python_number(name, value))
     if constant.dtype is not x.dtype:
         raise DTypeError(f"{name}: {value!r} does not fit into {x.dtype.name}; cast the tensor with astype")
     return constant

@@ -257,7 +257,13 @@ def replaced(x: Tensor, key: Key, value: Any) -> Tensor:
     """
     places = x._constant(_counting(x.shape), int64)
     chosen = getitem(places, key)
-    inserted = broadcast_to(in_type_of("replaced", x, value), chosen.shape)
+    inserted = in_type_of("replaced", x, value)
+    if specs.broadcast_shapes("replaced", inserted.shape, chosen.shape) != chosen.shape:
+        raise ShapeError(
+            f"replaced: a value of shape {list(inserted.shape)} does not fit what the key chooses, which has shape "
+            f"{list(chosen.shape)}"
+        )
+    inserted = broadcast_to(inserted, chosen.shape)
     count, size = chosen.size, x.size
     flat_places = reshape(chosen, shape=(count,))
     marks = rows.scatter_add(x._full((count,), 1, int64), flat_places, axis=0, size=size)
