@@ -148,7 +148,7 @@ def test_layers_are_written_as_pytorch_writes_them(kind, settings):
 @pytest.mark.parametrize("kind", ["Conv2d", "ConvTranspose2d"])
 def test_first_weights_have_the_bounds_of_pytorch(kind):
     torch = pytest.importorskip("torch")
-    ours, theirs = (getattr(module, kind)(32, 64, 5, groups=4) for module in (nn, torch.nn))
+    ours, theirs = (getattr(module, kind)(32, 2048, 5, groups=4) for module in (nn, torch.nn))
     for name in ("weight", "bias"):
         largest, other = (abs(each).max().item() for each in (getattr(ours, name).value, getattr(theirs, name)))
         assert largest == pytest.approx(other, rel=0.05)
