@@ -16,7 +16,7 @@ import lamina.estimators.parameters as check
 from lamina import random
 from lamina.data.dataset import split_rows
 from lamina.errors import DataError
-from lamina.estimators.inputs import blocks, dense, explained, warn_of_scale
+from lamina.estimators.inputs import TakesSparse, blocks, dense, explained, warn_of_scale
 from lamina.estimators.network import Network, Recipe, check_recipe
 from lamina.estimators.training import Plan, Rows, Task, train
 from lamina.estimators.weights import row_weights
@@ -30,7 +30,7 @@ LEAST_SCORED = 2
 """Rows that an R² takes."""
 
 
-class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
+class NetworkEstimator(TakesSparse, BaseEstimator):  # type: ignore[misc]
     """The base of `LaminaClassifier` and `LaminaRegressor`."""
 
     hidden_layer_sizes: Any
@@ -220,8 +220,3 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         """The trained network."""
         check_is_fitted(self, "_network")
         return self._network.model
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags

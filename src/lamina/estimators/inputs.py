@@ -23,6 +23,15 @@ BLOCK_BYTES = 2**24
 """Of the rows of a sparse matrix that are answered at a time."""
 
 
+class TakesSparse:
+    """An estimator that tells scikit-learn that its inputs may be a sparse matrix."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags.input_tags.sparse = True
+        return tags
+
+
 def dense(owner: str, X: Any) -> np.ndarray:
     """Return inputs to train on as an array, those of a sparse matrix too: networks see every number.
 

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 import lamina.estimators.parameters as check
 from lamina.errors import DataError
 from lamina.estimators.base import FLOATS
-from lamina.estimators.inputs import dense
+from lamina.estimators.inputs import TakesSparse, dense
 from lamina.estimators.labels import LabelledAnswers, Labels
 from lamina.estimators.lbfgs import minimise
 from lamina.estimators.objective import RowLosses, of_classes, of_labels, of_squares
@@ -48,7 +48,7 @@ class _Scale:
         return scaled
 
 
-class _Linear(BaseEstimator):  # type: ignore[misc]
+class _Linear(TakesSparse, BaseEstimator):  # type: ignore[misc]
     """What the linear models share."""
 
     fit_intercept: bool
@@ -107,11 +107,6 @@ class _Linear(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "coef_")
         rows = validate_data(self, X, reset=False, accept_sparse="csr", dtype=FLOATS)
         return rows @ self.coef_.T + self.intercept_  # type: ignore[no-any-return]
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
 
 
 def _normal(weights: np.ndarray | None, rows: int) -> tuple[np.ndarray, float]:

@@ -137,6 +137,11 @@ def _silu_derivative(x: Tensor) -> Tensor:
     return y * (1.0 + x * (1.0 - y))
 
 
+def _mish_derivative(x: Tensor) -> Tensor:
+    y = rows.tanh(softplus(x))
+    return y + x * ((1.0 - y * y) * rows.sigmoid(x))
+
+
 # With rules of their own, since the cotangent times x, which a rule by rule takes, overflows in float16.
 _SILU = Composite("silu", lambda x: x * rows.sigmoid(x), lambda g, y, x: rows.multiply_no_nan(g, _silu_derivative(x)))
 _MISH = Composite(
@@ -162,11 +167,6 @@ def softplus(x: Tensor, /, beta: float = 1.0) -> Tensor:
 def mish(x: Tensor, /) -> Tensor:
     """Return ``x * tanh(softplus(x))`` (D. Misra, BMVC 2020)."""
     return _MISH(floating("mish", x))
-
-
-def _mish_derivative(x: Tensor) -> Tensor:
-    y = rows.tanh(softplus(x))
-    return y + x * ((1.0 - y * y) * rows.sigmoid(x))
 
 
 def softsign(x: Tensor, /) -> Tensor:
